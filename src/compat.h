@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		The only file that names PG_VERSION_NUM.
+ *
+ * Code is written to the newest server's interface; what older servers lack
+ * or spell otherwise is filled in here, so that no other file needs to know
+ * which server it is compiled for.  Each entry names what changed and when.
+ * Entries are in alphabetical order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_COMPAT_H
+#define ZDM_COMPAT_H
+
+#if PG_VERSION_NUM < 140000 || PG_VERSION_NUM >= 190000
+#error "pg_zdm builds on PostgreSQL 14 to 18"
+#endif
+
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "parser/analyze.h"
+#include "storage/ipc.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+/* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
+static inline List *
+zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
+							 EState *estate, bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL,
+								 only_summarizing);
+#else
+	return ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL);
+#endif
+}
+
+/* ExecutorRun and its hook: 18 dropped execute_once. */
+#if PG_VERSION_NUM >= 180000
+#define ZDM_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define ZDM_EXECUTOR_RUN_ARGS	queryDesc, direction, count
+#else
+#define ZDM_EXECUTOR_RUN_PARAMS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define ZDM_EXECUTOR_RUN_ARGS	queryDesc, direction, count, execute_once
+#endif
+
+/* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* object_aclcheck, object_ownercheck: one function per catalog up to 15. */
+#if PG_VERSION_NUM < 160000
+static inline bool
+object_ownercheck(Oid classid, Oid objectid, Oid roleid)
+{
+	Assert(classid == RelationRelationId);
+	return pg_class_ownercheck(objectid, roleid);
+}
+#endif
+
+/* pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
+#if PG_VERSION_NUM < 150000
+#define pg_analyze_and_rewrite_fixedparams(parsetree, query, types, n, env) \
+	pg_analyze_and_rewrite(parsetree, query, types, n, env)
+#endif
+
+/* PortalRun: 18 dropped run_once. */
+static inline bool
+zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
+{
+#if PG_VERSION_NUM >= 180000
+	return PortalRun(portal, FETCH_ALL, true, dest, dest, qc);
+#else
+	return PortalRun(portal, FETCH_ALL, true, true, dest, dest, qc);
+#endif
+}
+
+/* ProcessCompletedNotifies: 14 alone needs it at the end of a worker's transaction. */
+#if PG_VERSION_NUM < 150000
+#include "commands/async.h"
+#define zdm_process_completed_notifies() ProcessCompletedNotifies()
+#else
+#define zdm_process_completed_notifies() ((void) 0)
+#endif
+
+/* RestrictSearchPath: 17; before, the same by set_config_option. */
+#if PG_VERSION_NUM < 170000
+static inline void
+RestrictSearchPath(void)
+{
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+#endif
+
+/*
+ * shmem_request_hook: 15.  Before, space is requested in _PG_init itself.
+ * ZDM_HAS_SHMEM_REQUEST_HOOK tells core/shmem.c which.
+ */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_HAS_SHMEM_REQUEST_HOOK 1
+#endif
+
+/* table_tuple_update: 16 tells which indexes need new entries. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes zdm_update_indexes;
+#define ZDM_NEED_INDEXES(u)			((u) != TU_None)
+#define ZDM_ONLY_SUMMARIZING(u)		((u) == TU_Summarizing)
+#else
+typedef bool zdm_update_indexes;
+#define ZDM_NEED_INDEXES(u)			(u)
+#define ZDM_ONLY_SUMMARIZING(u)		(false)
+#endif
+
+#endif							/* ZDM_COMPAT_H */

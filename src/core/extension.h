@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * extension.h
+ *		Whether the extension is there, and acting as its owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_EXTENSION_H
+#define ZDM_EXTENSION_H
+
+/* What extension_become() must give back. */
+typedef struct ExtensionIdentity
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_nestlevel;
+} ExtensionIdentity;
+
+/*
+ * Is the extension created in this database and usable: not while an extension
+ * script runs, not in binary upgrade?  Needs a transaction; takes only catalog
+ * locks.
+ */
+extern bool extension_ready(void);
+
+/* The role that owns the extension.  ERRCODE_UNDEFINED_OBJECT without it. */
+extern Oid	extension_owner(void);
+
+/*
+ * Act as "role", in a security-restricted operation, with search_path pinned
+ * to pg_catalog, pg_temp.  On error the transaction's abort restores all of
+ * it; otherwise call extension_restore() with the same argument, in order.
+ */
+extern void extension_become(Oid role, ExtensionIdentity *saved);
+extern void extension_restore(ExtensionIdentity *saved);
+
+#endif							/* ZDM_EXTENSION_H */

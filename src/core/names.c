@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.c
+ *		All quoting of identifiers, and statement templates.
+ *
+ * One file formats names, so that one file needs reading to know that no SQL
+ * is ever built from an unquoted one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_attribute.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+char *
+names_relation(Oid relid)
+{
+	char	   *relname = get_rel_name(relid);
+	char	   *nspname;
+
+	if (relname == NULL)
+		return NULL;
+	nspname = get_namespace_name(get_rel_namespace(relid));
+	if (nspname == NULL)
+		return NULL;
+	return quote_qualified_identifier(nspname, relname);
+}
+
+char *
+names_attribute(Oid relid, AttrNumber attnum)
+{
+	char	   *attname = get_attname(relid, attnum, true);
+
+	if (attname == NULL)
+		return NULL;
+	return pstrdup(quote_identifier(attname));
+}
+
+char *
+names_escape(const char *text)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (const char *p = text; *p; p++)
+	{
+		if (*p == '%')
+			appendStringInfoChar(&buf, '%');
+		appendStringInfoChar(&buf, *p);
+	}
+	return buf.data;
+}
+
+char *
+names_template_relation(Oid relid)
+{
+	return psprintf("%%R{%u}", relid);
+}
+
+char *
+names_template_attribute(Oid relid, AttrNumber attnum)
+{
+	return psprintf("%%A{%u.%d}", relid, attnum);
+}
+
+/*
+ * Appends the object that the template names at p, just after its percent
+ * sign, and returns the position after it.
+ */
+static const char *
+render_object(StringInfo buf, const char *p, bool missing_ok)
+{
+	Oid			relid;
+	int			attnum = 0;
+	int			length = 0;
+	char	   *name;
+
+	if (sscanf(p, "R{%u}%n", &relid, &length) == 1 && length > 0)
+		name = names_relation(relid);
+	else if (sscanf(p, "A{%u.%d}%n", &relid, &attnum, &length) == 2 && length > 0)
+		name = names_attribute(relid, (AttrNumber) attnum);
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("malformed statement template at \"%%%.20s\"", p)));
+
+	if (name == NULL && !missing_ok)
+	{
+		if (attnum != 0 && get_rel_name(relid) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column number %d of table %s no longer exists",
+							attnum, names_relation(relid))));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u no longer exists", relid)));
+	}
+	appendStringInfoString(buf, name ? name : "<dropped>");
+	return p + length;
+}
+
+char *
+names_render(const char *template, bool missing_ok)
+{
+	StringInfoData buf;
+	const char *p = template;
+
+	initStringInfo(&buf);
+	while (*p)
+	{
+		if (*p != '%')
+			appendStringInfoChar(&buf, *p++);
+		else if (p[1] == '%')
+		{
+			appendStringInfoChar(&buf, '%');
+			p += 2;
+		}
+		else
+			p = render_object(&buf, p + 1, missing_ok);
+	}
+	return buf.data;
+}
+
+char *
+names_make(const char *base, const char *suffix)
+{
+	int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
+	int			length = (int) strlen(base);
+
+	Assert(room > 0);
+	if (length > room)
+		length = pg_mbcliplen(base, length, room);
+	return psprintf("%.*s%s", length, base, suffix);
+}

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * names.h
+ *		All quoting of identifiers, and statement templates.
+ *
+ * A step's SQL is stored as a template, because a table can be renamed or
+ * moved between the day a plan is written and the day a step runs:
+ *
+ *		%R{oid}			the relation, schema-qualified and quoted
+ *		%A{oid.attnum}	the attribute's present name, quoted
+ *		%%				a percent sign
+ *
+ * Everything else stands for itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_NAMES_H
+#define ZDM_NAMES_H
+
+#include "access/attnum.h"
+#include "lib/stringinfo.h"
+
+/*
+ * The relation's schema-qualified, quoted name; NULL if it does not exist.
+ * Needs a transaction.
+ */
+extern char *names_relation(Oid relid);
+
+/* The attribute's quoted name; NULL if there is none or it is dropped. */
+extern char *names_attribute(Oid relid, AttrNumber attnum);
+
+/* "text" with every % doubled, for use in a template. */
+extern char *names_escape(const char *text);
+
+/*
+ * Append to a template: printf's %s %d %u %% are for the caller's own
+ * arguments, which must be templates or escaped already.
+ */
+extern char *names_template_relation(Oid relid);
+extern char *names_template_attribute(Oid relid, AttrNumber attnum);
+
+/*
+ * A template's SQL with the names of today.  If an object is gone: raises
+ * ERRCODE_UNDEFINED_OBJECT, or with missing_ok writes "<dropped>" for it.
+ */
+extern char *names_render(const char *template, bool missing_ok);
+
+/*
+ * Makes "base" followed by "suffix" no longer than a name may be, cutting base
+ * at a character boundary.
+ */
+extern char *names_make(const char *base, const char *suffix);
+
+#endif							/* ZDM_NAMES_H */

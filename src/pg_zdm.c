@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * pg_zdm.c
+ *		Module load: settings, hooks, shared memory, launcher.
+ *
+ * Calls the rooms' init functions and nothing else.  The library works without
+ * being preloaded; what preloading adds (naming the columns of an INSERT in
+ * every session, the guard, the launcher) is said in the README.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/guc.h"
+#include "fmgr.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	guc_init();
+}
