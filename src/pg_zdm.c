@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "ddl/guard.h"
 #include "fmgr.h"
 
 PG_MODULE_MAGIC;
@@ -22,4 +23,5 @@ void
 _PG_init(void)
 {
 	guc_init();
+	guard_init();
 }

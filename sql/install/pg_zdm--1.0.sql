@@ -78,3 +78,11 @@ CREATE TABLE zdm.pair (
 );
 
 CREATE INDEX ON zdm.pair (relid);
+
+------------------------------------------------------------------------------
+-- The guard.
+
+CREATE FUNCTION zdm.check(ddl text)
+RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
+LANGUAGE c STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'zdm_check';
