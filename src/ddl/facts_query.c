@@ -202,6 +202,7 @@ touched_rows(Node *raw)
 typedef struct PlanAttempt
 {
 	SelectStmt *select;
+	Query	   *query;			/* in its place, when it was analyzed already */
 	bool		written;		/* the rows are written somewhere, too */
 	double		blocks;
 } PlanAttempt;
@@ -215,8 +216,13 @@ plan_select(void *arg)
 	PlannedStmt *plan;
 	QueryDesc  *desc;
 
-	raw->stmt = (Node *) copyObject(attempt->select);
-	query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
+	if (attempt->query != NULL)
+		query = linitial_node(Query, QueryRewrite(copyObject(attempt->query)));
+	else
+	{
+		raw->stmt = (Node *) copyObject(attempt->select);
+		query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	plan = pg_plan_query(query, "", 0, NULL);
 	desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL, NULL, 0);
@@ -283,6 +289,11 @@ facts_statement_work(Facts *facts, Node *raw)
 	NamedWork	named = {facts, 0};
 	ErrorData  *error;
 
+	if (IsA(raw, Query))
+	{
+		attempt.query = (Query *) raw;
+		return facts_attempt(plan_select, &attempt, &error) ? attempt.blocks : 0;
+	}
 	attempt.select = touched_rows(raw);
 	if (attempt.select == NULL)
 		return 0;
@@ -338,12 +349,34 @@ target_names(Facts *facts, SelectStmt *query, ResTarget *target)
 	return list_make1(pstrdup(FigureColname(target->val)));
 }
 
-List *
-facts_query_columns(Facts *facts, SelectStmt *query)
+/* The same for a query that was analyzed already. */
+static List *
+analyzed_query_columns(Query *query)
 {
 	List	   *names = NIL;
 	ListCell   *lc;
 
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = (TargetEntry *) lfirst(lc);
+
+		if (!entry->resjunk)
+			names = lappend(names, pstrdup(entry->resname ? entry->resname : "?column?"));
+	}
+	return names;
+}
+
+List *
+facts_query_columns(Facts *facts, Node *node)
+{
+	SelectStmt *query = (SelectStmt *) node;
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	if (IsA(node, Query))
+		return analyzed_query_columns((Query *) node);
+	if (!IsA(node, SelectStmt))
+		return NIL;
 	while (query->op != SETOP_NONE)
 		query = query->larg;
 	foreach(lc, query->targetList)

@@ -266,7 +266,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.sql = statement_text(pstmt, query);
 	gc.facts = facts_create(false);
 	gc.facts->in_block = in_block;
-	gc.facts->enum_labels = pending_labels;
+	gc.facts->enum_labels = list_copy(pending_labels);
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
@@ -283,7 +283,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
 	if (in_block && gc.judgement != NULL &&
-		(gc.judgement->contracts != NIL || gc.facts->enum_labels != pending_labels))
+		(gc.judgement->contracts != NIL || list_length(gc.facts->enum_labels) > list_length(pending_labels)))
 		keep_pending(&gc);
 	else
 		MemoryContextDelete(context);

@@ -260,11 +260,17 @@ rules_breaches(Facts *facts, List *contracts)
 		ListCell   *ls;
 		bool		again = false;
 
+		/* Names that came up within the transaction are counted on by nobody. */
 		foreach(ls, seen)
-			again |= strcmp((char *) lfirst(ls), name) == 0;
+		{
+			Contract   *earlier = (Contract *) lfirst(ls);
+
+			again |= strcmp(contract_object(earlier), name) == 0 ||
+				(OidIsValid(contract->oid) && earlier->oid == contract->oid);
+		}
 		if (again)
 			continue;
-		seen = lappend(seen, name);
+		seen = lappend(seen, contract);
 		breach = contract_breach(facts, contract);
 		if (breach != NULL)
 			add_finding(&j, RULE_BREAKS_CLIENTS, true, name, NoLock,
@@ -509,9 +515,12 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, bool strong_held, const c
 	j->strong_held = strong_held;
 	j->strong_on = strong_on ? pstrdup(strong_on) : NULL;
 	if (names_new_label(stmt, facts->enum_labels))
+	{
 		rules_find(j, RULE_WOULD_FAIL, "enum", NoLock,
 				   "The statement uses an enum value that this transaction added, which PostgreSQL refuses.",
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
+		return j;
+	}
 	if (IsA(stmt, SelectStmt) || IsA(stmt, InsertStmt) || IsA(stmt, UpdateStmt) || IsA(stmt, DeleteStmt))
 		judge_query(j, stmt);
 	else
