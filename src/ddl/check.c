@@ -322,6 +322,34 @@ run_followed(void *arg)
 }
 
 static void
+parse_one(void *arg)
+{
+	CheckStatement *stmt = (CheckStatement *) arg;
+	List	   *parsed = raw_parser(stmt->sql, RAW_PARSE_DEFAULT);
+
+	if (list_length(parsed) == 1)
+		stmt->node = linitial_node(RawStmt, parsed)->stmt;
+}
+
+/*
+ * What the followed code was about to run when it missed what earlier DDL of
+ * it would have made.
+ */
+static void
+judge_stopping_query(Check *check, ErrorData *error)
+{
+	CheckStatement *inner = palloc0(sizeof(CheckStatement));
+	ErrorData  *parse_error;
+
+	inner->sql = error->internalquery;
+	if (inner->sql == NULL ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+		return;
+	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
+		judge_one(check, inner);
+}
+
+static void
 follow(Check *check, CheckStatement *stmt)
 {
 	CheckAttempt attempt = {check, stmt, NULL};
@@ -342,8 +370,12 @@ follow(Check *check, CheckStatement *stmt)
 		check->followed--;
 	}
 	PG_END_TRY();
-	if (!done)
-		add_caution(check, "code", psprintf("It could be followed only until this error: %s.", error->message));
+	if (done)
+		return;
+	check->followed++;
+	judge_stopping_query(check, error);
+	check->followed--;
+	add_caution(check, "code", psprintf("It could be followed only until this error: %s.", error->message));
 }
 
 static bool

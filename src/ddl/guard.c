@@ -148,8 +148,12 @@ judge_case(void *arg)
 	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, held != NULL,
 								held ? facts_name(held) : NULL);
 	if (!gc->in_block)
+	{
+		/* From here on the facts are ahead of the catalog. */
+		gc->facts->simulated = true;
 		gc->judgement->findings = list_concat(gc->judgement->findings,
 											  rules_breaches(gc->facts, gc->judgement->contracts));
+	}
 	PopActiveSnapshot();
 }
 

@@ -140,8 +140,12 @@ set_tablespace(Judgement *j, FactRelation *rel, const char *name)
 {
 	Oid			tablespace = get_tablespace_oid(name, true);
 	Oid			current = OidIsValid(rel->tablespace) ? rel->tablespace : MyDatabaseTableSpace;
+	FactRelation *heap = OidIsValid(rel->heap) ? facts_by_oid(j->facts, rel->heap) : NULL;
 	double		blocks = rel->total_blocks;
 
+	/* An index has an entry for each row, however small deduplication makes it. */
+	if (heap != NULL)
+		blocks = Max(blocks, heap->heap_blocks);
 	if (!OidIsValid(tablespace) || tablespace == current || !facts_has_storage(rel))
 		return;
 	rules_work(j, WORK_REWRITE, rel, blocks,
