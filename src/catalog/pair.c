@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pair.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "core/errors.h"
