@@ -126,7 +126,8 @@ sub rows_that_differ
 
 # start_pgbench(node, script, option...): run the script, given as text, until
 # stop_pgbench.  An application that loses its connection comes back, as a
-# real one would: pgbench is started again as long as it is wanted.
+# real one would: pgbench is started again as long as it is wanted.  SIGALRM
+# is how pgbench learns that its time is up: it then ends in good order.
 sub start_pgbench
 {
 	my ($node, $script, @options) = @_;
@@ -140,11 +141,12 @@ sub start_pgbench
 	append_to_file("$dir/script.sql", $script);
 	append_to_file("$dir/loop.sh", <<'EOL');
 cd "$1"; shift
-trap 'kill $child 2>/dev/null; wait $child; exit 0' TERM
+trap 'kill -ALRM $child 2>/dev/null' TERM
 while [ ! -e stop ]; do
 	"$@" >>out 2>&1 &
 	child=$!
 	wait $child
+	[ -e stop ] && wait $child
 	echo "exit $?" >>out
 	[ -e stop ] || sleep 0.1
 done

@@ -99,7 +99,7 @@ choose_server() {
 		major=$(distribution_major)
 	fi
 	if [ -z "$major" ] && may_install; then
-		as_root apt-get -q update
+		as_root apt-get -qq update
 		major=$(distribution_major)
 	fi
 	[ -n "$major" ] || missing postgresql postgresql-server-dev-all "${TEST_PACKAGES[@]}"
@@ -139,13 +139,14 @@ install_packages() {
 }
 
 # apt_install PACKAGE...: lists that are missing or out of date show as a
-# failure; then they are fetched, and the installation tried once more.
+# failure; then they are fetched, and the installation tried once more, not
+# silently this time.
 apt_install() {
 	local install=(env DEBIAN_FRONTEND=noninteractive
-		apt-get -q install -y --no-install-recommends "$@")
-	as_root "${install[@]}" && return
-	as_root apt-get -q update
-	as_root "${install[@]}"
+		apt-get -qq install -y --no-install-recommends "$@")
+	as_root "${install[@]}" >/dev/null 2>&1 && return
+	as_root apt-get -qq update
+	as_root "${install[@]}" -o Dpkg::Use-Pty=0 >/dev/null
 }
 
 # without_main_cluster COMMAND...: run it while postgresql-common, if it comes
