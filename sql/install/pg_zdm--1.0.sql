@@ -39,14 +39,16 @@ CREATE TABLE zdm.step (
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
-	statement     text NOT NULL,                 -- a template; once done, what was run
+	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
+	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}
+	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
-	cleanup       text,                          -- a template; clears what a broken try of a toplevel step left
-	lock          text,                          -- the strongest lock it takes, as zdm.steps shows it
+	lock          text NOT NULL DEFAULT '',      -- the strongest lock it takes
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
-	arguments     jsonb NOT NULL DEFAULT '{}',
+	index_namespace oid,                         -- of the index that a toplevel step builds
+	index_name    text,
 	state         text NOT NULL DEFAULT 'pending',
 	attempts      int NOT NULL DEFAULT 0,
 	started       timestamptz,
@@ -64,12 +66,14 @@ CREATE TABLE zdm.step (
 
 -- What zdm.sync keeps in step.  The trigger reads its table's rows once and
 -- again after each relcache invalidation, which every change of a row sends.
+-- A row without new_attnum is not in force.
 CREATE TABLE zdm.pair (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	relid         oid NOT NULL,
 	old_attnum    int2 NOT NULL,
-	new_attnum    int2 NOT NULL,
+	new_name      text NOT NULL,
+	new_attnum    int2,
 	up            text,                          -- over $attnum; NULL: the same value
 	down          text,
 	authoritative text NOT NULL DEFAULT 'old',
