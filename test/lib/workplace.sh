@@ -75,18 +75,31 @@ inside() {
 	fi
 }
 
-# workplace_close: stop every server started below WORK, then remove WORK,
-# unless ZDM_KEEP asks to keep it.
+# workplace_close: stop every server started below WORK and whatever else is
+# left of what ran inside, then remove WORK, unless ZDM_KEEP asks to keep it.
 workplace_close() {
 	local pid_file
 	trap - EXIT INT TERM HUP
 	while IFS= read -r pid_file; do
 		inside pg_ctl stop -s -w -m immediate -D "${pid_file%/*}" >/dev/null 2>&1
 	done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
+	kill_leftovers
 	cd / || return
 	if [ -n "${ZDM_KEEP:-}" ]; then
 		say "kept: $WORK"
 	else
 		rm -rf "$WORK"
 	fi
+}
+
+# kill_leftovers: a process that ran inside has WORK in its environment, and
+# that name is nobody else's.
+kill_leftovers() {
+	local environ pid
+	for environ in /proc/[0-9]*/environ; do
+		if grep -qzxF "WORK=$WORK" "$environ" 2>/dev/null; then
+			pid=${environ#/proc/}
+			kill -KILL "${pid%/*}" 2>/dev/null
+		fi
+	done
 }
