@@ -23,8 +23,7 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
-/* "(id, part)=(5, a)" from the primary key, or that there is none. */
-static char *
+char *
 row_key(Relation rel, TupleTableSlot *slot)
 {
 	TupleDesc	tupdesc = RelationGetDescr(rel);
@@ -34,7 +33,8 @@ row_key(Relation rel, TupleTableSlot *slot)
 	int			i = -1;
 
 	if (bms_is_empty(key))
-		return pstrdup("a row (the table has no primary key)");
+		return psprintf("ctid=(%u,%u)", ItemPointerGetBlockNumberNoCheck(&slot->tts_tid),
+						ItemPointerGetOffsetNumberNoCheck(&slot->tts_tid));
 	initStringInfo(&names);
 	initStringInfo(&values);
 	while ((i = bms_next_member(key, i)) >= 0)
@@ -52,7 +52,7 @@ row_key(Relation rel, TupleTableSlot *slot)
 		appendStringInfo(&values, "%s%s", separator,
 						 isnull ? "null" : OidOutputFunctionCall(output, value));
 	}
-	return psprintf("row (%s)=(%s)", names.data, values.data);
+	return psprintf("(%s)=(%s)", names.data, values.data);
 }
 
 static void

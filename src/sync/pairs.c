@@ -241,12 +241,12 @@ load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
 	pair->relid = RelationGetRelid(rel);
 	load_side(&pair->old_side, old_attnum, rel, context);
 	load_side(&pair->new_side, new_attnum, rel, context);
-	pair->up = load_expr(query_text(session, row, 6), numbered, rel,
+	pair->up = load_expr(query_text(row, 6), numbered, rel,
 						 &pair->old_side, &pair->new_side, new_attnum, context);
-	pair->down = load_expr(query_text(session, row, 7), numbered, rel,
+	pair->down = load_expr(query_text(row, 7), numbered, rel,
 						   &pair->new_side, &pair->old_side, new_attnum, context);
-	pair->new_decides = strcmp(query_text(session, row, 8), "new") == 0;
-	pair->on_conflict = read_on_conflict(query_text(session, row, 9));
+	pair->new_decides = strcmp(query_text(row, 8), "new") == 0;
+	pair->on_conflict = read_on_conflict(query_text(row, 9));
 	pair->reversible = query_bool(row, 10);
 
 	caller = MemoryContextSwitchTo(context);
