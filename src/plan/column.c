@@ -26,6 +26,12 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+/*
+ * The column options that users set.  Some servers keep notes of their own
+ * beside them, which belong to the one column only.
+ */
+#define USER_OPTIONS "option_name IN ('n_distinct', 'n_distinct_inherited')"
+
 static void refuse(const char *object, Oid relid, const char *column,
 				   const char *hint) pg_attribute_noreturn();
 
@@ -56,7 +62,7 @@ load_attribute(Oid relid, const char *name)
 			  "CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END, "
 			  "coalesce(a.attstattarget, -1)::int, "
 			  "coalesce((SELECT array_agg(quote_ident(o.option_name) || ' = ' || quote_literal(o.option_value)) "
-			  "  FROM pg_options_to_table(a.attoptions) o), '{}'), "
+			  "  FROM pg_options_to_table(a.attoptions) o WHERE " USER_OPTIONS "), '{}'), "
 			  "col_description(a.attrelid, a.attnum), "
 			  "a.attidentity <> '', a.attgenerated <> '', a.attinhcount > 0 OR NOT a.attislocal, d.adbin::text, a.atttypid, "
 			  "EXISTS (SELECT 1 FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = a.attrelid AND s.objsubid = a.attnum) "
@@ -311,7 +317,8 @@ refuse_partition_settings(const Column *column, Oid leaf)
 			  "CASE WHEN l.attstorage <> r.attstorage THEN 'storage' END, "
 			  "CASE WHEN l.attcompression <> r.attcompression THEN 'compression' END, "
 			  "CASE WHEN l.attstattarget IS DISTINCT FROM r.attstattarget THEN 'statistics target' END, "
-			  "CASE WHEN l.attoptions IS DISTINCT FROM r.attoptions THEN 'options' END, "
+			  "CASE WHEN EXISTS (SELECT option_name, option_value FROM pg_options_to_table(l.attoptions) WHERE " USER_OPTIONS
+			  "  EXCEPT SELECT option_name, option_value FROM pg_options_to_table(r.attoptions)) THEN 'options' END, "
 			  "CASE WHEN l.attacl IS NOT NULL THEN 'privileges' END, "
 			  "CASE WHEN l.attnotnull <> r.attnotnull THEN 'NOT NULL' END, "
 			  "CASE WHEN col_description(l.attrelid, l.attnum) IS NOT NULL THEN 'comment' END, "
