@@ -262,3 +262,16 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
 COMMENT ON VIEW zdm.progress IS 'how far each migration is, how fast it goes, and what it waits for';
 
 GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress TO PUBLIC;
+
+------------------------------------------------------------------------------
+-- Partitions attached while a migration runs
+
+CREATE FUNCTION zdm.partition_attached() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_partition_attached';
+COMMENT ON FUNCTION zdm.partition_attached() IS 'has the rows filled in that a partition brings';
+
+CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE')
+	EXECUTE FUNCTION zdm.partition_attached();
+
+ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;

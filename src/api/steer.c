@@ -226,7 +226,7 @@ steer(FunctionCallInfo fcinfo, bool by_label, SteerFunction function)
 		migration = access_migration(PG_GETARG_INT64(0), MIGRATION_LOCK);
 	function(migration, fcinfo);
 	start_orphans_at_commit();
-	if (state_is_active(migration->state) && !migration->paused)
+	if (!migration->paused)
 		start_at_commit(migration->id);
 	PG_RETURN_VOID();
 }

@@ -147,8 +147,11 @@ migration_runnable(void)
 	uint64		n;
 
 	query_begin(&session);
-	n = query_run("SELECT id FROM zdm.migration WHERE NOT paused AND state IN "
+	n = query_run("SELECT id FROM zdm.migration m WHERE NOT paused AND (state IN "
 				  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "
+				  /* at rest, but a partition has been attached */
+				  "OR state IN ('ready', 'switched') AND EXISTS (SELECT 1 FROM zdm.step s "
+				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done')) "
 				  "ORDER BY id", NULL, 0);
 	for (uint64 row = 0; row < n; row++)
 	{

@@ -245,6 +245,20 @@ step_backfill_cursor(int64 migration)
 	return cursor;
 }
 
+bool
+step_reopen_backfill(int64 migration)
+{
+	QuerySession session;
+	bool		reopened;
+
+	query_begin(&session);
+	reopened = QUERY("UPDATE zdm.step SET state = 'pending', blocks_total = 0, blocks_done = 0 "
+					 "WHERE migration = $1 AND phase = 'migrate' AND action = 'backfill' AND state = 'done'",
+					 arg_int8(migration)) > 0;
+	query_end(&session);
+	return reopened;
+}
+
 void
 step_set_waiting(const Step *step, const char *reason)
 {

@@ -167,7 +167,7 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	*step = NULL;
 	*rests = false;
 	*migration = migration_load(id, MIGRATION_READ);
-	if (*migration != NULL && !(*migration)->paused && state_is_active((*migration)->state))
+	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
 		if ((*migration)->state == STATE_REVERTING)
@@ -207,7 +207,8 @@ advance(int64 id, MemoryContext context, StepRun *run)
 
 	look(id, context, &migration, &step, &rests);
 	MemoryContextSwitchTo(context);
-	if (migration == NULL || migration->paused || !state_is_active(migration->state))
+	if (migration == NULL || migration->paused ||
+		(!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
 	report_activity(migration, step);
 	if (step == NULL)
@@ -255,7 +256,7 @@ record_failure(int64 id, const ErrorData *error)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
-	if (migration != NULL && state_is_active(migration->state))
+	if (migration != NULL && !state_is_final(migration->state))
 	{
 		if (migration->state == STATE_REVERTING)
 			step = step_last_done(id);
