@@ -224,6 +224,32 @@ read_on_conflict(const char *value)
 	return ON_CONFLICT_NEW;
 }
 
+static void
+load_error_context(void *arg)
+{
+	SyncPair   *pair = arg;
+
+	errcontext("preparing the expressions of migration %lld", (long long) pair->migration);
+}
+
+static void
+load_exprs(SyncPair *pair, const char *up, const char *down, Oid numbered,
+		   Relation rel, MemoryContext context)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = load_error_context,
+		.arg = pair
+	};
+
+	error_context_stack = &callback;
+	pair->up = load_expr(up, numbered, rel, &pair->old_side, &pair->new_side,
+						 pair->new_side.attnum, context);
+	pair->down = load_expr(down, numbered, rel, &pair->new_side, &pair->old_side,
+						   pair->new_side.attnum, context);
+	error_context_stack = callback.previous;
+}
+
 /* One row of the query in load_rows(); false if a column of it is gone. */
 static bool
 load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
@@ -241,10 +267,8 @@ load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
 	pair->relid = RelationGetRelid(rel);
 	load_side(&pair->old_side, old_attnum, rel, context);
 	load_side(&pair->new_side, new_attnum, rel, context);
-	pair->up = load_expr(query_text(session, row, 6), numbered, rel,
-						 &pair->old_side, &pair->new_side, new_attnum, context);
-	pair->down = load_expr(query_text(session, row, 7), numbered, rel,
-						   &pair->new_side, &pair->old_side, new_attnum, context);
+	load_exprs(pair, query_text(session, row, 6), query_text(session, row, 7),
+			   numbered, rel, context);
 	pair->new_decides = strcmp(query_text(session, row, 8), "new") == 0;
 	pair->on_conflict = read_on_conflict(query_text(session, row, 9));
 	pair->reversible = query_bool(row, 10);

@@ -308,21 +308,45 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 }
 
 /*
+ * If one side was computed from the row as it was, compute it from the row as
+ * it is.  False: it was not, so someone wrote it.
+ */
+static bool
+follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
+{
+	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	ErrorData  *error = NULL;
+	Datum		value;
+	Datum		computed;
+	bool		isnull;
+	bool		computed_null;
+
+	value = slot_getattr(row->before, side->attnum, &isnull);
+	if (!pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) ||
+		!pair_same_value(side, value, isnull, computed, computed_null))
+		return false;
+	derive(row, pair, direction);
+	return true;
+}
+
+/*
  * Neither side was touched.  Two rows are not at rest all the same: one that
- * the backfill has not reached, and one whose other columns changed the result
- * of up or down.
+ * the backfill has not reached, and one in which another column changed that
+ * up or down reads.
  */
 static void
 keep_at_rest(SyncRow *row, SyncPair *pair)
 {
+	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
+	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
 	bool		new_null;
 
 	(void) slot_getattr(row->slot, pair->new_side.attnum, &new_null);
-	if (!(new_null && !pair->new_decides) &&
-		!(row->before && pair->inputs && inputs_changed(row, pair)))
-		return;
-	if (!pair_agrees(pair, row->slot))
-		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+	if (new_null && !pair->new_decides && !pair_agrees(pair, row->slot))
+		derive(row, pair, PAIR_UP);
+	else if (pair->inputs && row->before && inputs_changed(row, pair) &&
+			 !follow_inputs(row, pair, first))
+		(void) follow_inputs(row, pair, second);
 }
 
 static void
