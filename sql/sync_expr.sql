@@ -2,7 +2,6 @@
 \set ECHO none
 \i test/lib/sync.sql
 \set ECHO all
-\set VERBOSITY default
 
 CREATE TABLE t (id int PRIMARY KEY, gone int, a text, "Quoted ""Name" text, n numeric(10,2), v varchar(5),
 	g int GENERATED ALWAYS AS (1) STORED, d date);

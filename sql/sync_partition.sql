@@ -87,3 +87,12 @@ SELECT test.set_pair('p', 'new_attnum = NULL');
 SELECT test.pair('p2a', 'a', 'b');
 INSERT INTO p (k, s, a) VALUES (16, 1, 'leaf'), (9, 9, 'not this');
 SELECT tableoid::regclass, a, b FROM p WHERE a IN ('leaf', 'not this') ORDER BY a;
+
+-- the default of the table inserted into, which the partition has not
+CREATE TABLE q (k int, a text DEFAULT 'old default', b text DEFAULT 'new default') PARTITION BY LIST (k);
+CREATE TABLE q1 (b text, a text, k int);
+ALTER TABLE q ATTACH PARTITION q1 FOR VALUES IN (1);
+SELECT test.pair('q', 'a', 'b');
+INSERT INTO q (k) VALUES (1) RETURNING a, b;
+INSERT INTO q (k, a) VALUES (1, 'old') RETURNING a, b;
+INSERT INTO q1 (k) VALUES (1) RETURNING a, b;

@@ -20,7 +20,7 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "commands/trigger.h"
-#include "core/names.h"
+#include "replication/logicalworker.h"
 #include "sync/decide.h"
 #include "sync/outcome.h"
 #include "sync/pairs.h"
@@ -126,24 +126,22 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmaps
 	Datum		standard;
 	bool		isnull;
 	bool		standard_null;
+	ListCell   *lc;
 
 	if (is_named(side, verdict, cols))
 		return CLAIM_NAMED;
 	value = slot_getattr(row->slot, side->attnum, &isnull);
 	if (isnull)
 		return CLAIM_NONE;
-	switch (side->default_kind)
+	foreach(lc, side->defaults)
 	{
-		case SIDE_DEFAULT_NULL:
-			return CLAIM_SET;
-		case SIDE_DEFAULT_VOLATILE:
-			return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
-		case SIDE_DEFAULT_SAME:
-			break;
+		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
+		if (pair_same_value(side, value, isnull, standard, standard_null))
+			return CLAIM_NONE;
 	}
-	standard = expr_eval(side->default_expr, row->slot, &standard_null);
-	return pair_same_value(side, value, isnull, standard, standard_null) ?
-		CLAIM_NONE : CLAIM_SET;
+	if (side->volatile_default)
+		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
+	return CLAIM_SET;
 }
 
 static inline bool
@@ -279,12 +277,22 @@ derive(SyncRow *row, SyncPair *pair, PairDirection direction)
 	}
 }
 
+/*
+ * Both sides were given, and do not agree.  What a logical replication worker
+ * inserts no statement here has set: when an update moves the row to another
+ * partition, the column that the publisher lacks has the value of before.
+ */
 static void
 resolve_conflict(SyncRow *row, SyncPair *pair)
 {
 	Relation	rel = row->trigdata->tg_relation;
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
+	if (row->is_insert && IsLogicalWorker())
+	{
+		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+		return;
+	}
 	switch (pair->on_conflict)
 	{
 		case ON_CONFLICT_NEW:
