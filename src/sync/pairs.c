@@ -145,9 +145,12 @@ pairs_transaction(void)
 static void
 load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
 {
-	Node	   *tree = build_column_default(rel, attnum);
+	Node	   *tree;
 	MemoryContext caller;
 
+	if (attnum == InvalidAttrNumber)
+		return;
+	tree = build_column_default(rel, attnum);
 	if (tree == NULL)
 		return;
 	if (contain_volatile_functions(tree))
@@ -294,6 +297,7 @@ load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
 }
 
 /* The rows of rel and of the partitioned tables above it. */
+static void
 load_rows(PairSet *set, Relation rel)
 {
 	QuerySession session;
