@@ -83,7 +83,9 @@ start_fleet() {
 # stop_fleet FLEET: in good order, each connection after its transaction:
 # SIGALRM is how pgbench learns that its time is up.
 stop_fleet() {
-	stop_benches ${FLEET[$1]}
+	local pids
+	read -r -a pids <<<"${FLEET[$1]}"
+	stop_benches "${pids[@]}"
 }
 
 stop_benches() {
@@ -94,9 +96,10 @@ stop_benches() {
 # deploy FLEET VERSION: as a rolling deployment does it: the new version is
 # there before the old one goes.
 deploy() {
-	local old=${FLEET[$1]}
+	local old
+	read -r -a old <<<"${FLEET[$1]}"
 	start_fleet "$1" "$2"
-	stop_benches $old
+	stop_benches "${old[@]}"
 }
 
 # measure DIRECTORY: print "queries failed longest-ms p99-ms" of all that ran

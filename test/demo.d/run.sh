@@ -147,6 +147,11 @@ report() {
 give_up() {
 	say "the demonstration could not go on: $1"
 	tail -n 20 "$WORK/server.log" 2>/dev/null
+	mapfile -t running < <(jobs -p)
+	if [ ${#running[@]} -gt 0 ]; then
+		kill "${running[@]}"
+		wait
+	fi
 	exit 1
 }
 
