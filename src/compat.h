@@ -23,6 +23,7 @@
 #include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
@@ -59,6 +60,29 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* MERGE: 15.  How many of a MERGE's actions are of the given kind. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_is_merge(operation)		((operation) == CMD_MERGE)
+static inline int
+zdm_merge_actions(ModifyTable *mt, CmdType kind)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	if (mt->mergeActionLists == NIL)
+		return 0;
+	foreach(lc, (List *) linitial(mt->mergeActionLists))
+	{
+		if (((MergeAction *) lfirst(lc))->commandType == kind)
+			n++;
+	}
+	return n;
+}
+#else
+#define zdm_is_merge(operation)		false
+#define zdm_merge_actions(mt, kind)	0
+#endif
+
 /* object_aclcheck, object_ownercheck: one function per catalog up to 15. */
 #if PG_VERSION_NUM < 160000
 static inline bool
@@ -92,6 +116,13 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #define zdm_process_completed_notifies() ProcessCompletedNotifies()
 #else
 #define zdm_process_completed_notifies() ((void) 0)
+#endif
+
+/* renametrig: from 15 on it renames the trigger's clones on partitions too. */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_RENAMETRIG_RECURSES 1
+#else
+#define ZDM_RENAMETRIG_RECURSES 0
 #endif
 
 /* RestrictSearchPath: 17; before, the same by set_config_option. */

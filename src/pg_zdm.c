@@ -13,6 +13,8 @@
 
 #include "core/guc.h"
 #include "fmgr.h"
+#include "sync/pairs.h"
+#include "sync/stmtcols.h"
 
 PG_MODULE_MAGIC;
 
@@ -22,4 +24,6 @@ void
 _PG_init(void)
 {
 	guc_init();
+	stmtcols_init();
+	pairs_init();
 }

@@ -82,3 +82,37 @@ CREATE TABLE zdm.pair (
 );
 
 CREATE INDEX ON zdm.pair (relid);
+
+------------------------------------------------------------------------------
+-- sync
+
+-- Rows whose new value could not be computed from what an old application
+-- wrote.  Writers only ever insert here, so none waits for another: that is
+-- why it has no foreign key.
+CREATE TABLE zdm.misfit (
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	migration     bigint NOT NULL,
+	relation      text NOT NULL,
+	key           text NOT NULL,
+	sqlstate      text NOT NULL,
+	message       text NOT NULL,
+	noted         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+
+CREATE INDEX ON zdm.misfit (migration);
+
+CREATE FUNCTION zdm.sync() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
+
+COMMENT ON FUNCTION zdm.sync() IS 'keeps the pairs of a table in step';
+
+CREATE FUNCTION zdm.keep_sync_last() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_keep_sync_last';
+
+COMMENT ON FUNCTION zdm.keep_sync_last() IS 'renames the sync trigger when another would fire after it';
+
+CREATE EVENT TRIGGER zdm_keep_sync_last ON ddl_command_end
+	WHEN TAG IN ('CREATE TRIGGER', 'ALTER TRIGGER', 'ALTER TABLE')
+	EXECUTE FUNCTION zdm.keep_sync_last();
+
+ALTER EVENT TRIGGER zdm_keep_sync_last ENABLE ALWAYS;
