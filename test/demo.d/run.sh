@@ -5,6 +5,7 @@
 # First the load alone, to know what this machine does by itself; then the same
 # load with a rename from beginning to end under it.
 set -u -o pipefail
+exec 2>&1
 
 . test/lib/machine.sh
 . test/lib/build.sh
