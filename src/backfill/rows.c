@@ -23,6 +23,7 @@
 #include "backfill/rows.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/names.h"
 #include "executor/executor.h"
 #include "sync/outcome.h"
@@ -196,10 +197,14 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	MemoryContext caller = CurrentMemoryContext;
 	RowContext	row;
 	ErrorContextCallback callback;
+	ExtensionIdentity identity;
 
 	if (range->begin >= range->end)
 		return;
 	pairs = pairs_get(range->rel);
+
+	/* functions of expression and partial indexes are the owner's, not ours */
+	extension_become(range->rel->rd_rel->relowner, &identity);
 
 	/* taken after the lock on the table: rows of whoever had it before are seen */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -238,6 +243,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	fill_end(&state);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
+	extension_restore(&identity);
 }
 
 int64

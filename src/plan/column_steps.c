@@ -159,6 +159,31 @@ plan_plain_index(MigrationPlan *plan, const NewIndex *index, AttrNumber from, co
 	});
 }
 
+/* The statistics targets of its expressions, which CREATE INDEX cannot say. */
+static void
+plan_index_statistics(MigrationPlan *plan, const NewIndex *index)
+{
+	QuerySession session;
+	StringInfoData sql;
+	uint64		n;
+
+	initStringInfo(&sql);
+	query_begin(&session);
+	n = QUERY("SELECT attnum::int, attstattarget::int FROM pg_attribute "
+			  "WHERE attrelid = $1 AND attstattarget >= 0 ORDER BY attnum", arg_oid(index->old));
+	for (uint64 row = 0; row < n; row++)
+		appendStringInfo(&sql, "%sALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
+						 row > 0 ? ";\n" : "", qualified_index(index->namespace, index->new_name),
+						 query_int4(row, 1), query_int4(row, 2));
+	query_end(&session);
+	if (n > 0)
+		plan_add(plan, &(Step) {
+			.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+			.relations = list_make1_oid(IndexGetRelation(index->old, false)),
+			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+		});
+}
+
 /*
  * An index on a partitioned table: an empty one on the parent alone, one built
  * CONCURRENTLY for each leaf, then attached; the parent's is valid when all are.
@@ -174,6 +199,7 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_
 	if (get_rel_relkind(indexid) != RELKIND_PARTITIONED_INDEX)
 	{
 		plan_plain_index(plan, &index, from, new_column);
+		plan_index_statistics(plan, &index);
 		return;
 	}
 	plan_add(plan, &(Step) {
@@ -184,6 +210,7 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_
 		.relations = list_make1_oid(relid), .lock = ShareLock, .work = CATALOG_ONLY,
 		.note = "of the partitioned table itself, which has no rows",
 	});
+	plan_index_statistics(plan, &index);
 	foreach(lc, index_children(indexid))
 	{
 		NewIndex	child = new_index(plan, lfirst_oid(lc));
@@ -267,6 +294,24 @@ plan_not_null(MigrationPlan *plan, const Column *old, const char *new_column)
 	}
 }
 
+/*
+ * What to analyze: the new column, or, since statistics of expressions are
+ * gathered only when no column is named, all of them.
+ */
+static char *
+analyze_target(const Column *old, const char *new_column)
+{
+	QuerySession session;
+	bool		expressions;
+	char	   *table = names_template_relation(old->relid);
+
+	query_begin(&session);
+	expressions = QUERY("SELECT 1 FROM pg_index WHERE indexrelid = ANY ($1) AND indexprs IS NOT NULL",
+						arg_oids(old->indexes)) > 0;
+	query_end(&session);
+	return expressions ? table : psprintf("%s (%s)", table, new_column);
+}
+
 void
 column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name)
 {
@@ -289,7 +334,7 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name
 		plan_not_null(plan, old, new_column);
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ANALYZE %s (%s)", names_template_relation(old->relid), new_column),
+		.statement = psprintf("ANALYZE %s", analyze_target(old, new_column)),
 		.lock = ShareUpdateExclusiveLock, .work = "reads a sample",
 	});
 	plan_add(plan, &(Step) {
