@@ -115,6 +115,11 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	pg_analyze_and_rewrite(parsetree, query, types, n, env)
 #endif
 
+/* pg_noreturn: 18; before, an attribute of another name that may stand first too. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* PortalRun: 18 dropped run_once. */
 static inline bool
 zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
