@@ -14,7 +14,7 @@ workplace_open() {
 	WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/$1.XXXXXX")
 	trap workplace_close EXIT
 	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	trap 'exit 143' TERM HUP PIPE
 	choose_user
 	mkdir "$WORK/tree" "$WORK/tmp"
 	tar -C "$2" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
@@ -79,7 +79,8 @@ inside() {
 # left of what ran inside, then remove WORK, unless ZDM_KEEP asks to keep it.
 workplace_close() {
 	local pid_file
-	trap - EXIT INT TERM HUP
+	trap - EXIT INT
+	trap '' TERM HUP PIPE
 	while IFS= read -r pid_file; do
 		inside pg_ctl stop -s -w -m immediate -D "${pid_file%/*}" >/dev/null 2>&1
 	done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
