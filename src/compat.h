@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
@@ -30,6 +31,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/rel.h"
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
@@ -83,6 +85,20 @@ zdm_merge_actions(ModifyTable *mt, CmdType kind)
 #define zdm_merge_actions(mt, kind)	0
 #endif
 
+/* ALTER TABLE ... ADD CONSTRAINT ... NOT NULL ... NOT VALID: 18. */
+#define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)
+
+/* NULLS NOT DISTINCT of unique indexes: 15. */
+static inline bool
+zdm_nulls_not_distinct(Form_pg_index index)
+{
+#if PG_VERSION_NUM >= 150000
+	return index->indnullsnotdistinct;
+#else
+	return false;
+#endif
+}
+
 /* object_aclcheck, object_ownercheck: one function per catalog up to 15. */
 #if PG_VERSION_NUM < 160000
 static inline bool
@@ -124,6 +140,17 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #else
 #define ZDM_RENAMETRIG_RECURSES 0
 #endif
+
+/* The storage of a relation: called rd_node up to 15. */
+static inline Oid
+zdm_relfilenode(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return rel->rd_locator.relNumber;
+#else
+	return rel->rd_node.relNode;
+#endif
+}
 
 /* RestrictSearchPath: 17; before, the same by set_config_option. */
 #if PG_VERSION_NUM < 170000

@@ -12,7 +12,11 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "core/shmem.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "run/launcher.h"
+#include "run/start.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -26,4 +30,10 @@ _PG_init(void)
 	guc_init();
 	stmtcols_init();
 	pairs_init();
+	start_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		shmem_init();
+		launcher_init();
+	}
 }

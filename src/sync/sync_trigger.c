@@ -20,7 +20,7 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "commands/trigger.h"
-#include "core/names.h"
+#include "replication/logicalworker.h"
 #include "sync/decide.h"
 #include "sync/outcome.h"
 #include "sync/pairs.h"
@@ -126,24 +126,22 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmaps
 	Datum		standard;
 	bool		isnull;
 	bool		standard_null;
+	ListCell   *lc;
 
 	if (is_named(side, verdict, cols))
 		return CLAIM_NAMED;
 	value = slot_getattr(row->slot, side->attnum, &isnull);
 	if (isnull)
 		return CLAIM_NONE;
-	switch (side->default_kind)
+	foreach(lc, side->defaults)
 	{
-		case SIDE_DEFAULT_NULL:
-			return CLAIM_SET;
-		case SIDE_DEFAULT_VOLATILE:
-			return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
-		case SIDE_DEFAULT_SAME:
-			break;
+		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
+		if (pair_same_value(side, value, isnull, standard, standard_null))
+			return CLAIM_NONE;
 	}
-	standard = expr_eval(side->default_expr, row->slot, &standard_null);
-	return pair_same_value(side, value, isnull, standard, standard_null) ?
-		CLAIM_NONE : CLAIM_SET;
+	if (side->volatile_default)
+		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
+	return CLAIM_SET;
 }
 
 static inline bool
@@ -279,12 +277,22 @@ derive(SyncRow *row, SyncPair *pair, PairDirection direction)
 	}
 }
 
+/*
+ * Both sides were given, and do not agree.  What a logical replication worker
+ * inserts no statement here has set: when an update moves the row to another
+ * partition, the column that the publisher lacks has the value of before.
+ */
 static void
 resolve_conflict(SyncRow *row, SyncPair *pair)
 {
 	Relation	rel = row->trigdata->tg_relation;
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
+	if (row->is_insert && IsLogicalWorker())
+	{
+		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+		return;
+	}
 	switch (pair->on_conflict)
 	{
 		case ON_CONFLICT_NEW:
@@ -308,21 +316,45 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 }
 
 /*
+ * If one side was computed from the row as it was, compute it from the row as
+ * it is.  False: it was not, so someone wrote it.
+ */
+static bool
+follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
+{
+	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	ErrorData  *error = NULL;
+	Datum		value;
+	Datum		computed;
+	bool		isnull;
+	bool		computed_null;
+
+	value = slot_getattr(row->before, side->attnum, &isnull);
+	if (!pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) ||
+		!pair_same_value(side, value, isnull, computed, computed_null))
+		return false;
+	derive(row, pair, direction);
+	return true;
+}
+
+/*
  * Neither side was touched.  Two rows are not at rest all the same: one that
- * the backfill has not reached, and one whose other columns changed the result
- * of up or down.
+ * the backfill has not reached, and one in which another column changed that
+ * up or down reads.
  */
 static void
 keep_at_rest(SyncRow *row, SyncPair *pair)
 {
+	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
+	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
 	bool		new_null;
 
 	(void) slot_getattr(row->slot, pair->new_side.attnum, &new_null);
-	if (!(new_null && !pair->new_decides) &&
-		!(row->before && pair->inputs && inputs_changed(row, pair)))
-		return;
-	if (!pair_agrees(pair, row->slot))
-		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+	if (new_null && !pair->new_decides && !pair_agrees(pair, row->slot))
+		derive(row, pair, PAIR_UP);
+	else if (pair->inputs && row->before && inputs_changed(row, pair) &&
+			 !follow_inputs(row, pair, first))
+		(void) follow_inputs(row, pair, second);
 }
 
 static void
