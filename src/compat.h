@@ -21,14 +21,17 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
@@ -60,6 +63,43 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* MERGE: 15.  How many of a MERGE's actions are of the given kind. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_is_merge(operation)		((operation) == CMD_MERGE)
+static inline int
+zdm_merge_actions(ModifyTable *mt, CmdType kind)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	if (mt->mergeActionLists == NIL)
+		return 0;
+	foreach(lc, (List *) linitial(mt->mergeActionLists))
+	{
+		if (((MergeAction *) lfirst(lc))->commandType == kind)
+			n++;
+	}
+	return n;
+}
+#else
+#define zdm_is_merge(operation)		false
+#define zdm_merge_actions(mt, kind)	0
+#endif
+
+/* ALTER TABLE ... ADD CONSTRAINT ... NOT NULL ... NOT VALID: 18. */
+#define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)
+
+/* NULLS NOT DISTINCT of unique indexes: 15. */
+static inline bool
+zdm_nulls_not_distinct(Form_pg_index index)
+{
+#if PG_VERSION_NUM >= 150000
+	return index->indnullsnotdistinct;
+#else
+	return false;
+#endif
+}
+
 /* get_qual_from_partbound: 14 wants the new partition, which it does not look at. */
 #if PG_VERSION_NUM < 150000
 #define zdm_partition_qual(parent, spec) get_qual_from_partbound(NULL, parent, spec)
@@ -83,6 +123,11 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	pg_analyze_and_rewrite(parsetree, query, types, n, env)
 #endif
 
+/* pg_noreturn: 18; before, an attribute of another name that may stand first too. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* PortalRun: 18 dropped run_once. */
 static inline bool
 zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
@@ -101,6 +146,24 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #else
 #define zdm_process_completed_notifies() ((void) 0)
 #endif
+
+/* renametrig: from 15 on it renames the trigger's clones on partitions too. */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_RENAMETRIG_RECURSES 1
+#else
+#define ZDM_RENAMETRIG_RECURSES 0
+#endif
+
+/* The storage of a relation: called rd_node up to 15. */
+static inline Oid
+zdm_relfilenode(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return rel->rd_locator.relNumber;
+#else
+	return rel->rd_node.relNode;
+#endif
+}
 
 /* RestrictSearchPath: 17; before, the same by set_config_option. */
 #if PG_VERSION_NUM < 170000

@@ -13,6 +13,7 @@
 #include "catalog/pg_attribute.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,19 @@ names_attribute(Oid relid, AttrNumber attnum)
 }
 
 char *
+names_sync_trigger(Oid relid)
+{
+	char	   *name;
+
+	if (get_rel_name(relid) == NULL)
+		return NULL;
+	name = trigger_name_find(relid);
+	if (name == NULL)
+		name = trigger_name_choose(relid);
+	return pstrdup(quote_identifier(name));
+}
+
+char *
 names_escape(const char *text)
 {
 	StringInfoData buf;
@@ -68,6 +82,12 @@ names_template_attribute(Oid relid, AttrNumber attnum)
 	return psprintf("%%A{%u.%d}", relid, attnum);
 }
 
+char *
+names_template_sync_trigger(Oid relid)
+{
+	return psprintf("%%T{%u}", relid);
+}
+
 /*
  * Appends the object that the template names at p, just after its percent
  * sign, and returns the position after it.
@@ -84,6 +104,8 @@ render_object(StringInfo buf, const char *p, bool missing_ok)
 		name = names_relation(relid);
 	else if (sscanf(p, "A{%u.%d}%n", &relid, &attnum, &length) == 2 && length > 0)
 		name = names_attribute(relid, (AttrNumber) attnum);
+	else if (sscanf(p, "T{%u}%n", &relid, &length) == 1 && length > 0)
+		name = names_sync_trigger(relid);
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -8,6 +8,8 @@
  *
  *		%R{oid}			the relation, schema-qualified and quoted
  *		%A{oid.attnum}	the attribute's present name, quoted
+ *		%T{oid}			the name that the relation's sync trigger has, or, if
+ *						there is none yet, that it is to have, quoted
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -29,6 +31,12 @@ extern char *names_relation(Oid relid);
 /* The attribute's quoted name; NULL if there is none or it is dropped. */
 extern char *names_attribute(Oid relid, AttrNumber attnum);
 
+/*
+ * The quoted name of the relation's sync trigger, as it is or is to be; NULL
+ * if the relation does not exist.
+ */
+extern char *names_sync_trigger(Oid relid);
+
 /* "text" with every % doubled, for use in a template. */
 extern char *names_escape(const char *text);
 
@@ -38,6 +46,7 @@ extern char *names_escape(const char *text);
  */
 extern char *names_template_relation(Oid relid);
 extern char *names_template_attribute(Oid relid, AttrNumber attnum);
+extern char *names_template_sync_trigger(Oid relid);
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

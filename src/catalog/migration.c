@@ -1,0 +1,240 @@
+/*-------------------------------------------------------------------------
+ *
+ * migration.c
+ *		Rows of zdm.migration.
+ *
+ * The row belongs to the users' sessions and to the worker alike, so it is
+ * written only in short transactions; what a worker writes while it works goes
+ * to zdm.step, whose rows are its own.  Otherwise a session that has called
+ * zdm.pause() and not yet committed would make a batch wait with row locks of
+ * the user's table in hand.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/migration.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+
+#define MIGRATION_COLUMNS \
+	"id, label, kind, relid, relation, owner, definition, columns, state, " \
+	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
+	"(settings ->> 'zdm.reversible')::boolean"
+
+static Migration *
+read_row(uint64 row)
+{
+	Migration  *m = palloc0(sizeof(Migration));
+	char	   *failed_from;
+
+	m->id = query_int8(row, 1);
+	m->label = query_text(row, 2);
+	m->kind = query_text(row, 3);
+	m->relid = query_oid(row, 4);
+	m->relation = query_text(row, 5);
+	m->owner = query_oid(row, 6);
+	m->definition = query_text(row, 7);
+	m->columns = query_texts(row, 8);
+	m->state = state_from_name(query_text(row, 9));
+	failed_from = query_text(row, 10);
+	m->failed_from = failed_from ? state_from_name(failed_from) : STATE_FAILED;
+	m->paused = query_bool(row, 11);
+	m->settings = query_text(row, 12);
+	m->one_way = query_bool(row, 13);
+	m->reversible = query_bool(row, 14);
+	return m;
+}
+
+void
+migration_insert(Migration *m)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+		  arg_text(m->label), arg_text(m->kind), arg_oid(m->relid),
+		  arg_text(m->relation), arg_oid(m->owner), arg_jsonb(m->definition),
+		  arg_texts(m->columns), arg_jsonb(m->settings));
+	m->id = query_int8(0, 1);
+	m->state = STATE_QUEUED;
+	query_end(&session);
+}
+
+void
+migration_set_notes(int64 id, List *notes)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET notes = $2 WHERE id = $1",
+		  arg_int8(id), arg_texts(notes));
+	query_end(&session);
+}
+
+static const char *
+lock_clause(MigrationLock lock)
+{
+	switch (lock)
+	{
+		case MIGRATION_READ:
+			return "";
+		case MIGRATION_LOCK:
+			return " FOR UPDATE";
+		case MIGRATION_LOCK_NOWAIT:
+			return " FOR UPDATE NOWAIT";
+	}
+	return "";
+}
+
+Migration *
+migration_load(int64 id, MigrationLock lock)
+{
+	QuerySession session;
+	Migration  *m = NULL;
+
+	query_begin(&session);
+	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
+					   " FROM zdm.migration WHERE id = $1%s", lock_clause(lock)),
+			  arg_int8(id)) > 0)
+		m = read_row(0);
+	query_end(&session);
+	return m;
+}
+
+Migration *
+migration_load_label(const char *label, MigrationLock lock)
+{
+	QuerySession session;
+	Migration  *m = NULL;
+
+	query_begin(&session);
+	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
+					   " FROM zdm.migration WHERE label = $1%s", lock_clause(lock)),
+			  arg_text(label)) > 0)
+		m = read_row(0);
+	query_end(&session);
+	return m;
+}
+
+List *
+migration_live_on(Oid relid)
+{
+	QuerySession session;
+	List	   *result = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
+			  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id",
+			  arg_oid(relid));
+	for (uint64 row = 0; row < n; row++)
+	{
+		Migration  *m = read_row(row);
+
+		result = lappend(result, m);
+	}
+	query_end(&session);
+	return result;
+}
+
+List *
+migration_runnable(void)
+{
+	QuerySession session;
+	List	   *result = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = query_run("SELECT id FROM zdm.migration m WHERE NOT paused AND (state IN "
+				  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "
+				  /* at rest, but a partition has been attached */
+				  "OR state IN ('ready', 'switched') AND EXISTS (SELECT 1 FROM zdm.step s "
+				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done')) "
+				  "ORDER BY id", NULL, 0);
+	for (uint64 row = 0; row < n; row++)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = query_int8(row, 1);
+		result = lappend(result, id);
+	}
+	query_end(&session);
+	return result;
+}
+
+bool
+migration_transition(Migration *m, MigrationEvent event)
+{
+	QuerySession session;
+	MigrationState next;
+
+	Assert(event != EVENT_FAIL);
+	if (!state_next(m->state, m->failed_from, event, &next))
+		return false;
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET state = $2, changed = clock_timestamp(), failed_from = NULL, "
+		  "error_state = NULL, error_message = NULL, error_detail = NULL, "
+		  "error_hint = NULL, error_context = NULL WHERE id = $1",
+		  arg_int8(m->id), arg_text(state_name(next)));
+	query_end(&session);
+	m->state = next;
+	return true;
+}
+
+void
+migration_fail(Migration *m, const MigrationError *error)
+{
+	QuerySession session;
+	MigrationState next;
+
+	if (!state_next(m->state, m->failed_from, EVENT_FAIL, &next))
+		return;
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET state = $2, failed_from = $3, changed = clock_timestamp(), "
+		  "error_state = $4, error_message = $5, error_detail = $6, error_hint = $7, "
+		  "error_context = $8 WHERE id = $1",
+		  arg_int8(m->id), arg_text(state_name(next)), arg_text(state_name(m->state)),
+		  arg_text(error->sqlstate), arg_text(error->message), arg_text(error->detail),
+		  arg_text(error->hint), arg_text(error->context));
+	query_end(&session);
+	m->failed_from = m->state;
+	m->state = next;
+}
+
+void
+migration_set_paused(Migration *m, bool paused)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET paused = $2, changed = clock_timestamp() WHERE id = $1",
+		  arg_int8(m->id), arg_bool(paused));
+	query_end(&session);
+	m->paused = paused;
+}
+
+void
+migration_set_owner(Migration *m, Oid owner)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET owner = $2 WHERE id = $1",
+		  arg_int8(m->id), arg_oid(owner));
+	query_end(&session);
+	m->owner = owner;
+}
+
+void
+migration_set_setting(Migration *m, const char *name, const char *value)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET settings = settings || jsonb_build_object($2::text, $3::text) "
+		  "WHERE id = $1",
+		  arg_int8(m->id), arg_text(name), arg_text(value));
+	query_end(&session);
+}

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * migration.h
+ *		Rows of zdm.migration.
+ *
+ * All functions need a transaction and act as the extension's owner; who may
+ * call them for whom is for the caller to check.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_MIGRATION_H
+#define ZDM_MIGRATION_H
+
+#include "catalog/state.h"
+#include "nodes/pg_list.h"
+
+typedef struct Migration
+{
+	int64		id;
+	char	   *label;			/* or NULL */
+	char	   *kind;
+	Oid			relid;
+	char	   *relation;		/* qualified name when it was stated */
+	Oid			owner;			/* whose rights the work is done with */
+	char	   *definition;		/* jsonb as text */
+	List	   *columns;		/* char *: names no other migration may touch */
+	MigrationState state;
+	MigrationState failed_from; /* meaningful in STATE_FAILED only */
+	bool		paused;
+	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
+	bool		one_way;		/* a row has closed the way back */
+	bool		reversible;		/* zdm.reversible, as stored with it */
+} Migration;
+
+/* What went wrong, as zdm.migrations shows it; any but message may be NULL. */
+typedef struct MigrationError
+{
+	const char *sqlstate;
+	const char *message;
+	const char *detail;
+	const char *hint;
+	const char *context;
+} MigrationError;
+
+typedef enum MigrationLock
+{
+	MIGRATION_READ,				/* no row lock */
+	MIGRATION_LOCK,				/* FOR UPDATE, waiting */
+	MIGRATION_LOCK_NOWAIT		/* FOR UPDATE, ERRCODE_LOCK_NOT_AVAILABLE if taken */
+} MigrationLock;
+
+/*
+ * Insert a row; id, state and the rest that a new migration has not are filled
+ * in.  Errors: unique violation on the label if another session inserted it.
+ */
+extern void migration_insert(Migration *migration);
+
+/* Store what the preflight found.  "notes" is a list of char *. */
+extern void migration_set_notes(int64 id, List *notes);
+
+/* The row, in the current memory context; NULL if there is none. */
+extern Migration *migration_load(int64 id, MigrationLock lock);
+extern Migration *migration_load_label(const char *label, MigrationLock lock);
+
+/* Ids of migrations on "relid" that are not completed or reverted. */
+extern List *migration_live_on(Oid relid);	/* list of Migration * */
+
+/* Ids (list of int64 *) of the migrations that a worker has to work on. */
+extern List *migration_runnable(void);
+
+/*
+ * Apply an event to a migration loaded with a lock.  False, with nothing done,
+ * if the event leads nowhere from its state.
+ */
+extern bool migration_transition(Migration *migration, MigrationEvent event);
+
+/* EVENT_FAIL, with the reason. */
+extern void migration_fail(Migration *migration, const MigrationError *error);
+
+extern void migration_set_paused(Migration *migration, bool paused);
+extern void migration_set_owner(Migration *migration, Oid owner);
+extern void migration_set_setting(Migration *migration, const char *name,
+								  const char *value);
+
+#endif							/* ZDM_MIGRATION_H */

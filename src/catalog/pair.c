@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * pair.c
+ *		Writing rows of zdm.pair: what the sync trigger keeps in step.
+ *
+ * A pair is written by the plan, when its new column does not exist yet, and
+ * put into force in the transaction that adds the column: the trigger skips
+ * rows without a new_attnum.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pair.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+void
+pair_insert(const Pair *pair)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, up, down, "
+		  "on_conflict, reversible) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		  arg_int8(pair->migration), arg_oid(pair->relid), arg_int2(pair->old_attnum),
+		  arg_text(pair->new_name), arg_text(pair->up), arg_text(pair->down),
+		  arg_text(pair->on_conflict), arg_bool(pair->reversible));
+	query_end(&session);
+}
+
+/* The tables whose sessions must hear of a change, each once. */
+static void
+invalidate_migration(int64 migration)
+{
+	QuerySession session;
+	List	   *relids;
+	ListCell   *lc;
+
+	query_begin(&session);
+	QUERY("SELECT coalesce(array_agg(DISTINCT relid), '{}') FROM zdm.pair WHERE migration = $1",
+		  arg_int8(migration));
+	relids = query_oids(0, 1);
+	query_end(&session);
+	foreach(lc, relids)
+		pair_invalidate(lfirst_oid(lc));
+}
+
+void
+pair_activate(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair p SET new_attnum = a.attnum FROM pg_attribute a "
+		  "WHERE p.migration = $1 AND a.attrelid = p.relid AND a.attname = p.new_name "
+		  "AND a.attnum > 0", arg_int8(migration));
+	if (QUERY("SELECT new_name, relid FROM zdm.pair WHERE migration = $1 AND new_attnum IS NULL",
+			  arg_int8(migration)) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation %s does not exist",
+						query_text(0, 1), names_relation(query_oid(0, 2)))));
+	query_end(&session);
+	invalidate_migration(migration);
+}
+
+void
+pair_deactivate(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair SET new_attnum = NULL WHERE migration = $1",
+		  arg_int8(migration));
+	query_end(&session);
+	invalidate_migration(migration);
+}
+
+void
+pair_set_authoritative(int64 migration, const char *side)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair SET authoritative = $2 WHERE migration = $1",
+		  arg_int8(migration), arg_text(side));
+	query_end(&session);
+	invalidate_migration(migration);
+}
+
+void
+pair_set_on_conflict(int64 migration, const char *on_conflict)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair SET on_conflict = $2 WHERE migration = $1",
+		  arg_int8(migration), arg_text(on_conflict));
+	query_end(&session);
+	invalidate_migration(migration);
+}
+
+void
+pair_set_reversible(int64 migration, bool reversible)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair SET reversible = $2 WHERE migration = $1",
+		  arg_int8(migration), arg_bool(reversible));
+	query_end(&session);
+	invalidate_migration(migration);
+}
+
+bool
+pair_trigger_needed(Oid relid, int64 migration)
+{
+	QuerySession session;
+	bool		needed;
+
+	query_begin(&session);
+	needed = QUERY("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
+				   "WHERE m.relid = $1 AND m.id <> $2 AND s.effect = 'trigger_create' "
+				   "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
+				   "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
+	query_end(&session);
+	return needed;
+}
+
+void
+pair_invalidate(Oid relid)
+{
+	List	   *relids = list_make1_oid(relid);
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		relids = find_all_inheritors(relid, NoLock, NULL);
+	foreach(lc, relids)
+	{
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))))
+			CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
+	}
+}

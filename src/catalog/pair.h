@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * pair.h
+ *		Writing rows of zdm.pair: what the sync trigger keeps in step.
+ *
+ * Reading them for the trigger is sync/pairs.c's.  Every change sends a
+ * relcache invalidation for the table and its partitions, so that each session
+ * reads them again before it next writes there; the caller holds a lock on the
+ * table that keeps writers out, so no statement runs with a mixture.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_PAIR_H
+#define ZDM_PAIR_H
+
+#include "access/attnum.h"
+
+typedef struct Pair
+{
+	int64		migration;
+	Oid			relid;
+	AttrNumber	old_attnum;
+	AttrNumber	new_attnum;		/* InvalidAttrNumber until the column is added */
+	char	   *new_name;
+	char	   *up;				/* over $attnum, or NULL: the same value */
+	char	   *down;
+	char	   *on_conflict;
+	bool		reversible;
+} Pair;
+
+/* Plan a pair: its row is inert until pair_activate(). */
+extern void pair_insert(const Pair *pair);
+
+/*
+ * The new columns exist now: note their numbers and put the migration's pairs
+ * into force.  ERRCODE_UNDEFINED_COLUMN if a column is not there.
+ */
+extern void pair_activate(int64 migration);
+
+/* Take the migration's pairs out of force, the rows remaining inert. */
+extern void pair_deactivate(int64 migration);
+
+/* Which side's default decides: "old" or "new". */
+extern void pair_set_authoritative(int64 migration, const char *side);
+
+/* zdm.on_conflict and zdm.reversible, when zdm.configure() changes them. */
+extern void pair_set_on_conflict(int64 migration, const char *on_conflict);
+extern void pair_set_reversible(int64 migration, bool reversible);
+
+/*
+ * Does any pair in force, or any migration that has its trigger in place and
+ * is about to use it, need the sync trigger of relid, other than "migration"?
+ */
+extern bool pair_trigger_needed(Oid relid, int64 migration);
+
+/* Tell every session that the pairs of relid and its partitions have changed. */
+extern void pair_invalidate(Oid relid);
+
+#endif							/* ZDM_PAIR_H */

@@ -1,0 +1,252 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *		Parameterised statements on the extension's own tables.
+ *
+ * All access to zdm.* goes through here, so that it always runs as the
+ * extension's owner, with search_path pinned, with values as parameters, and
+ * so that the typed rows in the other files of this room stay readable.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#define MAX_ARGS 40
+
+void
+query_begin(QuerySession *session)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	extension_become(extension_owner(), &session->identity);
+	SPI_connect();
+	/* SPI's own context ends with the session; what is made meanwhile should not */
+	MemoryContextSwitchTo(caller);
+}
+
+void
+query_end(QuerySession *session)
+{
+	SPI_finish();
+	extension_restore(&session->identity);
+}
+
+uint64
+query_run(const char *sql, const QueryArg *args, int nargs)
+{
+	Oid			types[MAX_ARGS];
+	Datum		values[MAX_ARGS];
+	char		nulls[MAX_ARGS] = {0};
+	MemoryContext caller = CurrentMemoryContext;
+	int			rc;
+
+	Assert(nargs <= MAX_ARGS);
+	for (int i = 0; i < nargs; i++)
+	{
+		types[i] = args[i].type;
+		values[i] = args[i].value;
+		nulls[i] = args[i].isnull ? 'n' : ' ';
+	}
+	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	MemoryContextSwitchTo(caller);
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("statement on the extension's tables failed: %s",
+						SPI_result_code_string(rc))));
+	return SPI_processed;
+}
+
+static QueryArg
+make_arg(Oid type, Datum value, bool isnull)
+{
+	QueryArg	arg = {.type = type, .value = value, .isnull = isnull};
+
+	return arg;
+}
+
+QueryArg
+arg_bool(bool value)
+{
+	return make_arg(BOOLOID, BoolGetDatum(value), false);
+}
+
+QueryArg
+arg_float8(double value)
+{
+	return make_arg(FLOAT8OID, Float8GetDatum(value), false);
+}
+
+QueryArg
+arg_int2(int16 value)
+{
+	return make_arg(INT2OID, Int16GetDatum(value), false);
+}
+
+QueryArg
+arg_int4(int32 value)
+{
+	return make_arg(INT4OID, Int32GetDatum(value), false);
+}
+
+QueryArg
+arg_int8(int64 value)
+{
+	return make_arg(INT8OID, Int64GetDatum(value), false);
+}
+
+QueryArg
+arg_jsonb(const char *json)
+{
+	if (json == NULL)
+		return make_arg(JSONBOID, (Datum) 0, true);
+	return make_arg(JSONBOID,
+					DirectFunctionCall1(jsonb_in, CStringGetDatum(json)), false);
+}
+
+QueryArg
+arg_oid(Oid value)
+{
+	return make_arg(OIDOID, ObjectIdGetDatum(value), false);
+}
+
+QueryArg
+arg_oids(List *oids)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * (list_length(oids) + 1));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, oids)
+		elements[n++] = ObjectIdGetDatum(lfirst_oid(lc));
+	return make_arg(OIDARRAYOID,
+					PointerGetDatum(construct_array(elements, n, OIDOID,
+													sizeof(Oid), true, TYPALIGN_INT)),
+					false);
+}
+
+QueryArg
+arg_text(const char *value)
+{
+	if (value == NULL)
+		return make_arg(TEXTOID, (Datum) 0, true);
+	return make_arg(TEXTOID, CStringGetTextDatum(value), false);
+}
+
+QueryArg
+arg_texts(List *strings)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * (list_length(strings) + 1));
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, strings)
+		elements[n++] = CStringGetTextDatum((char *) lfirst(lc));
+	return make_arg(TEXTARRAYOID,
+					PointerGetDatum(construct_array(elements, n, TEXTOID,
+													-1, false, TYPALIGN_INT)),
+					false);
+}
+
+static Datum
+column_datum(uint64 row, int column, bool *isnull)
+{
+	Assert(row < SPI_processed);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
+						 column, isnull);
+}
+
+char *
+query_text(uint64 row, int column)
+{
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+int64
+query_int8(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+int32
+query_int4(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+Oid
+query_oid(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+bool
+query_bool(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+bool
+query_null(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) column_datum(row, column, &isnull);
+	return isnull;
+}
+
+List *
+query_oids(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+	List	   *result = NIL;
+	Datum	   *elements;
+	int			n;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(value), OIDOID, sizeof(Oid), true,
+					  TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		result = lappend_oid(result, DatumGetObjectId(elements[i]));
+	return result;
+}
+
+List *
+query_texts(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+	List	   *result = NIL;
+	Datum	   *elements;
+	int			n;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		result = lappend(result, TextDatumGetCString(elements[i]));
+	return result;
+}

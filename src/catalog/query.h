@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.h
+ *		Parameterised statements on the extension's own tables.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_QUERY_H
+#define ZDM_QUERY_H
+
+#include "core/extension.h"
+#include "nodes/parsenodes.h"
+#include "utils/palloc.h"
+
+/* One parameter; made by the functions below. */
+typedef struct QueryArg
+{
+	Oid			type;
+	Datum		value;
+	bool		isnull;
+} QueryArg;
+
+typedef struct QuerySession
+{
+	ExtensionIdentity identity;
+} QuerySession;
+
+/*
+ * Begin and end a series of statements, as the extension's owner with a pinned
+ * search_path.  Both need a transaction; on error its abort undoes the first.
+ * Errors: ERRCODE_UNDEFINED_OBJECT without the extension.
+ */
+extern void query_begin(QuerySession *session);
+extern void query_end(QuerySession *session);
+
+/*
+ * Run one statement.  "args" is an array of nargs parameters $1, $2, ....
+ * Returns the number of rows; they are read with the functions below until the
+ * next query_run() or query_end().  Each statement sees what is committed when
+ * it begins (READ COMMITTED) and what this transaction did.
+ */
+extern uint64 query_run(const char *sql, const QueryArg *args, int nargs);
+
+/* Shorthand: the parameters as a brace list. */
+#define QUERY(sql, ...) \
+	query_run(sql, (QueryArg[]) {__VA_ARGS__}, \
+			  lengthof(((QueryArg[]) {__VA_ARGS__})))
+
+extern QueryArg arg_bool(bool value);
+extern QueryArg arg_float8(double value);
+extern QueryArg arg_int2(int16 value);
+extern QueryArg arg_int4(int32 value);
+extern QueryArg arg_int8(int64 value);
+extern QueryArg arg_jsonb(const char *json);	/* NULL pointer: SQL NULL */
+extern QueryArg arg_oid(Oid value);
+extern QueryArg arg_oids(List *oids);
+extern QueryArg arg_text(const char *value);	/* NULL pointer: SQL NULL */
+extern QueryArg arg_texts(List *strings);	/* list of char * */
+
+/*
+ * Column "column" (from 1) of row "row" (from 0) of the last result.  NULL
+ * gives NULL, 0, false or NIL.  Allocated in the current memory context, which
+ * query_begin() leaves as it is.
+ */
+extern char *query_text(uint64 row, int column);
+extern int64 query_int8(uint64 row, int column);
+extern int32 query_int4(uint64 row, int column);
+extern Oid	query_oid(uint64 row, int column);
+extern bool query_bool(uint64 row, int column);
+extern bool query_null(uint64 row, int column);
+extern List *query_oids(uint64 row, int column);
+extern List *query_texts(uint64 row, int column);
+
+#endif							/* ZDM_QUERY_H */

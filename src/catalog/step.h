@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * step.h
+ *		Rows of zdm.step: what a migration does, in order.
+ *
+ * All functions need a transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_STEP_H
+#define ZDM_STEP_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+
+typedef enum StepAction
+{
+	ACTION_SQL,					/* statements in one transaction, with the mark */
+	ACTION_TOPLEVEL,			/* one statement that refuses a transaction */
+	ACTION_BACKFILL,			/* batches */
+	ACTION_VERIFY				/* reads every row */
+} StepAction;
+
+/*
+ * What a step does to zdm.pair and to the sync trigger in its transaction,
+ * after its statement; undone by the opposite when the step is.
+ */
+typedef enum StepEffect
+{
+	EFFECT_NONE,
+	EFFECT_TRIGGER_CREATE,		/* create the sync trigger unless it is there */
+	EFFECT_PAIR_ADD,			/* the migration's pair, its new column just added */
+	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
+	EFFECT_PAIR_DROP,			/* the pair ends */
+	EFFECT_TRIGGER_DROP			/* drop the sync trigger unless it is needed */
+} StepEffect;
+
+typedef enum StepState
+{
+	STEP_PENDING,
+	STEP_RUNNING,
+	STEP_DONE,
+	STEP_FAILED,
+	STEP_UNDONE
+} StepState;
+
+typedef struct Step
+{
+	int64		migration;
+	int32		number;			/* from 1, the order of work */
+	char	   *phase;			/* expand, migrate, cutover, contract */
+	StepAction	action;
+	StepEffect	effect;
+	char	   *statement;		/* a template (core/names.h) */
+	char	   *undo;			/* a template, or NULL: nothing to undo */
+	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
+	List	   *relations;		/* Oids locked, each with its partitions */
+	char	   *work;			/* how much it does under the lock, for the reader */
+	char	   *note;
+
+	/* ACTION_TOPLEVEL building an index: where it comes to be */
+	Oid			index_namespace;
+	char	   *index_name;		/* or NULL */
+
+	StepState	state;
+	int32		attempts;
+} Step;
+
+/* The progress of a step that works for long. */
+typedef struct StepProgress
+{
+	const char *cursor;			/* jsonb as text, or NULL to leave it */
+	int64		blocks_total;
+	int64		blocks_done;
+	int64		rows_done;
+	double		rows_per_second;
+} StepProgress;
+
+/* The lock's name as LOCK TABLE spells it; "" for NoLock.  Pure. */
+extern const char *step_lock_name(LOCKMODE lock);
+
+/* The action's name in zdm.steps.  Pure. */
+extern const char *step_action_name(StepAction action);
+
+extern void step_insert(const Step *step);
+
+/* The first step of the phase that is not done; NULL if all are. */
+extern Step *step_next(int64 migration, const char *phase);
+
+/* The last done step that is not undone, of any phase; NULL if none is left. */
+extern Step *step_last_done(int64 migration);
+
+/* Has a step of the contract phase that cannot be undone been done? */
+extern bool step_contract_begun(int64 migration);
+
+extern void step_mark_running(const Step *step);
+
+/* Done, with the SQL that was really run. */
+extern void step_mark_done(const Step *step, const char *statement);
+extern void step_mark_undone(const Step *step);
+extern void step_mark_failed(const Step *step, const char *error);
+
+extern void step_save_progress(const Step *step, const StepProgress *progress);
+
+/* The stored cursor (jsonb as text), NULL if the step has none yet. */
+extern char *step_cursor(const Step *step, int64 *rows_done);
+
+/* The cursor of the migration's first backfill step, or NULL. */
+extern char *step_backfill_cursor(int64 migration);
+
+/*
+ * Open the migration's first backfill step again, for partitions that it has
+ * not seen.  False if it has not been done yet anyway.
+ */
+extern bool step_reopen_backfill(int64 migration);
+
+/* What the step waits for, NULL when it goes on. */
+extern void step_set_waiting(const Step *step, const char *reason);
+
+#endif							/* ZDM_STEP_H */

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger_name.c
+ *		The name of a table's sync trigger.
+ *
+ * BEFORE triggers fire in the byte order of their names, and the sync trigger
+ * has to see what all others left: so its name has to be the last one.  It is
+ * ~zdm_sync, or, behind a trigger that sorts after that, the other one's name
+ * and ~zdm_sync, since a longer name follows its own beginning.  The name is
+ * therefore not known before the moment of creation, and can change when a
+ * trigger is added: statement templates call it %T{oid}.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "core/errors.h"
+#include "core/trigger_name.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+#define TRIGGER_NAME "~zdm_sync"
+
+/* zdm.sync(), or InvalidOid. */
+static Oid
+sync_function(void)
+{
+	return LookupFuncName(list_make2(makeString("zdm"), makeString("sync")),
+						  0, NULL, true);
+}
+
+/* Does it fire before a row is inserted or updated? */
+static bool
+fires_before_row(int16 type)
+{
+	return TRIGGER_FOR_ROW(type) && TRIGGER_FOR_BEFORE(type) &&
+		(TRIGGER_FOR_INSERT(type) || TRIGGER_FOR_UPDATE(type));
+}
+
+/*
+ * The greatest name among relid's BEFORE ROW triggers that run the function
+ * (ours), or that run any other.
+ */
+static char *
+greatest_of(Oid relid, Oid function, bool ours)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	char	   *greatest = NULL;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	   *name = NameStr(form->tgname);
+
+		if (!fires_before_row(form->tgtype) || (form->tgfoid == function) != ours)
+			continue;
+		if (greatest == NULL || strcmp(name, greatest) > 0)
+			greatest = pstrdup(name);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return greatest;
+}
+
+char *
+trigger_name_find(Oid relid)
+{
+	Oid			function = sync_function();
+
+	if (!OidIsValid(function))
+		return NULL;
+	return greatest_of(relid, function, true);
+}
+
+char *
+trigger_name_greatest(Oid relid)
+{
+	Oid			function = sync_function();
+	List	   *relids = list_make1_oid(relid);
+	char	   *greatest = NULL;
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		relids = find_all_inheritors(relid, NoLock, NULL);
+	foreach(lc, relids)
+	{
+		char	   *name = greatest_of(lfirst_oid(lc), function, false);
+
+		if (name && (greatest == NULL || strcmp(name, greatest) > 0))
+			greatest = name;
+	}
+	return greatest;
+}
+
+char *
+trigger_name_choose(Oid relid)
+{
+	char	   *greatest = trigger_name_greatest(relid);
+	char	   *name;
+
+	if (greatest == NULL || strcmp(greatest, TRIGGER_NAME) < 0)
+		return pstrdup(TRIGGER_NAME);
+	name = psprintf("%s%s", greatest, TRIGGER_NAME);
+	if (strlen(name) >= NAMEDATALEN)
+		name = psprintf("%s~", greatest);
+	if (strlen(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("no trigger can fire after trigger \"%s\" of table \"%s\"",
+						greatest, get_rel_name(relid)),
+				 errdetail("Triggers fire in the order of their names, and this one leaves no room for a later one."),
+				 errhint("Rename it with ALTER TRIGGER to a name that begins with a letter.")));
+	return name;
+}

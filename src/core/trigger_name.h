@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger_name.h
+ *		The name of a table's sync trigger.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_TRIGGER_NAME_H
+#define ZDM_TRIGGER_NAME_H
+
+/*
+ * The name of relid's trigger that runs zdm.sync; NULL if it has none.  Needs a
+ * transaction; takes catalog locks only.
+ */
+extern char *trigger_name_find(Oid relid);
+
+/*
+ * The greatest name of the other BEFORE ROW triggers for INSERT or UPDATE on
+ * relid and its partitions; NULL if there are none.
+ */
+extern char *trigger_name_greatest(Oid relid);
+
+/*
+ * A name that sorts after all of those.  ERRCODE_FEATURE_NOT_SUPPORTED if a
+ * trigger's name leaves no room for one.
+ */
+extern char *trigger_name_choose(Oid relid);
+
+#endif							/* ZDM_TRIGGER_NAME_H */

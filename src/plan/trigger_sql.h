@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger_sql.h
+ *		The statements that create and drop the sync trigger.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_TRIGGER_SQL_H
+#define ZDM_TRIGGER_SQL_H
+
+/*
+ * Templates (core/names.h) of the statements, separated by semicolons, that
+ * create the sync trigger on relid, firing whatever session_replication_role
+ * is, and that drop it.  On a partitioned table PostgreSQL does the same for
+ * every partition, also for those attached later.  They need SHARE ROW
+ * EXCLUSIVE and ACCESS EXCLUSIVE, respectively.
+ */
+extern char *trigger_sql_create(Oid relid);
+extern char *trigger_sql_drop(Oid relid);
+
+#endif							/* ZDM_TRIGGER_SQL_H */

@@ -1,0 +1,538 @@
+/*-------------------------------------------------------------------------
+ *
+ * expr.c
+ *		Expressions over the columns of a row: up, down, defaults.
+ *
+ * Resolving (once, when a change is stated, with the user's names and search
+ * path) and compiling (in every session that writes, with a pinned path) are
+ * kept apart by the stored text between them.  The text is deparsed from the
+ * parse tree, with a parameter in place of each column: it is never made by
+ * replacing text.
+ *
+ * What is cached for the session is the planned tree.  The executor's state is
+ * made anew in each transaction that needs it, and again when an error left
+ * one in use: functions keep things of their own in it that do not outlive a
+ * transaction or survive an error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "core/errors.h"
+#include "core/extension.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "sync/expr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "compat.h"
+
+struct SyncExpr
+{
+	AttrNumber	copied;			/* just this column, or InvalidAttrNumber */
+	Expr	   *tree;			/* planned; NULL for a copy */
+	Oid			owner;
+	bool		can_fail;
+	bool		harmless;		/* built-in and immutable: needs no other role */
+	Bitmapset  *inputs;
+
+	/* of one transaction */
+	uint64		transaction;
+	int			depth;			/* evaluations under way */
+	MemoryContext context;		/* of the two below */
+	ExprState  *state;
+	ExprContext *econtext;
+};
+
+/* What a stored expression's numbers mean. */
+typedef struct NumberScope
+{
+	Oid			numbered;
+	Relation	rel;
+	AttrNumber	new_attnum;
+} NumberScope;
+
+static uint64 this_transaction = 1;
+
+void
+expr_end_transaction(void)
+{
+	this_transaction++;
+}
+
+/* Shows where in "source" the parser found its error. */
+static void
+source_error_callback(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
+/* The raw tree of an expression; nothing else is let through. */
+static Node *
+parse_expression(const char *source, const char *role)
+{
+	SelectStmt *select;
+	ResTarget  *target;
+	List	   *raw = raw_parser(source, RAW_PARSE_PLPGSQL_EXPR);
+
+	select = castNode(SelectStmt, linitial_node(RawStmt, raw)->stmt);
+	if (list_length(select->targetList) == 1 &&
+		!select->distinctClause && !select->fromClause && !select->whereClause &&
+		!select->groupClause && !select->havingClause && !select->windowClause &&
+		!select->sortClause && !select->limitOffset && !select->limitCount &&
+		!select->lockingClause)
+	{
+		target = linitial_node(ResTarget, select->targetList);
+		if (target->name == NULL &&
+			!(IsA(target->val, ColumnRef) &&
+			  IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
+			return target->val;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_SYNTAX_ERROR),
+			 errmsg("\"%s\" is not an expression", role),
+			 errdetail("It reads: %s", source),
+			 errhint("Give one SQL expression over the columns of the row, such as lower(name).")));
+}
+
+/* The new column's name means $0. */
+static Node *
+new_column_hook(ParseState *pstate, ColumnRef *cref)
+{
+	const ExprColumn *column = pstate->p_ref_hook_state;
+	Param	   *param;
+
+	if (list_length(cref->fields) != 1 ||
+		strcmp(strVal(linitial(cref->fields)), column->name) != 0)
+		return NULL;
+	param = makeNode(Param);
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = EXPR_NEW_COLUMN;
+	param->paramtype = column->type;
+	param->paramtypmod = column->typmod;
+	param->paramcollid = column->collation;
+	param->location = cref->location;
+	return (Node *) param;
+}
+
+/* $n means the attribute that is number n of the relation counted in. */
+static Node *
+number_hook(ParseState *pstate, ParamRef *ref)
+{
+	NumberScope *scope = pstate->p_ref_hook_state;
+	AttrNumber	attnum = ref->number;
+	Form_pg_attribute att;
+
+	if (ref->number == EXPR_NEW_COLUMN)
+		attnum = scope->new_attnum;
+	else if (scope->numbered != RelationGetRelid(scope->rel))
+	{
+		char	   *name = get_attname(scope->numbered, attnum, true);
+
+		attnum = name ? get_attnum(RelationGetRelid(scope->rel), name) : 0;
+	}
+	if (attnum <= 0 || attnum > RelationGetNumberOfAttributes(scope->rel) ||
+		TupleDescAttr(RelationGetDescr(scope->rel), attnum - 1)->attisdropped)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column number %d of table \"%s\" no longer exists",
+						ref->number, RelationGetRelationName(scope->rel))));
+	att = TupleDescAttr(RelationGetDescr(scope->rel), attnum - 1);
+	return (Node *) makeVar(1, attnum, att->atttypid, att->atttypmod,
+							att->attcollation, 0);
+}
+
+/* A parse state in which the columns of rel are known by their bare names. */
+static ParseState *
+column_scope(Relation rel, const char *source)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+
+	pstate->p_sourcetext = source;
+	item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock,
+										 NULL, false, true);
+	addNSItemToQuery(pstate, item, true, true, true);
+	return pstate;
+}
+
+static Node *
+coerce_to_target(ParseState *pstate, Node *expr, Oid type, int32 typmod,
+				 const char *role)
+{
+	Oid			source_type = exprType(expr);
+	Node	   *coerced;
+
+	coerced = coerce_to_target_type(pstate, expr, source_type, type, typmod,
+									COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+	if (coerced == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("\"%s\" is of type %s but must yield %s", role,
+						format_type_be(source_type), format_type_be(type)),
+				 errhint("Write an explicit cast in the expression.")));
+	assign_expr_collations(pstate, coerced);
+	return coerced;
+}
+
+/* Refuses columns that a BEFORE trigger cannot read.  Context: the Relation. */
+static bool
+refuse_columns(Node *node, void *context)
+{
+	Relation	rel = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+	{
+		AttrNumber	attnum = ((Var *) node)->varattno;
+
+		if (attnum <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s cannot be used in this expression",
+							attnum == 0 ? "the whole row" : "system columns"),
+					 errhint("Name the columns that are needed.")));
+		if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("generated column \"%s\" cannot be used in this expression",
+							NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname)),
+					 errdetail("Its value is computed after the row's triggers have fired."),
+					 errhint("Use the expression that it is generated from.")));
+		return false;
+	}
+	return expression_tree_walker(node, refuse_columns, context);
+}
+
+static Node *
+columns_to_numbers(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+		Param	   *param = makeNode(Param);
+
+		param->paramkind = PARAM_EXTERN;
+		param->paramid = var->varattno;
+		param->paramtype = var->vartype;
+		param->paramtypmod = var->vartypmod;
+		param->paramcollid = var->varcollid;
+		param->location = -1;
+		return (Node *) param;
+	}
+	return expression_tree_mutator(node, columns_to_numbers, context);
+}
+
+/* Deparse so that the pinned search path reads it back the same. */
+static char *
+deparse_pinned(Node *expr, List *context)
+{
+	int			nestlevel = NewGUCNestLevel();
+	char	   *text;
+
+	RestrictSearchPath();
+	text = deparse_expression(expr, context, false, false);
+	AtEOXact_GUC(false, nestlevel);
+	return text;
+}
+
+char *
+expr_resolve(Oid relid, const char *source, const char *role,
+			 const ExprColumn *new_column, const ExprColumn *target)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	ParseState *pstate = column_scope(rel, source);
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = source_error_callback,
+		.arg = unconstify(char *, source)
+	};
+	Node	   *expr;
+	char	   *stored;
+
+	if (new_column)
+	{
+		pstate->p_pre_columnref_hook = new_column_hook;
+		pstate->p_ref_hook_state = unconstify(ExprColumn *, new_column);
+	}
+
+	error_context_stack = &callback;
+	expr = transformExpr(pstate, parse_expression(source, role),
+						 EXPR_KIND_ALTER_COL_TRANSFORM);
+	expr = coerce_to_target(pstate, expr, target->type, target->typmod, role);
+	error_context_stack = callback.previous;
+
+	(void) refuse_columns(expr, rel);
+	if (contain_volatile_functions(expr))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" must not use volatile functions", role),
+				 errdetail("It is computed more than once for a row, and must give the same value each time."),
+				 errhint("Use functions that are marked IMMUTABLE or STABLE.")));
+
+	stored = deparse_pinned(columns_to_numbers(expr, NULL), NIL);
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+	return stored;
+}
+
+char *
+expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
+		  bool allow_explicit)
+{
+	Oid			source = from->type;
+	Oid			target = to->type;
+
+	if (source == target && (from->typmod == to->typmod || to->typmod < 0))
+		return NULL;
+	if (can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT))
+		return psprintf("$%d", number);
+	if (allow_explicit && can_coerce_type(1, &source, &target, COERCION_EXPLICIT))
+		return psprintf("$%d::%s", number, format_type_be_qualified(target));
+	ereport(ERROR,
+			(errcode(ERRCODE_CANNOT_COERCE),
+			 errmsg("column \"%s\" of type %s cannot be cast automatically to type %s",
+					from->name, format_type_be(source), format_type_be(target)),
+			 errhint("Give the expression that converts it.")));
+}
+
+/* The analysed tree of a stored expression over rel's own columns. */
+static Node *
+read_stored(const char *stored, NumberScope *scope, ParseState **pstate)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = source_error_callback,
+		.arg = unconstify(char *, stored)
+	};
+	Node	   *expr;
+
+	*pstate = make_parsestate(NULL);
+	(*pstate)->p_sourcetext = stored;
+	(*pstate)->p_paramref_hook = number_hook;
+	(*pstate)->p_ref_hook_state = scope;
+	error_context_stack = &callback;
+	expr = transformExpr(*pstate, parse_expression(stored, "stored expression"),
+						 EXPR_KIND_ALTER_COL_TRANSFORM);
+	error_context_stack = callback.previous;
+	return expr;
+}
+
+char *
+expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	NumberScope scope = {.numbered = relid,.rel = rel,.new_attnum = new_attnum};
+	int			nestlevel = NewGUCNestLevel();
+	ParseState *pstate;
+	Node	   *expr;
+	char	   *text;
+
+	RestrictSearchPath();
+	expr = read_stored(stored, &scope, &pstate);
+	assign_expr_collations(pstate, expr);
+	text = deparse_expression(expr,
+							  deparse_context_for(RelationGetRelationName(rel), relid),
+							  false, false);
+	AtEOXact_GUC(false, nestlevel);
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+	return text;
+}
+
+/* Is there a node that could raise an error?  Few are known not to. */
+static bool
+node_can_fail(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Var) && !IsA(node, RelabelType) && !IsA(node, Const))
+		return true;
+	return expression_tree_walker(node, node_can_fail, context);
+}
+
+static bool
+function_is_foreign(Oid funcid, void *context)
+{
+	return funcid >= FirstNormalObjectId;
+}
+
+/*
+ * Is there a node that may run code which is not PostgreSQL's own?  A domain's
+ * constraints and the members of composite types are not looked into.
+ */
+static bool
+node_is_foreign(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CoerceToDomain) || IsA(node, RowExpr) ||
+		IsA(node, RowCompareExpr) || IsA(node, ConvertRowtypeExpr))
+		return true;
+	if (check_functions_in_node(node, function_is_foreign, context))
+		return true;
+	return expression_tree_walker(node, node_is_foreign, context);
+}
+
+SyncExpr *
+expr_compile_copy(AttrNumber attnum, MemoryContext context)
+{
+	SyncExpr	   *expr = MemoryContextAllocZero(context, sizeof(SyncExpr));
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	expr->copied = attnum;
+	expr->harmless = true;
+	expr->inputs = bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber);
+	MemoryContextSwitchTo(caller);
+	return expr;
+}
+
+SyncExpr *
+expr_compile_tree(Node *tree, Relation rel, MemoryContext context)
+{
+	Node	   *planned = (Node *) expression_planner((Expr *) tree);
+	Node	   *bare = planned;
+	MemoryContext caller;
+	SyncExpr	   *expr;
+
+	while (IsA(bare, RelabelType))
+		bare = (Node *) ((RelabelType *) bare)->arg;
+	if (IsA(bare, Var))
+		return expr_compile_copy(((Var *) bare)->varattno, context);
+
+	caller = MemoryContextSwitchTo(context);
+	expr = palloc0(sizeof(SyncExpr));
+	expr->tree = copyObject((Expr *) planned);
+	expr->owner = rel->rd_rel->relowner;
+	expr->can_fail = node_can_fail(planned, NULL);
+	expr->harmless = !contain_mutable_functions(planned) &&
+		!node_is_foreign(planned, NULL);
+	pull_varattnos(planned, 1, &expr->inputs);
+	MemoryContextSwitchTo(caller);
+	return expr;
+}
+
+SyncExpr *
+expr_compile(const char *stored, Oid numbered, Relation rel,
+			 AttrNumber new_attnum, AttrNumber target, MemoryContext context)
+{
+	NumberScope scope = {.numbered = numbered,.rel = rel,.new_attnum = new_attnum};
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), target - 1);
+	ExtensionIdentity saved;
+	ParseState *pstate;
+	Node	   *tree;
+	SyncExpr	   *expr;
+
+	extension_become(rel->rd_rel->relowner, &saved);
+	tree = read_stored(stored, &scope, &pstate);
+	tree = coerce_to_target(pstate, tree, att->atttypid, att->atttypmod,
+							"stored expression");
+	expr = expr_compile_tree(tree, rel, context);
+	free_parsestate(pstate);
+	extension_restore(&saved);
+	return expr;
+}
+
+/* Make the executor's state, as the owner: that checks EXECUTE privileges. */
+static void
+make_state(SyncExpr *expr)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ExtensionIdentity saved;
+
+	expr->context = AllocSetContextCreate(TopTransactionContext, "pg_zdm expression",
+										  ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(expr->context);
+	extension_become(expr->owner, &saved);
+	expr->state = ExecInitExpr(expr->tree, NULL);
+	expr->econtext = CreateStandaloneExprContext();
+	extension_restore(&saved);
+	expr->transaction = this_transaction;
+	expr->depth = 0;
+	MemoryContextSwitchTo(caller);
+}
+
+static Datum
+run_state(SyncExpr *expr, TupleTableSlot *slot, bool *isnull)
+{
+	ExprContext *econtext = expr->econtext;
+	Datum		value;
+
+	ResetExprContext(econtext);
+	econtext->ecxt_scantuple = slot;
+	expr->depth++;
+	value = ExecEvalExprSwitchContext(expr->state, econtext, isnull);
+	expr->depth--;
+	return value;
+}
+
+Datum
+expr_eval(SyncExpr *expr, TupleTableSlot *slot, bool *isnull)
+{
+	ExtensionIdentity saved;
+	Datum		value;
+
+	if (expr->copied != InvalidAttrNumber)
+		return slot_getattr(slot, expr->copied, isnull);
+
+	/* depth: an error left it so, or a function it calls writes here too */
+	if (expr->transaction != this_transaction || expr->depth > 0)
+		make_state(expr);
+	if (expr->harmless)
+		return run_state(expr, slot, isnull);
+
+	extension_become(expr->owner, &saved);
+	value = run_state(expr, slot, isnull);
+	extension_restore(&saved);
+	return value;
+}
+
+void
+expr_recover(SyncExpr *expr)
+{
+	if (expr->transaction == this_transaction && expr->depth == 1)
+		MemoryContextDelete(expr->context);
+	expr->transaction = 0;
+}
+
+bool
+expr_can_fail(const SyncExpr *expr)
+{
+	return expr->can_fail;
+}
+
+AttrNumber
+expr_copies(const SyncExpr *expr)
+{
+	return expr->copied;
+}
+
+Bitmapset *
+expr_inputs(const SyncExpr *expr)
+{
+	return expr->inputs;
+}

@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * expr.h
+ *		Expressions over the columns of a row: up, down, defaults.
+ *
+ * An expression is stored as SQL over $n, where n is the attribute's number in
+ * the table that the migration is about, and $0 is the new column, which does
+ * not exist when the change is stated.  It is written out with pg_catalog,
+ * pg_temp as the search path, and always read back so: neither a later
+ * search_path nor the renaming of a column can change what it means.
+ *
+ * A stored expression is cast to its target's type when it is compiled, by
+ * assignment; so "$3" alone is the assignment cast of column 3.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_EXPR_H
+#define ZDM_EXPR_H
+
+#include "access/attnum.h"
+#include "executor/tuptable.h"
+#include "nodes/bitmapset.h"
+#include "nodes/nodes.h"
+#include "utils/palloc.h"
+#include "utils/relcache.h"
+
+/* The number by which a stored expression calls the pair's new column. */
+#define EXPR_NEW_COLUMN 0
+
+/* A column that may not exist yet. */
+typedef struct ExprColumn
+{
+	const char *name;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+} ExprColumn;
+
+typedef struct SyncExpr SyncExpr;
+
+/*
+ * The stored form of "source", an expression as the user typed it, over the
+ * columns of relid by their bare names, resolved with the caller's search_path
+ * and found to be assignable to "target".  If new_column is given, its name
+ * means $0, even if the table has a column so called.  "role" (up, down, fill)
+ * is for error messages.  Errors are PostgreSQL's own for what it would refuse
+ * in ALTER COLUMN TYPE ... USING (unknown names, subqueries, aggregates, window
+ * and set-returning functions), and ERRCODE_FEATURE_NOT_SUPPORTED for volatile
+ * functions, system and generated columns and whole rows.  Takes and keeps
+ * ACCESS SHARE on relid.
+ */
+extern char *expr_resolve(Oid relid, const char *source, const char *role,
+						  const ExprColumn *new_column, const ExprColumn *target);
+
+/*
+ * The stored form of the cast of column "number" from one type to another:
+ * NULL if the value can be copied as it is.  An assignment cast is used if
+ * there is one; otherwise, if allowed, an explicit one.  Without one:
+ * ERRCODE_CANNOT_COERCE.
+ */
+extern char *expr_cast(AttrNumber number, const ExprColumn *from,
+					   const ExprColumn *to, bool allow_explicit);
+
+/*
+ * A stored expression with the column names of today, qualified as the pinned
+ * search path needs it.  new_attnum is what $0 stands for.
+ */
+extern char *expr_readable(Oid relid, const char *stored, AttrNumber new_attnum);
+
+/*
+ * Make a stored expression ready to compute values for column "target" of rel
+ * from rows of rel.  The numbers in it are those of the relation "numbered":
+ * rel itself, or a partitioned table above it, whose columns are found in rel
+ * by name.  Everything is allocated in "context".  Errors: what the parser has
+ * to say; ERRCODE_UNDEFINED_COLUMN if a column is gone.
+ */
+extern SyncExpr *expr_compile(const char *stored, Oid numbered, Relation rel,
+							 AttrNumber new_attnum, AttrNumber target,
+							 MemoryContext context);
+
+/* The same from an analysed tree over rel's own columns (varno 1). */
+extern SyncExpr *expr_compile_tree(Node *tree, Relation rel, MemoryContext context);
+
+/* The copy of a column's value. */
+extern SyncExpr *expr_compile_copy(AttrNumber attnum, MemoryContext context);
+
+/*
+ * The value for the row in "slot".  Runs as rel's owner, in a restricted
+ * operation.  By-reference results are valid until the same expression is next
+ * evaluated, or the slot cleared.  Needs a transaction and an active snapshot.
+ */
+extern Datum expr_eval(SyncExpr *expr, TupleTableSlot *slot, bool *isnull);
+
+/*
+ * To be called after an error of expr_eval() was caught: gives back the memory
+ * of its state, which would otherwise be kept until the transaction ends.
+ */
+extern void expr_recover(SyncExpr *expr);
+
+/* Can evaluating it raise an error?  False only where that is certain. */
+extern bool expr_can_fail(const SyncExpr *expr);
+
+/* The column that it is nothing but a copy of, or InvalidAttrNumber. */
+extern AttrNumber expr_copies(const SyncExpr *expr);
+
+/* The columns it reads, offset by FirstLowInvalidHeapAttributeNumber. */
+extern Bitmapset *expr_inputs(const SyncExpr *expr);
+
+/* To be called at the end of each transaction: compiled states are gone. */
+extern void expr_end_transaction(void);
+
+#endif							/* ZDM_EXPR_H */

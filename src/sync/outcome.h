@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.h
+ *		Notes of rows that could not be kept in step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_OUTCOME_H
+#define ZDM_OUTCOME_H
+
+#include "sync/pairs.h"
+
+/*
+ * A side could not be computed from the row in "slot", and the write goes
+ * through all the same.  PAIR_DOWN closes the way back: one_way_since and
+ * one_way_why of zdm.migration.  PAIR_UP adds a row to zdm.misfit.
+ *
+ * Raises nothing of its own and waits for nobody.  So it is a note, not an
+ * account: the first such row of a transaction for each pair, and for the way
+ * back none while another transaction holds the migration's row.
+ */
+extern void outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
+						 TupleTableSlot *slot, const ErrorData *error);
+
+/*
+ * The row's primary key, "(id, part)=(5, a)", or its place, "ctid=(0,1)"; NULL
+ * for a row without a key that has no place yet.
+ */
+extern char *row_key(Relation rel, TupleTableSlot *slot);
+
+#endif							/* ZDM_OUTCOME_H */

@@ -1,0 +1,118 @@
+/*-------------------------------------------------------------------------
+ *
+ * pairs.h
+ *		The pairs of a table, ready to be computed with.
+ *
+ * Used by the sync trigger for one row at a time, and by backfill and
+ * verification for all of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_PAIRS_H
+#define ZDM_PAIRS_H
+
+#include "core/guc.h"
+#include "nodes/pg_list.h"
+#include "sync/expr.h"
+#include "utils/elog.h"
+
+/* One column of a pair, in the relation that the pair was loaded for. */
+typedef struct PairSide
+{
+	AttrNumber	attnum;
+	int16		typlen;
+	bool		typbyval;
+	bool		notnull;
+	bool		volatile_default;	/* another value each time */
+	List	   *defaults;		/* SyncExpr *: what it holds otherwise, but for NULL */
+} PairSide;
+
+typedef enum PairDirection
+{
+	PAIR_UP,					/* the new side from the old one */
+	PAIR_DOWN					/* the old side from the new one */
+} PairDirection;
+
+typedef struct SyncPair
+{
+	int64		id;
+	int64		migration;
+	PairSide	old_side;
+	PairSide	new_side;
+	SyncExpr   *up;
+	SyncExpr   *down;
+	AttrNumber	up_copies;		/* the column that up only copies, or 0 */
+	AttrNumber	down_copies;
+	bool		new_decides;	/* the new side is the authoritative one */
+	bool		reversible;
+	OnConflict	on_conflict;
+	Bitmapset  *inputs;			/* columns that up or down reads besides */
+	uint64		noted[2];		/* by PairDirection: when a failure was noted */
+	Oid			relid;			/* the relation loaded for */
+} SyncPair;
+
+typedef struct PairSet
+{
+	Oid			relid;
+	int			npairs;
+	SyncPair   *pairs;
+
+	/* private */
+	List	   *ancestors;		/* Oids of the partitioned tables above relid */
+	MemoryContext context;
+	struct PairSet *next_retired;
+} PairSet;
+
+/* Register the callbacks that keep the cache right.  From _PG_init. */
+extern void pairs_init(void);
+
+/*
+ * The pairs in force of "rel", a table or a partition at any depth of one that
+ * has some; npairs may be 0.  Reads what is committed now, whatever snapshot
+ * the transaction works with.  Cached; the result stays valid until the end of
+ * the transaction, also if pairs change meanwhile.  Errors: what the stored
+ * expressions raise when they are compiled.
+ */
+extern PairSet *pairs_get(Relation rel);
+
+/*
+ * A number that changes whenever any set in the cache is no longer current: a
+ * set fetched before is good to use while the number stays.
+ */
+extern uint64 pairs_generation(void);
+
+/* A number that no two transactions of the session share. */
+extern uint64 pairs_transaction(void);
+
+/*
+ * One side computed from the row in "slot".  Results are valid until the same
+ * pair is next computed or the slot is cleared.  Errors of the expression are
+ * raised, with a context line that names migration, table and column.
+ */
+extern Datum pair_new_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull);
+extern Datum pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull);
+
+/*
+ * The same, but an error of the expression gives false and, in the caller's
+ * memory context, the error.  Costs a subtransaction where the expression can
+ * fail at all.  A cancelled query, lack of resources and the like are raised.
+ */
+extern bool pair_try_value(SyncPair *pair, PairDirection direction,
+						   TupleTableSlot *slot, Datum *value, bool *isnull,
+						   ErrorData **error);
+
+/*
+ * Are the two sides of the row in step?  They are when the new one is image
+ * equal to up(old), or the old one to down(new); NULL equals NULL, and an
+ * expression that fails agrees with nothing.
+ */
+extern bool pair_agrees(SyncPair *pair, TupleTableSlot *slot);
+
+/*
+ * The same bytes, without detoasting where the pointers tell?  NULL equals
+ * NULL.  Pure.
+ */
+extern bool pair_same_value(const PairSide *side, Datum a, bool a_null,
+							Datum b, bool b_null);
+
+#endif							/* ZDM_PAIRS_H */

@@ -1,0 +1,431 @@
+/*-------------------------------------------------------------------------
+ *
+ * sync_trigger.c
+ *		The trigger that keeps the pairs of a table in step.
+ *
+ * One BEFORE INSERT OR UPDATE row trigger for all pairs of a table.  For each
+ * pair it finds out what the statement and the triggers before did to either
+ * side (claims), asks the tables in decide.c, and carries the answer out.  A
+ * row in which nothing is to be done is returned as it came, and a value is
+ * compared and copied as it is, toasted or not.
+ *
+ * A side that is not the authoritative one may fail to be computed without
+ * failing the write: what an old application does before cutover, or a new one
+ * after it, is what counts.  The row is noted (outcome.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "commands/trigger.h"
+#include "replication/logicalworker.h"
+#include "sync/decide.h"
+#include "sync/outcome.h"
+#include "sync/pairs.h"
+#include "sync/stmtcols.h"
+#include "sync/sync_trigger.h"
+#include "utils/rel.h"
+
+/* Kept in the trigger's FmgrInfo: one statement, one relation. */
+typedef struct SyncCall
+{
+	uint64		generation;		/* of set */
+	PairSet    *set;
+	bool		asked[2];		/* by is_insert: the two below are filled in */
+	StmtCols	verdict[2];
+	const Bitmapset *inserted;	/* what an INSERT named */
+
+	/* room for one row that is changed; rows come one at a time */
+	Datum	   *values;
+	bool	   *nulls;
+} SyncCall;
+
+/* One row on its way through. */
+typedef struct SyncRow
+{
+	TriggerData *trigdata;
+	SyncCall   *call;
+	bool		is_insert;
+	HeapTuple	tuple;			/* as it came */
+	TupleTableSlot *slot;		/* the same */
+	TupleTableSlot *before;		/* UPDATE: the row as it was */
+	bool		changed;		/* the row goes as call->values, nulls have it */
+} SyncRow;
+
+PG_FUNCTION_INFO_V1(zdm_sync);
+
+bool		sync_bypass = false;
+
+static void
+check_protocol(FunctionCallInfo fcinfo)
+{
+	TriggerEvent event;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("zdm.sync: must be called as a trigger")));
+	event = ((TriggerData *) fcinfo->context)->tg_event;
+	if (!TRIGGER_FIRED_BEFORE(event) || !TRIGGER_FIRED_FOR_ROW(event) ||
+		!(TRIGGER_FIRED_BY_INSERT(event) || TRIGGER_FIRED_BY_UPDATE(event)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("zdm.sync: must be fired BEFORE INSERT OR UPDATE FOR EACH ROW")));
+}
+
+static SyncCall *
+get_call(FunctionCallInfo fcinfo, Relation rel)
+{
+	SyncCall   *call = fcinfo->flinfo->fn_extra;
+
+	if (call == NULL)
+	{
+		int			natts = RelationGetDescr(rel)->natts;
+
+		call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+								  MAXALIGN(sizeof(SyncCall)) +
+								  (sizeof(Datum) + sizeof(bool)) * natts);
+		memset(call, 0, sizeof(SyncCall));
+		call->values = (Datum *) ((char *) call + MAXALIGN(sizeof(SyncCall)));
+		call->nulls = (bool *) (call->values + natts);
+		fcinfo->flinfo->fn_extra = call;
+	}
+	if (call->generation != pairs_generation())
+	{
+		call->set = pairs_get(rel);
+		call->generation = pairs_generation();
+	}
+	return call;
+}
+
+/* What the statement named; asked once, since it is the same for every row. */
+static StmtCols
+get_named(FunctionCallInfo fcinfo, SyncRow *row, const Bitmapset **cols)
+{
+	SyncCall   *call = row->call;
+
+	if (!call->asked[row->is_insert])
+	{
+		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		const Bitmapset *named;
+
+		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, &named);
+		if (row->is_insert)
+			call->inserted = named;
+		call->asked[row->is_insert] = true;
+		MemoryContextSwitchTo(caller);
+	}
+	*cols = row->is_insert ? call->inserted : row->trigdata->tg_updatedcols;
+	return call->verdict[row->is_insert];
+}
+
+static inline bool
+is_named(const PairSide *side, StmtCols verdict, const Bitmapset *cols)
+{
+	return verdict == STMTCOLS_ALL ||
+		(verdict == STMTCOLS_KNOWN &&
+		 bms_is_member(side->attnum - FirstLowInvalidHeapAttributeNumber, cols));
+}
+
+static Claim
+insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmapset *cols)
+{
+	Datum		value;
+	Datum		standard;
+	bool		isnull;
+	bool		standard_null;
+	ListCell   *lc;
+
+	if (is_named(side, verdict, cols))
+		return CLAIM_NAMED;
+	value = slot_getattr(row->slot, side->attnum, &isnull);
+	if (isnull)
+		return CLAIM_NONE;
+	foreach(lc, side->defaults)
+	{
+		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
+		if (pair_same_value(side, value, isnull, standard, standard_null))
+			return CLAIM_NONE;
+	}
+	if (side->volatile_default)
+		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
+	return CLAIM_SET;
+}
+
+static inline bool
+has_changed(SyncRow *row, const PairSide *side)
+{
+	bool		was_null;
+	bool		is_null;
+	Datum		was = slot_getattr(row->before, side->attnum, &was_null);
+	Datum		is = slot_getattr(row->slot, side->attnum, &is_null);
+
+	return !pair_same_value(side, was, was_null, is, is_null);
+}
+
+static Claim
+update_claim(bool changed, bool named)
+{
+	if (changed)
+		return named ? CLAIM_NAMED : CLAIM_SET;
+	return named ? CLAIM_WEAK : CLAIM_NONE;
+}
+
+static Decision
+decide_for_insert(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+{
+	const Bitmapset *cols;
+	StmtCols	verdict = get_named(fcinfo, row, &cols);
+	bool		old_named;
+	bool		new_named;
+
+	if (verdict == STMTCOLS_REROUTED)
+		return DECIDE_REST;
+	old_named = is_named(&pair->old_side, verdict, cols);
+	new_named = is_named(&pair->new_side, verdict, cols);
+
+	/* the usual statement: values need not be looked at */
+	if (old_named != new_named)
+		return old_named ? DECIDE_UP : DECIDE_DOWN;
+	return decide_insert(insert_claim(row, &pair->old_side, verdict, cols),
+						 insert_claim(row, &pair->new_side, verdict, cols));
+}
+
+static Decision
+decide_for_update(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+{
+	bool		old_changed = has_changed(row, &pair->old_side);
+	bool		new_changed = has_changed(row, &pair->new_side);
+	const Bitmapset *cols;
+	StmtCols	verdict;
+
+	if (!old_changed && !new_changed)
+		return DECIDE_REST;
+	verdict = get_named(fcinfo, row, &cols);
+	return decide_update(update_claim(old_changed, is_named(&pair->old_side, verdict, cols)),
+						 update_claim(new_changed, is_named(&pair->new_side, verdict, cols)));
+}
+
+/* Has one of the other columns that up or down reads changed? */
+static bool
+inputs_changed(SyncRow *row, SyncPair *pair)
+{
+	TupleDesc	tupdesc = RelationGetDescr(row->trigdata->tg_relation);
+	int			i = -1;
+
+	while ((i = bms_next_member(pair->inputs, i)) >= 0)
+	{
+		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+		Form_pg_attribute att = TupleDescAttr(tupdesc, attnum - 1);
+		PairSide	side = {.attnum = attnum,.typlen = att->attlen,.typbyval = att->attbyval};
+
+		if (has_changed(row, &side))
+			return true;
+	}
+	return false;
+}
+
+/* Put a value into the row, unless it is there already. */
+static void
+set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
+{
+	int			natts = RelationGetDescr(row->trigdata->tg_relation)->natts;
+	bool		had_null;
+	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
+
+	if (pair_same_value(side, had, had_null, value, isnull))
+		return;
+	if (!row->changed)
+	{
+		slot_getallattrs(row->slot);
+		memcpy(row->call->values, row->slot->tts_values, sizeof(Datum) * natts);
+		memcpy(row->call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+		row->changed = true;
+	}
+	row->call->values[side->attnum - 1] = value;
+	row->call->nulls[side->attnum - 1] = isnull;
+}
+
+/* Must the write go through even if this side cannot be computed? */
+static bool
+may_fail(SyncPair *pair, PairDirection direction)
+{
+	if (!expr_can_fail(direction == PAIR_UP ? pair->up : pair->down))
+		return false;
+	if (direction == PAIR_UP)
+		return !pair->new_decides && !pair->new_side.notnull;
+	return pair->new_decides || !pair->reversible;
+}
+
+/*
+ * Compute one side from the other.  Where that may fail and does, the side
+ * becomes NULL, or stays what it is if it must not be.
+ */
+static void
+derive(SyncRow *row, SyncPair *pair, PairDirection direction)
+{
+	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	ErrorData  *error = NULL;
+	Datum		value;
+	bool		isnull;
+
+	if (!may_fail(pair, direction))
+	{
+		value = direction == PAIR_UP ?
+			pair_new_value(pair, row->slot, &isnull) :
+			pair_old_value(pair, row->slot, &isnull);
+		set_value(row, side, value, isnull);
+	}
+	else if (pair_try_value(pair, direction, row->slot, &value, &isnull, &error))
+		set_value(row, side, value, isnull);
+	else
+	{
+		outcome_note(pair, direction, row->trigdata->tg_relation, row->slot, error);
+		if (!side->notnull)
+			set_value(row, side, (Datum) 0, true);
+	}
+}
+
+/*
+ * Both sides were given, and do not agree.  What a logical replication worker
+ * inserts no statement here has set: when an update moves the row to another
+ * partition, the column that the publisher lacks has the value of before.
+ */
+static void
+resolve_conflict(SyncRow *row, SyncPair *pair)
+{
+	Relation	rel = row->trigdata->tg_relation;
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+
+	if (row->is_insert && IsLogicalWorker())
+	{
+		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+		return;
+	}
+	switch (pair->on_conflict)
+	{
+		case ON_CONFLICT_NEW:
+			derive(row, pair, PAIR_DOWN);
+			return;
+		case ON_CONFLICT_OLD:
+			derive(row, pair, PAIR_UP);
+			return;
+		case ON_CONFLICT_ERROR:
+			ereport(ERROR,
+					(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
+					 errmsg("columns \"%s\" and \"%s\" of table \"%s\" are given values that do not agree",
+							NameStr(TupleDescAttr(tupdesc, pair->old_side.attnum - 1)->attname),
+							NameStr(TupleDescAttr(tupdesc, pair->new_side.attnum - 1)->attname),
+							RelationGetRelationName(rel)),
+					 errdetail("Migration %lld keeps the two in step, with zdm.on_conflict = error.",
+							   (long long) pair->migration),
+					 errhint("Set one of the two columns and leave out the other."),
+					 errtable(rel)));
+	}
+}
+
+/*
+ * If one side was computed from the row as it was, compute it from the row as
+ * it is.  False: it was not, so someone wrote it.
+ */
+static bool
+follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
+{
+	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	ErrorData  *error = NULL;
+	Datum		value;
+	Datum		computed;
+	bool		isnull;
+	bool		computed_null;
+
+	value = slot_getattr(row->before, side->attnum, &isnull);
+	if (!pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) ||
+		!pair_same_value(side, value, isnull, computed, computed_null))
+		return false;
+	derive(row, pair, direction);
+	return true;
+}
+
+/*
+ * Neither side was touched.  Two rows are not at rest all the same: one that
+ * the backfill has not reached, and one in which another column changed that
+ * up or down reads.
+ */
+static void
+keep_at_rest(SyncRow *row, SyncPair *pair)
+{
+	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
+	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
+	bool		new_null;
+
+	(void) slot_getattr(row->slot, pair->new_side.attnum, &new_null);
+	if (new_null && !pair->new_decides && !pair_agrees(pair, row->slot))
+		derive(row, pair, PAIR_UP);
+	else if (pair->inputs && row->before && inputs_changed(row, pair) &&
+			 !follow_inputs(row, pair, first))
+		(void) follow_inputs(row, pair, second);
+}
+
+static void
+sync_pair(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+{
+	Decision	decision = row->is_insert ?
+		decide_for_insert(fcinfo, row, pair) : decide_for_update(fcinfo, row, pair);
+
+	switch (decision)
+	{
+		case DECIDE_REST:
+			keep_at_rest(row, pair);
+			break;
+		case DECIDE_DEFAULT:
+			derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+			break;
+		case DECIDE_UP:
+			derive(row, pair, PAIR_UP);
+			break;
+		case DECIDE_DOWN:
+			derive(row, pair, PAIR_DOWN);
+			break;
+		case DECIDE_BOTH:
+			if (!pair_agrees(pair, row->slot))
+				resolve_conflict(row, pair);
+			break;
+	}
+}
+
+static HeapTuple
+form_tuple(SyncRow *row)
+{
+	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(row->trigdata->tg_relation),
+										row->call->values, row->call->nulls);
+
+	tuple->t_self = row->tuple->t_self;
+	tuple->t_tableOid = row->tuple->t_tableOid;
+	return tuple;
+}
+
+Datum
+zdm_sync(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata;
+	SyncRow		row = {0};
+	PairSet    *set;
+
+	check_protocol(fcinfo);
+	trigdata = (TriggerData *) fcinfo->context;
+	row.trigdata = trigdata;
+	row.is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
+	row.tuple = row.is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
+	row.slot = row.is_insert ? trigdata->tg_trigslot : trigdata->tg_newslot;
+	row.before = row.is_insert ? NULL : trigdata->tg_trigslot;
+	if (sync_bypass)
+		return PointerGetDatum(row.tuple);
+
+	row.call = get_call(fcinfo, trigdata->tg_relation);
+	set = row.call->set;
+	for (int i = 0; i < set->npairs; i++)
+		sync_pair(fcinfo, &row, &set->pairs[i]);
+	return PointerGetDatum(row.changed ? form_tuple(&row) : row.tuple);
+}

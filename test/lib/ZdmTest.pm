@@ -1,0 +1,249 @@
+# ZdmTest.pm: what the TAP tests share.
+#
+# Over PostgreSQL::Test::Cluster it knows three things: how a server of ours is
+# configured (test/zdm.conf, the file that test/check uses too), how to wait
+# for a state of a migration (by polling, never by sleeping for a while and
+# hoping), and how to keep applications running in the background while
+# something is done to the server under them.
+
+package ZdmTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(
+  zdm_node
+  seed_random
+  pick
+  wait_for
+  migration_state
+  wait_for_state
+  kill_postmaster
+  start_again
+  rows_that_differ
+  start_pgbench
+  stop_pgbench
+  start_psql
+);
+
+# zdm_node(name, preload => 1, extension => 1, conf => text): a started server
+# with the extension in its database postgres.
+sub zdm_node
+{
+	my ($name, %option) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init;
+	$node->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}));
+	$node->append_conf('postgresql.conf', 'log_statement = none');
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = ''")
+	  unless $option{preload} // 1;
+	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_zdm') if $option{extension} // 1;
+	return $node;
+}
+
+# seed_random(): seed perl's random numbers from ZDM_SEED or the clock, and
+# print the seed, so that a run can be had again.
+sub seed_random
+{
+	my $seed = $ENV{ZDM_SEED} // (time * 1000) % 1_000_000_007;
+
+	srand($seed);
+	diag("ZDM_SEED=$seed");
+	return $seed;
+}
+
+# pick(things): one of them, at random.
+sub pick
+{
+	return $_[ rand @_ ];
+}
+
+# wait_for(what, code, seconds): call the code until it returns true; die when
+# the time is up.  An exception counts as false: the server may be down.
+sub wait_for
+{
+	my ($what, $code, $seconds) = @_;
+	my $deadline = time + ($seconds // $PostgreSQL::Test::Utils::timeout_default);
+
+	while (time < $deadline)
+	{
+		my $answer = eval { $code->() };
+		return $answer if $answer;
+		usleep(50_000);
+	}
+	die "timed out waiting for $what";
+}
+
+# migration_state(node, migration, dbname): its state; the migration is given
+# by its id or its label.
+sub migration_state
+{
+	my ($node, $migration, $dbname) = @_;
+
+	return $node->safe_psql($dbname // 'postgres', "SELECT state FROM zdm.migrations WHERE "
+		  . migration_is($migration));
+}
+
+# The condition that finds a migration by id or label.
+sub migration_is
+{
+	my ($migration) = @_;
+
+	return $migration =~ /^\d+$/ ? "id = $migration" : "label = '$migration'";
+}
+
+# wait_for_state(node, migration, state, dbname): until the migration rests in
+# the state.  Dies at once if it fails, with its error.
+sub wait_for_state
+{
+	my ($node, $migration, $state, $dbname) = @_;
+	my $now = '';
+
+	wait_for(
+		"migration $migration to be $state",
+		sub {
+			$now = migration_state($node, $migration, $dbname);
+			return $now eq $state || $now eq 'failed';
+		});
+	die "migration $migration is $now, not $state: "
+	  . $node->safe_psql($dbname // 'postgres', 'SELECT * FROM zdm.migrations WHERE '
+		  . migration_is($migration))
+	  if $now ne $state;
+	return 1;
+}
+
+# kill_postmaster(node): SIGKILL, and wait until the process is gone; a server
+# does not start as long as the one in its lock file is there.  Where process 1
+# reaps nobody, the dead stay there for ever: then the lock file has to go.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my $pid_file = $node->data_dir . '/postmaster.pid';
+	my ($pid) = split /\n/, slurp_file($pid_file);
+
+	$node->kill9;
+	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
+	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) } or unlink $pid_file;
+	return;
+}
+
+sub is_zombie
+{
+	my ($pid) = @_;
+
+	open my $stat, '<', "/proc/$pid/stat" or return 1;
+	return <$stat> =~ /\) Z /;
+}
+
+# start_again(node): after a crash, its children need a moment to notice that
+# the postmaster is gone; as long as one lives, the server cannot start.
+sub start_again
+{
+	my ($node) = @_;
+
+	wait_for(
+		'the server to start',
+		sub {
+			return 1 if $node->start(fail_ok => 1);
+			$node->stop('fast', fail_ok => 1);
+			return 0;
+		});
+	return;
+}
+
+# rows_that_differ(node, table, old, new): how many rows hold different values
+# in the two columns.  Names are SQL, quoted if need be.
+sub rows_that_differ
+{
+	my ($node, $table, $old, $new) = @_;
+
+	return $node->safe_psql('postgres',
+		"SELECT count(*) FROM $table WHERE $old IS DISTINCT FROM $new");
+}
+
+# start_pgbench(node, script, option...): run the script, given as text, until
+# stop_pgbench.  An application that loses its connection comes back, as a
+# real one would: pgbench is started again as long as it is wanted.  SIGALRM
+# is how pgbench learns that its time is up: it then ends in good order.
+sub start_pgbench
+{
+	my ($node, $script, @options) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my $run = {
+		stop_file => "$dir/stop",
+		out => "$dir/out",
+		dir => $dir
+	};
+
+	append_to_file("$dir/script.sql", $script);
+	append_to_file("$dir/loop.sh", <<'EOL');
+cd "$1"; shift
+PGAPPNAME=pgbench; export PGAPPNAME
+trap 'kill -ALRM $child 2>/dev/null' TERM
+while [ ! -e stop ]; do
+	"$@" >>out 2>&1 &
+	child=$!
+	wait $child
+	[ -e stop ] && wait $child
+	echo "exit $?" >>out
+	[ -e stop ] || sleep 0.1
+done
+EOL
+	$run->{handle} = IPC::Run::start(
+		[
+			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-l',
+			'--log-prefix', "$dir/log", '-f', "$dir/script.sql", @options,
+			$node->connstr('postgres')
+		],
+		'<', '/dev/null', '>', "$dir/loop.out", '2>&1');
+	return $run;
+}
+
+# stop_pgbench(run): end it and return { transactions, longest_ms, out }: what
+# it did, the longest transaction, and all that pgbench said.
+sub stop_pgbench
+{
+	my ($run) = @_;
+	my ($transactions, $longest) = (0, 0);
+
+	append_to_file($run->{stop_file}, '');
+	$run->{handle}->signal('TERM');
+	$run->{handle}->finish;
+	for my $log (glob "$run->{dir}/log.*")
+	{
+		for my $line (split /\n/, slurp_file($log))
+		{
+			# client, transaction, microseconds or "failed", script, second, microsecond
+			my (undef, undef, $us) = split / /, $line;
+			next unless defined $us && $us =~ /^\d+$/;
+			$transactions++;
+			$longest = $us if $us > $longest;
+		}
+	}
+	return {
+		transactions => $transactions,
+		longest_ms => $longest / 1000,
+		out => -e $run->{out} ? slurp_file($run->{out}) : ''
+	};
+}
+
+# start_psql(node, dbname): a session that stays: see BackgroundPsql for its
+# methods query, query_safe, query_until and quit.
+sub start_psql
+{
+	my ($node, $dbname) = @_;
+
+	return $node->background_psql($dbname // 'postgres', on_error_stop => 0);
+}
+
+1;
