@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "compat.h"
 
 /* What to type next in each state, with the migration's id for %d. */
 static const char *const hints[] = {
@@ -42,7 +43,7 @@ static const char *const hints[] = {
 	[STATE_FAILED] = "Mend what zdm.migrations shows as its error, then go on with SELECT zdm.resume(" INT64_FORMAT ").",
 };
 
-static void wrong_state(const Migration *migration, const char *what) pg_attribute_noreturn();
+pg_noreturn static void wrong_state(const Migration *migration, const char *what);
 
 static void
 wrong_state(const Migration *migration, const char *what)

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
+#include "compat.h"
 
 /*
  * The column options that users set.  Some servers keep notes of their own
@@ -32,8 +33,8 @@
  */
 #define USER_OPTIONS "option_name IN ('n_distinct', 'n_distinct_inherited')"
 
-static void refuse(const char *object, Oid relid, const char *column,
-				   const char *hint) pg_attribute_noreturn();
+pg_noreturn static void refuse(const char *object, Oid relid, const char *column,
+							   const char *hint);
 
 static void
 refuse(const char *object, Oid relid, const char *column, const char *hint)

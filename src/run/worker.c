@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/shmem.h"
+#include "ddl/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -97,13 +98,21 @@ static void
 apply_stored_settings(const Migration *migration)
 {
 	QuerySession session;
-	uint64		n;
+	List	   *names;
+	List	   *values;
+	ListCell   *name;
+	ListCell   *value;
 
 	query_begin(&session);
-	n = QUERY("SELECT key, value FROM jsonb_each_text($1)", arg_jsonb(migration->settings));
-	for (uint64 row = 0; row < n; row++)
-		set_setting(query_text(row, 1), query_text(row, 2));
+	QUERY("SELECT array_agg(key), array_agg(value) FROM jsonb_each_text($1)",
+		  arg_jsonb(migration->settings));
+	names = query_texts(0, 1);
+	values = query_texts(0, 2);
 	query_end(&session);
+
+	/* after the session's end, which takes back settings made within it */
+	forboth(name, names, value, values)
+		set_setting(lfirst(name), lfirst(value));
 }
 
 /* Take one of the cluster's zdm.max_workers slots. */
@@ -374,6 +383,8 @@ zdm_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	set_settings(id);
+
+	guard_exempt = true;
 
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))

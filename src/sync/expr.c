@@ -324,12 +324,22 @@ expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
 static Node *
 read_stored(const char *stored, NumberScope *scope, ParseState **pstate)
 {
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = source_error_callback,
+		.arg = unconstify(char *, stored)
+	};
+	Node	   *expr;
+
 	*pstate = make_parsestate(NULL);
 	(*pstate)->p_sourcetext = stored;
 	(*pstate)->p_paramref_hook = number_hook;
 	(*pstate)->p_ref_hook_state = scope;
-	return transformExpr(*pstate, parse_expression(stored, "stored expression"),
+	error_context_stack = &callback;
+	expr = transformExpr(*pstate, parse_expression(stored, "stored expression"),
 						 EXPR_KIND_ALTER_COL_TRANSFORM);
+	error_context_stack = callback.previous;
+	return expr;
 }
 
 char *
@@ -515,10 +525,10 @@ expr_can_fail(const SyncExpr *expr)
 	return expr->can_fail;
 }
 
-bool
-expr_is_copy(const SyncExpr *expr)
+AttrNumber
+expr_copies(const SyncExpr *expr)
 {
-	return expr->copied != InvalidAttrNumber;
+	return expr->copied;
 }
 
 Bitmapset *

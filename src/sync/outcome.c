@@ -33,8 +33,9 @@ row_key(Relation rel, TupleTableSlot *slot)
 	int			i = -1;
 
 	if (bms_is_empty(key))
-		return psprintf("ctid=(%u,%u)", ItemPointerGetBlockNumberNoCheck(&slot->tts_tid),
-						ItemPointerGetOffsetNumberNoCheck(&slot->tts_tid));
+		return !ItemPointerIsValid(&slot->tts_tid) ? NULL :
+			psprintf("ctid=(%u,%u)", ItemPointerGetBlockNumber(&slot->tts_tid),
+					 ItemPointerGetOffsetNumber(&slot->tts_tid));
 	initStringInfo(&names);
 	initStringInfo(&values);
 	while ((i = bms_next_member(key, i)) >= 0)
@@ -83,6 +84,7 @@ write_note(SyncPair *pair, PairDirection direction, Relation rel,
 	char	   *table = names_relation(RelationGetRelid(rel));
 	char	   *key = row_key(rel, slot);
 
+	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
 	query_begin(&session);
 	if (direction == PAIR_DOWN)
 		note_one_way(pair, table, key, error->message);

@@ -64,8 +64,9 @@ retire_set(PairSet *set)
 	retired_sets = set;
 }
 
+/* Forget what was made from a relation, or everything, for InvalidOid. */
 static void
-forget_all(void)
+forget_sets(Oid relid)
 {
 	HASH_SEQ_STATUS status;
 	PairCacheEntry *entry;
@@ -76,37 +77,25 @@ forget_all(void)
 	hash_seq_init(&status, pair_cache);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
+		if (OidIsValid(relid) && entry->relid != relid &&
+			!list_member_oid(entry->set->ancestors, relid))
+			continue;
 		retire_set(entry->set);
 		hash_search(pair_cache, &entry->relid, HASH_REMOVE, NULL);
 	}
 }
 
-/* InvalidOid means every relation. */
 static void
 relcache_callback(Datum arg, Oid relid)
 {
-	PairCacheEntry *entry;
-
-	if (!OidIsValid(relid))
-	{
-		forget_all();
-		return;
-	}
-	generation++;
-	if (pair_cache == NULL)
-		return;
-	entry = hash_search(pair_cache, &relid, HASH_FIND, NULL);
-	if (entry == NULL)
-		return;
-	retire_set(entry->set);
-	hash_search(pair_cache, &relid, HASH_REMOVE, NULL);
+	forget_sets(relid);
 }
 
 /* A function that an expression calls may have been inlined into it. */
 static void
 function_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
-	forget_all();
+	forget_sets(InvalidOid);
 }
 
 static void
@@ -152,33 +141,61 @@ pairs_transaction(void)
 	return transaction;
 }
 
+/* Adds a column's default in "rel", if it has one there. */
 static void
-load_default(PairSide *side, Relation rel, MemoryContext context)
+load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
 {
-	Node	   *tree = build_column_default(rel, side->attnum);
+	Node	   *tree;
+	MemoryContext caller;
 
-	side->default_kind = SIDE_DEFAULT_NULL;
+	if (attnum == InvalidAttrNumber)
+		return;
+	tree = build_column_default(rel, attnum);
 	if (tree == NULL)
 		return;
 	if (contain_volatile_functions(tree))
 	{
-		side->default_kind = SIDE_DEFAULT_VOLATILE;
+		side->volatile_default = true;
 		return;
 	}
-	side->default_kind = SIDE_DEFAULT_SAME;
-	side->default_expr = expr_compile_tree(tree, rel, context);
+	caller = MemoryContextSwitchTo(context);
+	side->defaults = lappend(side->defaults, expr_compile_tree(tree, rel, context));
+	MemoryContextSwitchTo(caller);
 }
 
+/*
+ * A row that was routed here has the defaults of the table it was inserted
+ * into: of any that rel is a partition of.
+ */
 static void
-load_side(PairSide *side, AttrNumber attnum, Relation rel, MemoryContext context)
+load_side(PairSide *side, AttrNumber attnum, Relation rel, List *ancestors,
+		  MemoryContext context)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	ListCell   *lc;
 
 	side->attnum = attnum;
 	side->typlen = att->attlen;
 	side->typbyval = att->attbyval;
 	side->notnull = att->attnotnull;
-	load_default(side, rel, context);
+	load_default(side, rel, attnum, context);
+	foreach(lc, ancestors)
+	{
+		/*
+		 * Not locked: whoever writes to the partition alone has no lock on
+		 * its parent, and asking for one now could deadlock with ALTER TABLE,
+		 * which locks the parent first.  A change of it is told to
+		 * forget_sets().
+		 */
+		Relation	ancestor = RelationIdGetRelation(lfirst_oid(lc));
+
+		if (!RelationIsValid(ancestor))
+			continue;
+		load_default(side, ancestor,
+					 get_attnum(RelationGetRelid(ancestor), NameStr(att->attname)),
+					 context);
+		RelationClose(ancestor);
+	}
 }
 
 static SyncExpr *
@@ -224,10 +241,36 @@ read_on_conflict(const char *value)
 	return ON_CONFLICT_NEW;
 }
 
+static void
+load_error_context(void *arg)
+{
+	SyncPair   *pair = arg;
+
+	errcontext("preparing the expressions of migration %lld", (long long) pair->migration);
+}
+
+static void
+load_exprs(SyncPair *pair, const char *up, const char *down, Oid numbered,
+		   Relation rel, MemoryContext context)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = load_error_context,
+		.arg = pair
+	};
+
+	error_context_stack = &callback;
+	pair->up = load_expr(up, numbered, rel, &pair->old_side, &pair->new_side,
+						 pair->new_side.attnum, context);
+	pair->down = load_expr(down, numbered, rel, &pair->new_side, &pair->old_side,
+						   pair->new_side.attnum, context);
+	error_context_stack = callback.previous;
+}
+
 /* One row of the query in load_rows(); false if a column of it is gone. */
 static bool
-load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
-		  Relation rel, MemoryContext context)
+load_pair(SyncPair *pair, uint64 row, Relation rel, List *ancestors,
+		  MemoryContext context)
 {
 	Oid			numbered = query_oid(row, 3);
 	AttrNumber	old_attnum = map_attribute(numbered, query_int4(row, 4), rel);
@@ -239,12 +282,12 @@ load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
 	pair->id = query_int8(row, 1);
 	pair->migration = query_int8(row, 2);
 	pair->relid = RelationGetRelid(rel);
-	load_side(&pair->old_side, old_attnum, rel, context);
-	load_side(&pair->new_side, new_attnum, rel, context);
-	pair->up = load_expr(query_text(row, 6), numbered, rel,
-						 &pair->old_side, &pair->new_side, new_attnum, context);
-	pair->down = load_expr(query_text(row, 7), numbered, rel,
-						   &pair->new_side, &pair->old_side, new_attnum, context);
+	load_side(&pair->old_side, old_attnum, rel, ancestors, context);
+	load_side(&pair->new_side, new_attnum, rel, ancestors, context);
+	load_exprs(pair, query_text(row, 6), query_text(row, 7),
+			   numbered, rel, context);
+	pair->up_copies = expr_copies(pair->up);
+	pair->down_copies = expr_copies(pair->down);
 	pair->new_decides = strcmp(query_text(row, 8), "new") == 0;
 	pair->on_conflict = read_on_conflict(query_text(row, 9));
 	pair->reversible = query_bool(row, 10);
@@ -261,12 +304,8 @@ load_rows(PairSet *set, Relation rel)
 {
 	QuerySession session;
 	List	   *relids = list_make1_oid(RelationGetRelid(rel));
-	QueryArg	arg;
+	QueryArg	arg = arg_oids(list_concat(relids, set->ancestors));
 	int			rc;
-
-	if (rel->rd_rel->relispartition)
-		relids = list_concat(relids, get_partition_ancestors(RelationGetRelid(rel)));
-	arg = arg_oids(relids);
 
 	query_begin(&session);
 	/* latest: the transaction's own snapshot may be older than the pairs */
@@ -286,7 +325,7 @@ load_rows(PairSet *set, Relation rel)
 										sizeof(SyncPair) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		if (load_pair(&set->pairs[set->npairs], row, &session, rel, set->context))
+		if (load_pair(&set->pairs[set->npairs], row, rel, set->ancestors, set->context))
 			set->npairs++;
 	}
 	PopActiveSnapshot();
@@ -302,6 +341,13 @@ load_set(Relation rel)
 
 	set->relid = RelationGetRelid(rel);
 	set->context = context;
+	if (rel->rd_rel->relispartition)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(context);
+
+		set->ancestors = get_partition_ancestors(RelationGetRelid(rel));
+		MemoryContextSwitchTo(caller);
+	}
 	load_rows(set, rel);
 	/* complete: an error before this point frees it with the caller's context */
 	MemoryContextSetParent(context, CacheMemoryContext);
@@ -363,6 +409,7 @@ pair_error_context(void *arg)
 			   (long long) pair->migration);
 }
 
+/* The value of a side that is not a copy of the other. */
 static Datum
 compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 			  bool *isnull)
@@ -376,8 +423,6 @@ compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 	};
 	Datum		value;
 
-	if (expr_is_copy(expr))
-		return expr_eval(expr, slot, isnull);
 	error_context_stack = &callback;
 	value = expr_eval(expr, slot, isnull);
 	error_context_stack = callback.previous;
@@ -387,12 +432,16 @@ compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 Datum
 pair_new_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 {
+	if (pair->up_copies != InvalidAttrNumber)
+		return slot_getattr(slot, pair->up_copies, isnull);
 	return compute_value(pair, PAIR_UP, slot, isnull);
 }
 
 Datum
 pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 {
+	if (pair->down_copies != InvalidAttrNumber)
+		return slot_getattr(slot, pair->down_copies, isnull);
 	return compute_value(pair, PAIR_DOWN, slot, isnull);
 }
 
@@ -424,7 +473,9 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 
 	if (!expr_can_fail(expr))
 	{
-		*value = compute_value(pair, direction, slot, isnull);
+		*value = direction == PAIR_UP ?
+			pair_new_value(pair, slot, isnull) :
+			pair_old_value(pair, slot, isnull);
 		return true;
 	}
 

@@ -12,16 +12,9 @@
 #define ZDM_PAIRS_H
 
 #include "core/guc.h"
+#include "nodes/pg_list.h"
 #include "sync/expr.h"
 #include "utils/elog.h"
-
-/* What a column holds when nobody gives it a value. */
-typedef enum SideDefault
-{
-	SIDE_DEFAULT_NULL,
-	SIDE_DEFAULT_SAME,			/* the same value throughout the statement */
-	SIDE_DEFAULT_VOLATILE		/* another value each time */
-} SideDefault;
 
 /* One column of a pair, in the relation that the pair was loaded for. */
 typedef struct PairSide
@@ -30,8 +23,8 @@ typedef struct PairSide
 	int16		typlen;
 	bool		typbyval;
 	bool		notnull;
-	SideDefault default_kind;
-	SyncExpr   *default_expr;	/* SIDE_DEFAULT_SAME only */
+	bool		volatile_default;	/* another value each time */
+	List	   *defaults;		/* SyncExpr *: what it holds otherwise, but for NULL */
 } PairSide;
 
 typedef enum PairDirection
@@ -48,6 +41,8 @@ typedef struct SyncPair
 	PairSide	new_side;
 	SyncExpr   *up;
 	SyncExpr   *down;
+	AttrNumber	up_copies;		/* the column that up only copies, or 0 */
+	AttrNumber	down_copies;
 	bool		new_decides;	/* the new side is the authoritative one */
 	bool		reversible;
 	OnConflict	on_conflict;
@@ -63,6 +58,7 @@ typedef struct PairSet
 	SyncPair   *pairs;
 
 	/* private */
+	List	   *ancestors;		/* Oids of the partitioned tables above relid */
 	MemoryContext context;
 	struct PairSet *next_retired;
 } PairSet;

@@ -20,7 +20,7 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "commands/trigger.h"
-#include "core/names.h"
+#include "replication/logicalworker.h"
 #include "sync/decide.h"
 #include "sync/outcome.h"
 #include "sync/pairs.h"
@@ -36,6 +36,10 @@ typedef struct SyncCall
 	bool		asked[2];		/* by is_insert: the two below are filled in */
 	StmtCols	verdict[2];
 	const Bitmapset *inserted;	/* what an INSERT named */
+
+	/* room for one row that is changed; rows come one at a time */
+	Datum	   *values;
+	bool	   *nulls;
 } SyncCall;
 
 /* One row on its way through. */
@@ -47,8 +51,7 @@ typedef struct SyncRow
 	HeapTuple	tuple;			/* as it came */
 	TupleTableSlot *slot;		/* the same */
 	TupleTableSlot *before;		/* UPDATE: the row as it was */
-	Datum	   *values;			/* the row as it goes; NULL: as it came */
-	bool	   *nulls;
+	bool		changed;		/* the row goes as call->values, nulls have it */
 } SyncRow;
 
 PG_FUNCTION_INFO_V1(zdm_sync);
@@ -79,7 +82,14 @@ get_call(FunctionCallInfo fcinfo, Relation rel)
 
 	if (call == NULL)
 	{
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(SyncCall));
+		int			natts = RelationGetDescr(rel)->natts;
+
+		call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+								  MAXALIGN(sizeof(SyncCall)) +
+								  (sizeof(Datum) + sizeof(bool)) * natts);
+		memset(call, 0, sizeof(SyncCall));
+		call->values = (Datum *) ((char *) call + MAXALIGN(sizeof(SyncCall)));
+		call->nulls = (bool *) (call->values + natts);
 		fcinfo->flinfo->fn_extra = call;
 	}
 	if (call->generation != pairs_generation())
@@ -126,24 +136,22 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmaps
 	Datum		standard;
 	bool		isnull;
 	bool		standard_null;
+	ListCell   *lc;
 
 	if (is_named(side, verdict, cols))
 		return CLAIM_NAMED;
 	value = slot_getattr(row->slot, side->attnum, &isnull);
 	if (isnull)
 		return CLAIM_NONE;
-	switch (side->default_kind)
+	foreach(lc, side->defaults)
 	{
-		case SIDE_DEFAULT_NULL:
-			return CLAIM_SET;
-		case SIDE_DEFAULT_VOLATILE:
-			return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
-		case SIDE_DEFAULT_SAME:
-			break;
+		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
+		if (pair_same_value(side, value, isnull, standard, standard_null))
+			return CLAIM_NONE;
 	}
-	standard = expr_eval(side->default_expr, row->slot, &standard_null);
-	return pair_same_value(side, value, isnull, standard, standard_null) ?
-		CLAIM_NONE : CLAIM_SET;
+	if (side->volatile_default)
+		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
+	return CLAIM_SET;
 }
 
 static inline bool
@@ -227,24 +235,25 @@ set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
 	bool		had_null;
 	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
 
-	if (isnull ? had_null : (!had_null && pair_same_value(side, had, false, value, false)))
+	if (pair_same_value(side, had, had_null, value, isnull))
 		return;
-	if (row->values == NULL)
+	if (!row->changed)
 	{
 		slot_getallattrs(row->slot);
-		row->values = palloc(sizeof(Datum) * natts);
-		row->nulls = palloc(sizeof(bool) * natts);
-		memcpy(row->values, row->slot->tts_values, sizeof(Datum) * natts);
-		memcpy(row->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+		memcpy(row->call->values, row->slot->tts_values, sizeof(Datum) * natts);
+		memcpy(row->call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+		row->changed = true;
 	}
-	row->values[side->attnum - 1] = value;
-	row->nulls[side->attnum - 1] = isnull;
+	row->call->values[side->attnum - 1] = value;
+	row->call->nulls[side->attnum - 1] = isnull;
 }
 
 /* Must the write go through even if this side cannot be computed? */
 static bool
 may_fail(SyncPair *pair, PairDirection direction)
 {
+	if (!expr_can_fail(direction == PAIR_UP ? pair->up : pair->down))
+		return false;
 	if (direction == PAIR_UP)
 		return !pair->new_decides && !pair->new_side.notnull;
 	return pair->new_decides || !pair->reversible;
@@ -279,12 +288,22 @@ derive(SyncRow *row, SyncPair *pair, PairDirection direction)
 	}
 }
 
+/*
+ * Both sides were given, and do not agree.  What a logical replication worker
+ * inserts no statement here has set: when an update moves the row to another
+ * partition, the column that the publisher lacks has the value of before.
+ */
 static void
 resolve_conflict(SyncRow *row, SyncPair *pair)
 {
 	Relation	rel = row->trigdata->tg_relation;
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
+	if (row->is_insert && IsLogicalWorker())
+	{
+		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+		return;
+	}
 	switch (pair->on_conflict)
 	{
 		case ON_CONFLICT_NEW:
@@ -308,21 +327,45 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 }
 
 /*
+ * If one side was computed from the row as it was, compute it from the row as
+ * it is.  False: it was not, so someone wrote it.
+ */
+static bool
+follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
+{
+	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	ErrorData  *error = NULL;
+	Datum		value;
+	Datum		computed;
+	bool		isnull;
+	bool		computed_null;
+
+	value = slot_getattr(row->before, side->attnum, &isnull);
+	if (!pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) ||
+		!pair_same_value(side, value, isnull, computed, computed_null))
+		return false;
+	derive(row, pair, direction);
+	return true;
+}
+
+/*
  * Neither side was touched.  Two rows are not at rest all the same: one that
- * the backfill has not reached, and one whose other columns changed the result
- * of up or down.
+ * the backfill has not reached, and one in which another column changed that
+ * up or down reads.
  */
 static void
 keep_at_rest(SyncRow *row, SyncPair *pair)
 {
+	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
+	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
 	bool		new_null;
 
 	(void) slot_getattr(row->slot, pair->new_side.attnum, &new_null);
-	if (!(new_null && !pair->new_decides) &&
-		!(row->before && pair->inputs && inputs_changed(row, pair)))
-		return;
-	if (!pair_agrees(pair, row->slot))
-		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+	if (new_null && !pair->new_decides && !pair_agrees(pair, row->slot))
+		derive(row, pair, PAIR_UP);
+	else if (pair->inputs && row->before && inputs_changed(row, pair) &&
+			 !follow_inputs(row, pair, first))
+		(void) follow_inputs(row, pair, second);
 }
 
 static void
@@ -356,7 +399,7 @@ static HeapTuple
 form_tuple(SyncRow *row)
 {
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(row->trigdata->tg_relation),
-										row->values, row->nulls);
+										row->call->values, row->call->nulls);
 
 	tuple->t_self = row->tuple->t_self;
 	tuple->t_tableOid = row->tuple->t_tableOid;
@@ -384,5 +427,5 @@ zdm_sync(PG_FUNCTION_ARGS)
 	set = row.call->set;
 	for (int i = 0; i < set->npairs; i++)
 		sync_pair(fcinfo, &row, &set->pairs[i]);
-	return PointerGetDatum(row.values ? form_tuple(&row) : row.tuple);
+	return PointerGetDatum(row.changed ? form_tuple(&row) : row.tuple);
 }
