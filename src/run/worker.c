@@ -220,10 +220,10 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		(!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
 	report_activity(migration, step);
+	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
 	{
 		transition(migration, phase_end(migration, rests));
-		ZDM_DEBUG_POINT("after-transition");
 		return ADVANCE_ON;
 	}
 	outcome = migration->state == STATE_REVERTING ?
@@ -389,7 +389,8 @@ zdm_worker_main(Datum arg)
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))
 		return;
-	before_shmem_exit(ask_for_successor, (Datum) 0);
+	/* not before_shmem_exit: our claims are released between the two */
+	on_shmem_exit(ask_for_successor, (Datum) 0);
 	if (!claim_slot())
 		return;
 
@@ -397,7 +398,7 @@ zdm_worker_main(Datum arg)
 
 	/* our slot is free now: without a launcher, nobody else would say so */
 	finished = true;
-	LockReleaseSession(DEFAULT_LOCKMETHOD);
+	LockReleaseSession(USER_LOCKMETHOD);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	(void) start_orphans();
