@@ -51,19 +51,19 @@ CREATE TRIGGER "~zdm_sync" BEFORE INSERT OR UPDATE ON bench.ours FOR EACH ROW EX
 CREATE TABLE bench.result (round int, portion int, variant text, task text, ns float8);
 
 -- CPU time per row of a statement that is run for the numbers from..upto,
--- either once, in $1 and $2, or once for each, in $1.
+-- either once, or once for each number n.
 CREATE PROCEDURE bench.measure(round int, portion int, variant text, task text, statement text, first int, last int) LANGUAGE plpgsql AS $$
 DECLARE
 	single boolean := task LIKE '%single';
+	block text;
 	start bigint;
 BEGIN
-	EXECUTE format('CREATE PROCEDURE bench.run() LANGUAGE plpgsql AS %L',
+	block := format('DO %L',
 		CASE WHEN single THEN format('BEGIN FOR n IN %s .. %s LOOP %s; END LOOP; END', first, last, format(statement, variant))
 		ELSE format('BEGIN %s; END', format(statement, variant, first, last)) END);
 	start := bench.cpu();
-	CALL bench.run();
+	EXECUTE block;
 	INSERT INTO bench.result VALUES (round, portion, variant, task, (bench.cpu() - start)::float8 / (last - first + 1));
-	DROP PROCEDURE bench.run();
 	COMMIT;
 END $$;
 
