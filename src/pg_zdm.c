@@ -12,7 +12,12 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "core/shmem.h"
+#include "ddl/guard.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "run/launcher.h"
+#include "run/start.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -24,6 +29,13 @@ void
 _PG_init(void)
 {
 	guc_init();
+	guard_init();
 	stmtcols_init();
 	pairs_init();
+	start_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		shmem_init();
+		launcher_init();
+	}
 }

@@ -116,3 +116,168 @@ CREATE EVENT TRIGGER zdm_keep_sync_last ON ddl_command_end
 	EXECUTE FUNCTION zdm.keep_sync_last();
 
 ALTER EVENT TRIGGER zdm_keep_sync_last ENABLE ALWAYS;
+
+------------------------------------------------------------------------------
+-- Stating a change
+
+CREATE FUNCTION zdm.rename_column(relation regclass, old_name name, new_name name, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_rename_column';
+
+COMMENT ON FUNCTION zdm.rename_column(regclass, name, name, text) IS
+	'rename a column of a live table: both names work until contract; returns the id of the migration';
+
+------------------------------------------------------------------------------
+-- Steering it
+
+CREATE FUNCTION zdm.cutover(migration bigint) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_cutover';
+CREATE FUNCTION zdm.cutover(label text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_cutover_label';
+COMMENT ON FUNCTION zdm.cutover(bigint) IS 'make the new shape the authoritative one; the old one is kept in step';
+COMMENT ON FUNCTION zdm.cutover(text) IS 'make the new shape the authoritative one; the old one is kept in step';
+
+CREATE FUNCTION zdm.contract(migration bigint) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_contract';
+CREATE FUNCTION zdm.contract(label text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_contract_label';
+COMMENT ON FUNCTION zdm.contract(bigint) IS 'verify, then remove the old shape: cannot be undone';
+COMMENT ON FUNCTION zdm.contract(text) IS 'verify, then remove the old shape: cannot be undone';
+
+CREATE FUNCTION zdm.revert(migration bigint) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_revert';
+CREATE FUNCTION zdm.revert(label text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_revert_label';
+COMMENT ON FUNCTION zdm.revert(bigint) IS 'go back to the old shape, with all that was written since';
+COMMENT ON FUNCTION zdm.revert(text) IS 'go back to the old shape, with all that was written since';
+
+CREATE FUNCTION zdm.pause(migration bigint) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_pause';
+CREATE FUNCTION zdm.pause(label text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_pause_label';
+COMMENT ON FUNCTION zdm.pause(bigint) IS 'stop at the next safe point; both shapes are kept in step';
+COMMENT ON FUNCTION zdm.pause(text) IS 'stop at the next safe point; both shapes are kept in step';
+
+CREATE FUNCTION zdm.resume(migration bigint) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_resume';
+CREATE FUNCTION zdm.resume(label text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_resume_label';
+COMMENT ON FUNCTION zdm.resume(bigint) IS 'go on with a paused migration, or try a failed step again';
+COMMENT ON FUNCTION zdm.resume(text) IS 'go on with a paused migration, or try a failed step again';
+
+CREATE FUNCTION zdm.configure(migration bigint, name text, value text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_configure';
+CREATE FUNCTION zdm.configure(label text, name text, value text) RETURNS void STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_configure_label';
+COMMENT ON FUNCTION zdm.configure(bigint, text, text) IS 'change a setting of a migration while it runs';
+COMMENT ON FUNCTION zdm.configure(text, text, text) IS 'change a setting of a migration while it runs';
+
+CREATE FUNCTION zdm.verify(migration bigint,
+						   OUT relation regclass, OUT key text, OUT old_value text, OUT new_value text)
+	RETURNS SETOF record STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify';
+CREATE FUNCTION zdm.verify(label text,
+						   OUT relation regclass, OUT key text, OUT old_value text, OUT new_value text)
+	RETURNS SETOF record STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify_label';
+COMMENT ON FUNCTION zdm.verify(bigint) IS 'the rows in which old and new disagree; reads every row';
+COMMENT ON FUNCTION zdm.verify(text) IS 'the rows in which old and new disagree; reads every row';
+
+CREATE PROCEDURE zdm.wait(migration bigint, until text DEFAULT NULL, timeout interval DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_wait';
+CREATE PROCEDURE zdm.wait(label text, until text DEFAULT NULL, timeout interval DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_wait_label';
+COMMENT ON PROCEDURE zdm.wait(bigint, text, interval) IS 'wait for a state, by default the next in which the migration rests, and show progress';
+COMMENT ON PROCEDURE zdm.wait(text, text, interval) IS 'wait for a state, by default the next in which the migration rests, and show progress';
+
+------------------------------------------------------------------------------
+-- Looking
+
+CREATE FUNCTION zdm.render(template text) RETURNS text STRICT STABLE
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_render';
+COMMENT ON FUNCTION zdm.render(text) IS 'a stored statement with the names of today; used by the views';
+
+-- The migrations that the reader may know of: of relations on which they hold
+-- some privilege, or, when the relation is gone, of a role that they have.
+CREATE VIEW zdm.migrations WITH (security_barrier) AS
+SELECT m.id, m.label, m.kind,
+       coalesce(c.oid::regclass::text, m.relation) AS relation,
+       m.state, m.paused, coalesce(r.rolname, m.owner::text::name) AS owner, m.created, m.changed,
+       concat_ws(E'\n', m.error_message, m.error_detail) AS error,
+       m.error_state, m.error_hint, m.error_context,
+       m.one_way_since, m.one_way_why, m.settings, m.notes
+  FROM zdm.migration m
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
+ WHERE CASE WHEN c.oid IS NULL THEN pg_catalog.pg_has_role(m.owner, 'USAGE')
+       ELSE pg_catalog.pg_has_role(c.relowner, 'USAGE')
+         OR pg_catalog.has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+         OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') END;
+COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
+
+CREATE VIEW zdm.steps WITH (security_barrier) AS
+SELECT s.migration, s.step, s.phase, s.action,
+       coalesce(s.executed, zdm.render(s.statement)) AS statement,
+       s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished, s.error,
+       zdm.render(s.undo) AS undo, m.label
+  FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration
+ ORDER BY s.migration, s.step;
+COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or was run';
+
+CREATE VIEW zdm.progress WITH (security_barrier) AS
+SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
+       CASE WHEN s.step IS NULL THEN CASE WHEN m.state IN ('queued', 'reverting', 'failed') THEN 0.0 ELSE 100.0 END
+            WHEN s.blocks_total > 0 THEN round(100.0 * s.blocks_done / s.blocks_total, 1)
+            WHEN i.blocks_total > 0 THEN round(100.0 * i.blocks_done / i.blocks_total, 1)
+            ELSE 0.0 END AS percent,
+       coalesce(nullif(s.blocks_done, 0), i.blocks_done, 0) AS blocks_done,
+       coalesce(nullif(s.blocks_total, 0), i.blocks_total, 0) AS blocks_total,
+       coalesce(s.rows_done, 0) AS rows_done,
+       s.rows_per_second,
+       CASE WHEN s.blocks_done > 0 AND s.blocks_total > s.blocks_done AND s.started IS NOT NULL
+            THEN (pg_catalog.clock_timestamp() - s.started) * (1.0 * (s.blocks_total - s.blocks_done) / s.blocks_done)
+       END AS eta,
+       CASE WHEN m.paused THEN 'zdm.resume: it is paused'
+            WHEN m.state = 'failed' THEN 'zdm.resume or zdm.revert: it has failed'
+            WHEN m.state = 'ready' THEN 'zdm.cutover, zdm.contract or zdm.revert'
+            WHEN m.state = 'switched' THEN 'zdm.contract or zdm.revert'
+            WHEN m.state IN ('completed', 'reverted') THEN NULL
+            WHEN pg_catalog.current_setting('zdm.enabled', true) = 'off' THEN 'zdm.enabled: it is off'
+            WHEN w.pid IS NULL AND m.changed < pg_catalog.clock_timestamp() - interval '2 seconds'
+            THEN 'a free worker (zdm.max_workers, max_worker_processes)'
+            ELSE coalesce('pid ' || pg_catalog.array_to_string(nullif(pg_catalog.pg_blocking_pids(w.pid), '{}'), ', ')
+                          || ', which holds a lock or an old snapshot', s.waiting_for)
+       END AS waiting_for,
+       s.waiting_since, w.pid AS worker
+  FROM zdm.migrations m
+  LEFT JOIN LATERAL (SELECT * FROM zdm.step s
+                      WHERE s.migration = m.id AND s.state NOT IN ('done', 'undone')
+                        AND s.phase = CASE m.state WHEN 'expanding' THEN 'expand' WHEN 'migrating' THEN 'migrate'
+                                      WHEN 'cutting_over' THEN 'cutover' WHEN 'contracting' THEN 'contract' END
+                      ORDER BY s.step LIMIT 1) s ON true
+  LEFT JOIN LATERAL (SELECT l.pid FROM pg_catalog.pg_locks l
+                      WHERE l.locktype = 'advisory' AND l.objsubid = 23040 AND l.granted
+                        AND l.classid = (m.id >> 32)::oid AND l.objid = (m.id & 4294967295)::oid
+                        AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                                           WHERE datname = pg_catalog.current_database())
+                      LIMIT 1) w ON true
+  LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = w.pid;
+COMMENT ON VIEW zdm.progress IS 'how far each migration is, how fast it goes, and what it waits for';
+
+GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress TO PUBLIC;
+
+------------------------------------------------------------------------------
+-- Partitions attached while a migration runs
+
+CREATE FUNCTION zdm.partition_attached() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_partition_attached';
+COMMENT ON FUNCTION zdm.partition_attached() IS 'has the rows filled in that a partition brings';
+
+CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
+	WHEN TAG IN ('ALTER TABLE')
+	EXECUTE FUNCTION zdm.partition_attached();
+
+ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;
+-- The guard.
+
+CREATE FUNCTION zdm.check(ddl text)
+RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
+LANGUAGE c STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'zdm_check';

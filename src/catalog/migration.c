@@ -19,28 +19,30 @@
 
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
-	"failed_from, paused, settings, one_way_since IS NOT NULL"
+	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
+	"(settings ->> 'zdm.reversible')::boolean"
 
 static Migration *
-read_row(const QuerySession *session, uint64 row)
+read_row(uint64 row)
 {
-	Migration  *m = MemoryContextAllocZero(session->caller, sizeof(Migration));
+	Migration  *m = palloc0(sizeof(Migration));
 	char	   *failed_from;
 
 	m->id = query_int8(row, 1);
-	m->label = query_text(session, row, 2);
-	m->kind = query_text(session, row, 3);
+	m->label = query_text(row, 2);
+	m->kind = query_text(row, 3);
 	m->relid = query_oid(row, 4);
-	m->relation = query_text(session, row, 5);
+	m->relation = query_text(row, 5);
 	m->owner = query_oid(row, 6);
-	m->definition = query_text(session, row, 7);
-	m->columns = query_texts(session, row, 8);
-	m->state = state_from_name(query_text(session, row, 9));
-	failed_from = query_text(session, row, 10);
+	m->definition = query_text(row, 7);
+	m->columns = query_texts(row, 8);
+	m->state = state_from_name(query_text(row, 9));
+	failed_from = query_text(row, 10);
 	m->failed_from = failed_from ? state_from_name(failed_from) : STATE_FAILED;
 	m->paused = query_bool(row, 11);
-	m->settings = query_text(session, row, 12);
+	m->settings = query_text(row, 12);
 	m->one_way = query_bool(row, 13);
+	m->reversible = query_bool(row, 14);
 	return m;
 }
 
@@ -96,7 +98,7 @@ migration_load(int64 id, MigrationLock lock)
 	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
 					   " FROM zdm.migration WHERE id = $1%s", lock_clause(lock)),
 			  arg_int8(id)) > 0)
-		m = read_row(&session, 0);
+		m = read_row(0);
 	query_end(&session);
 	return m;
 }
@@ -111,7 +113,7 @@ migration_load_label(const char *label, MigrationLock lock)
 	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
 					   " FROM zdm.migration WHERE label = $1%s", lock_clause(lock)),
 			  arg_text(label)) > 0)
-		m = read_row(&session, 0);
+		m = read_row(0);
 	query_end(&session);
 	return m;
 }
@@ -129,11 +131,9 @@ migration_live_on(Oid relid)
 			  arg_oid(relid));
 	for (uint64 row = 0; row < n; row++)
 	{
-		Migration  *m = read_row(&session, row);
-		MemoryContext spi = MemoryContextSwitchTo(session.caller);
+		Migration  *m = read_row(row);
 
 		result = lappend(result, m);
-		MemoryContextSwitchTo(spi);
 	}
 	query_end(&session);
 	return result;
@@ -147,17 +147,18 @@ migration_runnable(void)
 	uint64		n;
 
 	query_begin(&session);
-	n = query_run("SELECT id FROM zdm.migration WHERE NOT paused AND state IN "
+	n = query_run("SELECT id FROM zdm.migration m WHERE NOT paused AND (state IN "
 				  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "
+				  /* at rest, but a partition has been attached */
+				  "OR state IN ('ready', 'switched') AND EXISTS (SELECT 1 FROM zdm.step s "
+				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done')) "
 				  "ORDER BY id", NULL, 0);
 	for (uint64 row = 0; row < n; row++)
 	{
-		MemoryContext spi = MemoryContextSwitchTo(session.caller);
 		int64	   *id = palloc(sizeof(int64));
 
 		*id = query_int8(row, 1);
 		result = lappend(result, id);
-		MemoryContextSwitchTo(spi);
 	}
 	query_end(&session);
 	return result;

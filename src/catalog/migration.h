@@ -28,7 +28,8 @@ typedef struct Migration
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;
 	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
-	bool		one_way;		/* the way back is closed */
+	bool		one_way;		/* a row has closed the way back */
+	bool		reversible;		/* zdm.reversible, as stored with it */
 } Migration;
 
 /* What went wrong, as zdm.migrations shows it; any but message may be NULL. */

@@ -46,7 +46,7 @@ invalidate_migration(int64 migration)
 	query_begin(&session);
 	QUERY("SELECT coalesce(array_agg(DISTINCT relid), '{}') FROM zdm.pair WHERE migration = $1",
 		  arg_int8(migration));
-	relids = query_oids(&session, 0, 1);
+	relids = query_oids(0, 1);
 	query_end(&session);
 	foreach(lc, relids)
 		pair_invalidate(lfirst_oid(lc));
@@ -66,7 +66,7 @@ pair_activate(int64 migration)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation %s does not exist",
-						query_text(&session, 0, 1), names_relation(query_oid(0, 2)))));
+						query_text(0, 1), names_relation(query_oid(0, 2)))));
 	query_end(&session);
 	invalidate_migration(migration);
 }

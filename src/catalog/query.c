@@ -24,9 +24,12 @@
 void
 query_begin(QuerySession *session)
 {
-	session->caller = CurrentMemoryContext;
+	MemoryContext caller = CurrentMemoryContext;
+
 	extension_become(extension_owner(), &session->identity);
 	SPI_connect();
+	/* SPI's own context ends with the session; what is made meanwhile should not */
+	MemoryContextSwitchTo(caller);
 }
 
 void
@@ -42,6 +45,7 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 	Oid			types[MAX_ARGS];
 	Datum		values[MAX_ARGS];
 	char		nulls[MAX_ARGS] = {0};
+	MemoryContext caller = CurrentMemoryContext;
 	int			rc;
 
 	Assert(nargs <= MAX_ARGS);
@@ -52,6 +56,7 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 		nulls[i] = args[i].isnull ? 'n' : ' ';
 	}
 	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	MemoryContextSwitchTo(caller);
 	if (rc < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -160,12 +165,9 @@ column_datum(uint64 row, int column, bool *isnull)
 }
 
 char *
-query_text(const QuerySession *session, uint64 row, int column)
+query_text(uint64 row, int column)
 {
-	char	   *value = SPI_getvalue(SPI_tuptable->vals[row],
-									 SPI_tuptable->tupdesc, column);
-
-	return value ? MemoryContextStrdup(session->caller, value) : NULL;
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
 int64
@@ -214,11 +216,10 @@ query_null(uint64 row, int column)
 }
 
 List *
-query_oids(const QuerySession *session, uint64 row, int column)
+query_oids(uint64 row, int column)
 {
 	bool		isnull;
 	Datum		value = column_datum(row, column, &isnull);
-	MemoryContext spi;
 	List	   *result = NIL;
 	Datum	   *elements;
 	int			n;
@@ -227,19 +228,16 @@ query_oids(const QuerySession *session, uint64 row, int column)
 		return NIL;
 	deconstruct_array(DatumGetArrayTypeP(value), OIDOID, sizeof(Oid), true,
 					  TYPALIGN_INT, &elements, NULL, &n);
-	spi = MemoryContextSwitchTo(session->caller);
 	for (int i = 0; i < n; i++)
 		result = lappend_oid(result, DatumGetObjectId(elements[i]));
-	MemoryContextSwitchTo(spi);
 	return result;
 }
 
 List *
-query_texts(const QuerySession *session, uint64 row, int column)
+query_texts(uint64 row, int column)
 {
 	bool		isnull;
 	Datum		value = column_datum(row, column, &isnull);
-	MemoryContext spi;
 	List	   *result = NIL;
 	Datum	   *elements;
 	int			n;
@@ -248,9 +246,7 @@ query_texts(const QuerySession *session, uint64 row, int column)
 		return NIL;
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false,
 					  TYPALIGN_INT, &elements, NULL, &n);
-	spi = MemoryContextSwitchTo(session->caller);
 	for (int i = 0; i < n; i++)
 		result = lappend(result, TextDatumGetCString(elements[i]));
-	MemoryContextSwitchTo(spi);
 	return result;
 }

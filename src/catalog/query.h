@@ -23,7 +23,6 @@ typedef struct QueryArg
 typedef struct QuerySession
 {
 	ExtensionIdentity identity;
-	MemoryContext caller;		/* where query_text() and friends allocate */
 } QuerySession;
 
 /*
@@ -60,16 +59,16 @@ extern QueryArg arg_texts(List *strings);	/* list of char * */
 
 /*
  * Column "column" (from 1) of row "row" (from 0) of the last result.  NULL
- * gives NULL, 0, false or NIL.  Allocated in the context of query_begin()'s
- * caller.
+ * gives NULL, 0, false or NIL.  Allocated in the current memory context, which
+ * query_begin() leaves as it is.
  */
-extern char *query_text(const QuerySession *session, uint64 row, int column);
+extern char *query_text(uint64 row, int column);
 extern int64 query_int8(uint64 row, int column);
 extern int32 query_int4(uint64 row, int column);
 extern Oid	query_oid(uint64 row, int column);
 extern bool query_bool(uint64 row, int column);
 extern bool query_null(uint64 row, int column);
-extern List *query_oids(const QuerySession *session, uint64 row, int column);
-extern List *query_texts(const QuerySession *session, uint64 row, int column);
+extern List *query_oids(uint64 row, int column);
+extern List *query_texts(uint64 row, int column);
 
 #endif							/* ZDM_QUERY_H */

@@ -24,9 +24,9 @@ static const struct
 	[STATE_QUEUED] = {"queued", NULL, true, false},
 	[STATE_EXPANDING] = {"expanding", "expand", true, false},
 	[STATE_MIGRATING] = {"migrating", "migrate", true, false},
-	[STATE_READY] = {"ready", NULL, false, false},
+	[STATE_READY] = {"ready", "migrate", false, false},
 	[STATE_CUTTING_OVER] = {"cutting_over", "cutover", true, false},
-	[STATE_SWITCHED] = {"switched", NULL, false, false},
+	[STATE_SWITCHED] = {"switched", "migrate", false, false},
 	[STATE_CONTRACTING] = {"contracting", "contract", true, false},
 	[STATE_COMPLETED] = {"completed", NULL, false, true},
 	[STATE_REVERTING] = {"reverting", NULL, true, false},
@@ -68,6 +68,9 @@ static const struct
 	{STATE_CUTTING_OVER, EVENT_FAIL, STATE_FAILED},
 	{STATE_CONTRACTING, EVENT_FAIL, STATE_FAILED},
 	{STATE_REVERTING, EVENT_FAIL, STATE_FAILED},
+	/* filling in a partition that was attached while the migration rested */
+	{STATE_READY, EVENT_FAIL, STATE_FAILED},
+	{STATE_SWITCHED, EVENT_FAIL, STATE_FAILED},
 };
 
 const char *

@@ -60,7 +60,10 @@ extern bool state_is_active(MigrationState state);
 /* completed or reverted: nothing leads out of it.  Pure. */
 extern bool state_is_final(MigrationState state);
 
-/* The phase of the steps that are run in an active state, or NULL.  Pure. */
+/*
+ * The phase of the steps that are run in a state, or NULL.  Migrate steps are
+ * run in a state of rest too, when one has been opened again.  Pure.
+ */
 extern const char *state_phase(MigrationState state);
 
 #endif							/* ZDM_STATE_H */

@@ -98,25 +98,25 @@ load_one(const char *condition, int64 migration, const char *phase)
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
-		const char *state = query_text(&session, 0, 14);
+		const char *state = query_text(0, 14);
 
-		step = MemoryContextAllocZero(session.caller, sizeof(Step));
+		step = palloc0(sizeof(Step));
 		step->migration = query_int8(0, 1);
 		step->number = query_int4(0, 2);
-		step->phase = query_text(&session, 0, 3);
-		step->action = find_name(query_text(&session, 0, 4), action_names,
+		step->phase = query_text(0, 3);
+		step->action = find_name(query_text(0, 4), action_names,
 								 lengthof(action_names));
-		step->effect = find_name(query_text(&session, 0, 5), effect_names,
+		step->effect = find_name(query_text(0, 5), effect_names,
 								 lengthof(effect_names));
-		step->statement = query_text(&session, 0, 6);
-		step->undo = query_text(&session, 0, 7);
-		step->lock = find_name(query_text(&session, 0, 8), lock_names,
+		step->statement = query_text(0, 6);
+		step->undo = query_text(0, 7);
+		step->lock = find_name(query_text(0, 8), lock_names,
 							   lengthof(lock_names));
-		step->relations = query_oids(&session, 0, 9);
-		step->work = query_text(&session, 0, 10);
-		step->note = query_text(&session, 0, 11);
+		step->relations = query_oids(0, 9);
+		step->work = query_text(0, 10);
+		step->note = query_text(0, 11);
 		step->index_namespace = query_oid(0, 12);
-		step->index_name = query_text(&session, 0, 13);
+		step->index_name = query_text(0, 13);
 		step->state = strcmp(state, "done") == 0 ? STEP_DONE :
 			strcmp(state, "running") == 0 ? STEP_RUNNING :
 			strcmp(state, "failed") == 0 ? STEP_FAILED :
@@ -224,7 +224,7 @@ step_cursor(const Step *step, int64 *rows_done)
 	if (QUERY("SELECT cursor, rows_done FROM zdm.step WHERE migration = $1 AND step = $2",
 			  arg_int8(step->migration), arg_int4(step->number)) > 0)
 	{
-		cursor = query_text(&session, 0, 1);
+		cursor = query_text(0, 1);
 		*rows_done = query_int8(0, 2);
 	}
 	query_end(&session);
@@ -240,9 +240,23 @@ step_backfill_cursor(int64 migration)
 	query_begin(&session);
 	if (QUERY("SELECT cursor FROM zdm.step WHERE migration = $1 AND action = 'backfill' "
 			  "ORDER BY step LIMIT 1", arg_int8(migration)) > 0)
-		cursor = query_text(&session, 0, 1);
+		cursor = query_text(0, 1);
 	query_end(&session);
 	return cursor;
+}
+
+bool
+step_reopen_backfill(int64 migration)
+{
+	QuerySession session;
+	bool		reopened;
+
+	query_begin(&session);
+	reopened = QUERY("UPDATE zdm.step SET state = 'pending', blocks_total = 0, blocks_done = 0 "
+					 "WHERE migration = $1 AND phase = 'migrate' AND action = 'backfill' AND state = 'done'",
+					 arg_int8(migration)) > 0;
+	query_end(&session);
+	return reopened;
 }
 
 void

@@ -109,6 +109,12 @@ extern char *step_cursor(const Step *step, int64 *rows_done);
 /* The cursor of the migration's first backfill step, or NULL. */
 extern char *step_backfill_cursor(int64 migration);
 
+/*
+ * Open the migration's first backfill step again, for partitions that it has
+ * not seen.  False if it has not been done yet anyway.
+ */
+extern bool step_reopen_backfill(int64 migration);
+
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
 

@@ -23,8 +23,7 @@
 #include "utils/rel.h"
 #include "utils/resowner.h"
 
-/* "(id, part)=(5, a)" from the primary key, or that there is none. */
-static char *
+char *
 row_key(Relation rel, TupleTableSlot *slot)
 {
 	TupleDesc	tupdesc = RelationGetDescr(rel);
@@ -34,7 +33,9 @@ row_key(Relation rel, TupleTableSlot *slot)
 	int			i = -1;
 
 	if (bms_is_empty(key))
-		return pstrdup("a row (the table has no primary key)");
+		return !ItemPointerIsValid(&slot->tts_tid) ? NULL :
+			psprintf("ctid=(%u,%u)", ItemPointerGetBlockNumber(&slot->tts_tid),
+					 ItemPointerGetOffsetNumber(&slot->tts_tid));
 	initStringInfo(&names);
 	initStringInfo(&values);
 	while ((i = bms_next_member(key, i)) >= 0)
@@ -52,7 +53,7 @@ row_key(Relation rel, TupleTableSlot *slot)
 		appendStringInfo(&values, "%s%s", separator,
 						 isnull ? "null" : OidOutputFunctionCall(output, value));
 	}
-	return psprintf("row (%s)=(%s)", names.data, values.data);
+	return psprintf("(%s)=(%s)", names.data, values.data);
 }
 
 static void
@@ -83,6 +84,7 @@ write_note(SyncPair *pair, PairDirection direction, Relation rel,
 	char	   *table = names_relation(RelationGetRelid(rel));
 	char	   *key = row_key(rel, slot);
 
+	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
 	query_begin(&session);
 	if (direction == PAIR_DOWN)
 		note_one_way(pair, table, key, error->message);

@@ -22,4 +22,10 @@
 extern void outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 						 TupleTableSlot *slot, const ErrorData *error);
 
+/*
+ * The row's primary key, "(id, part)=(5, a)", or its place, "ctid=(0,1)"; NULL
+ * for a row without a key that has no place yet.
+ */
+extern char *row_key(Relation rel, TupleTableSlot *slot);
+
 #endif							/* ZDM_OUTCOME_H */

@@ -266,8 +266,8 @@ load_exprs(SyncPair *pair, const char *up, const char *down, Oid numbered,
 
 /* One row of the query in load_rows(); false if a column of it is gone. */
 static bool
-load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
-		  Relation rel, List *ancestors, MemoryContext context)
+load_pair(SyncPair *pair, uint64 row, Relation rel, List *ancestors,
+		  MemoryContext context)
 {
 	Oid			numbered = query_oid(row, 3);
 	AttrNumber	old_attnum = map_attribute(numbered, query_int4(row, 4), rel);
@@ -281,12 +281,12 @@ load_pair(SyncPair *pair, uint64 row, const QuerySession *session,
 	pair->relid = RelationGetRelid(rel);
 	load_side(&pair->old_side, old_attnum, rel, ancestors, context);
 	load_side(&pair->new_side, new_attnum, rel, ancestors, context);
-	load_exprs(pair, query_text(session, row, 6), query_text(session, row, 7),
+	load_exprs(pair, query_text(row, 6), query_text(row, 7),
 			   numbered, rel, context);
 	pair->up_copies = expr_copies(pair->up);
 	pair->down_copies = expr_copies(pair->down);
-	pair->new_decides = strcmp(query_text(session, row, 8), "new") == 0;
-	pair->on_conflict = read_on_conflict(query_text(session, row, 9));
+	pair->new_decides = strcmp(query_text(row, 8), "new") == 0;
+	pair->on_conflict = read_on_conflict(query_text(row, 9));
 	pair->reversible = query_bool(row, 10);
 
 	caller = MemoryContextSwitchTo(context);
@@ -322,7 +322,7 @@ load_rows(PairSet *set, Relation rel)
 										sizeof(SyncPair) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		if (load_pair(&set->pairs[set->npairs], row, &session, rel, set->ancestors, set->context))
+		if (load_pair(&set->pairs[set->npairs], row, rel, set->ancestors, set->context))
 			set->npairs++;
 	}
 	PopActiveSnapshot();

@@ -17,9 +17,9 @@
 #include "catalog/pair.h"
 #include "core/names.h"
 #include "fmgr.h"
+#include "plan/trigger_sql.h"
 #include "sync/expr.h"
 #include "sync/pairs.h"
-#include "sync/trigger_ddl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -117,7 +117,7 @@ zdm_debug_trigger_sql(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	char	   *template = PG_GETARG_BOOL(1) ?
-		sync_trigger_drop_template(relid) : sync_trigger_create_template(relid);
+		trigger_sql_drop(relid) : trigger_sql_create(relid);
 
 	return CStringGetTextDatum(names_render(template, false));
 }

@@ -1,10 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * trigger_ddl.c
- *		Creating and dropping the sync trigger, and keeping it the last.
- *
- * The trigger is ENABLE ALWAYS: rows that a logical replication worker applies
- * must be kept in step as well, and it decides by value there.
+ *		Keeping the sync trigger the last to fire.
  *
  * A user may create or rename a trigger, or attach a partition that has some,
  * at any time.  An event trigger looks at such statements when they are done,
@@ -26,38 +23,11 @@
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "nodes/makefuncs.h"
-#include "sync/trigger_ddl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_keep_sync_last);
-
-char *
-sync_trigger_create_template(Oid relid)
-{
-	char	   *table = names_template_relation(relid);
-	char	   *trigger = names_template_sync_trigger(relid);
-
-	return psprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s "
-					"FOR EACH ROW EXECUTE FUNCTION zdm.sync(); "
-					"ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
-					trigger, table, table, trigger);
-}
-
-char *
-sync_trigger_drop_template(Oid relid)
-{
-	return psprintf("DROP TRIGGER %s ON %s",
-					names_template_sync_trigger(relid),
-					names_template_relation(relid));
-}
-
-bool
-sync_trigger_exists(Oid relid)
-{
-	return trigger_name_find(relid) != NULL;
-}
 
 /* The table whose triggers a statement changed; NULL: none, or not so. */
 static RangeVar *
@@ -89,14 +59,14 @@ table_touched(Node *stmt)
 static Oid
 outermost_with_trigger(Oid relid)
 {
-	Oid			found = sync_trigger_exists(relid) ? relid : InvalidOid;
+	Oid			found = trigger_name_find(relid) != NULL ? relid : InvalidOid;
 	ListCell   *lc;
 
 	if (!OidIsValid(found) || !get_rel_relispartition(relid))
 		return found;
 	foreach(lc, get_partition_ancestors(relid))
 	{
-		if (sync_trigger_exists(lfirst_oid(lc)))
+		if (trigger_name_find(lfirst_oid(lc)) != NULL)
 			found = lfirst_oid(lc);
 	}
 	return found;

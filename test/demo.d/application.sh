@@ -5,11 +5,12 @@
 # Two fleets run throughout, at a fixed rate, so that the load with and without
 # a migration is the same: what changes is the version that each one runs.
 # The statements are prepared, as an application's driver would have them, and
-# a third of the connections' time goes to transactions that stay open.
+# each fleet has a connection whose transactions stay open for seconds.
 
 RATE=${ZDM_DEMO_RATE:-200}
 CLIENTS=${ZDM_DEMO_CLIENTS:-4}
-LONG_SECONDS=3			# how long a long transaction stays open
+LONG_SECONDS=3			# how long a long transaction stays open,
+PAUSE_SECONDS=4			# and how long its connection rests after it
 
 # Every write moves a counter and writes its value into the phone number too.
 # So each row says by itself whether both columns carried on from the last
@@ -32,12 +33,13 @@ script_text() {
 			echo "INSERT INTO account (name, COLUMN, writes) VALUES ('new', '+new', -1);"
 			;;
 		long)
-			echo "\\set id $ROWS - :client_id * 2 - FLEET"
+			echo "\\set id $ROWS - FLEET"
 			echo "BEGIN;"
 			echo "UPDATE account SET COLUMN = '+' || id || '-' || writes + 1, writes = writes + 1 WHERE id = :id;"
 			echo "SELECT count(COLUMN) FROM account WHERE id < 100;"
 			echo "\\sleep $LONG_SECONDS s"
 			echo "COMMIT;"
+			echo "\\sleep $PAUSE_SECONDS s"
 			;;
 	esac
 }
@@ -76,14 +78,16 @@ start_fleet() {
 	STARTED=
 	bench "$1" "$2" short -c "$CLIENTS" -R "$RATE" \
 		-f "$app/read.sql@5" -f "$app/write.sql@3" -f "$app/touch.sql@1" -f "$app/insert.sql@1"
-	bench "$1" "$2" long -c 2 -f "$app/long.sql"
+	bench "$1" "$2" long -c 1 -f "$app/long.sql"
 	FLEET[$1]=$STARTED
 }
 
 # stop_fleet FLEET: in good order, each connection after its transaction:
 # SIGALRM is how pgbench learns that its time is up.
 stop_fleet() {
-	stop_benches ${FLEET[$1]}
+	local pids
+	read -r -a pids <<<"${FLEET[$1]}"
+	stop_benches "${pids[@]}"
 }
 
 stop_benches() {
@@ -94,13 +98,14 @@ stop_benches() {
 # deploy FLEET VERSION: as a rolling deployment does it: the new version is
 # there before the old one goes.
 deploy() {
-	local old=${FLEET[$1]}
+	local old
+	read -r -a old <<<"${FLEET[$1]}"
 	start_fleet "$1" "$2"
-	stop_benches $old
+	stop_benches "${old[@]}"
 }
 
 # measure DIRECTORY: print "queries failed longest-ms p99-ms" of all that ran
-# with MEASURED set to it.  A long transaction is five queries, and the time
+# with MEASURED set to it.  A long transaction is four queries, and the time
 # that it chose to sleep is not the server's.
 measure() {
 	local aborted
@@ -108,7 +113,7 @@ measure() {
 	cat "$1"/*.short.[0-9]* "$1"/*.long.[0-9]* 2>/dev/null | awk '$3 == "failed"' | wc -l >"$1/failed"
 	{
 		awk '$3 != "failed" { print 1, $3 / 1000 }' "$1"/*.short.[0-9]*
-		awk -v sleep=$((LONG_SECONDS * 1000)) '$3 != "failed" { print 4, $3 / 1000 - sleep }' "$1"/*.long.[0-9]*
+		awk -v sleep=$(((LONG_SECONDS + PAUSE_SECONDS) * 1000)) '$3 != "failed" { print 4, $3 / 1000 - sleep }' "$1"/*.long.[0-9]*
 	} | sort -k2,2n | awk -v failed=$((aborted + $(cat "$1/failed"))) '
 		{ queries += $1; ms[NR] = $2 }
 		END { printf "%d %d %.1f %.1f\n", queries, failed, ms[NR], ms[int(NR * 0.99)] }'

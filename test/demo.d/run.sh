@@ -5,6 +5,7 @@
 # First the load alone, to know what this machine does by itself; then the same
 # load with a rename from beginning to end under it.
 set -u -o pipefail
+exec 2>&1
 
 . test/lib/machine.sh
 . test/lib/build.sh
@@ -147,6 +148,11 @@ report() {
 give_up() {
 	say "the demonstration could not go on: $1"
 	tail -n 20 "$WORK/server.log" 2>/dev/null
+	mapfile -t running < <(jobs -p)
+	if [ ${#running[@]} -gt 0 ]; then
+		kill "${running[@]}"
+		wait
+	fi
 	exit 1
 }
 

@@ -23,8 +23,10 @@ our @EXPORT = qw(
   seed_random
   pick
   wait_for
+  migration_state
   wait_for_state
-  wait_for_server
+  kill_postmaster
+  start_again
   rows_that_differ
   start_pgbench
   stop_pgbench
@@ -40,6 +42,7 @@ sub zdm_node
 
 	$node->init;
 	$node->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}));
+	$node->append_conf('postgresql.conf', 'log_statement = none');
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = ''")
 	  unless $option{preload} // 1;
 	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
@@ -81,36 +84,80 @@ sub wait_for
 	die "timed out waiting for $what";
 }
 
-# wait_for_state(node, migration, state, dbname): until the migration, given
-# by its id, rests in the state.  Dies at once if it fails, with its error.
+# migration_state(node, migration, dbname): its state; the migration is given
+# by its id or its label.
+sub migration_state
+{
+	my ($node, $migration, $dbname) = @_;
+
+	return $node->safe_psql($dbname // 'postgres', "SELECT state FROM zdm.migrations WHERE "
+		  . migration_is($migration));
+}
+
+# The condition that finds a migration by id or label.
+sub migration_is
+{
+	my ($migration) = @_;
+
+	return $migration =~ /^\d+$/ ? "id = $migration" : "label = '$migration'";
+}
+
+# wait_for_state(node, migration, state, dbname): until the migration rests in
+# the state.  Dies at once if it fails, with its error.
 sub wait_for_state
 {
-	my ($node, $id, $state, $dbname) = @_;
+	my ($node, $migration, $state, $dbname) = @_;
 	my $now = '';
 
 	wait_for(
-		"migration $id to be $state",
+		"migration $migration to be $state",
 		sub {
-			my ($rc, $out) = $node->psql($dbname // 'postgres',
-				"SELECT state, error FROM zdm.migrations WHERE id = $id");
-			return 0 if $rc != 0;
-			($now) = $out =~ /^(\w+)/;
-			return 1 if $now eq $state || $now eq 'failed';
-			return 0;
+			$now = migration_state($node, $migration, $dbname);
+			return $now eq $state || $now eq 'failed';
 		});
-	BAIL_OUT("migration $id failed: "
-		  . $node->safe_psql($dbname // 'postgres', "SELECT * FROM zdm.migrations WHERE id = $id"))
+	die "migration $migration is $now, not $state: "
+	  . $node->safe_psql($dbname // 'postgres', 'SELECT * FROM zdm.migrations WHERE '
+		  . migration_is($migration))
 	  if $now ne $state;
 	return 1;
 }
 
-# wait_for_server(node): until it takes connections again after a crash.
-sub wait_for_server
+# kill_postmaster(node): SIGKILL, and wait until the process is gone; a server
+# does not start as long as the one in its lock file is there.  Where process 1
+# reaps nobody, the dead stay there for ever: then the lock file has to go.
+sub kill_postmaster
+{
+	my ($node) = @_;
+	my $pid_file = $node->data_dir . '/postmaster.pid';
+	my ($pid) = split /\n/, slurp_file($pid_file);
+
+	$node->kill9;
+	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
+	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) } or unlink $pid_file;
+	return;
+}
+
+sub is_zombie
+{
+	my ($pid) = @_;
+
+	open my $stat, '<', "/proc/$pid/stat" or return 1;
+	return <$stat> =~ /\) Z /;
+}
+
+# start_again(node): after a crash, its children need a moment to notice that
+# the postmaster is gone; as long as one lives, the server cannot start.
+sub start_again
 {
 	my ($node) = @_;
 
-	wait_for('the server to take connections',
-		sub { ($node->psql('postgres', 'SELECT 1'))[0] == 0 });
+	wait_for(
+		'the server to start',
+		sub {
+			return 1 if $node->start(fail_ok => 1);
+			$node->stop('fast', fail_ok => 1);
+			return 0;
+		});
 	return;
 }
 
@@ -141,6 +188,7 @@ sub start_pgbench
 	append_to_file("$dir/script.sql", $script);
 	append_to_file("$dir/loop.sh", <<'EOL');
 cd "$1"; shift
+PGAPPNAME=pgbench; export PGAPPNAME
 trap 'kill -ALRM $child 2>/dev/null' TERM
 while [ ! -e stop ]; do
 	"$@" >>out 2>&1 &

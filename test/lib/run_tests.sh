@@ -139,7 +139,7 @@ no_damage() {
 
 # run_tap: each script makes its own servers.
 run_tap() {
-	local file name base
+	local file name base log
 	for file in test/t/*.pl; do
 		name=$(basename "${file%.pl}")
 		if [ ! -e "$file" ] || ! fits_server "$file" || ! is_wanted "t/$name"; then
@@ -153,7 +153,7 @@ run_tap() {
 			ZDM_CONF="$PWD/test/zdm.conf" prove -v "$file"; then
 			while IFS= read -r log; do
 				show "$log" 40 "${log##*/}"
-			done < <(find "$base" -path '*/log/*' -type f ! -name 'regress_log*')
+			done < <(find "$base" -path '*/log/*' -type f | sort -r)
 		fi
 		if [ -z "${ZDM_KEEP:-}" ]; then
 			rm -rf "$base/data" "$base/tmp_check"

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * trigger_ddl.h
- *		Creating and dropping the sync trigger, and keeping it the last.
+ * trigger_sql.h
+ *		The statements that create and drop the sync trigger.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef ZDM_TRIGGER_DDL_H
-#define ZDM_TRIGGER_DDL_H
+#ifndef ZDM_TRIGGER_SQL_H
+#define ZDM_TRIGGER_SQL_H
 
 /*
  * Templates (core/names.h) of the statements, separated by semicolons, that
@@ -15,10 +15,7 @@
  * every partition, also for those attached later.  They need SHARE ROW
  * EXCLUSIVE and ACCESS EXCLUSIVE, respectively.
  */
-extern char *sync_trigger_create_template(Oid relid);
-extern char *sync_trigger_drop_template(Oid relid);
+extern char *trigger_sql_create(Oid relid);
+extern char *trigger_sql_drop(Oid relid);
 
-/* Has relid the sync trigger?  Needs a transaction. */
-extern bool sync_trigger_exists(Oid relid);
-
-#endif							/* ZDM_TRIGGER_DDL_H */
+#endif							/* ZDM_TRIGGER_SQL_H */

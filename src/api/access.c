@@ -1,0 +1,173 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *		Who may state, steer and see a migration.
+ *
+ * The functions are open to everyone, and the tables to nobody: so each of
+ * them asks here, about the role that called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "api/access.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+static void
+check_relkind(Oid relid, char relkind)
+{
+	const char *what = NULL;
+
+	switch (relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			return;
+		case RELKIND_VIEW:
+			what = "a view";
+			break;
+		case RELKIND_MATVIEW:
+			what = "a materialized view";
+			break;
+		case RELKIND_FOREIGN_TABLE:
+			what = "a foreign table";
+			break;
+		default:
+			what = "not a table";
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("%s is %s", names_relation(relid), what),
+			 errhint("A migration is of a table or a partitioned table.")));
+}
+
+/* Inheritance children would not have the trigger; foreign partitions cannot. */
+static void
+check_tree(Oid relid, char relkind)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Oid			member = lfirst_oid(lc);
+
+		if (member != relid && relkind == RELKIND_RELATION)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table %s has inheritance children", names_relation(relid)),
+					 errdetail("Triggers are not inherited, so rows of %s could not be kept in step.",
+							   names_relation(member))));
+		if (get_rel_relkind(member) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("partition %s is a foreign table", names_relation(member)),
+					 errdetail("Its rows cannot be filled in from here."),
+					 errhint("Detach it first.")));
+	}
+}
+
+static void
+check_permanent(Oid relid, Form_pg_class form)
+{
+	/* made by initdb: also those of the information schema */
+	if (relid < FirstNormalObjectId || form->relnamespace == get_namespace_oid("zdm", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is a system table", names_relation(relid)),
+				 errdetail("System catalogs and the extension's own tables cannot be migrated.")));
+	if (form->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is a temporary table", names_relation(relid)),
+				 errdetail("A background worker has no access to it."),
+				 errhint("Nobody else uses it: change it with plain DDL.")));
+}
+
+void
+access_check_table(Oid relid)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	char		relkind;
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+
+	/* closes the race with DROP TABLE between here and our commit */
+	LockRelationOid(relid, AccessShareLock);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	relkind = form->relkind;
+	check_relkind(relid, relkind);
+	check_permanent(relid, form);
+	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(relkind), get_rel_name(relid));
+	if (form->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is a partition", names_relation(relid)),
+				 errhint("Call the function for the partitioned table.")));
+	ReleaseSysCache(tuple);
+	check_tree(relid, relkind);
+}
+
+static Migration *
+check_access(Migration *migration)
+{
+	bool		allowed;
+
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(migration->relid)))
+		allowed = object_ownercheck(RelationRelationId, migration->relid, GetUserId());
+	else
+		allowed = superuser() || has_privs_of_role(GetUserId(), migration->owner);
+	if (!allowed)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table %s", migration->relation)));
+	return migration;
+}
+
+Migration *
+access_migration(int64 id, MigrationLock lock)
+{
+	Migration  *migration = migration_load(id, lock);
+
+	if (migration == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("migration " INT64_FORMAT " does not exist", id),
+				 errhint("TABLE zdm.migrations lists all there are.")));
+	return check_access(migration);
+}
+
+Migration *
+access_migration_label(const char *label, MigrationLock lock)
+{
+	Migration  *migration = migration_load_label(label, lock);
+
+	if (migration == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("migration \"%s\" does not exist", label),
+				 errhint("TABLE zdm.migrations lists all there are.")));
+	return check_access(migration);
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.h
+ *		Who may state, steer and see a migration.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_ACCESS_H
+#define ZDM_ACCESS_H
+
+#include "catalog/migration.h"
+
+/*
+ * The caller must own relid, which must be a table that a migration can be
+ * made of: an ordinary or partitioned, permanent one outside the system
+ * catalogs, and no partition of another.  Takes ACCESS SHARE on it and keeps it,
+ * so that it cannot go before the transaction ends.
+ * Errors: 42501, 42809 (not a table), 0A000, 42P01.
+ */
+extern void access_check_table(Oid relid);
+
+/*
+ * The migration that an id or a label stands for, its row locked as asked.
+ * The caller must own its table; if that is gone, must be the role that the
+ * work was done for, or a superuser.
+ * Errors: ERRCODE_UNDEFINED_OBJECT, ERRCODE_INSUFFICIENT_PRIVILEGE.
+ */
+extern Migration *access_migration(int64 id, MigrationLock lock);
+extern Migration *access_migration_label(const char *label, MigrationLock lock);
+
+#endif							/* ZDM_ACCESS_H */

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * look.c
+ *		The functions that look at a migration: zdm.verify, and what the views use.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/access.h"
+#include "backfill/verify.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+#include "compat.h"
+
+PG_FUNCTION_INFO_V1(zdm_verify);
+PG_FUNCTION_INFO_V1(zdm_verify_label);
+PG_FUNCTION_INFO_V1(zdm_render);
+
+static Datum
+verify(FunctionCallInfo fcinfo, Migration *migration)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (state_is_final(migration->state))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " is %s and has nothing to verify",
+						migration->id, state_name(migration->state))));
+	access_check_table(migration->relid);
+	verify_table(migration, result->setResult, result->setDesc);
+	return (Datum) 0;
+}
+
+Datum
+zdm_verify(PG_FUNCTION_ARGS)
+{
+	return verify(fcinfo, access_migration(PG_GETARG_INT64(0), MIGRATION_READ));
+}
+
+Datum
+zdm_verify_label(PG_FUNCTION_ARGS)
+{
+	return verify(fcinfo, access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+												 MIGRATION_READ));
+}
+
+/* A step's template with the names of today; what is gone is "<dropped>". */
+Datum
+zdm_render(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(names_render(text_to_cstring(PG_GETARG_TEXT_PP(0)), true)));
+}

@@ -1,0 +1,246 @@
+/*-------------------------------------------------------------------------
+ *
+ * steer.c
+ *		The functions that steer a migration.
+ *
+ * Each only notes what is wanted, in the caller's transaction, and returns; a
+ * worker does it once that has committed.  What may follow what is the state
+ * machine's to say; what to do instead, in an error, is said here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "api/access.h"
+#include "catalog/migration.h"
+#include "catalog/pair.h"
+#include "catalog/pg_class.h"
+#include "catalog/step.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "fmgr.h"
+#include "run/start.h"
+#include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* What to type next in each state, with the migration's id for %d. */
+static const char *const hints[] = {
+	[STATE_QUEUED] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'ready').",
+	[STATE_EXPANDING] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'ready').",
+	[STATE_MIGRATING] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'ready').",
+	[STATE_READY] = "Go on with SELECT zdm.cutover(" INT64_FORMAT ").",
+	[STATE_CUTTING_OVER] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'switched').",
+	[STATE_SWITCHED] = "Go on with SELECT zdm.contract(" INT64_FORMAT ").",
+	[STATE_CONTRACTING] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'completed').",
+	[STATE_COMPLETED] = "It has come to its end; SELECT * FROM zdm.steps WHERE migration = " INT64_FORMAT " shows what was done.",
+	[STATE_REVERTING] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'reverted').",
+	[STATE_REVERTED] = "It has come to its end; SELECT * FROM zdm.steps WHERE migration = " INT64_FORMAT " shows what was done.",
+	[STATE_FAILED] = "Mend what zdm.migrations shows as its error, then go on with SELECT zdm.resume(" INT64_FORMAT ").",
+};
+
+pg_noreturn static void wrong_state(const Migration *migration, const char *what);
+
+static void
+wrong_state(const Migration *migration, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("migration " INT64_FORMAT " is %s and cannot be %s",
+					migration->id, state_name(migration->state), what),
+			 errhint(hints[migration->state], migration->id)));
+}
+
+static void
+refuse_paused(const Migration *migration, const char *what)
+{
+	if (migration->paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " is paused and cannot be %s", migration->id, what),
+				 errhint("Let it go on with SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
+}
+
+static void
+steer_cutover(Migration *migration, FunctionCallInfo fcinfo)
+{
+	if (migration->state == STATE_READY && step_next(migration->id, "cutover") == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " has nothing to cut over", migration->id),
+				 errhint("Go on with SELECT zdm.contract(" INT64_FORMAT ").", migration->id)));
+	refuse_paused(migration, "cut over");
+	if (!migration_transition(migration, EVENT_CUTOVER))
+		wrong_state(migration, "cut over");
+}
+
+static void
+steer_contract(Migration *migration, FunctionCallInfo fcinfo)
+{
+	bool		no_cutover = migration->state == STATE_READY &&
+		step_next(migration->id, "cutover") == NULL;
+
+	refuse_paused(migration, "contracted");
+	if (!migration_transition(migration, no_cutover ? EVENT_CONTRACT_READY : EVENT_CONTRACT))
+		wrong_state(migration, "contracted");
+}
+
+/* The way back can have been given up, or been closed by a row. */
+static void
+refuse_one_way(const Migration *migration)
+{
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(migration->relid)))
+		return;
+	if (step_contract_begun(migration->id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot be reverted: the old shape has been dropped",
+						migration->id),
+				 errhint("Go on with SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
+	if (!migration->reversible)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot be reverted: zdm.reversible is off for it",
+						migration->id),
+				 errdetail("The old side may not have all that was written since."),
+				 errhint("If it has, SELECT zdm.configure(" INT64_FORMAT ", 'reversible', 'on') first.",
+						 migration->id)));
+	if (migration->one_way)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot be reverted: a row was written that the old side cannot hold",
+						migration->id),
+				 errhint("zdm.migrations shows since when and by which row; go on with SELECT zdm.contract(" INT64_FORMAT ").",
+						 migration->id)));
+}
+
+/* Its table's present owner takes it over: the work goes on with their rights. */
+static void
+adopt(Migration *migration)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	if (owner != migration->owner)
+		migration_set_owner(migration, owner);
+}
+
+static void
+steer_revert(Migration *migration, FunctionCallInfo fcinfo)
+{
+	MigrationState next;
+
+	if (!state_next(migration->state, migration->failed_from, EVENT_REVERT, &next))
+		wrong_state(migration, "reverted");
+	refuse_one_way(migration);
+	adopt(migration);
+	(void) migration_transition(migration, EVENT_REVERT);
+	if (migration->paused)
+		migration_set_paused(migration, false);
+}
+
+static void
+steer_pause(Migration *migration, FunctionCallInfo fcinfo)
+{
+	if (state_is_final(migration->state) || migration->state == STATE_FAILED)
+		wrong_state(migration, "paused");
+	refuse_paused(migration, "paused again");
+	migration_set_paused(migration, true);
+}
+
+static void
+steer_resume(Migration *migration, FunctionCallInfo fcinfo)
+{
+	if (migration->state == STATE_FAILED)
+	{
+		adopt(migration);
+		(void) migration_transition(migration, EVENT_RESUME);
+	}
+	else if (!migration->paused)
+		wrong_state(migration, "resumed: it is neither paused nor failed");
+	if (migration->paused)
+		migration_set_paused(migration, false);
+}
+
+static void
+steer_configure(Migration *migration, FunctionCallInfo fcinfo)
+{
+	char	   *given;
+	char	   *value;
+	const char *name;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("name and value must not be null")));
+	given = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	value = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	name = guc_migration_setting(given);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not a setting of a migration", given),
+				 errhint("The settings of a migration are batch_time, batch_rest, backfill_workers, lock_wait, max_replica_lag, max_slot_wal, max_wal_rate, on_conflict and reversible.")));
+	if (state_is_final(migration->state))
+		wrong_state(migration, "configured");
+
+	/* raises what SET would say of a bad value, and changes nothing */
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET,
+							 false, ERROR, false);
+	migration_set_setting(migration, name, value);
+	if (strcmp(name, "zdm.on_conflict") == 0)
+		pair_set_on_conflict(migration->id, asc_tolower(value, strlen(value)));
+	if (strcmp(name, "zdm.reversible") == 0)
+	{
+		bool		reversible = true;
+
+		(void) parse_bool(value, &reversible);
+		pair_set_reversible(migration->id, reversible);
+	}
+}
+
+typedef void (*SteerFunction) (Migration *migration, FunctionCallInfo fcinfo);
+
+/* What all of them do: find the migration, lock it, do it, have a worker see it. */
+static Datum
+steer(FunctionCallInfo fcinfo, bool by_label, SteerFunction function)
+{
+	Migration  *migration;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the migration must not be null")));
+
+	/* closes the race with the worker: whoever has the row first goes first */
+	if (by_label)
+		migration = access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)), MIGRATION_LOCK);
+	else
+		migration = access_migration(PG_GETARG_INT64(0), MIGRATION_LOCK);
+	function(migration, fcinfo);
+	start_orphans_at_commit();
+	if (!migration->paused)
+		start_at_commit(migration->id);
+	PG_RETURN_VOID();
+}
+
+#define STEER(verb) \
+	PG_FUNCTION_INFO_V1(zdm_##verb); \
+	Datum zdm_##verb(PG_FUNCTION_ARGS) { return steer(fcinfo, false, steer_##verb); } \
+	PG_FUNCTION_INFO_V1(zdm_##verb##_label); \
+	Datum zdm_##verb##_label(PG_FUNCTION_ARGS) { return steer(fcinfo, true, steer_##verb); }
+
+STEER(cutover)
+STEER(contract)
+STEER(revert)
+STEER(pause)
+STEER(resume)
+STEER(configure)

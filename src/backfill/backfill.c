@@ -1,0 +1,142 @@
+/*-------------------------------------------------------------------------
+ *
+ * backfill.c
+ *		One batch of a backfill.
+ *
+ * A batch is a transaction: a range of blocks and the cursor beyond it, so that
+ * after a crash at any instant the next worker goes on exactly there.  Ranges
+ * with rows that others had locked are kept in the cursor and come last, again
+ * and again until the rows are free.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "backfill/backfill.h"
+#include "backfill/cursor.h"
+#include "backfill/pace.h"
+#include "backfill/rows.h"
+#include "backfill/throttle.h"
+#include "core/debug_point.h"
+#include "core/guc.h"
+#include "core/names.h"
+#include "executor/instrument.h"
+#include "portability/instr_time.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+/* Rest before rows that others have locked are looked at again. */
+#define LOCKED_ROWS_PAUSE_MS 250
+
+/* Rest while something holds the backfill. */
+#define HELD_PAUSE_MS 1000
+
+/* Blocks of the next batch; a worker carries one migration only. */
+static int64 batch_blocks = PACE_FIRST_BLOCKS;
+
+/* Rows a second, smoothed over some batches. */
+static double rows_per_second = 0;
+
+static double
+milliseconds_since(instr_time start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+static void
+finish(const Step *step, const Cursor *cursor)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cursor_save(step, cursor, rows_per_second);
+	step_mark_done(step, names_render(step->statement, false));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* Must the backfill hold?  Then the reason is noted and the transaction over. */
+static bool
+is_held(const Step *step)
+{
+	char	   *reason = throttle_reason();
+
+	if (reason == NULL)
+		return false;
+	step_set_waiting(step, reason);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return true;
+}
+
+/* The next range of blocks of the leaf that the cursor stands on. */
+static int64
+range_end(const Cursor *cursor)
+{
+	return Min(cursor->block + batch_blocks, cursor->end);
+}
+
+bool
+backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
+{
+	bool		only_new = strcmp(step->phase, "migrate") != 0;
+	Cursor	   *cursor;
+	Relation	leaf;
+	RowRange	range;
+	FillResult	result = {0};
+	instr_time	start;
+	double		work_ms;
+	uint64		wal_before = pgWalUsage.wal_bytes;
+
+	INSTR_TIME_SET_CURRENT(start);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (is_held(step))
+	{
+		*pause_ms = HELD_PAUSE_MS;
+		return false;
+	}
+	cursor = cursor_load(step, only_new);
+	PopActiveSnapshot();
+	if (!cursor_settle(cursor, migration->relid))
+	{
+		finish(step, cursor);
+		return true;
+	}
+
+	/* the lock is had already, on the whole tree */
+	leaf = table_open(cursor->leaf, NoLock);
+	cursor_check_storage(cursor, leaf);
+	range.rel = leaf;
+	range.begin = cursor->block;
+	range.end = range_end(cursor);
+	rows_fill(&range, migration->id, &result);
+	table_close(leaf, NoLock);
+	ZDM_DEBUG_POINT("backfill-before-commit");
+
+	work_ms = milliseconds_since(start);
+	cursor->rows_done += result.rows;
+	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
+	cursor_advance(cursor, range.end, result.deferred);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cursor_save(step, cursor, rows_per_second);
+	if (result.locked > 0)
+		step_set_waiting(step, psprintf(INT64_FORMAT " rows locked by other transactions",
+										result.locked));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	ZDM_DEBUG_POINT("backfill-after-batch");
+
+	/* a short last range says nothing about the size */
+	if (range.end - range.begin == batch_blocks)
+		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest,
+						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
+	if (result.locked > 0 && result.rows == 0)
+		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);
+	return false;
+}

@@ -1,0 +1,22 @@
+/*-------------------------------------------------------------------------
+ *
+ * backfill.h
+ *		One batch of a backfill.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_BACKFILL_H
+#define ZDM_BACKFILL_H
+
+#include "catalog/migration.h"
+#include "catalog/step.h"
+
+/*
+ * Do one batch: to be called in a transaction that has no active snapshot and
+ * holds ROW EXCLUSIVE on the migration's table and its partitions.  Commits it,
+ * with the cursor.  True when the step is done, and marked so; otherwise
+ * *pause_ms is how long to rest before the next.
+ */
+extern bool backfill_batch(const Migration *migration, const Step *step, int *pause_ms);
+
+#endif							/* ZDM_BACKFILL_H */

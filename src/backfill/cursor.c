@@ -1,0 +1,258 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.c
+ *		Where a pass over a table's blocks stands.
+ *
+ * A table is passed over by physical blocks, up to the size it had when the
+ * pass began: the sync trigger was in place by then, so rows written later are
+ * right already.  That makes the pass linear, and independent of keys and
+ * statistics.  Partitions are taken leaf by leaf in Oid order, and the list is
+ * looked at again after each, so that one attached meanwhile is not left out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backfill/cursor.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "storage/bufmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+/* Neighbouring deferred ranges are joined when there are more than this. */
+#define MAX_DEFERRED 1000
+
+static void
+parse_cursor(Cursor *cursor, const char *json)
+{
+	QuerySession session;
+	ListCell   *lc;
+
+	query_begin(&session);
+	QUERY("SELECT (c->>'leaf')::oid, (c->>'filenode')::oid, (c->>'block')::bigint, "
+		  "(c->>'end')::bigint, (c->>'total')::bigint, (c->>'passed')::bigint, "
+		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
+		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
+		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')) "
+		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
+	cursor->leaf = query_oid(0, 1);
+	cursor->filenode = query_oid(0, 2);
+	cursor->block = query_int8(0, 3);
+	cursor->end = query_int8(0, 4);
+	cursor->blocks_total = query_int8(0, 5);
+	cursor->blocks_done = query_int8(0, 6);
+	cursor->rows_done = query_int8(0, 7);
+	cursor->revisiting = query_bool(0, 8);
+	cursor->done = query_oids(0, 9);
+	foreach(lc, query_texts(0, 10))
+	{
+		BlockRange *range = palloc(sizeof(BlockRange));
+
+		if (sscanf(lfirst(lc), "%u:%u:" INT64_FORMAT ":" INT64_FORMAT,
+				   &range->leaf, &range->filenode, &range->begin, &range->end) != 4)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("malformed block range \"%s\" in zdm.step", (char *) lfirst(lc))));
+		cursor->deferred = lappend(cursor->deferred, range);
+	}
+	query_end(&session);
+}
+
+Cursor *
+cursor_load(const Step *step, bool only_new)
+{
+	Cursor	   *cursor = palloc0(sizeof(Cursor));
+	int64		rows_done = 0;
+	char	   *json = step_cursor(step, &rows_done);
+
+	if (json != NULL)
+		parse_cursor(cursor, json);
+	else if (only_new && (json = step_backfill_cursor(step->migration)) != NULL)
+	{
+		Cursor	   *first = palloc0(sizeof(Cursor));
+
+		parse_cursor(first, json);
+		cursor->done = first->done;
+	}
+	return cursor;
+}
+
+void
+cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
+{
+	StringInfoData json;
+	const char *separator = "";
+	ListCell   *lc;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
+					 ", \"end\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
+					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
+					 ", \"revisiting\": %s, \"done\": [",
+					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
+					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done,
+					 cursor->revisiting ? "true" : "false");
+	foreach(lc, cursor->done)
+	{
+		appendStringInfo(&json, "%s%u", separator, lfirst_oid(lc));
+		separator = ", ";
+	}
+	appendStringInfoString(&json, "], \"deferred\": [");
+	separator = "";
+	foreach(lc, cursor->deferred)
+	{
+		BlockRange *range = lfirst(lc);
+
+		appendStringInfo(&json, "%s\"%u:%u:" INT64_FORMAT ":" INT64_FORMAT "\"", separator,
+						 range->leaf, range->filenode, range->begin, range->end);
+		separator = ", ";
+	}
+	appendStringInfoString(&json, "]}");
+
+	step_save_progress(step, &(StepProgress) {
+		.cursor = json.data,
+		.blocks_total = cursor->blocks_total,
+		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
+		.rows_done = cursor->rows_done,
+		.rows_per_second = rows_per_second,
+	});
+}
+
+/* The tables with rows among relid and its partitions, in Oid order. */
+static List *
+list_leaves(Oid relid)
+{
+	List	   *leaves = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			leaves = lappend_oid(leaves, lfirst_oid(lc));
+	}
+	list_sort(leaves, list_oid_cmp);
+	return leaves;
+}
+
+static int64
+count_blocks(Oid relid)
+{
+	Relation	rel = RelationIdGetRelation(relid);
+	int64		blocks = RelationGetNumberOfBlocks(rel);
+
+	RelationClose(rel);
+	return blocks;
+}
+
+bool
+cursor_settle(Cursor *cursor, Oid relid)
+{
+	List	   *leaves;
+	ListCell   *lc;
+
+	if (OidIsValid(cursor->leaf) && get_rel_relkind(cursor->leaf) == RELKIND_RELATION)
+		return true;
+
+	leaves = list_leaves(relid);
+	if (cursor->blocks_total == 0)
+	{
+		foreach(lc, leaves)
+		{
+			if (!list_member_oid(cursor->done, lfirst_oid(lc)))
+				cursor->blocks_total += count_blocks(lfirst_oid(lc));
+		}
+	}
+	foreach(lc, leaves)
+	{
+		if (list_member_oid(cursor->done, lfirst_oid(lc)))
+			continue;
+		/* the storage and the end are noted when it is opened */
+		cursor->leaf = lfirst_oid(lc);
+		cursor->filenode = InvalidOid;
+		cursor->revisiting = false;
+		cursor->block = cursor->end = 0;
+		return true;
+	}
+	while (cursor->deferred != NIL)
+	{
+		BlockRange *range = linitial(cursor->deferred);
+
+		cursor->deferred = list_delete_first(cursor->deferred);
+		if (!list_member_oid(leaves, range->leaf))
+			continue;
+		cursor->leaf = range->leaf;
+		cursor->filenode = range->filenode;
+		cursor->revisiting = true;
+		cursor->block = range->begin;
+		cursor->end = range->end;
+		return true;
+	}
+	return false;
+}
+
+void
+cursor_check_storage(Cursor *cursor, Relation leaf)
+{
+	Oid			filenode = zdm_relfilenode(leaf);
+	ListCell   *lc;
+
+	if (cursor->filenode == filenode)
+		return;
+
+	/* new to us, or VACUUM FULL, CLUSTER, TRUNCATE or the like came in between */
+	foreach(lc, cursor->deferred)
+	{
+		if (((BlockRange *) lfirst(lc))->leaf == RelationGetRelid(leaf))
+			cursor->deferred = foreach_delete_current(cursor->deferred, lc);
+	}
+	cursor->done = list_delete_oid(cursor->done, RelationGetRelid(leaf));
+	cursor->filenode = filenode;
+	cursor->revisiting = false;
+	cursor->block = 0;
+	cursor->end = RelationGetNumberOfBlocks(leaf);
+}
+
+/* Keep the list short: a longer range only means more rows looked at again. */
+static void
+join_deferred(Cursor *cursor)
+{
+	List	   *joined = NIL;
+	BlockRange *last = NULL;
+	ListCell   *lc;
+	int64		gap = list_length(cursor->deferred) > MAX_DEFERRED ? MaxBlockNumber : 0;
+
+	foreach(lc, cursor->deferred)
+	{
+		BlockRange *range = lfirst(lc);
+
+		if (last != NULL && last->leaf == range->leaf && last->filenode == range->filenode &&
+			range->begin >= last->begin && range->begin - last->end <= gap)
+			last->end = Max(last->end, range->end);
+		else
+		{
+			last = range;
+			joined = lappend(joined, range);
+		}
+	}
+	cursor->deferred = joined;
+}
+
+void
+cursor_advance(Cursor *cursor, int64 to, List *deferred)
+{
+	if (!cursor->revisiting)
+		cursor->blocks_done += to - cursor->block;
+	cursor->block = to;
+	cursor->deferred = list_concat(cursor->deferred, deferred);
+	join_deferred(cursor);
+	if (cursor->block >= cursor->end)
+	{
+		if (!cursor->revisiting)
+			cursor->done = list_append_unique_oid(cursor->done, cursor->leaf);
+		cursor->leaf = InvalidOid;
+	}
+}

@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.h
+ *		Where a pass over a table's blocks stands.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_CURSOR_H
+#define ZDM_CURSOR_H
+
+#include "catalog/step.h"
+#include "storage/block.h"
+#include "utils/relcache.h"
+
+/* Blocks that are to be come back to; "end" is not among them. */
+typedef struct BlockRange
+{
+	Oid			leaf;
+	Oid			filenode;		/* its storage when they were */
+	int64		begin;
+	int64		end;
+} BlockRange;
+
+typedef struct Cursor
+{
+	Oid			leaf;			/* worked on now; InvalidOid: choose the next */
+	Oid			filenode;		/* its storage, to notice a rewrite */
+	int64		block;			/* the next to do */
+	int64		end;			/* the first not to do */
+	List	   *done;			/* Oids of leaves passed over */
+	List	   *deferred;		/* BlockRange *: had rows that others had locked */
+	bool		revisiting;		/* the present range is a deferred one */
+	int64		blocks_total;	/* of all leaves, for the percentage */
+	int64		blocks_done;
+	int64		rows_done;
+} Cursor;
+
+/*
+ * The stored cursor of a step; a fresh one if there is none.  With
+ * "only_new", a fresh one counts the leaves as done that the migration's first
+ * backfill did.
+ */
+extern Cursor *cursor_load(const Step *step, bool only_new);
+
+/* Store it, in the caller's transaction, with the rate for zdm.progress. */
+extern void cursor_save(const Step *step, const Cursor *cursor, double rows_per_second);
+
+/*
+ * Make sure that the cursor stands on a leaf: the next one in Oid order, of
+ * relid and its partitions, that is not done; then the deferred ranges.  False
+ * when nothing is left.  Needs a lock on relid that keeps its partitions.
+ */
+extern bool cursor_settle(Cursor *cursor, Oid relid);
+
+/*
+ * Has the leaf been rewritten since the cursor was set?  Then its rows are
+ * elsewhere, and it is begun again from the first block.
+ */
+extern void cursor_check_storage(Cursor *cursor, Relation leaf);
+
+/* The blocks up to "to" are done, but for those in "deferred" (BlockRange *). */
+extern void cursor_advance(Cursor *cursor, int64 to, List *deferred);
+
+#endif							/* ZDM_CURSOR_H */

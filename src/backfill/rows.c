@@ -1,0 +1,283 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.c
+ *		Filling and checking the rows of a range of blocks.
+ *
+ * Rows are updated through the table's access method rather than by an UPDATE
+ * statement, for three things that SQL cannot do: never to wait for a row lock
+ * (an application may hold it for minutes, and would then wait for the rest of
+ * our batch), to fire no trigger at all, ENABLE ALWAYS ones and our own
+ * included, and to leave row-level security out of it.  What is skipped with
+ * the triggers is safe to skip: no key, no generated column and no checked
+ * column is changed, since whatever hangs on the new column is built after it
+ * has been filled.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "backfill/cursor.h"
+#include "backfill/rows.h"
+#include "core/debug_point.h"
+#include "core/errors.h"
+#include "core/extension.h"
+#include "core/names.h"
+#include "executor/executor.h"
+#include "sync/outcome.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+/* What an update of one row needs. */
+typedef struct FillState
+{
+	Relation	rel;
+	Snapshot	snapshot;
+	EState	   *estate;
+	ResultRelInfo *result_rel;
+	TupleTableSlot *changed;	/* the row as it is to be */
+} FillState;
+
+/* For the error context: which row is being computed. */
+typedef struct RowContext
+{
+	Relation	rel;
+	TupleTableSlot *slot;
+} RowContext;
+
+static void
+row_context_callback(void *arg)
+{
+	RowContext *row = arg;
+
+	if (!TTS_EMPTY(row->slot))
+		errcontext("row %s of table %s", row_key(row->rel, row->slot),
+				   names_relation(RelationGetRelid(row->rel)));
+}
+
+static TableScanDesc
+begin_scan(const RowRange *range, Snapshot snapshot)
+{
+	ItemPointerData first;
+	ItemPointerData last;
+
+	if (range->rel->rd_tableam->scan_set_tidrange == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the access method of table %s cannot be scanned by blocks",
+						names_relation(RelationGetRelid(range->rel)))));
+	ItemPointerSet(&first, (BlockNumber) range->begin, FirstOffsetNumber);
+	ItemPointerSet(&last, (BlockNumber) (range->end - 1), MaxOffsetNumber);
+	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
+}
+
+/*
+ * The new values of the row, in state->changed.  False if it is right as it is.
+ */
+static bool
+compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *slot)
+{
+	bool		differs = false;
+
+	for (int i = 0; i < pairs->npairs; i++)
+	{
+		SyncPair   *pair = &pairs->pairs[i];
+		int			attribute = pair->new_side.attnum - 1;
+		Datum		value;
+		bool		isnull;
+
+		if (pair->migration != migration || pair_agrees(pair, slot))
+			continue;
+		value = pair_new_value(pair, slot, &isnull);
+		if (!differs)
+		{
+			slot_getallattrs(slot);
+			ExecClearTuple(state->changed);
+			memcpy(state->changed->tts_values, slot->tts_values,
+				   slot->tts_tupleDescriptor->natts * sizeof(Datum));
+			memcpy(state->changed->tts_isnull, slot->tts_isnull,
+				   slot->tts_tupleDescriptor->natts * sizeof(bool));
+			differs = true;
+		}
+		state->changed->tts_values[attribute] = value;
+		state->changed->tts_isnull[attribute] = isnull;
+	}
+	if (differs)
+		ExecStoreVirtualTuple(state->changed);
+	return differs;
+}
+
+/*
+ * Write the changed row.  Without waiting: TM_BeingModified means that another
+ * transaction has the row and may yet roll back, so it must be seen again;
+ * TM_Updated and TM_Deleted, that one has committed a later version since our
+ * snapshot, which went through the sync trigger and is right.
+ */
+static TM_Result
+update_row(FillState *state, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	LockTupleMode lockmode;
+	zdm_update_indexes update_indexes;
+	TM_Result	result;
+
+	state->changed->tts_tableOid = RelationGetRelid(state->rel);
+	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
+								GetCurrentCommandId(true), state->snapshot,
+								InvalidSnapshot, false, &failure, &lockmode,
+								&update_indexes);
+
+	/*
+	 * Rechecks of deferred constraints that this may ask for are not needed: the
+	 * keys have not changed, and whoever inserts a duplicate has its own.
+	 */
+	if (result == TM_Ok && ZDM_NEED_INDEXES(update_indexes))
+		list_free(zdm_exec_insert_index_tuples(state->result_rel, state->changed,
+											   state->estate,
+											   ZDM_ONLY_SUMMARIZING(update_indexes)));
+	return result;
+}
+
+/* Note the block for another visit; a block's rows come one after the other. */
+static void
+defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext context)
+{
+	BlockRange *last = result->deferred ? llast(result->deferred) : NULL;
+	MemoryContext old;
+
+	result->locked++;
+	if (last != NULL && last->end >= (int64) block)
+	{
+		last->end = (int64) block + 1;
+		return;
+	}
+	old = MemoryContextSwitchTo(context);
+	last = palloc(sizeof(BlockRange));
+	last->leaf = RelationGetRelid(rel);
+	last->filenode = zdm_relfilenode(rel);
+	last->begin = block;
+	last->end = (int64) block + 1;
+	result->deferred = lappend(result->deferred, last);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+fill_begin(FillState *state, Relation rel, Snapshot snapshot)
+{
+	state->rel = rel;
+	state->snapshot = snapshot;
+	state->estate = CreateExecutorState();
+	state->result_rel = makeNode(ResultRelInfo);
+
+	/* not in a range table: so no column counts as updated, which is true of all indexed ones */
+	InitResultRelInfo(state->result_rel, rel, 0, NULL, 0);
+	ExecOpenIndices(state->result_rel, false);
+	state->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+}
+
+static void
+fill_end(FillState *state)
+{
+	ExecDropSingleTupleTableSlot(state->changed);
+	ExecCloseIndices(state->result_rel);
+	FreeExecutorState(state->estate);
+}
+
+void
+rows_fill(const RowRange *range, int64 migration, FillResult *result)
+{
+	FillState	state;
+	PairSet    *pairs;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	MemoryContext caller = CurrentMemoryContext;
+	RowContext	row;
+	ErrorContextCallback callback;
+	ExtensionIdentity identity;
+
+	if (range->begin >= range->end)
+		return;
+	pairs = pairs_get(range->rel);
+
+	/* functions of expression and partial indexes are the owner's, not ours */
+	extension_become(range->rel->rd_rel->relowner, &identity);
+
+	/* taken after the lock on the table: rows of whoever had it before are seen */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(snapshot);
+	fill_begin(&state, range->rel, snapshot);
+	slot = table_slot_create(range->rel, NULL);
+	scan = begin_scan(range, snapshot);
+
+	row.rel = range->rel;
+	row.slot = slot;
+	callback.callback = row_context_callback;
+	callback.arg = &row;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	{
+		TM_Result	outcome;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
+		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
+		if (compute_row(&state, pairs, migration, slot))
+		{
+			outcome = update_row(&state, slot);
+			if (outcome == TM_Ok)
+				result->rows++;
+			else if (outcome == TM_BeingModified)
+				defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
+		}
+		MemoryContextSwitchTo(caller);
+	}
+	error_context_stack = callback.previous;
+
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	fill_end(&state);
+	PopActiveSnapshot();
+	UnregisterSnapshot(snapshot);
+	extension_restore(&identity);
+}
+
+int64
+rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
+		   RowsDisagree disagree, void *context)
+{
+	PairSet    *pairs;
+	TupleTableSlot *slot;
+	TableScanDesc scan;
+	MemoryContext row_memory;
+	MemoryContext caller;
+	int64		rows = 0;
+
+	if (range->begin >= range->end)
+		return 0;
+	pairs = pairs_get(range->rel);
+	row_memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
+	slot = table_slot_create(range->rel, NULL);
+	scan = begin_scan(range, snapshot);
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		rows++;
+		MemoryContextReset(row_memory);
+		caller = MemoryContextSwitchTo(row_memory);
+		for (int i = 0; i < pairs->npairs; i++)
+		{
+			if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+				disagree(&pairs->pairs[i], slot, context);
+		}
+		MemoryContextSwitchTo(caller);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	MemoryContextDelete(row_memory);
+	return rows;
+}

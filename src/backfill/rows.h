@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * rows.h
+ *		Filling and checking the rows of a range of blocks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_ROWS_H
+#define ZDM_ROWS_H
+
+#include "executor/tuptable.h"
+#include "nodes/pg_list.h"
+#include "sync/pairs.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+/* Blocks of one table, [begin, end). */
+typedef struct RowRange
+{
+	Relation	rel;
+	int64		begin;
+	int64		end;
+} RowRange;
+
+typedef struct FillResult
+{
+	int64		rows;			/* that were not right and are now */
+	int64		locked;			/* that another transaction has locked */
+	List	   *deferred;		/* BlockRange *: where those are */
+} FillResult;
+
+/*
+ * Set the new side of the migration's pairs in all rows of the range that are
+ * not right yet.  Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE
+ * on the table and no active snapshot; takes its own.
+ * Errors: those of the up expressions, with the row's key in the context.
+ */
+extern void rows_fill(const RowRange *range, int64 migration, FillResult *result);
+
+/* Told of a row whose two sides do not agree. */
+typedef void (*RowsDisagree) (SyncPair *pair, TupleTableSlot *slot, void *context);
+
+/*
+ * Look at all rows of the range that "snapshot" sees, and call back for every
+ * pair of the migration that does not agree.  Needs ACCESS SHARE.  Returns the
+ * number of rows looked at.
+ */
+extern int64 rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
+						RowsDisagree disagree, void *context);
+
+#endif							/* ZDM_ROWS_H */

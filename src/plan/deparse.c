@@ -1,0 +1,307 @@
+/*-------------------------------------------------------------------------
+ *
+ * deparse.c
+ *		SQL templates of expressions, checks and indexes, with one column
+ *		replaced by another.
+ *
+ * Replacing a name in SQL text goes wrong sooner or later: it stands in a
+ * string, or in a longer name.  So every column reference is turned into a
+ * parameter in the tree, which the server's own deparser prints as $n, with
+ * numbers that occur nowhere in the text otherwise; those are then exact to
+ * replace.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/amapi.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_opclass.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "plan/deparse.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* Parameter numbers begin here, or higher if the text has such a one already. */
+#define FIRST_PARAMETER 1000000
+
+static Node *
+vars_to_parameters(Node *node, void *context)
+{
+	int			base = *(int *) context;
+
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+		Param	   *param = makeNode(Param);
+
+		param->paramkind = PARAM_EXTERN;
+		param->paramid = base + var->varattno;
+		param->paramtype = var->vartype;
+		param->paramtypmod = var->vartypmod;
+		param->paramcollid = var->varcollid;
+		param->location = -1;
+		return (Node *) param;
+	}
+	return expression_tree_mutator(node, vars_to_parameters, context);
+}
+
+/* The deparser's text, with names qualified as far as they can be. */
+static char *
+deparse_qualified(Node *expr, Oid relid)
+{
+	int			nestlevel = NewGUCNestLevel();
+	char	   *text;
+
+	RestrictSearchPath();
+	text = deparse_expression(expr, deparse_context_for(get_rel_name(relid), relid),
+							  false, false);
+	AtEOXact_GUC(false, nestlevel);
+	return text;
+}
+
+static char *
+parameters_to_template(const char *text, int base, Oid relid,
+					   AttrNumber from, const char *to)
+{
+	StringInfoData buf;
+	const char *p = text;
+
+	initStringInfo(&buf);
+	while (*p)
+	{
+		char	   *end;
+		long		number;
+
+		if (*p == '$' && (number = strtol(p + 1, &end, 10)) > base &&
+			number <= base + MaxAttrNumber)
+		{
+			if (number - base == from)
+				appendStringInfoString(&buf, to);
+			else
+				appendStringInfoString(&buf, names_template_attribute(relid, number - base));
+			p = end;
+			continue;
+		}
+		if (*p == '%')
+			appendStringInfoChar(&buf, '%');
+		appendStringInfoChar(&buf, *p++);
+	}
+	return buf.data;
+}
+
+char *
+deparse_expression_template(Node *expr, Oid relid, AttrNumber from, const char *to)
+{
+	char	   *plain = deparse_qualified(expr, relid);
+	int			base = FIRST_PARAMETER;
+
+	/* $1000001 to $1001600 all begin with $100: if the text has that, take $200 */
+	while (strstr(plain, psprintf("$%d", base / 10000)) != NULL)
+		base += FIRST_PARAMETER;
+	return parameters_to_template(deparse_qualified(vars_to_parameters(expr, &base), relid),
+								  base, relid, from, to);
+}
+
+/* The trees of an index's expressions (a list) and predicate, or NULL. */
+static Node *
+index_tree(HeapTuple index_tuple, AttrNumber column)
+{
+	bool		isnull;
+	Datum		tree = SysCacheGetAttr(INDEXRELID, index_tuple, column, &isnull);
+
+	return isnull ? NULL : stringToNode(TextDatumGetCString(tree));
+}
+
+static char *
+qualified_collation(Oid collation)
+{
+	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	Form_pg_collation form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("collation with OID %u does not exist", collation)));
+	form = (Form_pg_collation) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->collnamespace),
+									  NameStr(form->collname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+static char *
+qualified_opclass(Oid opclass)
+{
+	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass));
+	Form_pg_opclass form;
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("operator class with OID %u does not exist", opclass)));
+	form = (Form_pg_opclass) GETSTRUCT(tuple);
+	name = quote_qualified_identifier(get_namespace_name(form->opcnamespace),
+									  NameStr(form->opcname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/* (name = 'value', ...) of a text[] of "name=value", or nothing. */
+static void
+append_options(StringInfo buf, const char *prefix, Datum options)
+{
+	Datum	   *elements;
+	int			n;
+
+	if (options == (Datum) 0)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(options), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *option = TextDatumGetCString(elements[i]);
+		char	   *equals = strchr(option, '=');
+
+		*equals = '\0';
+		appendStringInfo(buf, "%s%s = %s", i == 0 ? prefix : ", ",
+						 names_escape(quote_identifier(option)),
+						 names_escape(quote_literal_cstr(equals + 1)));
+	}
+	if (n > 0)
+		appendStringInfoChar(buf, ')');
+}
+
+/* One key or included column, without its ordering. */
+static void
+append_index_column(StringInfo buf, Oid relid, AttrNumber attnum, ListCell **expression,
+					List *expressions, const IndexTemplate *options)
+{
+	if (attnum == options->from)
+		appendStringInfoString(buf, options->to);
+	else if (attnum != 0)
+		appendStringInfoString(buf, names_template_attribute(relid, attnum));
+	else
+	{
+		appendStringInfo(buf, "(%s)",
+						 deparse_expression_template(lfirst(*expression), relid,
+													 options->from, options->to));
+		*expression = lnext(expressions, *expression);
+	}
+}
+
+static void
+append_key_properties(StringInfo buf, Relation index, int key, oidvector *opclasses)
+{
+	Oid			collation = index->rd_indcollation[key];
+	int16		order = index->rd_indoption[key];
+
+	if (OidIsValid(collation))
+		appendStringInfo(buf, " COLLATE %s", names_escape(qualified_collation(collation)));
+	appendStringInfo(buf, " %s", names_escape(qualified_opclass(opclasses->values[key])));
+	append_options(buf, " (", get_attoptions(RelationGetRelid(index), key + 1));
+	if (index->rd_indam->amcanorder)
+	{
+		appendStringInfoString(buf, (order & INDOPTION_DESC) ? " DESC" : " ASC");
+		appendStringInfoString(buf, (order & INDOPTION_NULLS_FIRST) ? " NULLS FIRST" : " NULLS LAST");
+	}
+}
+
+/* (key, key ...) INCLUDE (column, ...) */
+static void
+append_index_columns(StringInfo buf, Relation index, HeapTuple tuple,
+					 const IndexTemplate *options)
+{
+	Form_pg_index form = index->rd_index;
+	List	   *expressions = (List *) index_tree(tuple, Anum_pg_index_indexprs);
+	ListCell   *expression = list_head(expressions);
+	bool		isnull;
+	oidvector  *opclasses = (oidvector *)
+		DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indclass, &isnull));
+
+	for (int i = 0; i < form->indnatts; i++)
+	{
+		appendStringInfoString(buf, i == 0 ? " (" :
+							   i == form->indnkeyatts ? ") INCLUDE (" : ", ");
+		append_index_column(buf, form->indrelid, form->indkey.values[i], &expression,
+							expressions, options);
+		if (i < form->indnkeyatts)
+			append_key_properties(buf, index, i, opclasses);
+	}
+	appendStringInfoChar(buf, ')');
+}
+
+char *
+deparse_index_template(Oid indexid, const IndexTemplate *options)
+{
+	Relation	index = relation_open(indexid, AccessShareLock);
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	HeapTuple	class_tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
+	Node	   *predicate = index_tree(tuple, Anum_pg_index_indpred);
+	Oid			tablespace = get_rel_tablespace(indexid);
+	StringInfoData buf;
+	Datum		reloptions;
+	bool		isnull;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s",
+					 index->rd_index->indisunique ? "UNIQUE " : "",
+					 options->concurrently ? "CONCURRENTLY " : "",
+					 names_escape(quote_identifier(options->name)),
+					 options->only ? "ONLY " : "",
+					 names_template_relation(index->rd_index->indrelid),
+					 names_escape(quote_identifier(get_am_name(index->rd_rel->relam))));
+	append_index_columns(&buf, index, tuple, options);
+	if (zdm_nulls_not_distinct(index->rd_index))
+		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
+	reloptions = SysCacheGetAttr(RELOID, class_tuple, Anum_pg_class_reloptions, &isnull);
+	append_options(&buf, " WITH (", isnull ? (Datum) 0 : reloptions);
+	if (OidIsValid(tablespace))
+		appendStringInfo(&buf, " TABLESPACE %s",
+						 names_escape(quote_identifier(get_tablespace_name(tablespace))));
+	if (predicate != NULL)
+		appendStringInfo(&buf, " WHERE %s",
+						 deparse_expression_template(predicate, index->rd_index->indrelid,
+													 options->from, options->to));
+	ReleaseSysCache(class_tuple);
+	ReleaseSysCache(tuple);
+	relation_close(index, AccessShareLock);
+	return buf.data;
+}
+
+bool
+deparse_index_uses(Oid indexid, AttrNumber attnum)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+	Bitmapset  *attnums = NULL;
+	bool		uses = false;
+
+	for (int i = 0; i < form->indnatts; i++)
+		uses |= form->indkey.values[i] == attnum;
+	pull_varattnos(index_tree(tuple, Anum_pg_index_indexprs), 1, &attnums);
+	pull_varattnos(index_tree(tuple, Anum_pg_index_indpred), 1, &attnums);
+	ReleaseSysCache(tuple);
+	return uses || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attnums);
+}

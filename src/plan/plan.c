@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.c
+ *		From a change to the steps that make it.
+ *
+ * A plan is data from the first moment: it is made in memory, shown or stored,
+ * and carried out by a worker that knows nothing of kinds.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/errors.h"
+#include "lib/stringinfo.h"
+#include "plan/plan.h"
+
+static const PlanKind *const kinds[] = {
+	&plan_rename_column,
+};
+
+const PlanKind *
+plan_kind(const char *name)
+{
+	for (int i = 0; i < lengthof(kinds); i++)
+	{
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("a migration of kind \"%s\" is not supported", name)));
+}
+
+void
+plan_add(MigrationPlan *plan, const Step *step)
+{
+	Step	   *copy = palloc(sizeof(Step));
+
+	*copy = *step;
+	copy->migration = plan->migration;
+	copy->number = list_length(plan->steps) + 1;
+	if (copy->lock != NoLock && copy->relations == NIL)
+		copy->relations = list_make1_oid(plan->relid);
+	plan->steps = lappend(plan->steps, copy);
+}
+
+void
+plan_note(MigrationPlan *plan, const char *fmt,...)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (;;)
+	{
+		va_list		args;
+		int			needed;
+
+		va_start(args, fmt);
+		needed = appendStringInfoVA(&buf, fmt, args);
+		va_end(args);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&buf, needed);
+	}
+	plan->notes = lappend(plan->notes, buf.data);
+}
+
+void
+plan_store(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->steps)
+		step_insert(lfirst(lc));
+	foreach(lc, plan->pairs)
+		pair_insert(lfirst(lc));
+	migration_set_notes(plan->migration, plan->notes);
+}

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *		From a change to the steps that make it.
+ *
+ * A kind of migration is one function, in a file of its own, that fills in a
+ * MigrationPlan; and one line in the table of plan.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_PLAN_H
+#define ZDM_PLAN_H
+
+#include "catalog/migration.h"
+#include "catalog/pair.h"
+#include "catalog/step.h"
+#include "ddl/change.h"
+
+typedef struct MigrationPlan
+{
+	int64		migration;		/* names of temporary objects are made from it */
+	Oid			relid;
+	List	   *steps;			/* Step * */
+	List	   *pairs;			/* Pair * */
+	List	   *notes;			/* char *: what the preflight found */
+} MigrationPlan;
+
+typedef struct PlanKind
+{
+	const char *name;
+
+	/*
+	 * The names of columns and constraints that no other migration may touch
+	 * meanwhile (char *).
+	 */
+	List	   *(*claims) (const Change *change);
+
+	/* Raise whatever is wrong with the change. */
+	void		(*check) (const Change *change);
+
+	/* Fill in the plan of a change that has been checked. */
+	void		(*make) (MigrationPlan *plan, const Change *change);
+
+	/* The change as jsonb text, to compare when its label comes again. */
+	char	   *(*definition) (const Change *change);
+} PlanKind;
+
+/* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
+extern const PlanKind *plan_kind(const char *name);
+
+/*
+ * Append a step; its migration and number are filled in, and its relations
+ * with the plan's own if it has a lock and names none.
+ */
+extern void plan_add(MigrationPlan *plan, const Step *step);
+
+/* Append a note for the reader. */
+extern void plan_note(MigrationPlan *plan, const char *fmt,...) pg_attribute_printf(2, 3);
+
+/* Write steps, pairs and notes to the catalog. */
+extern void plan_store(const MigrationPlan *plan);
+
+/*
+ * Find out what the plan cannot change but its reader should know, as notes:
+ * replicas, old snapshots, wraparound, disk, triggers, preloading.  What would
+ * certainly fail is an error.
+ */
+extern void preflight(MigrationPlan *plan, const Change *change);
+
+/* in rename_column.c */
+extern const PlanKind plan_rename_column;
+
+#endif							/* ZDM_PLAN_H */

@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * preflight.c
+ *		What a plan cannot change but its reader should know.
+ *
+ * A migration that runs for days meets what the server and its neighbours are
+ * up to: standbys, subscribers, old snapshots, full disks.  Whatever of that can
+ * be seen now is said now; what would certainly fail is an error.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/statvfs.h>
+
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "core/shmem.h"
+#include "miscadmin.h"
+#include "plan/plan.h"
+#include "utils/builtins.h"
+
+/* Growth of the table and its indexes, and WAL, as multiples of the table. */
+#define GROWTH_ESTIMATE 1.1
+
+/* A snapshot or transaction older than this is worth a note. */
+#define OLD_SNAPSHOT "10 minutes"
+
+static char *
+pretty_size(int64 bytes)
+{
+	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum(bytes)));
+}
+
+/* Free space of the data directory against what the backfill will need. */
+static void
+note_disk(MigrationPlan *plan)
+{
+	QuerySession session;
+	int64		bytes;
+	int64		needed;
+	struct statvfs disk;
+
+	query_begin(&session);
+	QUERY("SELECT coalesce(sum(pg_table_size(relid)), pg_table_size($1))::bigint FROM pg_partition_tree($1)",
+		  arg_oid(plan->relid));
+	bytes = query_int8(0, 1);
+	query_end(&session);
+	needed = (int64) (bytes * GROWTH_ESTIMATE);
+	if (statvfs(DataDir, &disk) != 0)
+	{
+		plan_note(plan, "free disk space could not be read: %m");
+		return;
+	}
+	plan_note(plan, "the table has %s; it may grow by %s, and about as much WAL is written; %s are free",
+			  pretty_size(bytes), pretty_size(needed),
+			  pretty_size((int64) disk.f_bavail * (int64) disk.f_frsize));
+	if ((double) disk.f_bavail * disk.f_frsize < (double) needed)
+		ereport(ERROR,
+				(errcode(ERRCODE_DISK_FULL),
+				 errmsg("not enough free disk space to migrate table %s", names_relation(plan->relid)),
+				 errdetail("The table has %s and may grow by %s; %s are free.",
+						   pretty_size(bytes), pretty_size(needed),
+						   pretty_size((int64) disk.f_bavail * (int64) disk.f_frsize))));
+}
+
+/*
+ * A published table without a replica identity cannot be updated at all, by a
+ * backfill no more than by anyone.
+ */
+static void
+check_publications(MigrationPlan *plan)
+{
+	QuerySession session;
+	char	   *publications;
+	char	   *no_identity;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(DISTINCT quote_ident(t.pubname), ', '), "
+		  "string_agg(DISTINCT r.relid::regclass::text, ', ') FILTER (WHERE p.pubupdate AND (c.relreplident = 'n' "
+		  "  OR (c.relreplident = 'd' AND NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)))) "
+		  "FROM (SELECT relid FROM pg_partition_tree($1) UNION SELECT $1) r JOIN pg_class c ON c.oid = r.relid "
+		  "JOIN pg_namespace n ON n.oid = c.relnamespace "
+		  "JOIN pg_publication_tables t ON t.schemaname = n.nspname AND t.tablename = c.relname "
+		  "JOIN pg_publication p ON p.pubname = t.pubname",
+		  arg_oid(plan->relid));
+	publications = query_text(0, 1);
+	no_identity = query_text(0, 2);
+	query_end(&session);
+	if (no_identity != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s is published for updates and has no replica identity", no_identity),
+				 errdetail("No row of it can be updated, so none can be filled in."),
+				 errhint("Give it one with ALTER TABLE ... REPLICA IDENTITY.")));
+	if (publications != NULL)
+		plan_note(plan, "the table is published by %s: add the new column on every subscriber first, or its apply worker stops",
+				  publications);
+}
+
+/* Queries that each give one note, or NULL when there is nothing to say. */
+static const char *const questions[] = {
+	/* standbys */
+	"SELECT 'streaming standbys: ' || string_agg(application_name || ' (' || coalesce(state, 'unknown') || ')', ', ') "
+	"|| '; the library must be installed there too, or writes to the table fail after a failover' "
+	"FROM pg_stat_replication WHERE $1 <> 0",
+	/* old snapshots */
+	"SELECT 'old snapshots keep dead rows of the backfill: ' || string_agg('pid ' || pid || ' since ' || date_trunc('second', xact_start), ', ') "
+	"FROM pg_stat_activity WHERE $1 <> 0 AND pid <> pg_backend_pid() AND backend_xmin IS NOT NULL "
+	"AND xact_start < now() - interval '" OLD_SNAPSHOT "'",
+	"SELECT 'prepared transactions hold locks and snapshots: ' || string_agg(quote_literal(gid), ', ') "
+	"FROM pg_prepared_xacts WHERE $1 <> 0 AND database = current_database()",
+	"SELECT 'replication slots keep back dead rows or WAL: ' || string_agg(quote_ident(slot_name), ', ') "
+	"FROM pg_replication_slots WHERE $1 <> 0 AND NOT active",
+	/* wraparound */
+	"SELECT 'the database is ' || round(100.0 * age(datfrozenxid) / 2000000000) || ' % of the way to transaction id wraparound' "
+	"FROM pg_database WHERE $1 <> 0 AND datname = current_database() AND age(datfrozenxid) > 1000000000",
+	"SELECT 'autovacuum to prevent wraparound will soon run on the table: it holds a lock that steps wait for' "
+	"FROM pg_class WHERE oid = $1 AND relfrozenxid <> '0' "
+	"AND age(relfrozenxid) > 0.9 * current_setting('autovacuum_freeze_max_age')::bigint",
+	/* triggers and functions */
+	"SELECT 'BEFORE triggers of the table run before the columns are put in step: ' || string_agg(quote_ident(tgname), ', ' ORDER BY tgname) "
+	"FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgtype & 2 <> 0 AND tgtype & 1 <> 0 AND tgtype & 20 <> 0 "
+	"AND tgfoid <> 'zdm.sync'::regproc",
+	/* what PostgreSQL makes unavoidable */
+	"SELECT 'while the migration runs, SELECT *, and INSERT and COPY without a column list, see one column more; '"
+	" || 'a prepared SELECT * fails once (0A000) when the column comes and when it goes' WHERE $1 <> 0",
+};
+
+static void
+note_answers(MigrationPlan *plan)
+{
+	for (int i = 0; i < lengthof(questions); i++)
+	{
+		QuerySession session;
+		char	   *note = NULL;
+
+		query_begin(&session);
+		if (QUERY(questions[i], arg_oid(plan->relid)) > 0)
+			note = query_text(0, 1);
+		query_end(&session);
+		if (note != NULL)
+			plan_note(plan, "%s", note);
+	}
+}
+
+/* Functions whose text names the column: PostgreSQL knows nothing of them. */
+static void
+note_functions(MigrationPlan *plan, const Change *change)
+{
+	QuerySession session;
+	char	   *functions;
+
+	if (change->column == NULL)
+		return;
+	query_begin(&session);
+	QUERY("SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text) "
+		  "FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang "
+		  "JOIN pg_namespace n ON n.oid = p.pronamespace "
+		  "WHERE l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'zdm') "
+		  "AND p.prosrc ~ ('\\m' || regexp_replace($1, '(\\W)', '\\\\\\1', 'g') || '\\M') "
+		  "AND p.prosrc ~ ('\\m' || regexp_replace((SELECT relname FROM pg_class WHERE oid = $2), '(\\W)', '\\\\\\1', 'g') || '\\M')",
+		  arg_text(change->column), arg_oid(plan->relid));
+	functions = query_text(0, 1);
+	query_end(&session);
+	if (functions != NULL)
+		plan_note(plan, "the text of these functions names table and column, to be changed before contract: %s",
+				  functions);
+}
+
+static void
+check_preload(MigrationPlan *plan)
+{
+	if (shmem_available())
+		return;
+	plan_note(plan, "the library is not preloaded by the server: nothing restarts a worker after a crash but the next call");
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg("pg_zdm is not in shared_preload_libraries"),
+			 errdetail("Which columns an INSERT names is unknown in sessions that have not loaded it, so values are compared instead; and no launcher restarts workers after a crash."),
+			 errhint("Add pg_zdm to shared_preload_libraries, or, without a restart, to session_preload_libraries.")));
+}
+
+void
+preflight(MigrationPlan *plan, const Change *change)
+{
+	check_preload(plan);
+	if (max_worker_processes == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
+	note_disk(plan);
+	check_publications(plan);
+	note_answers(plan);
+	note_functions(plan, change);
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * rename_column.c
+ *		The plan of rename_column: a second column under the new name.
+ *
+ * Renaming in the catalog takes an instant, but running applications know one
+ * name only, and cannot all change in that instant.  So both names exist, each
+ * a column of its own, from expand to contract.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "plan/column.h"
+#include "utils/guc.h"
+
+static List *
+claims(const Change *change)
+{
+	return list_make2(change->column, change->new_name);
+}
+
+static void
+check(const Change *change)
+{
+	if (strcmp(change->column, change->new_name) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("the new name of column \"%s\" is the old one", change->column)));
+	(void) column_load(change->relid, change->column);
+	column_check_new_name(change->relid, change->new_name);
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	Column	   *column = column_load(change->relid, change->column);
+	Pair		pair = {
+		.migration = plan->migration,
+		.relid = change->relid,
+		.old_attnum = column->attnum,
+		.new_name = change->new_name,
+		.on_conflict = (char *) GetConfigOption("zdm.on_conflict", false, false),
+		.reversible = guc_reversible,
+	};
+
+	column_plan_expand(plan, column, change->new_name, &pair);
+	column_plan_migrate(plan, column, change->new_name);
+	column_plan_cutover(plan, column, change->new_name);
+	column_plan_contract(plan, column, change->new_name);
+}
+
+static char *
+definition(const Change *change)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	QUERY("SELECT jsonb_build_object('kind', 'rename_column', 'relation', $1, 'column', $2, 'new_name', $3)",
+		  arg_oid(change->relid), arg_text(change->column), arg_text(change->new_name));
+	result = query_text(0, 1);
+	query_end(&session);
+	return result;
+}
+
+const PlanKind plan_rename_column = {
+	.name = "rename_column",
+	.claims = claims,
+	.check = check,
+	.make = make,
+	.definition = definition,
+};

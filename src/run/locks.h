@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * locks.h
+ *		Taking the locks of a step without standing in front of traffic.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_LOCKS_H
+#define ZDM_LOCKS_H
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+
+/* How the tries for one set of locks have gone; zeroed before the first. */
+typedef struct LockPatience
+{
+	int			tries;
+	TimestampTz since;			/* of the first try */
+	Oid			refused;		/* the relation that the last try failed on */
+	bool		queue_next;		/* the next try may stand in the queue */
+} LockPatience;
+
+/*
+ * "relids" with, for each partitioned table, all its partitions: sorted by Oid,
+ * each once.  Needs a transaction; takes no lock on them.
+ */
+extern List *locks_expand(List *relids);
+
+/*
+ * Try for "mode" on every relation of the set, in Oid order, all or nothing.
+ * On false the caller must end its transaction at once, which gives up what
+ * was had, and come again after locks_pause() milliseconds.  On true the locks
+ * are held to the end of the transaction, and the catalog is up to date.
+ * Never waits longer than zdm.lock_wait.
+ * Errors: ERRCODE_UNDEFINED_TABLE if a relation is gone.
+ */
+extern bool locks_try(List *relids, LOCKMODE mode, LockPatience *patience);
+
+/* How long to rest before the next try, in ms: grows, with jitter.  Pure but for the jitter. */
+extern int	locks_pause(const LockPatience *patience);
+
+/*
+ * Who holds what the last try was refused for: "lock on t: pid 123 (idle in
+ * transaction for 00:00:10)".  Needs a transaction; NULL if nobody does any more.
+ */
+extern char *locks_describe(const LockPatience *patience, LOCKMODE mode);
+
+#endif							/* ZDM_LOCKS_H */

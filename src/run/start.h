@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.h
+ *		Starting workers, now or when the transaction commits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_START_H
+#define ZDM_START_H
+
+/* Register the transaction callback.  Called from _PG_init. */
+extern void start_init(void);
+
+/*
+ * When this transaction commits, start a worker for the migration.  If it is
+ * rolled back, nothing happens.  A worker too many exits at once.
+ */
+extern void start_at_commit(int64 migration);
+
+/*
+ * The same for every migration that has work and no worker: what the launcher
+ * does when there is one, and what every function of ours does when not.
+ * Needs a transaction.
+ */
+extern void start_orphans_at_commit(void);
+
+/*
+ * Start a worker for a migration of this database now.  False if no background
+ * worker slot is free.
+ */
+extern bool start_worker(int64 migration);
+
+/*
+ * Start workers for all migrations of this database that have work and no
+ * worker.  False if one could not be started for want of a slot.  Needs a
+ * transaction.
+ */
+extern bool start_orphans(void);
+
+#endif							/* ZDM_START_H */

@@ -1,0 +1,385 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.c
+ *		Doing and undoing one step of a migration.
+ *
+ * A step is data: statements, the relations they lock and how strongly, and
+ * what becomes of zdm.pair and the sync trigger.  So this file knows no kind of
+ * migration, and a new kind needs nothing here.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "backfill/backfill.h"
+#include "backfill/verify.h"
+#include "catalog/pair.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "core/claim.h"
+#include "core/debug_point.h"
+#include "core/errors.h"
+#include "core/extension.h"
+#include "core/names.h"
+#include "core/trigger_name.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "run/steps.h"
+#include "run/toplevel.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "compat.h"
+
+/* Holders of a lock are written down this often while a step waits. */
+#define DESCRIBE_INTERVAL_MS 1000
+
+/* Rest before an index build, when another of ours builds one on the table. */
+#define INDEX_BUILD_PAUSE_MS 500
+
+/*
+ * Lock the migration's row and see that it is still in the state in which the
+ * step was chosen.
+ *
+ * This closes the race with zdm.pause() and zdm.revert(): whoever gets the row
+ * first goes first, and the other sees it.  NOWAIT, since the session that has
+ * it may stay idle in transaction; the error ends the try like a refused lock.
+ * A step that works for long under a weak lock does without: a session that
+ * calls zdm.revert() must not wait for it, and what it did is undone.
+ */
+static bool
+still_in_state(const Migration *migration, const Step *step)
+{
+	bool		short_step = step->lock >= ShareRowExclusiveLock || step->lock == NoLock;
+	Migration  *now = migration_load(migration->id,
+									 short_step ? MIGRATION_LOCK_NOWAIT : MIGRATION_READ);
+
+	return now != NULL && now->state == migration->state && !now->paused;
+}
+
+/* Write down, now and then, who has the lock that a step waits for. */
+static void
+describe_wait(const Step *step, StepRun *run)
+{
+	char	   *holders;
+
+	if (!TimestampDifferenceExceeds(run->described, GetCurrentTimestamp(),
+									DESCRIBE_INTERVAL_MS))
+		return;
+	run->described = GetCurrentTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	holders = locks_describe(&run->patience, step->lock);
+	if (holders != NULL)
+		step_set_waiting(step, holders);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* Begin a step's transaction with its locks; false after a refusal, outside. */
+static StepOutcome
+begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!still_in_state(migration, step))
+	{
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		return OUTCOME_STALE;
+	}
+	if (locks_try(step->relations, step->lock, &run->patience))
+	{
+		/* the locks may have been waited for: look at the tables as they are now */
+		PopActiveSnapshot();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		return OUTCOME_DONE;
+	}
+
+	/* give up what was had before anything else: nobody waits behind us */
+	AbortCurrentTransaction();
+	describe_wait(step, run);
+	run->pause_ms = locks_pause(&run->patience);
+	return OUTCOME_AGAIN;
+}
+
+static void
+end_transaction(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	zdm_process_completed_notifies();
+}
+
+/*
+ * Is the migration's table there, and does the role whose rights the work is
+ * done with still own it?  Expressions were stated by that role; nobody else's
+ * rights may run them.
+ */
+static bool
+check_relation(const Migration *migration)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	if (owner != migration->owner)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of %s has changed since the migration was stated",
+						names_relation(migration->relid)),
+				 errhint("Its new owner can go on with SELECT zdm.resume(" INT64_FORMAT
+						 "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+						 migration->id, migration->id)));
+	return true;
+}
+
+static void
+require_relation(const Migration *migration)
+{
+	if (!check_relation(migration))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table %s no longer exists", migration->relation),
+				 errhint("Close the migration with SELECT zdm.revert(" INT64_FORMAT ").",
+						 migration->id)));
+}
+
+/* Run statements as the table's owner, restricted, with a pinned search_path. */
+static void
+run_as_owner(const Migration *migration, const char *sql)
+{
+	ExtensionIdentity saved;
+	int			rc;
+
+	if (sql[0] == '\0')
+		return;
+	extension_become(migration->owner, &saved);
+	SPI_connect();
+	rc = SPI_execute(sql, false, 0);
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("step failed: %s", SPI_result_code_string(rc))));
+	SPI_finish();
+	extension_restore(&saved);
+}
+
+/* Must the statement of a step that makes or drops the trigger be left out? */
+static bool
+trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
+{
+	bool		create = (effect == EFFECT_TRIGGER_CREATE) != undo;
+	bool		exists = trigger_name_find(migration->relid) != NULL;
+
+	if (create)
+		return exists;
+	return !exists || pair_trigger_needed(migration->relid, migration->id);
+}
+
+/* The step's effect on zdm.pair, or its opposite. */
+static void
+apply_effect(const Migration *migration, StepEffect effect, bool undo)
+{
+	switch (effect)
+	{
+		case EFFECT_PAIR_ADD:
+			if (undo)
+				pair_deactivate(migration->id);
+			else
+				pair_activate(migration->id);
+			break;
+		case EFFECT_PAIR_SWITCH:
+			pair_set_authoritative(migration->id, undo ? "old" : "new");
+			break;
+		case EFFECT_PAIR_DROP:
+			pair_deactivate(migration->id);
+			break;
+		case EFFECT_TRIGGER_CREATE:
+		case EFFECT_TRIGGER_DROP:
+		case EFFECT_NONE:
+			break;
+	}
+}
+
+static StepOutcome
+do_sql(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+	char	   *sql;
+	bool		trigger_step = step->effect == EFFECT_TRIGGER_CREATE ||
+		step->effect == EFFECT_TRIGGER_DROP;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration);
+	sql = names_render(step->statement, false);
+	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
+		sql = psprintf("-- nothing to do: %s", sql);
+	else
+		run_as_owner(migration, sql);
+	apply_effect(migration, step->effect, false);
+	step_mark_done(step, sql);
+	ZDM_DEBUG_POINT("step-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/* What a broken try of an index build has left, or a finished one. */
+typedef enum IndexLeftover
+{
+	INDEX_NONE,
+	INDEX_INVALID,
+	INDEX_VALID
+} IndexLeftover;
+
+static IndexLeftover
+look_for_index(const Step *step)
+{
+	Oid			indexid;
+	HeapTuple	tuple;
+	bool		valid;
+
+	if (step->index_name == NULL)
+		return INDEX_NONE;
+	indexid = get_relname_relid(step->index_name, step->index_namespace);
+	if (!OidIsValid(indexid))
+		return INDEX_NONE;
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation %s exists and is not an index", names_relation(indexid))));
+	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return valid ? INDEX_VALID : INDEX_INVALID;
+}
+
+/*
+ * Run a step that commits in its middle.  Its mark cannot be in the same
+ * transaction, so the index itself, under a name that only this migration uses,
+ * tells whether an earlier try came to its end.
+ */
+static StepOutcome
+do_toplevel(const Migration *migration, const Step *step, StepRun *run)
+{
+	char	   *sql;
+	char	   *drop;
+	IndexLeftover leftover;
+	MemoryContext caller = CurrentMemoryContext;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!still_in_state(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	require_relation(migration);
+	leftover = look_for_index(step);
+	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
+	drop = step->index_name == NULL ? NULL :
+		MemoryContextStrdup(caller,
+							psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+									 quote_qualified_identifier(get_namespace_name(step->index_namespace),
+																step->index_name)));
+	end_transaction();
+
+	/* two concurrent builds on one table wait for each other until one is killed */
+	if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+	{
+		run->pause_ms = INDEX_BUILD_PAUSE_MS;
+		return OUTCOME_AGAIN;
+	}
+	PG_TRY();
+	{
+		if (leftover == INDEX_INVALID)
+			toplevel_run(drop);
+		if (leftover != INDEX_VALID)
+			toplevel_run(sql);
+	}
+	PG_FINALLY();
+	{
+		claim_release(CLAIM_INDEX_BUILD, migration->relid);
+	}
+	PG_END_TRY();
+
+	ZDM_DEBUG_POINT("toplevel-before-mark");
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_mark_done(step, sql);
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/* A batch of rows, filled in or read. */
+static StepOutcome
+do_batch(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+	bool		done;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	memset(&run->patience, 0, sizeof(run->patience));
+	require_relation(migration);
+	PopActiveSnapshot();
+
+	/* both commit the transaction that they are called in */
+	if (step->action == ACTION_BACKFILL)
+		done = backfill_batch(migration, step, &run->pause_ms);
+	else
+		done = verify_batch(migration, step, &run->pause_ms);
+	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
+}
+
+StepOutcome
+steps_do(const Migration *migration, const Step *step, StepRun *run)
+{
+	switch (step->action)
+	{
+		case ACTION_SQL:
+			return do_sql(migration, step, run);
+		case ACTION_TOPLEVEL:
+			return do_toplevel(migration, step, run);
+		case ACTION_BACKFILL:
+		case ACTION_VERIFY:
+			return do_batch(migration, step, run);
+	}
+	return OUTCOME_STALE;
+}
+
+StepOutcome
+steps_undo(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome;
+
+	/* nothing to undo, or nothing left to undo it on */
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (step->undo == NULL || !check_relation(migration))
+	{
+		step_mark_undone(step);
+		end_transaction();
+		return OUTCOME_DONE;
+	}
+	end_transaction();
+
+	outcome = begin_with_locks(migration, step, run);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&
+		  trigger_step_is_moot(migration, step->effect, true)))
+		run_as_owner(migration, names_render(step->undo, false));
+	apply_effect(migration, step->effect, true);
+	step_mark_undone(step);
+	ZDM_DEBUG_POINT("undo-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}

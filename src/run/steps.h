@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * steps.h
+ *		Doing and undoing one step of a migration.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_STEPS_H
+#define ZDM_STEPS_H
+
+#include "catalog/migration.h"
+#include "catalog/step.h"
+#include "run/locks.h"
+
+typedef enum StepOutcome
+{
+	OUTCOME_DONE,				/* the step is done and marked */
+	OUTCOME_AGAIN,				/* come back after the pause: more to do, or a lock is taken */
+	OUTCOME_STALE				/* the migration's state has changed: look again */
+} StepOutcome;
+
+/* What one migration's worker remembers between two calls. */
+typedef struct StepRun
+{
+	LockPatience patience;		/* with the locks of the present step */
+	TimestampTz described;		/* when the holders were last written down */
+	int			pause_ms;		/* OUTCOME_AGAIN: how long to rest */
+} StepRun;
+
+/*
+ * Do a step, or a part of it.  To be called outside any transaction; returns
+ * outside any.  Its effect and its mark are in one transaction, but for a
+ * top-level step, whose leftovers are cleaned before it is tried again.
+ * Errors of the step are raised with the transaction still open.
+ */
+extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRun *run);
+
+/* Undo a done step, in the same manner. */
+extern StepOutcome steps_undo(const Migration *migration, const Step *step, StepRun *run);
+
+#endif							/* ZDM_STEPS_H */

@@ -1,0 +1,406 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *		The background worker that carries one migration.
+ *
+ * The loop is: look at the migration, do the next thing, rest.  Everything it
+ * needs to know is read from the tables each time round, so that it makes no
+ * difference whether the process before it was this one, one that crashed, or
+ * one on another server.  Between two rounds it holds no transaction, snapshot
+ * or lock but its claim on the migration.
+ *
+ * The process runs as the bootstrap superuser, so that a migration whose owner
+ * cannot log in works too, and takes the owner's identity for whatever it runs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/migration.h"
+#include "catalog/query.h"
+#include "catalog/step.h"
+#include "core/claim.h"
+#include "core/debug_point.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/shmem.h"
+#include "ddl/guard.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "run/start.h"
+#include "run/steps.h"
+#include "run/worker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "compat.h"
+
+/* A migration that rests is looked at this often: zdm.pause() sends no signal. */
+#define LONGEST_REST_MS 500
+
+/* Rest after a failure that is nobody's fault, such as a deadlock. */
+#define RETRY_PAUSE_MS 1000
+
+typedef enum Advance
+{
+	ADVANCE_ON,					/* go round again at once */
+	ADVANCE_REST,				/* go round again after a rest */
+	ADVANCE_STOP				/* nothing left for a worker */
+} Advance;
+
+/* Set once nothing is left to do, so that our exit asks for no successor. */
+static bool finished = false;
+
+static void
+ask_for_successor(int code, Datum arg)
+{
+	/* a slot is free now, if not for this migration then for another */
+	if (!finished || code != 0)
+		shmem_request_look(MyDatabaseId);
+}
+
+/* One value for this process, whatever the database or the role have set. */
+static void
+set_setting(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+}
+
+static void
+set_settings(int64 id)
+{
+	set_setting("application_name", psprintf("pg_zdm migration " INT64_FORMAT, id));
+	set_setting("search_path", "pg_catalog, pg_temp");
+	set_setting("default_transaction_isolation", "read committed");
+	set_setting("default_transaction_read_only", "off");
+	set_setting("default_transaction_deferrable", "off");
+	set_setting("statement_timeout", "0");
+	set_setting("lock_timeout", "0");
+	set_setting("idle_in_transaction_session_timeout", "0");
+	set_setting("client_min_messages", "error");
+	set_setting("row_security", "off");
+	/* the cursor is committed with its batch, so a lost commit loses nothing */
+	set_setting("synchronous_commit", "off");
+}
+
+/* Put the settings that were stored with the migration into force. */
+static void
+apply_stored_settings(const Migration *migration)
+{
+	QuerySession session;
+	List	   *names;
+	List	   *values;
+	ListCell   *name;
+	ListCell   *value;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(key), array_agg(value) FROM jsonb_each_text($1)",
+		  arg_jsonb(migration->settings));
+	names = query_texts(0, 1);
+	values = query_texts(0, 2);
+	query_end(&session);
+
+	/* after the session's end, which takes back settings made within it */
+	forboth(name, names, value, values)
+		set_setting(lfirst(name), lfirst(value));
+}
+
+/* Take one of the cluster's zdm.max_workers slots. */
+static bool
+claim_slot(void)
+{
+	for (int slot = 0; slot < guc_max_workers; slot++)
+	{
+		if (claim_try(CLAIM_SLOT, slot))
+			return true;
+	}
+	return false;
+}
+
+/* The step's or the state's end: move the migration on, if nobody else has. */
+static void
+transition(const Migration *seen, MigrationEvent event)
+{
+	Migration  *now;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	/* closes the race with zdm.revert(): the row is had before it is judged */
+	now = migration_load(seen->id, MIGRATION_LOCK_NOWAIT);
+	if (now != NULL && now->state == seen->state)
+		(void) migration_transition(now, event);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* The event at the end of a phase. */
+static MigrationEvent
+phase_end(const Migration *migration, bool rests)
+{
+	switch (migration->state)
+	{
+		case STATE_QUEUED:
+			return EVENT_START;
+		case STATE_EXPANDING:
+			return EVENT_EXPANDED;
+		case STATE_MIGRATING:
+			return rests ? EVENT_MIGRATED : EVENT_FINISHED;
+		case STATE_CUTTING_OVER:
+			return EVENT_SWITCHED;
+		case STATE_CONTRACTING:
+			return EVENT_CONTRACTED;
+		default:
+			return EVENT_REVERTED;
+	}
+}
+
+/* Read what is next: the migration, its step, and whether it ever rests. */
+static void
+look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests)
+{
+	MemoryContext old;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	old = MemoryContextSwitchTo(context);
+	*step = NULL;
+	*rests = false;
+	*migration = migration_load(id, MIGRATION_READ);
+	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
+	{
+		apply_stored_settings(*migration);
+		if ((*migration)->state == STATE_REVERTING)
+			*step = step_last_done(id);
+		else if (state_phase((*migration)->state) != NULL)
+			*step = step_next(id, state_phase((*migration)->state));
+		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
+		if (*step != NULL && (*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
+			step_mark_running(*step);
+	}
+	MemoryContextSwitchTo(old);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+static void
+report_activity(const Migration *migration, const Step *step)
+{
+	char	   *activity = psprintf("zdm: migration " INT64_FORMAT " (%s) on %s, %s%s",
+									migration->id, migration->kind, migration->relation,
+									state_name(migration->state),
+									step ? psprintf(", step %d: %s", step->number,
+													step_action_name(step->action)) : "");
+
+	pgstat_report_activity(STATE_RUNNING, activity);
+	debug_query_string = activity;
+}
+
+/* Do the next thing. */
+static Advance
+advance(int64 id, MemoryContext context, StepRun *run)
+{
+	Migration  *migration;
+	Step	   *step;
+	bool		rests;
+	StepOutcome outcome;
+
+	look(id, context, &migration, &step, &rests);
+	MemoryContextSwitchTo(context);
+	if (migration == NULL || migration->paused ||
+		(!state_is_active(migration->state) && step == NULL))
+		return ADVANCE_STOP;
+	report_activity(migration, step);
+	if (step == NULL)
+	{
+		transition(migration, phase_end(migration, rests));
+		ZDM_DEBUG_POINT("after-transition");
+		return ADVANCE_ON;
+	}
+	outcome = migration->state == STATE_REVERTING ?
+		steps_undo(migration, step, run) : steps_do(migration, step, run);
+	if (outcome == OUTCOME_DONE)
+		memset(&run->patience, 0, sizeof(run->patience));
+	return outcome == OUTCOME_AGAIN ? ADVANCE_REST : ADVANCE_ON;
+}
+
+/* Is it a matter of trying again, rather than of somebody mending something? */
+static bool
+is_transient(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		sqlerrcode == ERRCODE_OBJECT_IN_USE ||
+		sqlerrcode == ERRCODE_QUERY_CANCELED;
+}
+
+/*
+ * Note the failure with the migration and its step.  Raises
+ * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
+ * the step would only fail again.
+ */
+static void
+record_failure(int64 id, const ErrorData *error)
+{
+	Migration  *migration;
+	Step	   *step = NULL;
+	MigrationError reason = {
+		.sqlstate = unpack_sql_state(error->sqlerrcode),
+		.message = error->message,
+		.detail = error->detail,
+		.hint = error->hint,
+		.context = error->context,
+	};
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
+	if (migration != NULL && !state_is_final(migration->state))
+	{
+		if (migration->state == STATE_REVERTING)
+			step = step_last_done(id);
+		else if (state_phase(migration->state) != NULL)
+			step = step_next(id, state_phase(migration->state));
+		if (step != NULL)
+			step_mark_failed(step, error->message);
+		migration_fail(migration, &reason);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/* advance(), with errors turned into the migration's failure or a rest. */
+static Advance
+advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pending)
+{
+	volatile Advance result = ADVANCE_REST;
+
+	PG_TRY();
+	{
+		if (*pending != NULL)
+		{
+			record_failure(id, *pending);
+			*pending = NULL;
+			result = ADVANCE_ON;
+		}
+		else
+			result = advance(id, context, run);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		MemoryContextSwitchTo(context);
+		run->pause_ms = RETRY_PAUSE_MS;
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			run->pause_ms = locks_pause(&run->patience);
+		if (!is_transient(error->sqlerrcode))
+		{
+			ereport(LOG,
+					(errcode(error->sqlerrcode),
+					 errmsg("migration " INT64_FORMAT " failed: %s", id, error->message),
+					 error->detail ? errdetail_internal("%s", error->detail) : 0,
+					 error->context ? errcontext("%s", error->context) : 0));
+			/* if it was the note of a failure that failed, the first one stands */
+			if (*pending == NULL)
+			{
+				*pending = error;
+				run->pause_ms = 0;
+			}
+		}
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Rest, in short pieces: what a session has changed is seen soon. */
+static void
+rest(int milliseconds)
+{
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	debug_query_string = NULL;
+	if (milliseconds > 0)
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Min(milliseconds, LONGEST_REST_MS), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+static void
+carry(int64 id)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "zdm worker",
+												  ALLOCSET_DEFAULT_SIZES);
+	ErrorData  *pending = NULL;
+	StepRun		run = {0};
+
+	while (guc_enabled)
+	{
+		Advance		result;
+
+		CHECK_FOR_INTERRUPTS();
+		if (pending == NULL)
+			MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
+		result = advance_safely(id, context, &run, &pending);
+		if (result == ADVANCE_STOP)
+			break;
+		rest(result == ADVANCE_REST ? run.pause_ms : 0);
+	}
+}
+
+void
+zdm_worker_main(Datum arg)
+{
+	int64		id;
+
+	memcpy(&id, MyBgworkerEntry->bgw_extra, sizeof(id));
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
+											  BGWORKER_BYPASS_ALLOWCONN);
+	set_settings(id);
+
+	guard_exempt = true;
+
+	/* two may have been started; the second has nothing to do */
+	if (!claim_try(CLAIM_MIGRATION, id))
+		return;
+	before_shmem_exit(ask_for_successor, (Datum) 0);
+	if (!claim_slot())
+		return;
+
+	carry(id);
+
+	/* our slot is free now: without a launcher, nobody else would say so */
+	finished = true;
+	LockReleaseSession(DEFAULT_LOCKMETHOD);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	(void) start_orphans();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
