@@ -23,6 +23,7 @@
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
@@ -175,7 +176,8 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	old = MemoryContextSwitchTo(context);
 	*step = NULL;
 	*rests = false;
-	*migration = migration_load(id, MIGRATION_READ);
+	/* the extension can have been dropped since the last round */
+	*migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
 	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
@@ -264,7 +266,7 @@ record_failure(int64 id, const ErrorData *error)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
+	migration = extension_ready() ? migration_load(id, MIGRATION_LOCK_NOWAIT) : NULL;
 	if (migration != NULL && !state_is_final(migration->state))
 	{
 		if (migration->state == STATE_REVERTING)
@@ -401,7 +403,8 @@ zdm_worker_main(Datum arg)
 	LockReleaseSession(USER_LOCKMETHOD);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) start_orphans();
+	if (extension_ready())
+		(void) start_orphans();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
