@@ -21,6 +21,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
+#include "ddl/backstop.h"
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/guard.h"
@@ -275,6 +276,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	if (facts_attempt(judge_case, &gc, &error))
 	{
 		report(gc.judgement->findings, outcome());
+		backstop_begin(gc.judgement);
 		mode = rules_strong_lock(gc.judgement, &rel);
 		*strong = mode != NoLock;
 		if (mode != NoLock)
@@ -345,6 +347,7 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	judged_depth = depth + 1;
 	run_watched(pstmt, query, read_only, context, params, env, dest, qc);
 	judged_depth = depth;
+	backstop_end();
 	if (nest_level > 0)
 		AtEOXact_GUC(true, nest_level);
 }
@@ -514,6 +517,7 @@ guard_xact_callback(XactEvent event, void *arg)
 		default:
 			ddl_in_transaction = false;
 			judged_depth = 0;
+			backstop_end();
 			pending_contracts = NIL;
 			pending_labels = NIL;
 			hold_timeout_disarm();
@@ -526,7 +530,10 @@ static void
 guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		judged_depth = 0;
+		backstop_end();
+	}
 }
 
 void
@@ -543,5 +550,6 @@ guard_init(void)
 	RegisterXactCallback(guard_xact_callback, NULL);
 	RegisterSubXactCallback(guard_subxact_callback, NULL);
 	hold_timeout_init();
+	backstop_init();
 	check_init();
 }

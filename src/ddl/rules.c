@@ -525,6 +525,7 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, bool strong_held, const c
 		judge_query(j, stmt);
 	else
 	{
+		rules_migration(j, stmt);
 		judge_relation_statement(j, stmt);
 		judge_other_statement(j, stmt);
 	}

@@ -120,6 +120,9 @@ extern void rules_caution(Judgement *j, const char *rule, const char *object,
 /* A hint to let zdm.migrate() do the whole statement, or "otherwise". */
 extern char *rules_migrate_hint(Judgement *j, char *otherwise);
 
+/* What a migration in progress needs; asked before the families change the facts. */
+extern void rules_migration(Judgement *j, Node *stmt);
+
 /* The families. */
 extern void rules_alter_table(Judgement *j, AlterTableStmt *stmt);
 extern void rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt);
