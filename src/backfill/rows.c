@@ -239,6 +239,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	/* taken after the lock on the table: rows of whoever had it before are seen */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
+	ZDM_DEBUG_POINT("backfill-with-snapshot");
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
