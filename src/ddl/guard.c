@@ -274,7 +274,8 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 			mode = NoLock;
 	}
 	else
-		ereport(DEBUG1,
+		/* Mostly what PostgreSQL is about to say itself; an internal error is ours. */
+		ereport(ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR ? LOG : DEBUG1,
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
 	if (in_block && gc.judgement != NULL &&
