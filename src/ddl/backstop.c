@@ -98,6 +98,12 @@ backstop_begin(const Judgement *judgement)
 
 	if (guc_guard == GUARD_OFF || watching)
 		return;
+	/* In warn mode, what the rules foresaw was said already. */
+	foreach(lc, judgement->findings)
+	{
+		if (((Finding *) lfirst(lc))->unsafe)
+			return;
+	}
 	watched = NIL;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	foreach(lc, judgement->locks)

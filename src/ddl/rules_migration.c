@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "catalog/migration.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -21,7 +23,10 @@
 #include "ddl/rules.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "compat.h"
 
 #define OWN_SCHEMA "zdm"
@@ -55,6 +60,45 @@ any_live_migration(void)
 	any = QUERY("SELECT 1 FROM zdm.migration WHERE state NOT IN ('completed', 'reverted') LIMIT 1") > 0;
 	query_end(&session);
 	return any;
+}
+
+static Oid
+index_on(Relation table, AttrNumber attnum)
+{
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(table))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		bool		found = index->rd_index->indkey.values[0] == attnum;
+
+		index_close(index, AccessShareLock);
+		if (found)
+			return lfirst_oid(lc);
+	}
+	elog(ERROR, "zdm.migration has no index on column %d", attnum);
+}
+
+/*
+ * Migrations on the table that are not over.  Most tables never had one, so
+ * that is looked up first, by the index alone: this runs before all DDL.
+ */
+static List *
+live_migrations(Oid relid)
+{
+	Relation	table = table_open(get_relname_relid("migration", get_namespace_oid(OWN_SCHEMA, false)),
+								   AccessShareLock);
+	AttrNumber	attnum = get_attnum(RelationGetRelid(table), "relid");
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(table, index_on(table, attnum), true, GetActiveSnapshot(), 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return found ? migration_live_on(relid) : NIL;
 }
 
 static bool
@@ -196,7 +240,7 @@ judge_drop(Judgement *j, DropStmt *stmt)
 															list_truncate(list_copy(name), list_length(name) - 1)));
 		if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
 			continue;
-		foreach(lm, migration_live_on(rel->oid))
+		foreach(lm, live_migrations(rel->oid))
 			drop_object(j, rel, (Migration *) lfirst(lm), stmt, name);
 	}
 }
@@ -220,7 +264,7 @@ rules_migration(Judgement *j, Node *stmt)
 		rel = facts_find(j->facts, (RangeVar *) linitial(((TruncateStmt *) stmt)->relations));
 	if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
 		return;
-	foreach(lc, migration_live_on(rel->oid))
+	foreach(lc, live_migrations(rel->oid))
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 
