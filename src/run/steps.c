@@ -262,12 +262,13 @@ look_for_index(const Step *step)
 }
 
 /*
- * Run a step that commits in its middle.  Its mark cannot be in the same
+ * Run a statement that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
  * tells whether an earlier try came to its end.
  */
 static StepOutcome
-do_toplevel(const Migration *migration, const Step *step, StepRun *run)
+run_toplevel(const Migration *migration, const Step *step, const char *template,
+			 bool undo, StepRun *run)
 {
 	char	   *sql;
 	char	   *drop;
@@ -283,7 +284,7 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 	}
 	require_relation(migration);
 	leftover = look_for_index(step);
-	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
+	sql = MemoryContextStrdup(caller, names_render(template, false));
 	drop = step->index_name == NULL ? NULL :
 		MemoryContextStrdup(caller,
 							psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
@@ -313,7 +314,10 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_done(step, sql);
+	if (undo)
+		step_mark_undone(step);
+	else
+		step_mark_done(step, sql);
 	end_transaction();
 	return OUTCOME_DONE;
 }
@@ -339,15 +343,34 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
+/* A step of which only the undo does something: it is there for the way back. */
+static StepOutcome
+do_nothing(const Migration *migration, const Step *step)
+{
+	StepOutcome outcome = OUTCOME_STALE;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (still_in_state(migration, step))
+	{
+		step_mark_done(step, "");
+		outcome = OUTCOME_DONE;
+	}
+	end_transaction();
+	return outcome;
+}
+
 StepOutcome
 steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
+	if (step->statement[0] == '\0')
+		return do_nothing(migration, step);
 	switch (step->action)
 	{
 		case ACTION_SQL:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
-			return do_toplevel(migration, step, run);
+			return run_toplevel(migration, step, step->statement, false, run);
 		case ACTION_BACKFILL:
 		case ACTION_VERIFY:
 			return do_batch(migration, step, run);
@@ -359,6 +382,7 @@ StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome;
+	Step		undo = *step;
 
 	/* nothing to undo, or nothing left to undo it on */
 	StartTransactionCommand();
@@ -371,7 +395,11 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	}
 	end_transaction();
 
-	outcome = begin_with_locks(migration, step, run);
+	if (step->action == ACTION_TOPLEVEL)
+		return run_toplevel(migration, step, step->undo, true, run);
+
+	undo.lock = step->undo_lock;
+	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&
