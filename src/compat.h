@@ -19,13 +19,16 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
+#include "parser/parse_type.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
@@ -56,6 +59,21 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define ZDM_EXECUTOR_RUN_ARGS	queryDesc, direction, count, execute_once
 #endif
+
+/* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
+static inline Oid
+zdm_identity_sequence(Oid relid, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 170000
+	Relation	rel = RelationIdGetRelation(relid);
+	Oid			sequence = getIdentitySequence(rel, attnum, true);
+
+	RelationClose(rel);
+	return sequence;
+#else
+	return getIdentitySequence(relid, attnum, true);
+#endif
+}
 
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
 #if PG_VERSION_NUM < 150000
@@ -107,7 +125,25 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	Assert(classid == RelationRelationId);
 	return pg_class_ownercheck(objectid, roleid);
 }
+
+static inline AclResult
+object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
+{
+	Assert(classid == DatabaseRelationId);
+	return pg_database_aclcheck(objectid, roleid, mode);
+}
 #endif
+
+/* parseTypeString: 16 replaced missing_ok by an error context. */
+static inline void
+zdm_parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
+#endif
+}
 
 /* pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
 #if PG_VERSION_NUM < 150000
