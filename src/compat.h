@@ -35,6 +35,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
@@ -116,6 +117,13 @@ zdm_nulls_not_distinct(Form_pg_index index)
 	return false;
 #endif
 }
+
+/* get_qual_from_partbound: 14 wants the new partition, which it does not look at. */
+#if PG_VERSION_NUM < 150000
+#define zdm_partition_qual(parent, spec) get_qual_from_partbound(NULL, parent, spec)
+#else
+#define zdm_partition_qual(parent, spec) get_qual_from_partbound(parent, spec)
+#endif
 
 /* object_aclcheck, object_ownercheck: one function per catalog up to 15. */
 #if PG_VERSION_NUM < 160000
@@ -204,12 +212,87 @@ RestrictSearchPath(void)
 }
 #endif
 
+/* pg_constraint.conenforced and Constraint.is_enforced: 18. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_constraint_enforced(form)	((form)->conenforced)
+#define zdm_statement_enforced(con)		((con)->is_enforced)
+#else
+#define zdm_constraint_enforced(form)	(true)
+#define zdm_statement_enforced(con)		(true)
+#endif
+
+/* Generated columns: the statement says of which kind since 18; before, stored. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_generated_kind(con)		((con)->generated_kind)
+#else
+#define zdm_generated_kind(con)		ATTRIBUTE_GENERATED_STORED
+#endif
+
+/* Publications of schemas, columns and rows: 15. */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_HAS_PUBLICATION_OBJECTS 1
+#endif
+
+/* security_invoker views: 15. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_security_invoker(view)	RelationHasSecurityInvoker(view)
+#else
+#define zdm_security_invoker(view)	(false)
+#endif
+
 /*
  * shmem_request_hook: 15.  Before, space is requested in _PG_init itself.
  * ZDM_HAS_SHMEM_REQUEST_HOOK tells core/shmem.c which.
  */
 #if PG_VERSION_NUM >= 150000
 #define ZDM_HAS_SHMEM_REQUEST_HOOK 1
+#endif
+
+/* SysCacheGetAttrNotNull: 16. */
+#if PG_VERSION_NUM < 160000
+static inline Datum
+SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		datum = SysCacheGetAttr(cache, tuple, attnum, &isnull);
+
+	if (isnull)
+		elog(ERROR, "unexpected null value in cached column %d", attnum);
+	return datum;
+}
+#endif
+
+/* A_Const holds its value in place since 15. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_set_const_integer(con, i) \
+	((con)->val.ival.type = T_Integer, (con)->val.ival.ival = (i))
+#else
+#define zdm_set_const_integer(con, i) \
+	((con)->val.type = T_Integer, (con)->val.val.ival = (i))
+#endif
+
+#if PG_VERSION_NUM >= 150000
+#define zdm_const_string(con) \
+	(!(con)->isnull && IsA(&(con)->val, String) ? strVal(&(con)->val) : NULL)
+#else
+#define zdm_const_string(con) \
+	((con)->val.type == T_String ? strVal(&(con)->val) : NULL)
+#endif
+
+/* ALTER COLUMN ... SET EXPRESSION: 17.  ALTER CONSTRAINT ... ENFORCED: 18. */
+#if PG_VERSION_NUM >= 170000
+#define zdm_is_set_expression(cmd)	((cmd)->subtype == AT_SetExpression)
+#else
+#define zdm_is_set_expression(cmd)	(false)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define zdm_enforced_constraint(cmd) \
+	((cmd)->subtype == AT_AlterConstraint && \
+	 ((ATAlterConstraint *) (cmd)->def)->alterEnforceability && \
+	 ((ATAlterConstraint *) (cmd)->def)->is_enforced ? \
+	 ((ATAlterConstraint *) (cmd)->def)->conname : NULL)
+#else
+#define zdm_enforced_constraint(cmd)	((const char *) NULL)
 #endif
 
 /* table_tuple_update: 16 tells which indexes need new entries. */

@@ -13,6 +13,7 @@
 
 #include "core/guc.h"
 #include "core/shmem.h"
+#include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "run/launcher.h"
@@ -28,6 +29,7 @@ void
 _PG_init(void)
 {
 	guc_init();
+	guard_init();
 	stmtcols_init();
 	pairs_init();
 	start_init();

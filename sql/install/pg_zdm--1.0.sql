@@ -291,3 +291,9 @@ CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
 	EXECUTE FUNCTION zdm.partition_attached();
 
 ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;
+-- The guard.
+
+CREATE FUNCTION zdm.check(ddl text)
+RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
+LANGUAGE c STRICT VOLATILE
+AS 'MODULE_PATHNAME', 'zdm_check';

@@ -11,8 +11,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "api/access.h"
-#include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -82,7 +82,8 @@ check_tree(Oid relid, char relkind)
 static void
 check_permanent(Oid relid, Form_pg_class form)
 {
-	if (IsCatalogRelationOid(relid) || form->relnamespace == get_namespace_oid("zdm", true))
+	/* made by initdb: also those of the information schema */
+	if (relid < FirstNormalObjectId || form->relnamespace == get_namespace_oid("zdm", true))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is a system table", names_relation(relid)),

@@ -18,9 +18,11 @@
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
+#include "backfill/throttle.h"
 #include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/names.h"
+#include "executor/instrument.h"
 #include "portability/instr_time.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -28,6 +30,9 @@
 
 /* Rest before rows that others have locked are looked at again. */
 #define LOCKED_ROWS_PAUSE_MS 250
+
+/* Rest while something holds the backfill. */
+#define HELD_PAUSE_MS 1000
 
 /* Blocks of the next batch; a worker carries one migration only. */
 static int64 batch_blocks = PACE_FIRST_BLOCKS;
@@ -55,6 +60,20 @@ finish(const Step *step, const Cursor *cursor)
 	CommitTransactionCommand();
 }
 
+/* Must the backfill hold?  Then the reason is noted and the transaction over. */
+static bool
+is_held(const Step *step)
+{
+	char	   *reason = throttle_reason();
+
+	if (reason == NULL)
+		return false;
+	step_set_waiting(step, reason);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return true;
+}
+
 /* The next range of blocks of the leaf that the cursor stands on. */
 static int64
 range_end(const Cursor *cursor)
@@ -72,9 +91,15 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	FillResult	result = {0};
 	instr_time	start;
 	double		work_ms;
+	uint64		wal_before = pgWalUsage.wal_bytes;
 
 	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (is_held(step))
+	{
+		*pause_ms = HELD_PAUSE_MS;
+		return false;
+	}
 	cursor = cursor_load(step, only_new);
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, migration->relid))
@@ -109,7 +134,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	/* a short last range says nothing about the size */
 	if (range.end - range.begin == batch_blocks)
 		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
-	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest);
+	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest,
+						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
 	if (result.locked > 0 && result.rows == 0)
 		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);
 	return false;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * pace.c
- *		How large the next batch is, how long to rest, and whether to go on.
+ *		How large the next batch is, and how long to rest.
  *
  * A batch is held short because others wait for its row locks until it
  * commits.  Its size follows the time it takes on this machine at this moment,
@@ -32,7 +32,11 @@ pace_next_blocks(int64 blocks, double elapsed_ms, double target_ms)
 }
 
 int
-pace_rest(double elapsed_ms, double ratio)
+pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate)
 {
-	return (int) Min(elapsed_ms * ratio, (double) LONGEST_REST_MS);
+	double		rest = elapsed_ms * ratio;
+
+	if (wal_rate > 0)
+		rest = Max(rest, wal_bytes / 1024.0 / wal_rate * 1000.0 - elapsed_ms);
+	return (int) Min(rest, (double) LONGEST_REST_MS);
 }

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * pace.h
- *		How large the next batch is, how long to rest, and whether to go on.
+ *		How large the next batch is, and how long to rest.
  *
- * Pure decisions, tested alone through zdm's regression script.
+ * Pure decisions.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,11 @@
  */
 extern int64 pace_next_blocks(int64 blocks, double elapsed_ms, double target_ms);
 
-/* Rest in ms after a batch that took "elapsed_ms".  Pure. */
-extern int	pace_rest(double elapsed_ms, double ratio);
+/*
+ * Rest in ms after a batch that took "elapsed_ms" and wrote "wal_bytes": "ratio"
+ * times as long, and long enough to write no more than "wal_rate" kB a second
+ * (0: no limit).  Pure.
+ */
+extern int	pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate);
 
 #endif							/* ZDM_PACE_H */

@@ -106,7 +106,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	CommitTransactionCommand();
 	if (range.end - range.begin == batch_blocks)
 		batch_blocks = pace_next_blocks(batch_blocks, elapsed, guc_batch_time);
-	*pause_ms = pace_rest(elapsed, guc_batch_rest);
+	*pause_ms = pace_rest(elapsed, guc_batch_rest, 0, 0);
 	return false;
 }
 

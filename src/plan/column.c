@@ -175,6 +175,24 @@ hint_for_dependent(const char *catalog, const char *contype)
 }
 
 /*
+ * A partition key is noted the other way round: its columns depend on the
+ * table, so that they cannot be dropped without it.
+ */
+static void
+refuse_partition_key(const Column *column, Oid relid, AttrNumber attnum)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	if (QUERY("SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = $1 AND objsubid = $2 "
+			  "AND refclassid = 'pg_class'::regclass AND refobjid = $1 AND refobjsubid = 0 AND deptype = 'i'",
+			  arg_oid(relid), arg_int2(attnum)) > 0)
+		refuse("the partition key", relid, column->name,
+			   "A column of the partition key cannot be renamed online.");
+	query_end(&session);
+}
+
+/*
  * Look at everything that depends on one attribute of one relation, the table
  * or a partition.  Indexes and checks of the table itself go into "column";
  * what a partition inherits from its parent is the parent's matter.
@@ -188,7 +206,8 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 
 	query_begin(&session);
 	n = QUERY("SELECT DISTINCT d.classid::regclass::text, d.objid, d.objsubid::int, "
-			  "pg_describe_object(d.classid, d.objid, d.objsubid), "
+			  "CASE WHEN f.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid) "
+			  "  ELSE pg_describe_object('pg_class'::regclass, f.adrelid, f.adnum) END, "
 			  "coalesce(c.relkind::text, ''), coalesce(o.contype::text, ''), "
 			  "coalesce(c.relispartition OR (o.contype = 'c' AND o.coninhcount > 0) "
 			  "  OR (o.contype <> 'c' AND o.conparentid <> 0), false), "
@@ -213,14 +232,11 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 
 		if (own_default || contype[0] == 'n' || (!is_root && inherited))
 			continue;
-		if (object == relid && strcmp(catalog, "pg_class") == 0)
-		{
-			if (query_int4(row, 3) == 0)
-				refuse("the partition key", relid, column->name,
-					   "A column of the partition key cannot be renamed online.");
+
+		/* the column itself, or, from PostgreSQL 15 on, its expression */
+		if ((object == relid && strcmp(catalog, "pg_class") == 0) || strcmp(catalog, "pg_attrdef") == 0)
 			refuse(psprintf("the generated %s", description), relid, column->name,
 				   "Drop the generated column first, and add it again afterwards.");
-		}
 		if (relkind[0] == RELKIND_SEQUENCE && is_root)
 		{
 			sequence_load(column, object, query_bool(row, 9));
@@ -360,6 +376,7 @@ column_load(Oid relid, const char *name)
 	{
 		Oid			member = lfirst_oid(lc);
 
+		refuse_partition_key(column, member, get_attnum(member, name));
 		load_dependents(column, member, get_attnum(member, name));
 		if (member != relid)
 			refuse_partition_settings(column, member);

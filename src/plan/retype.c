@@ -87,24 +87,42 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using)
 	Oid			owner = owner_of(relid);
 	Oid			user;
 	int			context;
-	bool		rewrites;
+	ErrorData  *error = NULL;
+	volatile bool rewrites = true;
 
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 
 	/*
 	 * As the owner: functions in defaults and index expressions are the owner's
-	 * and run with nobody else's rights.  An error leaves the identity to the
-	 * abort of the caller's transaction.
+	 * and run with nobody else's rights.
 	 */
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
-	rewrites = probe(relid, column, type, using, caller);
-	RollbackAndReleaseCurrentSubTransaction();
+	PG_TRY();
+	{
+		rewrites = probe(relid, column, type, using, caller);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		/* a subtransaction is ours to end before the error goes on */
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = resources;
 	SetUserIdAndSecContext(user, context);
+	if (error != NULL)
+	{
+		/* what was run, on a table of ours, says nothing to the caller */
+		error->context = NULL;
+		ReThrowError(error);
+	}
 	return rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
 }

@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/shmem.h"
+#include "ddl/guard.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -382,6 +383,8 @@ zdm_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	set_settings(id);
+
+	guard_exempt = true;
 
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))

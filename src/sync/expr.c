@@ -525,10 +525,10 @@ expr_can_fail(const SyncExpr *expr)
 	return expr->can_fail;
 }
 
-bool
-expr_is_copy(const SyncExpr *expr)
+AttrNumber
+expr_copies(const SyncExpr *expr)
 {
-	return expr->copied != InvalidAttrNumber;
+	return expr->copied;
 }
 
 Bitmapset *

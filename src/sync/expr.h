@@ -100,8 +100,8 @@ extern void expr_recover(SyncExpr *expr);
 /* Can evaluating it raise an error?  False only where that is certain. */
 extern bool expr_can_fail(const SyncExpr *expr);
 
-/* Is it nothing but the copy of a column? */
-extern bool expr_is_copy(const SyncExpr *expr);
+/* The column that it is nothing but a copy of, or InvalidAttrNumber. */
+extern AttrNumber expr_copies(const SyncExpr *expr);
 
 /* The columns it reads, offset by FirstLowInvalidHeapAttributeNumber. */
 extern Bitmapset *expr_inputs(const SyncExpr *expr);

@@ -286,6 +286,8 @@ load_pair(SyncPair *pair, uint64 row, Relation rel, List *ancestors,
 	load_side(&pair->new_side, new_attnum, rel, ancestors, context);
 	load_exprs(pair, query_text(row, 6), query_text(row, 7),
 			   numbered, rel, context);
+	pair->up_copies = expr_copies(pair->up);
+	pair->down_copies = expr_copies(pair->down);
 	pair->new_decides = strcmp(query_text(row, 8), "new") == 0;
 	pair->on_conflict = read_on_conflict(query_text(row, 9));
 	pair->reversible = query_bool(row, 10);
@@ -407,6 +409,7 @@ pair_error_context(void *arg)
 			   (long long) pair->migration);
 }
 
+/* The value of a side that is not a copy of the other. */
 static Datum
 compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 			  bool *isnull)
@@ -420,8 +423,6 @@ compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 	};
 	Datum		value;
 
-	if (expr_is_copy(expr))
-		return expr_eval(expr, slot, isnull);
 	error_context_stack = &callback;
 	value = expr_eval(expr, slot, isnull);
 	error_context_stack = callback.previous;
@@ -431,12 +432,16 @@ compute_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 Datum
 pair_new_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 {
+	if (pair->up_copies != InvalidAttrNumber)
+		return slot_getattr(slot, pair->up_copies, isnull);
 	return compute_value(pair, PAIR_UP, slot, isnull);
 }
 
 Datum
 pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 {
+	if (pair->down_copies != InvalidAttrNumber)
+		return slot_getattr(slot, pair->down_copies, isnull);
 	return compute_value(pair, PAIR_DOWN, slot, isnull);
 }
 
@@ -468,7 +473,9 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 
 	if (!expr_can_fail(expr))
 	{
-		*value = compute_value(pair, direction, slot, isnull);
+		*value = direction == PAIR_UP ?
+			pair_new_value(pair, slot, isnull) :
+			pair_old_value(pair, slot, isnull);
 		return true;
 	}
 

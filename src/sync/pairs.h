@@ -41,6 +41,8 @@ typedef struct SyncPair
 	PairSide	new_side;
 	SyncExpr   *up;
 	SyncExpr   *down;
+	AttrNumber	up_copies;		/* the column that up only copies, or 0 */
+	AttrNumber	down_copies;
 	bool		new_decides;	/* the new side is the authoritative one */
 	bool		reversible;
 	OnConflict	on_conflict;

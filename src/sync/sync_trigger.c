@@ -36,6 +36,10 @@ typedef struct SyncCall
 	bool		asked[2];		/* by is_insert: the two below are filled in */
 	StmtCols	verdict[2];
 	const Bitmapset *inserted;	/* what an INSERT named */
+
+	/* room for one row that is changed; rows come one at a time */
+	Datum	   *values;
+	bool	   *nulls;
 } SyncCall;
 
 /* One row on its way through. */
@@ -47,8 +51,7 @@ typedef struct SyncRow
 	HeapTuple	tuple;			/* as it came */
 	TupleTableSlot *slot;		/* the same */
 	TupleTableSlot *before;		/* UPDATE: the row as it was */
-	Datum	   *values;			/* the row as it goes; NULL: as it came */
-	bool	   *nulls;
+	bool		changed;		/* the row goes as call->values, nulls have it */
 } SyncRow;
 
 PG_FUNCTION_INFO_V1(zdm_sync);
@@ -79,7 +82,14 @@ get_call(FunctionCallInfo fcinfo, Relation rel)
 
 	if (call == NULL)
 	{
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(SyncCall));
+		int			natts = RelationGetDescr(rel)->natts;
+
+		call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
+								  MAXALIGN(sizeof(SyncCall)) +
+								  (sizeof(Datum) + sizeof(bool)) * natts);
+		memset(call, 0, sizeof(SyncCall));
+		call->values = (Datum *) ((char *) call + MAXALIGN(sizeof(SyncCall)));
+		call->nulls = (bool *) (call->values + natts);
 		fcinfo->flinfo->fn_extra = call;
 	}
 	if (call->generation != pairs_generation())
@@ -225,24 +235,25 @@ set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
 	bool		had_null;
 	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
 
-	if (isnull ? had_null : (!had_null && pair_same_value(side, had, false, value, false)))
+	if (pair_same_value(side, had, had_null, value, isnull))
 		return;
-	if (row->values == NULL)
+	if (!row->changed)
 	{
 		slot_getallattrs(row->slot);
-		row->values = palloc(sizeof(Datum) * natts);
-		row->nulls = palloc(sizeof(bool) * natts);
-		memcpy(row->values, row->slot->tts_values, sizeof(Datum) * natts);
-		memcpy(row->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+		memcpy(row->call->values, row->slot->tts_values, sizeof(Datum) * natts);
+		memcpy(row->call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+		row->changed = true;
 	}
-	row->values[side->attnum - 1] = value;
-	row->nulls[side->attnum - 1] = isnull;
+	row->call->values[side->attnum - 1] = value;
+	row->call->nulls[side->attnum - 1] = isnull;
 }
 
 /* Must the write go through even if this side cannot be computed? */
 static bool
 may_fail(SyncPair *pair, PairDirection direction)
 {
+	if (!expr_can_fail(direction == PAIR_UP ? pair->up : pair->down))
+		return false;
 	if (direction == PAIR_UP)
 		return !pair->new_decides && !pair->new_side.notnull;
 	return pair->new_decides || !pair->reversible;
@@ -388,7 +399,7 @@ static HeapTuple
 form_tuple(SyncRow *row)
 {
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(row->trigdata->tg_relation),
-										row->values, row->nulls);
+										row->call->values, row->call->nulls);
 
 	tuple->t_self = row->tuple->t_self;
 	tuple->t_tableOid = row->tuple->t_tableOid;
@@ -416,5 +427,5 @@ zdm_sync(PG_FUNCTION_ARGS)
 	set = row.call->set;
 	for (int i = 0; i < set->npairs; i++)
 		sync_pair(fcinfo, &row, &set->pairs[i]);
-	return PointerGetDatum(row.values ? form_tuple(&row) : row.tuple);
+	return PointerGetDatum(row.changed ? form_tuple(&row) : row.tuple);
 }

@@ -14,7 +14,7 @@ workplace_open() {
 	WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/$1.XXXXXX")
 	trap workplace_close EXIT
 	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	trap 'exit 143' TERM HUP PIPE
 	choose_user
 	mkdir "$WORK/tree" "$WORK/tmp"
 	tar -C "$2" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
@@ -69,21 +69,29 @@ inside() {
 	cd "$WORK/tree" || return
 	if [ -n "$RUN_AS" ]; then
 		setpriv --reuid "$RUN_AS" --regid "$(id -g "$RUN_AS")" --init-groups \
-			env -i "${environment[@]}" "$@"
+			env -i --default-signal=INT "${environment[@]}" "$@"
 	else
-		env -i "${environment[@]}" "$@"
+		env -i --default-signal=INT "${environment[@]}" "$@"
 	fi
 }
 
-# workplace_close: stop every server started below WORK and whatever else is
-# left of what ran inside, then remove WORK, unless ZDM_KEEP asks to keep it.
+# workplace_run COMMAND...: run it inside, and be ready to be told to stop
+# meanwhile: bash hears a signal while it waits, not while a command runs.
+workplace_run() {
+	inside "$@" &
+	wait $!
+}
+
+# workplace_close: end what is left of what ran inside, stop every server below
+# WORK, then remove WORK, unless ZDM_KEEP asks to keep it.
 workplace_close() {
 	local pid_file
-	trap - EXIT INT TERM HUP
+	trap - EXIT INT
+	trap '' TERM HUP PIPE
+	kill_leftovers
 	while IFS= read -r pid_file; do
 		inside pg_ctl stop -s -w -m immediate -D "${pid_file%/*}" >/dev/null 2>&1
 	done < <(find "$WORK" -name postmaster.pid 2>/dev/null)
-	kill_leftovers
 	cd / || return
 	if [ -n "${ZDM_KEEP:-}" ]; then
 		say "kept: $WORK"
@@ -93,13 +101,17 @@ workplace_close() {
 }
 
 # kill_leftovers: a process that ran inside has WORK in its environment, and
-# that name is nobody else's.
+# that name is nobody else's.  Servers are stopped in better order than this.
 kill_leftovers() {
 	local environ pid
 	for environ in /proc/[0-9]*/environ; do
 		if grep -qzxF "WORK=$WORK" "$environ" 2>/dev/null; then
 			pid=${environ#/proc/}
-			kill -KILL "${pid%/*}" 2>/dev/null
+			pid=${pid%/*}
+			case $(readlink "/proc/$pid/exe") in
+				*/postgres) ;;
+				*) kill -KILL "$pid" 2>/dev/null ;;
+			esac
 		fi
 	done
 }

@@ -1,0 +1,532 @@
+/*-------------------------------------------------------------------------
+ *
+ * check.c
+ *		zdm.check(): judge DDL text without running it.
+ *
+ * The same rules as the guard's judge each statement; the facts are kept, so
+ * that each finds the catalog as the earlier ones would have left it.  What
+ * a rollback takes back is had by judging again, silently, what is left.
+ *
+ * What a DO block, a procedure or a function would do depends on its branches.
+ * So its code is run, in a read-only subtransaction that is rolled back, while
+ * the guard hands its DDL to the rules instead of running it; no query that
+ * writes and no volatile built-in function is run.  If that stops the code, a
+ * caution says how far it could be followed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "commands/defrem.h"
+#include "ddl/check.h"
+#include "ddl/facts_query.h"
+#include "ddl/guard.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+typedef struct CheckStatement
+{
+	int			number;
+	Node	   *node;
+	const char *sql;
+} CheckStatement;
+
+typedef struct CheckSavepoint
+{
+	const char *name;
+	int			done;			/* statements that came before it */
+} CheckSavepoint;
+
+typedef struct Check
+{
+	MemoryContext mcxt;
+	Facts	   *facts;
+	int			statement;		/* the one being judged */
+	bool		in_block;
+	bool		silent;			/* judging again after a rollback */
+	int			followed;		/* inside a DO block or a function */
+	List	   *done;			/* CheckStatement */
+	List	   *savepoints;
+	List	   *contracts;		/* of the open transaction */
+	List	   *findings;		/* CheckFinding */
+} Check;
+
+static object_access_hook_type prev_object_access = NULL;
+static Check *following = NULL;
+
+static void check_statement(Check *check, CheckStatement *stmt);
+
+static void
+add_findings(Check *check, List *findings)
+{
+	ListCell   *lc;
+
+	foreach(lc, check->silent ? NIL : findings)
+	{
+		CheckFinding *added = palloc(sizeof(CheckFinding));
+
+		added->statement = check->statement;
+		added->finding = (Finding *) lfirst(lc);
+		check->findings = lappend(check->findings, added);
+	}
+}
+
+static void
+add_caution(Check *check, const char *object, char *detail)
+{
+	Finding    *finding = palloc0(sizeof(Finding));
+
+	finding->rule = RULE_NOT_JUDGED;
+	finding->object = pstrdup(object);
+	finding->detail = detail;
+	add_findings(check, list_make1(finding));
+}
+
+/* What the open transaction keeps others from; NULL if nothing. */
+static FactRelation *
+strongly_held(Facts *facts)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts->relations)
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		if (rules_is_strong(rel, rel->held))
+			return rel;
+	}
+	return NULL;
+}
+
+static void
+end_transaction(Check *check)
+{
+	ListCell   *lc;
+
+	add_findings(check, rules_breaches(check->facts, check->contracts));
+	check->contracts = NIL;
+	check->in_block = false;
+	check->savepoints = NIL;
+	check->facts->enum_labels = NIL;
+	foreach(lc, check->facts->relations)
+		((FactRelation *) lfirst(lc))->held = NoLock;
+}
+
+static void
+start_over(Check *check, int done)
+{
+	List	   *statements = list_truncate(list_copy(check->done), done);
+	int			number = check->statement;
+	ListCell   *lc;
+
+	check->facts = facts_create(true);
+	check->facts->mcxt = check->mcxt;
+	check->contracts = NIL;
+	check->in_block = false;
+	check->done = NIL;
+	check->silent = true;
+	foreach(lc, statements)
+		check_statement(check, (CheckStatement *) lfirst(lc));
+	check->silent = false;
+	check->statement = number;
+}
+
+static void
+roll_back_to(Check *check, const char *name)
+{
+	for (int i = list_length(check->savepoints) - 1; i >= 0; i--)
+	{
+		CheckSavepoint *savepoint = (CheckSavepoint *) list_nth(check->savepoints, i);
+
+		if (strcmp(savepoint->name, name) != 0)
+			continue;
+		check->savepoints = list_truncate(check->savepoints, i + 1);
+		start_over(check, savepoint->done);
+		return;
+	}
+}
+
+static void
+set_savepoint(Check *check, const char *name)
+{
+	CheckSavepoint *savepoint = palloc(sizeof(CheckSavepoint));
+
+	savepoint->name = name;
+	savepoint->done = list_length(check->done);
+	check->savepoints = lappend(check->savepoints, savepoint);
+}
+
+static void
+check_transaction(Check *check, TransactionStmt *stmt)
+{
+	CheckSavepoint *first;
+
+	switch (stmt->kind)
+	{
+		case TRANS_STMT_BEGIN:
+		case TRANS_STMT_START:
+			if (!check->in_block)
+				set_savepoint(check, "");
+			check->in_block = true;
+			break;
+		case TRANS_STMT_SAVEPOINT:
+			set_savepoint(check, stmt->savepoint_name);
+			break;
+		case TRANS_STMT_ROLLBACK_TO:
+			roll_back_to(check, stmt->savepoint_name);
+			break;
+		case TRANS_STMT_ROLLBACK:
+			if (check->savepoints == NIL)
+				break;
+			first = (CheckSavepoint *) linitial(check->savepoints);
+			check->savepoints = NIL;
+			start_over(check, first->done);
+			break;
+		case TRANS_STMT_COMMIT:
+		case TRANS_STMT_PREPARE:
+			end_transaction(check);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Settings that change what later statements mean are put into effect. */
+static void
+check_setting(Check *check, VariableSetStmt *stmt)
+{
+	static const char *const names[] = {
+		"search_path", "timezone", "default_tablespace", "default_table_access_method",
+		"zdm.guard_min_size"
+	};
+
+	for (int i = 0; stmt->name != NULL && i < lengthof(names); i++)
+	{
+		if (pg_strcasecmp(stmt->name, names[i]) == 0)
+		{
+			stmt->is_local = false;
+			ExecSetVariableStmt(stmt, true);
+		}
+	}
+}
+
+typedef struct CheckAttempt
+{
+	Check	   *check;
+	CheckStatement *stmt;
+	Judgement  *judgement;
+} CheckAttempt;
+
+static void
+judge_statement(void *arg)
+{
+	CheckAttempt *attempt = (CheckAttempt *) arg;
+	Check	   *check = attempt->check;
+	FactRelation *held = strongly_held(check->facts);
+
+	check->facts->in_block = check->in_block || check->followed > 0;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	attempt->judgement = rules_judge(check->facts, attempt->stmt->node, attempt->stmt->sql,
+									 held != NULL, held ? facts_name(held) : NULL);
+	PopActiveSnapshot();
+}
+
+static void
+judge_one(Check *check, CheckStatement *stmt)
+{
+	CheckAttempt attempt = {check, stmt, NULL};
+	ErrorData  *error;
+
+	if (!facts_attempt(judge_statement, &attempt, &error))
+	{
+		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
+		return;
+	}
+	add_findings(check, attempt.judgement->findings);
+	check->contracts = list_concat(check->contracts, attempt.judgement->contracts);
+}
+
+/* The guard hands over what the followed code would run. */
+static void
+collect(Node *stmt, const char *sql, void *arg)
+{
+	Check	   *check = (Check *) arg;
+	MemoryContext old = MemoryContextSwitchTo(check->mcxt);
+	CheckStatement *inner = palloc0(sizeof(CheckStatement));
+
+	inner->node = copyObject(stmt);
+	inner->sql = pstrdup(sql);
+	guard_collect(NULL, NULL);
+	judge_one(check, inner);
+	guard_collect(collect, check);
+	MemoryContextSwitchTo(old);
+}
+
+static Oid
+function_language(Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Oid			language = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
+		ReleaseSysCache(tuple);
+	}
+	return language;
+}
+
+/* No code that PostgreSQL calls volatile and that is not written in SQL or a PL is run. */
+static void
+refuse_volatile(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (prev_object_access != NULL)
+		prev_object_access(access, classid, objectid, subid, arg);
+	if (following == NULL || access != OAT_FUNCTION_EXECUTE ||
+		func_volatile(objectid) != PROVOLATILE_VOLATILE)
+		return;
+	if (function_language(objectid) == INTERNALlanguageId ||
+		function_language(objectid) == ClanguageId)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("function %s is volatile, and not run by zdm.check()", get_func_name(objectid))));
+}
+
+static void
+run_followed(void *arg)
+{
+	CheckAttempt *attempt = (CheckAttempt *) arg;
+
+	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	SPI_execute(attempt->stmt->sql, false, 0);
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
+static void
+parse_one(void *arg)
+{
+	CheckStatement *stmt = (CheckStatement *) arg;
+	List	   *parsed = raw_parser(stmt->sql, RAW_PARSE_DEFAULT);
+
+	if (list_length(parsed) == 1)
+		stmt->node = linitial_node(RawStmt, parsed)->stmt;
+}
+
+/*
+ * What the followed code was about to run when it missed what earlier DDL of
+ * it would have made.
+ */
+static void
+judge_stopping_query(Check *check, ErrorData *error)
+{
+	CheckStatement *inner = palloc0(sizeof(CheckStatement));
+	ErrorData  *parse_error;
+
+	inner->sql = error->internalquery;
+	if (inner->sql == NULL ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+		return;
+	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
+		judge_one(check, inner);
+}
+
+static void
+follow(Check *check, CheckStatement *stmt)
+{
+	CheckAttempt attempt = {check, stmt, NULL};
+	ErrorData  *error = NULL;
+	volatile bool done = false;
+
+	check->followed++;
+	guard_collect(collect, check);
+	following = check;
+	PG_TRY();
+	{
+		done = facts_attempt(run_followed, &attempt, &error);
+	}
+	PG_FINALLY();
+	{
+		guard_collect(NULL, NULL);
+		following = NULL;
+		check->followed--;
+	}
+	PG_END_TRY();
+	if (done)
+		return;
+	check->followed++;
+	judge_stopping_query(check, error);
+	check->followed--;
+	add_caution(check, "code", psprintf("It could be followed only until this error: %s.", error->message));
+}
+
+static bool
+calls_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+		return true;
+	return raw_expression_tree_walker(node, calls_function, context);
+}
+
+/* Is this code, which may hold DDL of its own? */
+static bool
+is_code(Node *node)
+{
+	SelectStmt *select = (SelectStmt *) node;
+
+	if (IsA(node, DoStmt) || IsA(node, CallStmt))
+		return true;
+	return IsA(node, SelectStmt) && select->op == SETOP_NONE && select->fromClause == NIL &&
+		select->intoClause == NULL && calls_function((Node *) select->targetList, NULL);
+}
+
+static bool
+moves_sequence(Node *node, bool *found)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall) && strcmp(strVal(llast(((FuncCall *) node)->funcname)), "setval") == 0)
+		*found = true;
+	return raw_expression_tree_walker(node, moves_sequence, found);
+}
+
+static void
+check_statement(Check *check, CheckStatement *stmt)
+{
+	check->statement = stmt->number;
+	if (IsA(stmt->node, TransactionStmt))
+		check_transaction(check, (TransactionStmt *) stmt->node);
+	else if (IsA(stmt->node, VariableSetStmt))
+		check_setting(check, (VariableSetStmt *) stmt->node);
+	else
+	{
+		if (IsA(stmt->node, SelectStmt))
+			moves_sequence(stmt->node, &check->facts->sequences_set);
+		judge_one(check, stmt);
+		if (is_code(stmt->node))
+			follow(check, stmt);
+		if (!check->in_block)
+			end_transaction(check);
+	}
+	check->done = lappend(check->done, stmt);
+}
+
+static char *
+raw_text(const char *ddl, RawStmt *raw)
+{
+	const char *start = ddl + raw->stmt_location;
+	int			length = raw->stmt_len > 0 ? raw->stmt_len : (int) strlen(start);
+
+	while (length > 0 && isspace((unsigned char) *start))
+		start++, length--;
+	return pnstrdup(start, length);
+}
+
+List *
+check_text(const char *ddl)
+{
+	Check		check = {.mcxt = CurrentMemoryContext};
+	List	   *statements = raw_parser(ddl, RAW_PARSE_DEFAULT);
+	int			nest_level = NewGUCNestLevel();
+	int			number = 0;
+	ListCell   *lc;
+
+	check.facts = facts_create(true);
+	check.facts->mcxt = check.mcxt;
+	foreach(lc, statements)
+	{
+		RawStmt    *raw = (RawStmt *) lfirst(lc);
+		CheckStatement *stmt = palloc(sizeof(CheckStatement));
+
+		CHECK_FOR_INTERRUPTS();
+		stmt->number = ++number;
+		stmt->node = raw->stmt;
+		stmt->sql = raw_text(ddl, raw);
+		check_statement(&check, stmt);
+	}
+	end_transaction(&check);
+	AtEOXact_GUC(false, nest_level);
+	return check.findings;
+}
+
+void
+check_init(void)
+{
+	prev_object_access = object_access_hook;
+	object_access_hook = refuse_volatile;
+}
+
+static Tuplestorestate *
+result_store(FunctionCallInfo fcinfo, TupleDesc *desc)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	Tuplestorestate *store;
+
+	if (rsinfo == NULL || !IsA(rsinfo, ReturnSetInfo) || !(rsinfo->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.check() must be called where a set is accepted")));
+	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "zdm.check() must return a row type");
+	*desc = CreateTupleDescCopy(*desc);
+	store = tuplestore_begin_heap(true, false, work_mem);
+	rsinfo->returnMode = SFRM_Materialize;
+	rsinfo->setResult = store;
+	rsinfo->setDesc = *desc;
+	MemoryContextSwitchTo(old);
+	return store;
+}
+
+PG_FUNCTION_INFO_V1(zdm_check);
+
+Datum
+zdm_check(PG_FUNCTION_ARGS)
+{
+	char	   *ddl = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	TupleDesc	desc;
+	Tuplestorestate *store = result_store(fcinfo, &desc);
+	ListCell   *lc;
+
+	foreach(lc, check_text(ddl))
+	{
+		CheckFinding *found = (CheckFinding *) lfirst(lc);
+		Finding    *finding = found->finding;
+		Datum		values[7];
+		bool		nulls[7] = {0};
+
+		values[0] = Int32GetDatum(found->statement);
+		values[1] = CStringGetTextDatum(finding->rule);
+		values[2] = CStringGetTextDatum(finding->unsafe ? "unsafe" : "caution");
+		values[3] = CStringGetTextDatum(finding->object);
+		values[4] = CStringGetTextDatum(rules_lock_name(finding->lock));
+		nulls[4] = finding->lock == NoLock;
+		values[5] = CStringGetTextDatum(finding->detail);
+		if (finding->hint != NULL)
+			values[6] = CStringGetTextDatum(finding->hint);
+		nulls[6] = finding->hint == NULL;
+		tuplestore_putvalues(store, desc, values, nulls);
+	}
+	return (Datum) 0;
+}

@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract.c
+ *		What running applications count on of a relation.
+ *
+ * The clients of a relation are the roles that its privileges name.  What a
+ * client can do is computed with everything that PostgreSQL would consult:
+ * privileges, row security, the sequences that an INSERT draws from, and for
+ * a view the rights of the role that its query is checked as.  Only what the
+ * client could do before and cannot do afterwards is a breach.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
+#include "commands/sequence.h"
+#include "ddl/contract.h"
+#include "ddl/facts_catalog.h"
+#include "ddl/facts_query.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+#define CLIENT_PRIVILEGES (ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE)
+
+typedef struct ContractColumn
+{
+	char	   *name;
+	bool		filled_in;		/* an INSERT leaves it out and gets a value */
+	bool		given;			/* an INSERT may give a value */
+} ContractColumn;
+
+/* Does an INSERT that leaves the column out get a value, by design? */
+static bool
+is_filled_in(const FactColumn *col)
+{
+	return col->identity != '\0' || col->generated != '\0' || col->serial;
+}
+
+static bool
+can_be_given(const FactColumn *col)
+{
+	return col->identity != ATTRIBUTE_IDENTITY_ALWAYS && col->generated == '\0';
+}
+
+static bool
+can_be_left_out(const FactColumn *col)
+{
+	return !col->notnull || col->has_default || is_filled_in(col);
+}
+
+/* Does a permissive policy let the role do what the privilege bit stands for? */
+static bool
+policy_permits(FactRelation *rel, Oid role, AclMode privilege)
+{
+	ListCell   *lc;
+	char		command = privilege == ACL_SELECT ? ACL_SELECT_CHR :
+		privilege == ACL_INSERT ? ACL_INSERT_CHR :
+		privilege == ACL_UPDATE ? ACL_UPDATE_CHR : ACL_DELETE_CHR;
+
+	foreach(lc, rel->policies)
+	{
+		FactPolicy *policy = (FactPolicy *) lfirst(lc);
+		ListCell   *lr;
+
+		if (!policy->permissive || (policy->command != '*' && policy->command != command))
+			continue;
+		foreach(lr, policy->roles)
+		{
+			Oid			target = lfirst_oid(lr);
+
+			if (target == ACL_ID_PUBLIC ||
+				(role != ACL_ID_PUBLIC && has_privs_of_role(role, target)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Can the role use every sequence that fills in a column? */
+static bool
+sequences_usable(Facts *facts, FactRelation *rel, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->columns)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+		FactRelation *seq = NULL;
+
+		if (col->dropped || !col->serial)
+			continue;
+		if (OidIsValid(col->sequence))
+			seq = facts_by_oid(facts, col->sequence);
+		else if (col->sequence_name != NULL)
+			seq = facts_find_name(facts, rel->schema, col->sequence_name);
+		if (seq != NULL &&
+			!facts_has_privileges(facts, seq, role, ACL_USAGE) &&
+			!facts_has_privileges(facts, seq, role, ACL_UPDATE))
+			return false;
+	}
+	return true;
+}
+
+static AclMode
+row_security_permits(FactRelation *rel, Oid role)
+{
+	AclMode		permitted = 0;
+
+	if (!rel->row_security ||
+		(role != ACL_ID_PUBLIC && (has_privs_of_role(role, rel->owner) ||
+								   has_bypassrls_privilege(role))))
+		return CLIENT_PRIVILEGES;
+	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+	{
+		if ((bit & CLIENT_PRIVILEGES) && policy_permits(rel, role, bit))
+			permitted |= bit;
+	}
+	return permitted;
+}
+
+/* What the role can really do with the relation. */
+static AclMode
+client_abilities(Facts *facts, FactRelation *rel, Oid role)
+{
+	AclMode		can = 0;
+
+	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+	{
+		if ((bit & CLIENT_PRIVILEGES) && facts_has_privileges(facts, rel, role, bit))
+			can |= bit;
+	}
+	can &= row_security_permits(rel, role);
+	if ((can & ACL_INSERT) && !sequences_usable(facts, rel, role))
+		can &= ~ACL_INSERT;
+	if (rel->kind == RELKIND_VIEW)
+		can &= facts_view_permits(facts, rel, role);
+	return can;
+}
+
+/* Would a published UPDATE or DELETE find the key it has to publish? */
+static bool
+identifies_rows(Facts *facts, FactRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_tree(facts, rel, true))
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+
+		if (member->kind == RELKIND_RELATION && facts_publishes_changes(facts, member) &&
+			!facts_replica_identity_ok(facts, member))
+			return false;
+	}
+	return true;
+}
+
+static List *
+contract_columns(FactRelation *rel)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rel->columns)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+		ContractColumn *promised;
+
+		if (col->dropped)
+			continue;
+		promised = palloc0(sizeof(ContractColumn));
+		promised->name = pstrdup(col->name);
+		promised->filled_in = is_filled_in(col);
+		promised->given = can_be_given(col);
+		columns = lappend(columns, promised);
+	}
+	return columns;
+}
+
+static List *
+contract_clients(Facts *facts, FactRelation *rel)
+{
+	List	   *clients = NIL;
+	ListCell   *lc;
+
+	facts_access(facts, rel);
+	foreach(lc, rel->grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+		FactGrant  *client = palloc0(sizeof(FactGrant));
+
+		client->role = grant->role;
+		client->privileges = client_abilities(facts, rel, grant->role);
+		clients = lappend(clients, client);
+	}
+	return clients;
+}
+
+Contract *
+contract_take(Facts *facts, FactRelation *rel)
+{
+	Contract   *contract;
+
+	if (rel->fresh || rel->gone || rel->is_child)
+		return NULL;
+	if (rel->kind != RELKIND_RELATION && rel->kind != RELKIND_PARTITIONED_TABLE &&
+		rel->kind != RELKIND_VIEW && rel->kind != RELKIND_MATVIEW &&
+		rel->kind != RELKIND_FOREIGN_TABLE && rel->kind != RELKIND_SEQUENCE)
+		return NULL;
+
+	contract = palloc0(sizeof(Contract));
+	contract->oid = rel->oid;
+	contract->schema = pstrdup(rel->schema);
+	contract->name = pstrdup(rel->name);
+	facts_detail(facts, rel);
+	if (rel->kind != RELKIND_SEQUENCE)
+	{
+		contract->columns = contract_columns(rel);
+		contract->identifies_rows = identifies_rows(facts, rel);
+		contract->sequence_value = facts_sequence_value(facts, rel);
+	}
+	contract->clients = contract_clients(facts, rel);
+	return contract;
+}
+
+Contract *
+contract_take_function(const char *identity)
+{
+	Contract   *contract = palloc0(sizeof(Contract));
+
+	contract->function = pstrdup(identity);
+	return contract;
+}
+
+char *
+contract_object(const Contract *contract)
+{
+	if (contract->function != NULL)
+		return contract->function;
+	return quote_qualified_identifier(contract->schema, contract->name);
+}
+
+static char *
+column_breach(FactRelation *rel, const Contract *contract)
+{
+	ListCell   *lc;
+
+	foreach(lc, contract->columns)
+	{
+		ContractColumn *promised = (ContractColumn *) lfirst(lc);
+		FactColumn *col = facts_column(rel, promised->name);
+
+		if (col == NULL)
+			return psprintf("%s no longer has a column %s",
+							facts_name(rel), quote_identifier(promised->name));
+		if (promised->filled_in && !can_be_left_out(col))
+			return psprintf("an INSERT into %s that leaves out column %s, which is filled in today, would fail",
+							facts_name(rel), quote_identifier(promised->name));
+		if (promised->given && !promised->filled_in && !can_be_given(col))
+			return psprintf("an INSERT into %s that gives a value for column %s would fail",
+							facts_name(rel), quote_identifier(promised->name));
+	}
+	return NULL;
+}
+
+static bool
+promised_column(const Contract *contract, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, contract->columns)
+	{
+		if (strcmp(((ContractColumn *) lfirst(lc))->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A column that clients do not know, and that must be given a value. */
+static char *
+required_column_breach(FactRelation *rel, const Contract *contract)
+{
+	ListCell   *lc;
+
+	if (contract->columns == NIL || rel->kind == RELKIND_VIEW)
+		return NULL;
+	foreach(lc, rel->columns)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+
+		if (!col->dropped && !can_be_left_out(col) && !promised_column(contract, col->name))
+			return psprintf("running applications do not give a value for the NOT NULL column %s of %s, which has no default",
+							quote_identifier(col->name), facts_name(rel));
+	}
+	return NULL;
+}
+
+static const char *
+privilege_words(AclMode mode)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	if (mode & ACL_SELECT)
+		appendStringInfoString(&buf, ", SELECT");
+	if (mode & ACL_INSERT)
+		appendStringInfoString(&buf, ", INSERT");
+	if (mode & ACL_UPDATE)
+		appendStringInfoString(&buf, ", UPDATE");
+	if (mode & ACL_DELETE)
+		appendStringInfoString(&buf, ", DELETE");
+	return buf.data + (buf.len > 2 ? 2 : 0);
+}
+
+static char *
+client_breach(Facts *facts, FactRelation *rel, const Contract *contract)
+{
+	ListCell   *lc;
+
+	foreach(lc, contract->clients)
+	{
+		FactGrant  *client = (FactGrant *) lfirst(lc);
+		AclMode		lost;
+
+		if (client->role != ACL_ID_PUBLIC && GetUserNameFromId(client->role, true) == NULL)
+			continue;
+		lost = client->privileges & ~client_abilities(facts, rel, client->role);
+		if (lost == 0)
+			continue;
+		return psprintf("%s can no longer do this on %s: %s",
+						client->role == ACL_ID_PUBLIC ? "PUBLIC" :
+						psprintf("role %s", quote_identifier(GetUserNameFromId(client->role, false))),
+						facts_name(rel), privilege_words(lost));
+	}
+	return NULL;
+}
+
+/*
+ * Another table has taken the name, and its own sequence starts before the
+ * values that the old one's gave.
+ */
+static bool
+sequence_behind(Facts *facts, FactRelation *rel, const Contract *contract)
+{
+	int64		value = facts_sequence_value(facts, rel);
+
+	return value >= 0 && value < contract->sequence_value;
+}
+
+char *
+contract_breach(Facts *facts, const Contract *contract)
+{
+	FactRelation *rel;
+	char	   *breach;
+
+	if (contract->function != NULL)
+		return facts_function_exists(facts, contract->function) ? NULL :
+			psprintf("%s no longer exists under this name", contract->function);
+	rel = facts_find_name(facts, contract->schema, contract->name);
+	if (rel == NULL)
+		return psprintf("%s no longer exists under this name", contract_object(contract));
+	facts_detail(facts, rel);
+	if ((breach = column_breach(rel, contract)) != NULL)
+		return breach;
+	if ((breach = required_column_breach(rel, contract)) != NULL)
+		return breach;
+	if ((breach = client_breach(facts, rel, contract)) != NULL)
+		return breach;
+	if (contract->columns != NIL && contract->identifies_rows && !identifies_rows(facts, rel))
+		return psprintf("%s is published and has no replica identity: every UPDATE and DELETE would fail",
+						facts_name(rel));
+	if (contract->columns != NIL && contract->sequence_value > 0 &&
+		sequence_behind(facts, rel, contract))
+		return psprintf("the sequence that fills in a key of %s is behind the values in use: an INSERT would meet duplicate keys",
+						facts_name(rel));
+	return NULL;
+}

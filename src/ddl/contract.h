@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * contract.h
+ *		What running applications count on of a relation.
+ *
+ * A contract is taken before a statement touches a relation and looked at
+ * again afterwards: at once for a statement on its own, at the end of the
+ * transaction otherwise, since a view that is dropped and made again, with its
+ * grants, in one transaction harms nobody.  One comparison thus covers renames,
+ * drops, revokes, row security, publications and columns that an INSERT can no
+ * longer do without.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_CONTRACT_H
+#define ZDM_CONTRACT_H
+
+#include "ddl/facts.h"
+
+typedef struct Contract
+{
+	Oid			oid;			/* the relation that it was taken from */
+	char	   *schema;
+	char	   *name;
+	char	   *function;		/* a function's identity; then nothing else is set */
+	List	   *columns;		/* ContractColumn */
+	List	   *clients;		/* FactGrant: role and what it can really do */
+	bool		identifies_rows;	/* published UPDATE and DELETE work */
+	int64		sequence_value; /* the largest value its own sequences gave, or -1 */
+} Contract;
+
+/*
+ * The contract of a relation, in the current memory context; NULL when no
+ * application can depend on it: a temporary relation, one made by this text or
+ * transaction, a partition, an index.
+ */
+extern Contract *contract_take(Facts *facts, FactRelation *rel);
+
+/* The contract of a function: that it is there. */
+extern Contract *contract_take_function(const char *identity);
+
+/* What the contract is about, as a user writes it. */
+extern char *contract_object(const Contract *contract);
+
+/*
+ * Why the contract no longer holds, as a sentence in the current memory
+ * context; NULL when it does.
+ */
+extern char *contract_breach(Facts *facts, const Contract *contract);
+
+#endif							/* ZDM_CONTRACT_H */

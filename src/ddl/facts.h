@@ -1,0 +1,202 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts.h
+ *		The catalog as one DDL statement finds it.
+ *
+ * Rules must be able to judge a statement that stands behind others that have
+ * not run (zdm.check) exactly as they judge one that is about to run (the
+ * guard).  So they never look at a Relation: they look at these structures,
+ * which are filled from the live catalog at first use, and which the rules
+ * change as the statement would.  The guard throws them away after one
+ * statement; zdm.check keeps them to the end of the text.
+ *
+ * Sizes come from the storage manager, not from statistics.  Nothing here
+ * takes more than ACCESS SHARE on a user's relation.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_FACTS_H
+#define ZDM_FACTS_H
+
+#include "access/attnum.h"
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+#include "storage/block.h"
+#include "storage/lockdefs.h"
+
+/* A column, in attribute order; one dropped by the text keeps its place. */
+typedef struct FactColumn
+{
+	char	   *name;
+	AttrNumber	attnum;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	bool		notnull;
+	bool		has_default;
+	bool		serial;			/* the default draws from a sequence */
+	Oid			sequence;		/* that sequence; InvalidOid when the text made it */
+	char	   *sequence_name;	/* its name then */
+	char		identity;		/* attidentity */
+	char		generated;		/* attgenerated */
+	bool		fresh;			/* added by this text or transaction */
+	bool		dropped;
+} FactColumn;
+
+typedef struct FactConstraint
+{
+	char	   *name;
+	Oid			oid;			/* InvalidOid when the text added it */
+	char		type;			/* contype */
+	bool		valid;
+	bool		enforced;
+	bool		no_inherit;
+	Node	   *expr;			/* CHECK: over Vars of varno 1 */
+	List	   *columns;		/* attribute numbers, an integer list */
+	char	   *index;			/* name of its index, or NULL */
+	Oid			referenced;		/* FOREIGN KEY: the other table */
+	bool		dropped;
+} FactConstraint;
+
+typedef struct FactIndex
+{
+	char	   *name;
+	Oid			oid;			/* InvalidOid when the text made it */
+	Oid			am;
+	bool		unique;
+	bool		primary;
+	bool		exclusion;
+	bool		valid;
+	bool		immediate;
+	bool		replica_identity;
+	int			nkeys;
+	int			ncolumns;
+	AttrNumber *columns;		/* 0 for an expression */
+	Oid		   *opclasses;		/* of the key columns */
+	Oid		   *collations;
+	List	   *exprs;
+	List	   *predicate;
+	Oid			tablespace;
+	BlockNumber blocks;
+	bool		fresh;
+	bool		dropped;
+} FactIndex;
+
+typedef struct FactGrant
+{
+	Oid			role;			/* ACL_ID_PUBLIC for everyone */
+	AclMode		privileges;
+} FactGrant;
+
+typedef struct FactPolicy
+{
+	char	   *name;
+	char		command;		/* '*' or an ACL letter, as in pg_policy */
+	bool		permissive;
+	List	   *roles;			/* an Oid list; ACL_ID_PUBLIC for everyone */
+} FactPolicy;
+
+typedef struct FactRelation
+{
+	Oid			oid;			/* InvalidOid when the text made it */
+	char	   *schema;
+	char	   *name;
+	char		kind;			/* relkind */
+	char		persistence;
+	bool		fresh;			/* made by this text or transaction, or temporary */
+	bool		gone;			/* dropped by the text */
+	bool		is_partition;
+	bool		is_child;		/* of inheritance or partitioning */
+	Oid			owner;
+	Oid			am;
+	Oid			tablespace;		/* 0: the database's */
+	Oid			heap;			/* an index's table */
+	BlockNumber heap_blocks;	/* its own main fork */
+	uint64		total_blocks;	/* with TOAST */
+	double		rows_added;		/* by earlier statements of the text */
+	char		replica_identity;
+	bool		row_security;
+	bool		populated;
+	bool		published;		/* the text publishes its UPDATEs or DELETEs */
+	bool		invoker;		/* a view that is checked as its reader */
+	SelectStmt *query;			/* a view that the text made */
+	bool		changed;		/* the text changed its columns or its name */
+	LOCKMODE	held;			/* taken by earlier statements of the transaction */
+	bool		detailed;		/* the lists below are filled */
+	List	   *columns;
+	List	   *constraints;
+	List	   *indexes;
+	bool		children_known;
+	List	   *children;		/* FactRelation, one level */
+	bool		access_known;
+	List	   *grants;
+	List	   *policies;
+} FactRelation;
+
+typedef struct Facts
+{
+	MemoryContext mcxt;			/* everything lives here */
+	bool		simulated;		/* zdm.check: statements are not run */
+	bool		in_block;		/* inside a transaction block or a function */
+	List	   *relations;		/* FactRelation */
+	bool		sequences_set;	/* the text moves sequences itself */
+	List	   *functions;		/* identities of functions that the text made */
+	List	   *enum_labels;	/* strings added to enums by this transaction */
+} Facts;
+
+/* An empty set of facts in a memory context of its own under the current one. */
+extern Facts *facts_create(bool simulated);
+
+/*
+ * The relation of that name, resolved as PostgreSQL would after the text's
+ * earlier statements; NULL if there is none.
+ */
+extern FactRelation *facts_find(Facts *facts, const RangeVar *rv);
+extern FactRelation *facts_find_name(Facts *facts, const char *schema, const char *name);
+
+/* The relation with that OID; NULL if there is none (any more). */
+extern FactRelation *facts_by_oid(Facts *facts, Oid relid);
+
+/* A relation that a statement would create; its schema as PostgreSQL would choose it. */
+extern FactRelation *facts_add(Facts *facts, const RangeVar *rv, char kind);
+
+/* The schema in which "rv" would be created or "pg_temp"; never NULL. */
+extern char *facts_target_schema(const RangeVar *rv);
+
+/* Fill columns, constraints and indexes; children; grants and policies. */
+extern void facts_detail(Facts *facts, FactRelation *rel);
+extern List *facts_children(Facts *facts, FactRelation *rel);
+extern void facts_access(Facts *facts, FactRelation *rel);
+
+/* The relation and all below it, or it alone when "recurse" is false. */
+extern List *facts_tree(Facts *facts, FactRelation *rel, bool recurse);
+
+/* Look something up by name among what is not dropped; NULL if absent. */
+extern FactColumn *facts_column(FactRelation *rel, const char *name);
+extern FactColumn *facts_attribute(FactRelation *rel, AttrNumber attnum);
+extern FactConstraint *facts_constraint(FactRelation *rel, const char *name);
+extern FactIndex *facts_index(FactRelation *rel, const char *name);
+
+/* New members, which the caller fills. */
+extern FactColumn *facts_new_column(FactRelation *rel, const char *name);
+extern FactConstraint *facts_new_constraint(FactRelation *rel, char type, const char *name);
+
+/* Does "role" hold all of "privileges" on the relation, by any way? */
+extern bool facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges);
+
+/* Do any of the partitions or children hold rows' storage at all? */
+extern bool facts_has_storage(const FactRelation *rel);
+
+/* Its own storage, or that of the whole tree, in blocks. */
+extern uint64 facts_tree_blocks(Facts *facts, FactRelation *rel);
+
+/* The name as a user writes it: quoted, with its schema. */
+extern char *facts_name(const FactRelation *rel);
+
+/* Has UPDATE and DELETE a row identity to publish? */
+extern bool facts_replica_identity_ok(Facts *facts, FactRelation *rel);
+
+/* Is there a function of that name in the extension's schema? */
+extern bool facts_zdm_function(const char *name);
+
+#endif							/* ZDM_FACTS_H */

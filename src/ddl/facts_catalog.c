@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts_catalog.c
+ *		Rarer questions to the live catalog.
+ *
+ * Where a catalog has no index for the question, it is read from end to end:
+ * these are asked before statements that are rare themselves.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_sequence.h"
+#include "catalog/pg_shdepend.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "ddl/facts_catalog.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* The rows of a catalog whose column equals a value; by an index if there is one. */
+static List *
+find_rows(Oid catalogid, Oid indexid, AttrNumber attnum, Oid value, AttrNumber attnum2, Oid value2)
+{
+	Relation	catalog = table_open(catalogid, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *rows = NIL;
+	int			nkeys = 1;
+
+	ScanKeyInit(&key[0], attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	if (attnum2 != 0)
+		ScanKeyInit(&key[nkeys++], attnum2, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value2));
+	scan = systable_beginscan(catalog, indexid, OidIsValid(indexid), NULL, nkeys, key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		rows = lappend(rows, heap_copytuple(tuple));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return rows;
+}
+
+static List *
+referenced_columns(HeapTuple tuple)
+{
+	Datum		datum = SysCacheGetAttrNotNull(CONSTROID, tuple, Anum_pg_constraint_confkey);
+	ArrayType  *array = DatumGetArrayTypeP(datum);
+	List	   *columns = NIL;
+
+	for (int i = 0; i < ARR_DIMS(array)[0]; i++)
+		columns = lappend_int(columns, ((int16 *) ARR_DATA_PTR(array))[i]);
+	return columns;
+}
+
+List *
+facts_foreign_keys_to(Facts *facts, FactRelation *rel)
+{
+	List	   *keys = NIL;
+	ListCell   *lc;
+
+	if (!OidIsValid(rel->oid))
+		return NIL;
+	foreach(lc, find_rows(ConstraintRelationId, InvalidOid, Anum_pg_constraint_confrelid,
+						  rel->oid, 0, InvalidOid))
+	{
+		HeapTuple	tuple = (HeapTuple) lfirst(lc);
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+		FactRelation *referencing = facts_by_oid(facts, form->conrelid);
+		FactForeignKey *fk;
+		FactConstraint *con;
+
+		if (form->contype != CONSTRAINT_FOREIGN || referencing == NULL ||
+			OidIsValid(form->conparentid))
+			continue;
+		facts_detail(facts, referencing);
+		con = facts_constraint(referencing, NameStr(form->conname));
+		if (con == NULL)
+			continue;
+		fk = palloc(sizeof(FactForeignKey));
+		fk->rel = referencing;
+		fk->con = con;
+		fk->keys = referenced_columns(tuple);
+		keys = lappend(keys, fk);
+	}
+	return keys;
+}
+
+Oid
+facts_parent(FactRelation *rel)
+{
+	List	   *rows;
+
+	if (!OidIsValid(rel->oid))
+		return InvalidOid;
+	rows = find_rows(InheritsRelationId, InheritsRelidSeqnoIndexId,
+					 Anum_pg_inherits_inhrelid, rel->oid, 0, InvalidOid);
+	if (rows == NIL)
+		return InvalidOid;
+	return ((Form_pg_inherits) GETSTRUCT((HeapTuple) linitial(rows)))->inhparent;
+}
+
+static bool
+column_statistics(FactRelation *rel, FactColumn *col, double *distinct, double *nulls)
+{
+	HeapTuple	tuple;
+	Form_pg_statistic form;
+
+	if (!OidIsValid(rel->oid) || col->fresh)
+		return false;
+	tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(rel->oid),
+							Int16GetDatum(col->attnum), BoolGetDatum(false));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_statistic) GETSTRUCT(tuple);
+	*distinct = form->stadistinct;
+	*nulls = form->stanullfrac;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+double
+facts_null_fraction(FactRelation *rel, FactColumn *col)
+{
+	double		distinct;
+	double		nulls;
+
+	return column_statistics(rel, col, &distinct, &nulls) && rel->heap_blocks > 0 ? nulls : 0;
+}
+
+bool
+facts_has_duplicates(FactRelation *rel, FactColumn *col)
+{
+	double		distinct;
+	double		nulls;
+	HeapTuple	tuple;
+	double		rows;
+
+	if (rel->heap_blocks == 0 || !column_statistics(rel, col, &distinct, &nulls) || distinct == 0)
+		return false;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rel->oid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	rows = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
+	ReleaseSysCache(tuple);
+
+	/*
+	 * ANALYZE stores a negative fraction of the rows when it takes the number
+	 * of values to grow with them; -1 less the nulls means that it saw no
+	 * value twice.  A tenth is room for what was sampled and what changed.
+	 */
+	if (distinct < 0)
+		return -distinct < 0.9 * (1 - nulls);
+	return rows > 0 && distinct < 0.9 * (1 - nulls) * rows;
+}
+
+static bool
+type_users_include_table(Oid type, int depth)
+{
+	ListCell   *lc;
+
+	if (depth > 10)
+		return true;
+	foreach(lc, find_rows(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refclassid,
+						  TypeRelationId, Anum_pg_depend_refobjid, type))
+	{
+		Form_pg_depend dep = (Form_pg_depend) GETSTRUCT((HeapTuple) lfirst(lc));
+
+		if (dep->classid == RelationRelationId && dep->objsubid > 0 &&
+			get_rel_relkind(dep->objid) != RELKIND_COMPOSITE_TYPE)
+			return true;
+		if (dep->classid == RelationRelationId && dep->objsubid > 0 &&
+			type_users_include_table(get_rel_type_id(dep->objid), depth + 1))
+			return true;
+		if (dep->classid == TypeRelationId && type_users_include_table(dep->objid, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+bool
+facts_type_is_used(Oid type)
+{
+	return type_users_include_table(type, 0);
+}
+
+static void
+add_domain_users(Facts *facts, Oid type, List **relations, int depth)
+{
+	ListCell   *lc;
+
+	if (depth > 10)
+		return;
+	foreach(lc, find_rows(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refclassid,
+						  TypeRelationId, Anum_pg_depend_refobjid, type))
+	{
+		Form_pg_depend dep = (Form_pg_depend) GETSTRUCT((HeapTuple) lfirst(lc));
+		FactRelation *rel;
+
+		/* PostgreSQL follows domains over the domain, but neither arrays nor row types. */
+		if (dep->classid == TypeRelationId && get_typtype(dep->objid) == TYPTYPE_DOMAIN)
+			add_domain_users(facts, dep->objid, relations, depth + 1);
+		if (dep->classid != RelationRelationId || dep->objsubid <= 0)
+			continue;
+		rel = facts_by_oid(facts, dep->objid);
+		if (rel != NULL && (rel->kind == RELKIND_RELATION || rel->kind == RELKIND_MATVIEW))
+			*relations = list_append_unique_ptr(*relations, rel);
+	}
+}
+
+List *
+facts_domain_users(Facts *facts, Oid domain)
+{
+	List	   *relations = NIL;
+
+	add_domain_users(facts, domain, &relations, 0);
+	return relations;
+}
+
+bool
+facts_schema_is_used(Oid nspid)
+{
+	return find_rows(RelationRelationId, InvalidOid, Anum_pg_class_relnamespace, nspid, 0, InvalidOid) != NIL ||
+		find_rows(ProcedureRelationId, InvalidOid, Anum_pg_proc_pronamespace, nspid, 0, InvalidOid) != NIL ||
+		find_rows(TypeRelationId, InvalidOid, Anum_pg_type_typnamespace, nspid, 0, InvalidOid) != NIL;
+}
+
+bool
+facts_role_matters(Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_rows(SharedDependRelationId, SharedDependReferenceIndexId,
+						  Anum_pg_shdepend_refclassid, AuthIdRelationId,
+						  Anum_pg_shdepend_refobjid, role))
+	{
+		Form_pg_shdepend dep = (Form_pg_shdepend) GETSTRUCT((HeapTuple) lfirst(lc));
+
+		if (dep->dbid == MyDatabaseId)
+			return true;
+	}
+	return false;
+}
+
+bool
+facts_has_clustered_index(FactRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_rows(IndexRelationId, IndexIndrelidIndexId, Anum_pg_index_indrelid,
+						  rel->oid, 0, InvalidOid))
+	{
+		if (((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc)))->indisclustered)
+			return true;
+	}
+	return false;
+}
+
+int64
+facts_last_value(Oid seqid)
+{
+	Relation	seq = try_relation_open(seqid, AccessShareLock);
+	Buffer		buf;
+	HeapTupleData tuple;
+	Form_pg_sequence_data data;
+	int64		value;
+	ItemId		item;
+
+	if (seq == NULL)
+		return 0;
+	buf = ReadBuffer(seq, 0);
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	item = PageGetItemId(BufferGetPage(buf), FirstOffsetNumber);
+	tuple.t_data = (HeapTupleHeader) PageGetItem(BufferGetPage(buf), item);
+	data = (Form_pg_sequence_data) GETSTRUCT(&tuple);
+	value = data->is_called ? data->last_value : 0;
+	UnlockReleaseBuffer(buf);
+	relation_close(seq, AccessShareLock);
+	return value;
+}
+
+int64
+facts_sequence_start(Oid seqid)
+{
+	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(seqid));
+	int64		start;
+
+	if (!HeapTupleIsValid(tuple))
+		return 1;
+	start = ((Form_pg_sequence) GETSTRUCT(tuple))->seqstart;
+	ReleaseSysCache(tuple);
+	return start;
+}
+
+/* Who is granted a privilege by an access list: "client" by others than "role", or not. */
+static bool
+granted_otherwise(Acl *acl, Oid client, Oid role, AclMode privilege, bool *granted)
+{
+	bool		otherwise = false;
+
+	*granted = false;
+	for (int i = 0; i < ACL_NUM(acl); i++)
+	{
+		AclItem    *item = &ACL_DAT(acl)[i];
+
+		if (!(ACLITEM_GET_PRIVS(*item) & privilege))
+			continue;
+		if (item->ai_grantee == role)
+			*granted = true;
+		else if (item->ai_grantee == ACL_ID_PUBLIC ||
+				 (client != ACL_ID_PUBLIC && has_privs_of_role(client, item->ai_grantee)))
+			otherwise = true;
+	}
+	return otherwise;
+}
+
+static Acl *
+object_acl(int cache, Oid oid, AttrNumber attnum, ObjectType type, Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
+	bool		isnull;
+	Datum		datum;
+	Acl		   *acl;
+
+	if (!HeapTupleIsValid(tuple))
+		return acldefault(type, owner);
+	datum = SysCacheGetAttr(cache, tuple, attnum, &isnull);
+	acl = isnull ? acldefault(type, owner) : DatumGetAclPCopy(datum);
+	ReleaseSysCache(tuple);
+	return acl;
+}
+
+bool
+facts_schema_usage_only_by(Oid nspid, Oid client, Oid role)
+{
+	Acl		   *acl = object_acl(NAMESPACEOID, nspid, Anum_pg_namespace_nspacl, OBJECT_SCHEMA, InvalidOid);
+	bool		granted;
+	bool		otherwise = granted_otherwise(acl, client, role, ACL_USAGE, &granted);
+
+	return granted && !otherwise;
+}
+
+bool
+facts_function_granted(Oid funcid, Oid role)
+{
+	Acl		   *acl = object_acl(PROCOID, funcid, Anum_pg_proc_proacl, OBJECT_FUNCTION, InvalidOid);
+	bool		granted;
+	bool		otherwise = granted_otherwise(acl, role, role, ACL_EXECUTE, &granted);
+
+	return granted && (role == ACL_ID_PUBLIC || !otherwise);
+}
+
+List *
+facts_publication_tables(Facts *facts, const char *name)
+{
+	Oid			argtypes[1] = {TEXTOID};
+	Datum		args[1];
+	List	   *relids = NIL;
+	List	   *relations = NIL;
+	ListCell   *lc;
+	MemoryContext context = CurrentMemoryContext;
+
+	args[0] = CStringGetTextDatum(name);
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT t.relid FROM pg_catalog.pg_get_publication_tables($1) t",
+							  1, argtypes, args, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read publication \"%s\"", name);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		datum = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		relids = lappend_oid(relids, DatumGetObjectId(datum));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	foreach(lc, relids)
+	{
+		FactRelation *rel = facts_by_oid(facts, lfirst_oid(lc));
+
+		if (rel != NULL)
+			relations = lappend(relations, rel);
+	}
+	return relations;
+}
+
+char *
+facts_function_identity(Oid nspid, const char *name, const Oid *types, int count)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%s(", quote_qualified_identifier(get_namespace_name(nspid), name));
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? "," : "", format_type_be_qualified(types[i]));
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+bool
+facts_function_exists(Facts *facts, const char *identity)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	ListCell   *lc;
+
+	foreach(lc, facts->functions)
+	{
+		if (strcmp((char *) lfirst(lc), identity) == 0)
+			return true;
+	}
+	if (facts->simulated)
+		return false;
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = CStringGetTextDatum(identity);
+	fcinfo->args[0].isnull = false;
+	(void) to_regprocedure(fcinfo);
+	return !fcinfo->isnull;
+}

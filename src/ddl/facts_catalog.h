@@ -1,0 +1,70 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts_catalog.h
+ *		Rarer questions to the live catalog.
+ *
+ * Each is asked by one or two rules.  None takes a lock on a user's relation
+ * beyond ACCESS SHARE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_FACTS_CATALOG_H
+#define ZDM_FACTS_CATALOG_H
+
+#include "ddl/facts.h"
+
+/* A foreign key that references a relation. */
+typedef struct FactForeignKey
+{
+	FactRelation *rel;			/* the referencing table */
+	FactConstraint *con;
+	List	   *keys;			/* attribute numbers of the referenced side */
+} FactForeignKey;
+
+/* Foreign keys of tables (not of their partitions) that reference "rel". */
+extern List *facts_foreign_keys_to(Facts *facts, FactRelation *rel);
+
+/* The parent of a partition or child; InvalidOid if none. */
+extern Oid	facts_parent(FactRelation *rel);
+
+/* Fraction of nulls when the column was last analyzed; 0 if unknown. */
+extern double facts_null_fraction(FactRelation *rel, FactColumn *col);
+
+/* Did the column hold the same value twice when it was last analyzed? */
+extern bool facts_has_duplicates(FactRelation *rel, FactColumn *col);
+
+/* Is a column of this type, or of an array or domain over it, in any table? */
+extern bool facts_type_is_used(Oid type);
+
+/* Tables with a column of the domain, of one over it, or holding it inside. */
+extern List *facts_domain_users(Facts *facts, Oid domain);
+
+/* Does the schema hold a relation, function or type? */
+extern bool facts_schema_is_used(Oid nspid);
+
+/* Does the role own a relation here, or is it named in a relation's privileges? */
+extern bool facts_role_matters(Oid role);
+
+/* Does an index of the table carry the CLUSTER mark? */
+extern bool facts_has_clustered_index(FactRelation *rel);
+
+/* A sequence's last value given, and its start value. */
+extern int64 facts_last_value(Oid seqid);
+extern int64 facts_sequence_start(Oid seqid);
+
+/* Does "client" use the schema by nothing but what is granted to "role"? */
+extern bool facts_schema_usage_only_by(Oid nspid, Oid client, Oid role);
+
+/* May "role" (or everyone) call the function today by a grant to it? */
+extern bool facts_function_granted(Oid funcid, Oid role);
+
+/* Tables of a publication. */
+extern List *facts_publication_tables(Facts *facts, const char *name);
+
+/* "schema.name(types)", as to_regprocedure() reads it. */
+extern char *facts_function_identity(Oid nspid, const char *name, const Oid *types, int count);
+
+/* Is there such a function after the text's statements? */
+extern bool facts_function_exists(Facts *facts, const char *identity);
+
+#endif							/* ZDM_FACTS_CATALOG_H */

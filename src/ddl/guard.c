@@ -1,0 +1,547 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.c
+ *		The hook that judges DDL before it runs.
+ *
+ * Every statement that is not DDL leaves by the first test.  DDL is judged in
+ * a subtransaction that is rolled back, so that looking leaves no lock behind;
+ * then it is refused, or run under a lock timeout with the hold clock armed.
+ *
+ * A statement on its own answers for its effect on applications at once.  In a
+ * transaction block, or in a function, later statements may mend it: contracts
+ * are then looked at just before the commit.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "commands/extension.h"
+#include "core/errors.h"
+#include "core/extension.h"
+#include "core/guc.h"
+#include "ddl/check.h"
+#include "ddl/facts_query.h"
+#include "ddl/guard.h"
+#include "ddl/hold_timeout.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "replication/logicalworker.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "tcop/utility.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+bool		guard_exempt = false;
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorRun_hook_type prev_executor_run = NULL;
+static ExecutorFinish_hook_type prev_executor_finish = NULL;
+
+static GuardCollector collector = NULL;
+static void *collector_arg = NULL;
+
+/* This transaction has run DDL; nothing else has to ask for its locks. */
+static bool ddl_in_transaction = false;
+
+/* A statement that was judged as a whole is running. */
+static int	judged_depth = 0;
+
+/* Contracts to be looked at before commit, and enum values that are new. */
+static List *pending_contracts = NIL;
+static List *pending_labels = NIL;
+
+/* One statement on its way through the judgement. */
+typedef struct GuardCase
+{
+	Node	   *stmt;
+	const char *sql;
+	bool		in_block;
+	Facts	   *facts;
+	Judgement  *judgement;
+} GuardCase;
+
+void
+guard_collect(GuardCollector new_collector, void *arg)
+{
+	collector = new_collector;
+	collector_arg = arg;
+}
+
+/* Is the guard off in this session while the default is another? */
+static bool
+is_switched_off(void)
+{
+	const char *reset;
+
+	if (guc_guard != GUARD_OFF)
+		return false;
+	reset = GetConfigOptionResetString("zdm.guard");
+	return reset != NULL && strcmp(reset, "off") != 0;
+}
+
+static bool
+is_active(void)
+{
+	if (guard_exempt || creating_extension || IsBinaryUpgrade || IsParallelWorker() ||
+		IsLogicalWorker() || !IsTransactionState())
+		return false;
+	if (guc_guard == GUARD_OFF && !is_switched_off())
+		return false;
+	return extension_ready();
+}
+
+/* An existing table that this transaction keeps others from; NULL if none. */
+static FactRelation *
+strongly_locked(Facts *facts, LOCKMODE *mode)
+{
+	LockData   *locks;
+
+	if (!ddl_in_transaction)
+		return NULL;
+	locks = GetLockStatusData();
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		LockInstanceData *lock = &locks->locks[i];
+		FactRelation *rel;
+
+		if (lock->pid != MyProcPid || lock->locktag.locktag_type != LOCKTAG_RELATION ||
+			lock->locktag.locktag_field1 != MyDatabaseId ||
+			lock->locktag.locktag_field2 < FirstNormalObjectId)
+			continue;
+		for (*mode = AccessExclusiveLock; *mode >= ShareLock; (*mode)--)
+		{
+			if (lock->holdMask & LOCKBIT_ON(*mode))
+				break;
+		}
+		if (*mode < ShareLock)
+			continue;
+		rel = facts_by_oid(facts, lock->locktag.locktag_field2);
+		if (rel != NULL && rel->heap == InvalidOid && rules_is_strong(rel, *mode))
+			return rel;
+	}
+	return NULL;
+}
+
+static void
+limit_lock_wait(void)
+{
+	if (LockTimeout == 0 && guc_ddl_lock_timeout > 0)
+		(void) set_config_option("lock_timeout", psprintf("%d", guc_ddl_lock_timeout),
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+judge_case(void *arg)
+{
+	GuardCase  *gc = (GuardCase *) arg;
+	FactRelation *held;
+	LOCKMODE	mode;
+
+	limit_lock_wait();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	held = strongly_locked(gc->facts, &mode);
+	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, held != NULL,
+								held ? facts_name(held) : NULL);
+	if (!gc->in_block)
+	{
+		/* From here on the facts are ahead of the catalog. */
+		gc->facts->simulated = true;
+		gc->judgement->findings = list_concat(gc->judgement->findings,
+											  rules_breaches(gc->facts, gc->judgement->contracts));
+	}
+	PopActiveSnapshot();
+}
+
+static int
+report_level(void)
+{
+	return guc_guard == GUARD_REFUSE ? ERROR : guc_guard == GUARD_WARN ? WARNING : LOG;
+}
+
+/* One report for all that is unsafe: the first finding leads, each has a line. */
+static void
+report(List *findings, const char *outcome)
+{
+	Finding    *first = NULL;
+	StringInfoData detail;
+	StringInfoData hint;
+	ListCell   *lc;
+
+	initStringInfo(&detail);
+	initStringInfo(&hint);
+	foreach(lc, findings)
+	{
+		Finding    *finding = (Finding *) lfirst(lc);
+
+		if (!finding->unsafe)
+			continue;
+		if (first == NULL)
+			first = finding;
+		appendStringInfo(&detail, "%s%s", detail.len > 0 ? "\n" : "", finding->detail);
+		if (finding->hint != NULL && strstr(hint.data, finding->hint) == NULL)
+			appendStringInfo(&hint, "%s%s", hint.len > 0 ? "\n" : "", finding->hint);
+	}
+	if (first == NULL)
+		return;
+	ereport(report_level(),
+			(errcode(ERRCODE_ZDM_DDL_REFUSED),
+			 errmsg("%s by rule %s: %s", outcome, first->rule, first->object),
+			 errdetail_internal("%s", detail.data),
+			 hint.len > 0 ? errhint("%s", hint.data) : 0));
+}
+
+static const char *
+outcome(void)
+{
+	return guc_guard == GUARD_REFUSE ? "DDL refused" :
+		guc_guard == GUARD_WARN ? "DDL would be refused" : "DDL let through while zdm.guard is off, refused otherwise";
+}
+
+/* Statements that end their transaction inside, or wait for others by design. */
+static bool
+takes_lock_timeout(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_VacuumStmt:
+		case T_ClusterStmt:
+		case T_ReindexStmt:
+			return false;
+		case T_IndexStmt:
+			return !((IndexStmt *) stmt)->concurrent;
+		case T_DropStmt:
+			return !((DropStmt *) stmt)->concurrent;
+		case T_RefreshMatViewStmt:
+			return !((RefreshMatViewStmt *) stmt)->concurrent;
+		case T_AlterTableStmt:
+			{
+				AlterTableCmd *cmd = linitial(((AlterTableStmt *) stmt)->cmds);
+
+				return cmd->subtype != AT_DetachPartition || !((PartitionCmd *) cmd->def)->concurrent;
+			}
+		default:
+			return true;
+	}
+}
+
+static char *
+statement_text(PlannedStmt *pstmt, const char *query)
+{
+	int			start = pstmt->stmt_location < 0 ? 0 : pstmt->stmt_location;
+	int			length = pstmt->stmt_len > 0 ? pstmt->stmt_len : (int) strlen(query + start);
+
+	while (length > 0 && (isspace((unsigned char) query[start]) || query[start] == ';'))
+		start++, length--;
+	return pnstrdup(query + start, length);
+}
+
+/* Keep what has to be looked at again at the end of the transaction. */
+static void
+keep_pending(GuardCase *gc)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
+	pending_labels = gc->facts->enum_labels;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Judges the statement; raises the refusal.  Returns the strongest lock that
+ * the statement will take on an existing relation of some size, which is then
+ * named in *relation.
+ */
+static LOCKMODE
+judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, bool *strong)
+{
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "pg_zdm guard",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	GuardCase	gc = {.stmt = copyObject(pstmt->utilityStmt), .in_block = in_block};
+	ErrorData  *error;
+	FactRelation *rel = NULL;
+	LOCKMODE	mode = NoLock;
+
+	gc.sql = statement_text(pstmt, query);
+	gc.facts = facts_create(false);
+	gc.facts->in_block = in_block;
+	gc.facts->enum_labels = list_copy(pending_labels);
+	*strong = false;
+	if (facts_attempt(judge_case, &gc, &error))
+	{
+		report(gc.judgement->findings, outcome());
+		mode = rules_strong_lock(gc.judgement, &rel);
+		*strong = mode != NoLock;
+		if (mode != NoLock)
+			*relation = MemoryContextStrdup(TopTransactionContext, facts_name(rel));
+		if (mode != NoLock && facts_tree_blocks(gc.facts, rel) < guc_guard_min_size)
+			mode = NoLock;
+	}
+	else
+		ereport(DEBUG1,
+				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
+	MemoryContextSwitchTo(old);
+	if (in_block && gc.judgement != NULL &&
+		(gc.judgement->contracts != NIL || list_length(gc.facts->enum_labels) > list_length(pending_labels)))
+		keep_pending(&gc);
+	else
+		MemoryContextDelete(context);
+	return mode;
+}
+
+/* Hand on to whoever comes next. */
+static void
+run_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+			ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_process_utility != NULL)
+		prev_process_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only, context, params, env, dest, qc);
+}
+
+/* Hand on, with errors looked at: one may be the cancellation that the hold clock asked for. */
+static void
+run_watched(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+			ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	hold_timeout_enter();
+	PG_TRY();
+	{
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	}
+	PG_CATCH();
+	{
+		hold_timeout_leave();
+		hold_timeout_translate();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	hold_timeout_leave();
+}
+
+/* Run a judged statement under the lock timeout and the hold clock. */
+static void
+run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+		   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc,
+		   LOCKMODE mode, const char *relation, bool strong)
+{
+	int			nest_level = 0;
+	int			depth = judged_depth;
+
+	ddl_in_transaction = true;
+	if (strong && takes_lock_timeout(pstmt->utilityStmt))
+	{
+		nest_level = NewGUCNestLevel();
+		limit_lock_wait();
+	}
+	if (mode != NoLock)
+		hold_timeout_arm(relation, mode);
+	judged_depth = depth + 1;
+	run_watched(pstmt, query, read_only, context, params, env, dest, qc);
+	judged_depth = depth;
+	if (nest_level > 0)
+		AtEOXact_GUC(true, nest_level);
+}
+
+/* What still runs while statements are only collected: it holds no DDL itself. */
+static bool
+runs_while_collecting(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void
+guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+	bool		in_block;
+	char	   *relation = NULL;
+	bool		strong;
+	LOCKMODE	mode;
+
+	if (IsA(stmt, TransactionStmt))
+	{
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
+	if (collector != NULL && !runs_while_collecting(stmt))
+	{
+		collector(copyObject(stmt), statement_text(pstmt, query), collector_arg);
+		return;
+	}
+	/* What another statement runs for itself was judged with it. */
+	if (context == PROCESS_UTILITY_SUBCOMMAND || !rules_cover(stmt) || !is_active())
+	{
+		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
+	in_block = context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || IsSubTransaction();
+	mode = judge(pstmt, query, in_block, &relation, &strong);
+	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong);
+}
+
+/* A query that would do O(n) work while this transaction blocks others. */
+static void
+judge_query(QueryDesc *query_desc)
+{
+	MemoryContext old = MemoryContextSwitchTo(query_desc->estate->es_query_cxt);
+	double		blocks = facts_plan_work(query_desc);
+	FactRelation *held;
+	Finding		finding = {.rule = RULE_LOCKS_HELD, .unsafe = true};
+
+	if (blocks >= guc_guard_min_size && blocks > 0 && is_active())
+	{
+		held = strongly_locked(facts_create(false), &finding.lock);
+		if (held != NULL)
+		{
+			finding.object = facts_name(held);
+			finding.detail = psprintf("The planner expects this query to read and write %.0f MB while %s on %s blocks others.",
+									  blocks * BLCKSZ / (1024 * 1024),
+									  rules_lock_name(finding.lock), finding.object);
+			finding.hint = "COMMIT; first, then run it in a transaction of its own, in batches.";
+			report(list_make1(&finding), guc_guard == GUARD_REFUSE ? "query refused" : outcome());
+		}
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+writes(QueryDesc *query_desc)
+{
+	return query_desc->operation != CMD_SELECT || query_desc->plannedstmt->hasModifyingCTE;
+}
+
+static void
+guard_executor_start(QueryDesc *query_desc, int eflags)
+{
+	if (collector != NULL && writes(query_desc))
+		eflags |= EXEC_FLAG_EXPLAIN_ONLY;
+	if (prev_executor_start != NULL)
+		prev_executor_start(query_desc, eflags);
+	else
+		standard_ExecutorStart(query_desc, eflags);
+	if (ddl_in_transaction && judged_depth == 0 && collector == NULL &&
+		!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		judge_query(query_desc);
+}
+
+static void
+run_query(ZDM_EXECUTOR_RUN_PARAMS)
+{
+	if (prev_executor_run != NULL)
+		prev_executor_run(ZDM_EXECUTOR_RUN_ARGS);
+	else
+		standard_ExecutorRun(ZDM_EXECUTOR_RUN_ARGS);
+}
+
+static void
+guard_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
+{
+	if (collector != NULL && writes(queryDesc))
+		return;
+	if (!hold_timeout_armed())
+	{
+		run_query(ZDM_EXECUTOR_RUN_ARGS);
+		return;
+	}
+	hold_timeout_enter();
+	PG_TRY();
+	{
+		run_query(ZDM_EXECUTOR_RUN_ARGS);
+	}
+	PG_CATCH();
+	{
+		hold_timeout_leave();
+		hold_timeout_translate();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	hold_timeout_leave();
+}
+
+static void
+guard_executor_finish(QueryDesc *query_desc)
+{
+	if (collector != NULL && writes(query_desc))
+		return;
+	if (prev_executor_finish != NULL)
+		prev_executor_finish(query_desc);
+	else
+		standard_ExecutorFinish(query_desc);
+}
+
+static void
+check_contracts(void)
+{
+	List	   *contracts = pending_contracts;
+
+	pending_contracts = NIL;
+	if (contracts == NIL || !is_active())
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	report(rules_breaches(facts_create(false), contracts),
+		   guc_guard == GUARD_REFUSE ? "COMMIT refused" : outcome());
+	PopActiveSnapshot();
+}
+
+static void
+guard_xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			check_contracts();
+			break;
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+			break;
+		default:
+			ddl_in_transaction = false;
+			judged_depth = 0;
+			pending_contracts = NIL;
+			pending_labels = NIL;
+			hold_timeout_disarm();
+			break;
+	}
+}
+
+/* An error that is caught leaves by no other way. */
+static void
+guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		judged_depth = 0;
+}
+
+void
+guard_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = guard_utility;
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = guard_executor_start;
+	prev_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = guard_executor_run;
+	prev_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = guard_executor_finish;
+	RegisterXactCallback(guard_xact_callback, NULL);
+	RegisterSubXactCallback(guard_subxact_callback, NULL);
+	hold_timeout_init();
+	check_init();
+}

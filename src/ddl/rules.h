@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules.h
+ *		From a DDL statement and the facts to findings.
+ *
+ * A family of statements has a file of its own (rules_*.c).  It says, in terms
+ * of the facts, what its statement does: which locks it takes, which O(n) work
+ * it does, which relations applications will find different.  rules.c alone
+ * decides whether that adds up to a finding, so that all statements are judged
+ * by the same measure.  Afterwards the facts are as the statement leaves them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_RULES_H
+#define ZDM_RULES_H
+
+#include "ddl/contract.h"
+#include "ddl/facts.h"
+
+#define RULE_TABLE_REWRITE			"table-rewrite"
+#define RULE_SCAN_UNDER_LOCK		"scan-under-lock"
+#define RULE_INDEX_NOT_CONCURRENT	"index-not-concurrent"
+#define RULE_BREAKS_CLIENTS			"breaks-clients"
+#define RULE_LOCKS_HELD				"locks-held-in-transaction"
+#define RULE_MIGRATION				"migration-in-progress"
+#define RULE_WOULD_FAIL				"would-fail"
+#define RULE_STRONG_LOCK			"strong-lock"
+#define RULE_PREPARED				"prepared-statements"
+#define RULE_STATISTICS				"statistics-lost"
+#define RULE_NOT_JUDGED				"not-judged"
+
+typedef struct Finding
+{
+	const char *rule;
+	bool		unsafe;			/* else a caution */
+	char	   *object;			/* the relation or other object, quoted */
+	LOCKMODE	lock;			/* NoLock when no lock matters */
+	char	   *detail;
+	char	   *hint;
+} Finding;
+
+typedef enum WorkKind
+{
+	WORK_REWRITE,
+	WORK_SCAN,
+	WORK_INDEX,
+	WORK_QUERY					/* a query inside the statement */
+} WorkKind;
+
+typedef struct TakenLock
+{
+	FactRelation *rel;
+	LOCKMODE	mode;
+} TakenLock;
+
+typedef struct RuleWork
+{
+	WorkKind	kind;
+	FactRelation *rel;
+	double		blocks;
+	char	   *what;			/* the work in words: "rewrite of ..." */
+	char	   *hint;
+} RuleWork;
+
+typedef struct RuleContract
+{
+	Contract   *contract;
+	const char *hint;
+} RuleContract;
+
+/* One statement under judgement. */
+typedef struct Judgement
+{
+	Facts	   *facts;
+	const char *sql;			/* the statement's text, for hints */
+	bool		strong_held;	/* a strong lock on an existing table is held already */
+	char	   *strong_on;		/* which table that is */
+	List	   *locks;			/* TakenLock */
+	List	   *works;			/* RuleWork */
+	List	   *contracts;		/* RuleContract */
+	List	   *findings;		/* Finding */
+	char	   *hint;			/* what to do about a broken contract */
+} Judgement;
+
+/*
+ * Judge one raw statement, and change the facts as it would.  The judgement is
+ * in the current memory context.  Contracts are taken but not yet looked at:
+ * that is for the caller, who knows when the statement's transaction ends.
+ * May raise what PostgreSQL would raise for the statement.
+ */
+extern Judgement *rules_judge(Facts *facts, Node *stmt, const char *sql,
+							  bool strong_held, const char *strong_on);
+
+/* The findings for contracts (a list of RuleContract) that no longer hold. */
+extern List *rules_breaches(Facts *facts, List *contracts);
+
+/* Is this a statement that the rules look at?  Pure; cheap. */
+extern bool rules_cover(Node *stmt);
+
+/* The strongest lock that blocks writers of an existing relation; NoLock if none. */
+extern LOCKMODE rules_strong_lock(const Judgement *judgement, FactRelation **rel);
+
+/* Does the mode block writers of this kind of relation (readers, for views)? */
+extern bool rules_is_strong(const FactRelation *rel, LOCKMODE mode);
+
+/* "ACCESS EXCLUSIVE" for AccessExclusiveLock. */
+extern const char *rules_lock_name(LOCKMODE mode);
+
+/* For the families: what the statement does. */
+extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
+extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
+					   char *what, char *hint);
+extern void rules_touch(Judgement *j, FactRelation *rel, const char *hint);
+extern void rules_touch_function(Judgement *j, Oid funcid, const char *hint);
+extern void rules_find(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
+					   char *detail, char *hint);
+extern void rules_caution(Judgement *j, const char *rule, const char *object,
+						  char *detail, char *hint);
+
+/* A hint to let zdm.migrate() do the whole statement, or "otherwise". */
+extern char *rules_migrate_hint(Judgement *j, char *otherwise);
+
+/* The families. */
+extern void rules_alter_table(Judgement *j, AlterTableStmt *stmt);
+extern void rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt);
+extern void rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd);
+extern void rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd);
+extern void rules_add_constraint(Judgement *j, FactRelation *rel, List *tree,
+								 Constraint *con, bool new_column);
+extern void rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column);
+extern void rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd);
+extern void rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd);
+extern void rules_partition_of(Judgement *j, CreateStmt *stmt, FactRelation *parent);
+extern void rules_index(Judgement *j, IndexStmt *stmt);
+extern void rules_reindex(Judgement *j, ReindexStmt *stmt);
+extern void rules_vacuum(Judgement *j, VacuumStmt *stmt);
+extern void rules_cluster(Judgement *j, ClusterStmt *stmt);
+extern void rules_refresh(Judgement *j, RefreshMatViewStmt *stmt);
+extern void rules_drop(Judgement *j, DropStmt *stmt);
+extern void rules_truncate(Judgement *j, TruncateStmt *stmt);
+extern void rules_rename(Judgement *j, RenameStmt *stmt);
+extern void rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt);
+extern void rules_drop_owned(Judgement *j, DropOwnedStmt *stmt);
+extern void rules_create_table(Judgement *j, CreateStmt *stmt);
+extern void rules_create_table_as(Judgement *j, CreateTableAsStmt *stmt);
+extern void rules_create_view(Judgement *j, ViewStmt *stmt);
+extern void rules_create_sequence(Judgement *j, CreateSeqStmt *stmt);
+extern void rules_alter_sequence(Judgement *j, AlterSeqStmt *stmt);
+extern void rules_create_function(Judgement *j, CreateFunctionStmt *stmt);
+extern void rules_alter_domain(Judgement *j, AlterDomainStmt *stmt);
+extern void rules_alter_enum(Judgement *j, AlterEnumStmt *stmt);
+extern void rules_trigger(Judgement *j, CreateTrigStmt *stmt);
+extern void rules_rule(Judgement *j, RuleStmt *stmt);
+extern void rules_lock_table(Judgement *j, LockStmt *stmt);
+extern void rules_copy(Judgement *j, CopyStmt *stmt);
+extern void rules_grant(Judgement *j, GrantStmt *stmt);
+extern void rules_create_policy(Judgement *j, CreatePolicyStmt *stmt);
+extern void rules_alter_policy(Judgement *j, AlterPolicyStmt *stmt);
+extern void rules_create_publication(Judgement *j, CreatePublicationStmt *stmt);
+extern void rules_alter_publication(Judgement *j, AlterPublicationStmt *stmt);
+
+#endif							/* ZDM_RULES_H */

@@ -1,0 +1,526 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_alter.c
+ *		ALTER TABLE and its kin.
+ *
+ * Subcommands are judged in the order of PostgreSQL's own passes, not as they
+ * are written: "SET NOT NULL, DROP CONSTRAINT proof" drops the proof first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_tablespace.h"
+#include "commands/defrem.h"
+#include "commands/tablecmds.h"
+#include "commands/tablespace.h"
+#include "ddl/facts_catalog.h"
+#include "ddl/facts_expr.h"
+#include "ddl/facts_query.h"
+#include "ddl/rules.h"
+#include "ddl/rules_work.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+static int
+pass_of(AlterTableType subtype)
+{
+	switch (subtype)
+	{
+		case AT_DropColumn:
+		case AT_DropConstraint:
+		case AT_DropNotNull:
+		case AT_DropIdentity:
+		case AT_DropExpression:
+			return 0;
+		case AT_AlterColumnType:
+			return 1;
+		case AT_AddColumn:
+			return 2;
+		case AT_SetNotNull:
+		case AT_AddIdentity:
+		case AT_SetIdentity:
+			return 3;
+		case AT_AddConstraint:
+			return 4;
+		default:
+			return 5;
+	}
+}
+
+static void
+drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	FactColumn *col = facts_column(rel, cmd->name);
+	ListCell   *lc;
+
+	if (col == NULL)
+		return;
+	if (!rel->fresh && !col->fresh && facts_tree_blocks(j->facts, rel) > 0)
+		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), AccessExclusiveLock,
+				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
+							quote_identifier(col->name), facts_name(rel)),
+				   rules_migrate_hint(j, "Deploy applications that no longer name the column first; then SET LOCAL zdm.guard = off; in the transaction that drops it."));
+	if (cmd->behavior == DROP_CASCADE)
+		rules_drop_views(j, facts_dependent_views(j->facts, rel, col->attnum));
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactColumn *theirs;
+
+		facts_detail(j->facts, member);
+		theirs = facts_column(member, cmd->name);
+		if (theirs != NULL)
+			rules_forget_column(member, theirs);
+	}
+}
+
+static void
+drop_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactConstraint *con;
+		FactIndex  *idx;
+
+		facts_detail(j->facts, member);
+		con = facts_constraint(member, cmd->name);
+		if (con == NULL)
+			continue;
+		con->dropped = true;
+		if (con->type == 'n' && con->columns != NIL)
+			facts_attribute(member, linitial_int(con->columns))->notnull = false;
+		if (con->type == 'f')
+		{
+			FactRelation *other = facts_by_oid(j->facts, con->referenced);
+
+			if (other != NULL)
+				rules_lock(j, other, AccessExclusiveLock);
+		}
+		idx = con->index ? facts_index(member, con->index) : NULL;
+		if (idx != NULL && con->type != 'f')
+			idx->dropped = true;
+	}
+}
+
+static void
+validate_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	FactConstraint *con = facts_constraint(rel, cmd->name);
+	ListCell   *lc;
+
+	if (con == NULL || con->valid)
+		return;
+	rules_tree_work(j, WORK_SCAN, tree, false,
+					psprintf("scan of %s to validate constraint %s",
+							 facts_name(rel), quote_identifier(cmd->name)),
+					psprintf("Run ALTER TABLE %s VALIDATE CONSTRAINT %s; by itself, in a transaction of its own.",
+							 facts_name(rel), quote_identifier(cmd->name)));
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+
+		facts_detail(j->facts, member);
+		con = facts_constraint(member, cmd->name);
+		if (con == NULL)
+			continue;
+		con->valid = true;
+	}
+}
+
+static void
+set_tablespace(Judgement *j, FactRelation *rel, const char *name)
+{
+	Oid			tablespace = get_tablespace_oid(name, true);
+	Oid			current = OidIsValid(rel->tablespace) ? rel->tablespace : MyDatabaseTableSpace;
+	FactRelation *heap = OidIsValid(rel->heap) ? facts_by_oid(j->facts, rel->heap) : NULL;
+	double		blocks = rel->total_blocks;
+
+	/* An index has an entry for each row, however small deduplication makes it. */
+	if (heap != NULL)
+		blocks = Max(blocks, heap->heap_blocks);
+	if (!OidIsValid(tablespace) || tablespace == current || !facts_has_storage(rel))
+		return;
+	rules_work(j, WORK_REWRITE, rel, blocks,
+			   psprintf("copy of %s into tablespace %s", facts_name(rel), quote_identifier(name)),
+			   rel->kind == RELKIND_INDEX ?
+			   psprintf("REINDEX (TABLESPACE %s) INDEX CONCURRENTLY %s;",
+						quote_identifier(name), facts_name(rel)) :
+			   pstrdup("Make a new table there and move the rows in batches."));
+	rel->tablespace = tablespace;
+}
+
+static void
+set_persistence(Judgement *j, FactRelation *rel, char persistence)
+{
+	if (rel->persistence == persistence || rel->kind != RELKIND_RELATION)
+		return;
+	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
+			   psprintf("rewrite of %s", facts_name(rel)),
+			   pstrdup("There is no online way; do it in a maintenance window, or copy into a new table."));
+	rel->persistence = persistence;
+}
+
+static void
+set_access_method(Judgement *j, FactRelation *rel, const char *name)
+{
+	Oid			am = name ? get_table_am_oid(name, true) : InvalidOid;
+
+	if (!OidIsValid(am) || am == rel->am || !facts_has_storage(rel))
+		return;
+	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
+			   psprintf("rewrite of %s", facts_name(rel)),
+			   pstrdup("There is no online way; do it in a maintenance window, or copy into a new table."));
+	rel->am = am;
+}
+
+static void
+column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+{
+	FactColumn *col = facts_column(rel, cmd->name);
+	bool		is_null = cmd->def == NULL;
+
+	if (col == NULL)
+		return;
+	if (cmd->def != NULL)
+	{
+		Node	   *expr = facts_analyze_as(rel, cmd->def, EXPR_KIND_COLUMN_DEFAULT,
+											col->type, col->typmod);
+
+		is_null = expr != NULL && facts_is_null(expr);
+	}
+	col->has_default = !is_null;
+	if (is_null)
+		col->serial = false;
+}
+
+static void
+change_identity(FactRelation *rel, AlterTableCmd *cmd)
+{
+	FactColumn *col = facts_column(rel, cmd->name);
+	ListCell   *lc;
+
+	if (col == NULL)
+		return;
+	switch (cmd->subtype)
+	{
+		case AT_AddIdentity:
+			col->identity = ((Constraint *) cmd->def)->generated_when;
+			break;
+		case AT_DropIdentity:
+			col->identity = '\0';
+			break;
+		default:
+			foreach(lc, (List *) cmd->def)
+			{
+				DefElem    *option = (DefElem *) lfirst(lc);
+
+				if (strcmp(option->defname, "generated") == 0)
+					col->identity = (char) defGetInt32(option);
+			}
+	}
+}
+
+static void
+replica_identity(FactRelation *rel, ReplicaIdentityStmt *stmt)
+{
+	ListCell   *lc;
+
+	rel->replica_identity = stmt->identity_type;
+	foreach(lc, rel->indexes)
+	{
+		FactIndex  *idx = (FactIndex *) lfirst(lc);
+
+		idx->replica_identity = stmt->name != NULL && strcmp(idx->name, stmt->name) == 0;
+	}
+}
+
+static void
+change_owner(FactRelation *rel, RoleSpec *spec)
+{
+	rel->owner = get_rolespec_oid(spec, false);
+}
+
+static void
+relation_options(FactRelation *rel, AlterTableCmd *cmd)
+{
+	ListCell   *lc;
+
+	foreach(lc, (List *) cmd->def)
+	{
+		DefElem    *option = (DefElem *) lfirst(lc);
+
+		if (rel->kind == RELKIND_VIEW && strcmp(option->defname, "security_invoker") == 0)
+			rel->invoker = cmd->subtype == AT_SetRelOptions && defGetBoolean(option);
+	}
+}
+
+/* SET EXPRESSION and ENFORCED are of newer servers: compat.h names them. */
+static void
+newer_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	FactColumn *col;
+	FactConstraint *con;
+
+	if (zdm_is_set_expression(cmd))
+	{
+		col = facts_column(rel, cmd->name);
+		if (col != NULL && col->generated == ATTRIBUTE_GENERATED_STORED)
+			rules_tree_work(j, WORK_REWRITE, tree, true,
+							psprintf("rewrite of %s to compute column %s",
+									 facts_name(rel), quote_identifier(cmd->name)),
+							pstrdup("Add a plain column, fill it in batches and by a trigger, then swap the names."));
+	}
+	else if (zdm_enforced_constraint(cmd) != NULL)
+	{
+		con = facts_constraint(rel, zdm_enforced_constraint(cmd));
+		if (con == NULL || con->enforced)
+			return;
+		rules_tree_work(j, WORK_SCAN, tree, false,
+						psprintf("scan of %s to check constraint %s",
+								 facts_name(rel), quote_identifier(con->name)),
+						pstrdup("Drop the constraint, add it NOT VALID, then VALIDATE CONSTRAINT."));
+		con->enforced = con->valid = true;
+	}
+}
+
+static void
+alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_EnableRowSecurity:
+			rel->row_security = true;
+			break;
+		case AT_DisableRowSecurity:
+			rel->row_security = false;
+			break;
+		case AT_ChangeOwner:
+			change_owner(rel, cmd->newowner);
+			break;
+		case AT_SetRelOptions:
+		case AT_ResetRelOptions:
+		case AT_ReplaceRelOptions:
+			relation_options(rel, cmd);
+			break;
+		case AT_ReplicaIdentity:
+			replica_identity(rel, (ReplicaIdentityStmt *) cmd->def);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+alter_storage(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_SetTableSpace:
+			set_tablespace(j, rel, cmd->name);
+			break;
+		case AT_SetLogged:
+			set_persistence(j, rel, RELPERSISTENCE_PERMANENT);
+			break;
+		case AT_SetUnLogged:
+			set_persistence(j, rel, RELPERSISTENCE_UNLOGGED);
+			break;
+		case AT_SetAccessMethod:
+			set_access_method(j, rel, cmd->name);
+			break;
+		case AT_AttachPartition:
+			if (rel->kind == RELKIND_PARTITIONED_TABLE)
+				rules_attach_partition(j, rel, (PartitionCmd *) cmd->def);
+			break;
+		case AT_DetachPartition:
+			rules_detach_partition(j, rel, (PartitionCmd *) cmd->def);
+			break;
+		default:
+			newer_subcommand(j, rel, facts_tree(j->facts, rel, true), cmd);
+			break;
+	}
+}
+
+static void
+drop_not_null(Judgement *j, List *tree, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactColumn *col;
+
+		facts_detail(j->facts, member);
+		col = facts_column(member, column);
+		if (col != NULL)
+			col->notnull = false;
+	}
+}
+
+static void
+drop_expression(FactRelation *rel, const char *column)
+{
+	FactColumn *col = facts_column(rel, column);
+
+	if (col != NULL)
+		col->generated = '\0';
+}
+
+static void
+alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DropColumn:
+			drop_column(j, rel, tree, cmd);
+			break;
+		case AT_DropConstraint:
+			drop_constraint(j, rel, tree, cmd);
+			break;
+		case AT_DropNotNull:
+			drop_not_null(j, tree, cmd->name);
+			break;
+		case AT_DropExpression:
+			drop_expression(rel, cmd->name);
+			break;
+		case AT_AlterColumnType:
+			rules_column_type(j, rel, tree, cmd);
+			break;
+		case AT_AddColumn:
+			rules_add_column(j, rel, tree, cmd);
+			break;
+		case AT_SetNotNull:
+			rules_not_null(j, rel, tree, cmd->name);
+			break;
+		case AT_AddIdentity:
+		case AT_SetIdentity:
+		case AT_DropIdentity:
+			change_identity(rel, cmd);
+			break;
+		case AT_AddConstraint:
+			rules_add_constraint(j, rel, tree, (Constraint *) cmd->def, false);
+			break;
+		case AT_ValidateConstraint:
+			validate_constraint(j, rel, tree, cmd);
+			break;
+		case AT_ColumnDefault:
+			column_default(j, rel, cmd);
+			break;
+		default:
+			alter_access(j, rel, cmd);
+			alter_storage(j, rel, cmd);
+			break;
+	}
+}
+
+/* Attributes of a composite type that is there already. */
+static void
+alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (rel->fresh)
+		return;
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+		if (cmd->subtype != AT_DropColumn && cmd->subtype != AT_AlterColumnType)
+			continue;
+		facts_detail(j->facts, rel);
+		if (facts_column(rel, cmd->name) != NULL)
+			rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
+					   psprintf("Statements that use attribute %s of type %s fail.",
+								quote_identifier(cmd->name), facts_name(rel)),
+					   pstrdup("Make a new type and move the columns to it with zdm.change_column_type()."));
+	}
+}
+
+/* Which members of the tree ALTER TABLE visits; some subcommands never recurse. */
+static bool
+recurses(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (!stmt->relation->inh)
+		return false;
+	foreach(lc, stmt->cmds)
+	{
+		switch (((AlterTableCmd *) lfirst(lc))->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+			case AT_SetNotNull:
+			case AT_DropNotNull:
+			case AT_AddConstraint:
+			case AT_DropConstraint:
+			case AT_ValidateConstraint:
+			case AT_ColumnDefault:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
+void
+rules_alter_table(Judgement *j, AlterTableStmt *stmt)
+{
+	FactRelation *rel = facts_find(j->facts, stmt->relation);
+	LOCKMODE	mode;
+	List	   *tree;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	if (rel->kind == RELKIND_COMPOSITE_TYPE)
+	{
+		alter_composite(j, rel, stmt);
+		return;
+	}
+	mode = AlterTableGetLockLevel(stmt->cmds);
+	tree = facts_tree(j->facts, rel, recurses(stmt));
+	foreach(lc, tree)
+		rules_lock(j, (FactRelation *) lfirst(lc), mode);
+	rules_touch(j, rel, "Do it in steps that running applications survive; SET LOCAL zdm.guard = off; lets it through.");
+	facts_detail(j->facts, rel);
+	for (int pass = 0; pass <= 5; pass++)
+	{
+		foreach(lc, stmt->cmds)
+		{
+			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+			if (pass_of(cmd->subtype) == pass)
+				alter_subcommand(j, rel, tree, cmd);
+		}
+	}
+}
+
+void
+rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt)
+{
+	Oid			from = get_tablespace_oid(stmt->orig_tablespacename, true);
+	char		kind = stmt->objtype == OBJECT_INDEX ? RELKIND_INDEX :
+		stmt->objtype == OBJECT_MATVIEW ? RELKIND_MATVIEW : RELKIND_RELATION;
+	ListCell   *lc;
+
+	if (!OidIsValid(from))
+		return;
+	foreach(lc, facts_in_tablespace(j->facts, from, kind))
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		rules_lock(j, rel, AccessExclusiveLock);
+		set_tablespace(j, rel, stmt->new_tablespacename);
+	}
+}

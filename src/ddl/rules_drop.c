@@ -1,0 +1,493 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_drop.c
+ *		DROP, TRUNCATE, RENAME, SET SCHEMA.
+ *
+ * What a relation means to its clients is the matter of its contract; here is
+ * what can be told at once: data that is lost, and objects that have no
+ * contract.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "ddl/facts_catalog.h"
+#include "ddl/facts_query.h"
+#include "ddl/rules.h"
+#include "ddl/rules_work.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "parser/parse_type.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+#define ESCAPE_HINT "Deploy applications that no longer use it first; then SET LOCAL zdm.guard = off; in the transaction that does it."
+
+/* Was the catalog row of an object written by this transaction? */
+static bool
+is_fresh(int cache, Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
+	bool		fresh;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	fresh = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return fresh;
+}
+
+static void
+breaks(Judgement *j, const char *object, char *detail)
+{
+	rules_find(j, RULE_BREAKS_CLIENTS, object, NoLock, detail, pstrdup(ESCAPE_HINT));
+}
+
+/* A table goes, and locks its partitions, its parent and what it references. */
+static void
+lock_for_drop(Judgement *j, FactRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_tree(j->facts, rel, true))
+		rules_lock(j, (FactRelation *) lfirst(lc), AccessExclusiveLock);
+	if (rel->kind != RELKIND_RELATION && rel->kind != RELKIND_PARTITIONED_TABLE)
+		return;
+	facts_detail(j->facts, rel);
+	foreach(lc, rel->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+		FactRelation *other = con->type == 'f' && !con->dropped ?
+			facts_by_oid(j->facts, con->referenced) : NULL;
+
+		if (other != NULL)
+			rules_lock(j, other, AccessExclusiveLock);
+	}
+	if (rel->is_partition)
+	{
+		FactRelation *parent = facts_by_oid(j->facts, facts_parent(rel));
+
+		if (parent != NULL)
+			rules_lock(j, parent, AccessExclusiveLock);
+	}
+}
+
+static void
+drop_table(Judgement *j, FactRelation *rel, bool cascade)
+{
+	ListCell   *lc;
+
+	lock_for_drop(j, rel);
+	rules_touch(j, rel, ESCAPE_HINT);
+	if (!rel->fresh && rel->kind != RELKIND_MATVIEW && rel->kind != RELKIND_VIEW &&
+		rel->kind != RELKIND_SEQUENCE && facts_tree_blocks(j->facts, rel) > 0)
+		breaks(j, facts_name(rel), psprintf("The rows of %s are lost.", facts_name(rel)));
+	if (cascade)
+		rules_drop_views(j, facts_dependent_views(j->facts, rel, 0));
+	foreach(lc, facts_tree(j->facts, rel, true))
+		((FactRelation *) lfirst(lc))->gone = true;
+}
+
+static void
+drop_index(Judgement *j, FactRelation *rel, bool concurrent)
+{
+	FactRelation *heap = facts_by_oid(j->facts, rel->heap);
+	FactIndex  *idx;
+
+	if (heap == NULL)
+		return;
+	rules_lock(j, heap, concurrent ? ShareUpdateExclusiveLock : AccessExclusiveLock);
+	if (concurrent && j->facts->in_block)
+		rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
+				   pstrdup("DROP INDEX CONCURRENTLY cannot run inside a transaction block or a function."),
+				   pstrdup("Run it by itself, outside a transaction block."));
+	rules_touch(j, heap, ESCAPE_HINT);
+	facts_detail(j->facts, heap);
+	idx = facts_index(heap, rel->name);
+	if (idx != NULL)
+		idx->dropped = true;
+	rel->gone = true;
+}
+
+static void
+drop_relation(Judgement *j, DropStmt *stmt, List *name)
+{
+	FactRelation *rel = facts_find(j->facts, makeRangeVarFromNameList(name));
+
+	if (rel == NULL)
+		return;
+	if (rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX)
+		drop_index(j, rel, stmt->concurrent);
+	else
+		drop_table(j, rel, stmt->behavior == DROP_CASCADE);
+}
+
+/* Objects of a table: the name is that of the table, then the object's own. */
+static void
+drop_table_object(Judgement *j, DropStmt *stmt, List *name)
+{
+	List	   *table = list_truncate(list_copy(name), list_length(name) - 1);
+	FactRelation *rel = facts_find(j->facts, makeRangeVarFromNameList(table));
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	rules_lock(j, rel, AccessExclusiveLock);
+	rules_touch(j, rel, ESCAPE_HINT);
+	if (stmt->removeType != OBJECT_POLICY)
+		return;
+	facts_access(j->facts, rel);
+	foreach(lc, rel->policies)
+	{
+		if (strcmp(((FactPolicy *) lfirst(lc))->name, strVal(llast(name))) == 0)
+			rel->policies = foreach_delete_current(rel->policies, lc);
+	}
+}
+
+static void
+drop_type(Judgement *j, DropStmt *stmt, TypeName *name)
+{
+	Oid			type = InvalidOid;
+	Type		tuple = LookupTypeName(NULL, name, NULL, true);
+
+	if (tuple == NULL)
+		return;
+	type = typeTypeId(tuple);
+	ReleaseSysCache(tuple);
+	if (is_fresh(TYPEOID, type))
+		return;
+	if (stmt->behavior == DROP_CASCADE && facts_type_is_used(type))
+		breaks(j, format_type_be(type),
+			   psprintf("The columns of type %s and their data are lost.", format_type_be(type)));
+	else
+		rules_caution(j, RULE_BREAKS_CLIENTS, format_type_be(type),
+					  psprintf("Statements that name type %s fail.", format_type_be(type)), NULL);
+}
+
+/* A function that applications can call; a trigger function they cannot. */
+static bool
+is_callable(Oid funcid)
+{
+	Oid			result = get_func_rettype(funcid);
+
+	return result != TRIGGEROID && result != EVENT_TRIGGEROID;
+}
+
+static void
+lose_function(Judgement *j, ObjectType type, ObjectWithArgs *name)
+{
+	Oid			funcid = LookupFuncWithArgs(type, name, true);
+
+	if (!OidIsValid(funcid) || is_fresh(PROCOID, funcid) || !is_callable(funcid))
+		return;
+	rules_touch_function(j, funcid, ESCAPE_HINT);
+}
+
+static void
+lose_schema(Judgement *j, const char *name)
+{
+	Oid			nspid = get_namespace_oid(name, true);
+
+	if (OidIsValid(nspid) && !is_fresh(NAMESPACEOID, nspid) && facts_schema_is_used(nspid))
+		breaks(j, quote_identifier(name),
+			   psprintf("What schema %s holds is no longer there under this name.",
+						quote_identifier(name)));
+}
+
+static void
+drop_extension(Judgement *j, DropStmt *stmt, const char *name)
+{
+	if (!OidIsValid(get_extension_oid(name, true)))
+		return;
+	if (stmt->behavior == DROP_CASCADE)
+		breaks(j, quote_identifier(name),
+			   psprintf("Everything that depends on extension %s is dropped with it.",
+						quote_identifier(name)));
+	else
+		rules_caution(j, RULE_BREAKS_CLIENTS, quote_identifier(name),
+					  psprintf("Statements that use what extension %s provides fail.",
+							   quote_identifier(name)), NULL);
+}
+
+static void
+drop_object(Judgement *j, DropStmt *stmt, Node *object)
+{
+	switch (stmt->removeType)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_SEQUENCE:
+		case OBJECT_INDEX:
+			drop_relation(j, stmt, (List *) object);
+			break;
+		case OBJECT_POLICY:
+		case OBJECT_TRIGGER:
+		case OBJECT_RULE:
+			drop_table_object(j, stmt, (List *) object);
+			break;
+		case OBJECT_TYPE:
+		case OBJECT_DOMAIN:
+			drop_type(j, stmt, (TypeName *) object);
+			break;
+		case OBJECT_FUNCTION:
+		case OBJECT_PROCEDURE:
+		case OBJECT_ROUTINE:
+		case OBJECT_AGGREGATE:
+			lose_function(j, stmt->removeType, (ObjectWithArgs *) object);
+			break;
+		case OBJECT_SCHEMA:
+			if (stmt->behavior == DROP_CASCADE)
+				lose_schema(j, strVal(object));
+			break;
+		case OBJECT_EXTENSION:
+			drop_extension(j, stmt, strVal(object));
+			break;
+		default:
+			break;
+	}
+}
+
+void
+rules_drop(Judgement *j, DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+		drop_object(j, stmt, (Node *) lfirst(lc));
+}
+
+static void
+truncate_relation(Judgement *j, FactRelation *rel, bool cascade, List **done)
+{
+	ListCell   *lc;
+
+	if (list_member_ptr(*done, rel))
+		return;
+	*done = lappend(*done, rel);
+	foreach(lc, facts_tree(j->facts, rel, true))
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+
+		rules_lock(j, member, AccessExclusiveLock);
+		if (!member->fresh && member->heap_blocks > 0)
+			breaks(j, facts_name(member), psprintf("The rows of %s are lost.", facts_name(member)));
+		member->heap_blocks = 0;
+		member->total_blocks = 0;
+	}
+	if (!cascade)
+		return;
+	foreach(lc, facts_foreign_keys_to(j->facts, rel))
+		truncate_relation(j, ((FactForeignKey *) lfirst(lc))->rel, true, done);
+}
+
+void
+rules_truncate(Judgement *j, TruncateStmt *stmt)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+	{
+		FactRelation *rel = facts_find(j->facts, (RangeVar *) lfirst(lc));
+
+		if (rel != NULL)
+			truncate_relation(j, rel, stmt->behavior == DROP_CASCADE, &done);
+	}
+}
+
+static char *
+rename_hint(FactRelation *rel, RenameStmt *stmt)
+{
+	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
+		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
+						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));
+	return psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
+					facts_name(rel), facts_name(rel));
+}
+
+static void
+rename_column(Judgement *j, FactRelation *rel, RenameStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (rel->kind == RELKIND_COMPOSITE_TYPE)
+	{
+		if (!rel->fresh)
+			breaks(j, facts_name(rel), psprintf("Statements that use attribute %s of type %s fail.",
+												quote_identifier(stmt->subname), facts_name(rel)));
+		return;
+	}
+	foreach(lc, facts_tree(j->facts, rel, true))
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactColumn *col;
+
+		rules_lock(j, member, AccessExclusiveLock);
+		facts_detail(j->facts, member);
+		if (member == rel)
+			rules_touch(j, rel, rename_hint(rel, stmt));
+		col = facts_column(member, stmt->subname);
+		if (col != NULL)
+			col->name = pstrdup(stmt->newname);
+	}
+}
+
+static void
+rename_index(Judgement *j, FactRelation *rel, const char *name)
+{
+	FactRelation *heap = facts_by_oid(j->facts, rel->heap);
+	FactIndex  *idx;
+
+	rules_lock(j, rel, ShareUpdateExclusiveLock);
+	if (heap == NULL)
+		return;
+	facts_detail(j->facts, heap);
+	idx = facts_index(heap, rel->name);
+	if (idx != NULL)
+		idx->name = pstrdup(name);
+	rel->name = pstrdup(name);
+}
+
+static void
+rename_constraint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
+{
+	FactConstraint *con;
+
+	rules_lock(j, rel, AccessExclusiveLock);
+	facts_detail(j->facts, rel);
+	con = facts_constraint(rel, stmt->subname);
+	if (con != NULL)
+		con->name = pstrdup(stmt->newname);
+}
+
+static void
+rename_relation(Judgement *j, RenameStmt *stmt)
+{
+	FactRelation *rel = facts_find(j->facts, stmt->relation);
+
+	if (rel == NULL)
+		return;
+	if (stmt->renameType == OBJECT_COLUMN || stmt->renameType == OBJECT_ATTRIBUTE)
+		rename_column(j, rel, stmt);
+	else if (stmt->renameType == OBJECT_TABCONSTRAINT)
+		rename_constraint(j, rel, stmt);
+	else if (stmt->renameType == OBJECT_TRIGGER || stmt->renameType == OBJECT_POLICY ||
+			 stmt->renameType == OBJECT_RULE)
+		rules_lock(j, rel, AccessExclusiveLock);
+	else if (rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX)
+		rename_index(j, rel, stmt->newname);
+	else
+	{
+		rules_lock(j, rel, AccessExclusiveLock);
+		rules_touch(j, rel, rename_hint(rel, stmt));
+		rel->name = pstrdup(stmt->newname);
+	}
+}
+
+static void
+lose_type(Judgement *j, List *name)
+{
+	Type		tuple = LookupTypeName(NULL, makeTypeNameFromNameList(name), NULL, true);
+	Oid			type;
+
+	if (tuple == NULL)
+		return;
+	type = typeTypeId(tuple);
+	ReleaseSysCache(tuple);
+	if (!is_fresh(TYPEOID, type))
+		breaks(j, format_type_be(type),
+			   psprintf("Statements that name type %s fail.", format_type_be(type)));
+}
+
+void
+rules_rename(Judgement *j, RenameStmt *stmt)
+{
+	if (stmt->relation != NULL)
+	{
+		rename_relation(j, stmt);
+		return;
+	}
+	switch (stmt->renameType)
+	{
+		case OBJECT_SCHEMA:
+			lose_schema(j, stmt->subname);
+			break;
+		case OBJECT_TYPE:
+		case OBJECT_DOMAIN:
+			lose_type(j, (List *) stmt->object);
+			break;
+		case OBJECT_FUNCTION:
+		case OBJECT_PROCEDURE:
+		case OBJECT_ROUTINE:
+		case OBJECT_AGGREGATE:
+			lose_function(j, stmt->renameType, (ObjectWithArgs *) stmt->object);
+			break;
+		default:
+			break;
+	}
+}
+
+void
+rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
+{
+	FactRelation *rel;
+
+	switch (stmt->objectType)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_SEQUENCE:
+			rel = facts_find(j->facts, stmt->relation);
+			if (rel == NULL || strcmp(rel->schema, stmt->newschema) == 0)
+				return;
+			rules_lock(j, rel, AccessExclusiveLock);
+			rules_touch(j, rel, ESCAPE_HINT);
+			rel->schema = pstrdup(stmt->newschema);
+			break;
+		case OBJECT_TYPE:
+		case OBJECT_DOMAIN:
+			lose_type(j, (List *) stmt->object);
+			break;
+		case OBJECT_FUNCTION:
+		case OBJECT_PROCEDURE:
+		case OBJECT_ROUTINE:
+		case OBJECT_AGGREGATE:
+			lose_function(j, stmt->objectType, (ObjectWithArgs *) stmt->object);
+			break;
+		default:
+			break;
+	}
+}
+
+void
+rules_drop_owned(Judgement *j, DropOwnedStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->roles)
+	{
+		Oid			role = get_rolespec_oid((RoleSpec *) lfirst(lc), true);
+
+		if (OidIsValid(role) && facts_role_matters(role))
+			breaks(j, quote_identifier(GetUserNameFromId(role, false)),
+				   psprintf("What role %s owns in this database is dropped, and its privileges are lost.",
+							quote_identifier(GetUserNameFromId(role, false))));
+	}
+}

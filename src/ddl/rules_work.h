@@ -1,0 +1,36 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_work.h
+ *		What several families of rules share.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_RULES_WORK_H
+#define ZDM_RULES_WORK_H
+
+#include "ddl/rules.h"
+
+/*
+ * O(n) work on the members of a tree that have storage, together: one lock
+ * waits for all of it.  "with_toast" counts TOAST, which a scan does not read.
+ */
+extern void rules_tree_work(Judgement *j, WorkKind kind, List *tree, bool with_toast,
+							char *what, char *hint);
+
+/* Views that a CASCADE takes along. */
+extern void rules_drop_views(Judgement *j, List *views);
+
+/* Take a column out of the facts, with the constraints and indexes on it. */
+extern void rules_forget_column(FactRelation *rel, FactColumn *col);
+
+/* A table in the tree has rows. */
+extern bool rules_has_rows(Judgement *j, List *tree);
+
+/* A unique index on one column would find duplicates, as far as statistics tell. */
+extern void rules_duplicates(Judgement *j, FactRelation *rel, const char *column);
+
+/* Relations of a kind in a tablespace, in a schema (InvalidOid: any). */
+extern List *facts_in_tablespace(Facts *facts, Oid tablespace, char kind);
+extern List *facts_in_schema(Facts *facts, Oid nspid);
+
+#endif							/* ZDM_RULES_WORK_H */
