@@ -109,6 +109,12 @@ extern bool pair_try_value(SyncPair *pair, PairDirection direction,
 extern bool pair_agrees(SyncPair *pair, TupleTableSlot *slot);
 
 /*
+ * Is the row one whose old side was given up, since `down` fails for it and the
+ * new side is what counts?  Such a row closed the way back; it is not wrong.
+ */
+extern bool pair_given_up(SyncPair *pair, TupleTableSlot *slot);
+
+/*
  * The same bytes, without detoasting where the pointers tell?  NULL equals
  * NULL.  Pure.
  */
