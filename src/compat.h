@@ -25,7 +25,9 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "parser/parse_type.h"
@@ -34,8 +36,14 @@
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+/* ALTER TABLE ... SET ACCESS METHOD: 15.  Before, a number that no command has. */
+#if PG_VERSION_NUM < 150000
+#define AT_SetAccessMethod ((AlterTableType) 1000)
+#endif
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
@@ -75,6 +83,30 @@ zdm_identity_sequence(Oid relid, AttrNumber attnum)
 	return getIdentitySequence(relid, attnum, true);
 #endif
 }
+
+/* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
+#if PG_VERSION_NUM < 150000
+static inline void
+InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		!(result->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &result->setDesc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("return type must be a row type")));
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap(true, false, work_mem);
+	MemoryContextSwitchTo(old);
+}
+#endif
 
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
 #if PG_VERSION_NUM < 150000
@@ -294,6 +326,17 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 #else
 #define zdm_enforced_constraint(cmd)	((const char *) NULL)
 #endif
+
+/* stringToQualifiedNameList: 16 added an error context. */
+static inline List *
+zdm_name_list(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(name, NULL);
+#else
+	return stringToQualifiedNameList(name);
+#endif
+}
 
 /* table_tuple_update: 16 tells which indexes need new entries. */
 #if PG_VERSION_NUM >= 160000

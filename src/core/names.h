@@ -10,6 +10,8 @@
  *		%A{oid.attnum}	the attribute's present name, quoted
  *		%T{oid}			the name that the relation's sync trigger has, or, if
  *						there is none yet, that it is to have, quoted
+ *		%V{name}		the definition that the view of that qualified, quoted name
+ *						has at the time
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -47,6 +49,7 @@ extern char *names_escape(const char *text);
 extern char *names_template_relation(Oid relid);
 extern char *names_template_attribute(Oid relid, AttrNumber attnum);
 extern char *names_template_sync_trigger(Oid relid);
+extern char *names_template_view(const char *name); /* a template itself */
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

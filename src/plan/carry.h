@@ -89,4 +89,13 @@ extern void sequence_load(Column *column, Oid sequence, bool identity);
 extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
 									 const NewColumn *new, bool forward);
 
+/*
+ * Views (view.c).  view_check_recreation() refuses what would not survive that
+ * they are dropped and made again, as another type requires.
+ */
+extern void view_load(Column *column);
+extern void view_check_recreation(const Column *column);
+extern void view_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
+extern void view_append_create(StringInfo sql, const Column *old, const NewColumn *new);
+
 #endif							/* ZDM_CARRY_H */

@@ -39,7 +39,10 @@ claims(const Change *change)
 static void
 check(const Change *change)
 {
-	column_check_new_type(column_load(change->relid, change->column), change->type);
+	Column	   *column = column_load(change->relid, change->column);
+
+	column_check_new_type(column, change->type);
+	view_check_recreation(column);
 }
 
 /* The type as ALTER TABLE has it: with the collation that the column has. */
@@ -62,7 +65,7 @@ is_catalog_only(const Column *column, const Change *change)
 								  change->up_source);
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
-		column->checks == NIL && column->foreign_keys == NIL;
+		column->checks == NIL && column->foreign_keys == NIL && column->views == NIL;
 }
 
 static void

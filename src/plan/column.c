@@ -73,7 +73,8 @@ load_attribute(Oid relid, const char *name)
 			  "  FROM pg_options_to_table(a.attoptions) o WHERE " USER_OPTIONS "), '{}'), "
 			  "col_description(a.attrelid, a.attnum), "
 			  "a.attidentity <> '', a.attgenerated <> '', a.attinhcount > 0 OR NOT a.attislocal, d.adbin::text, a.atttypid, "
-			  "EXISTS (SELECT 1 FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = a.attrelid AND s.objsubid = a.attnum) "
+			  "EXISTS (SELECT 1 FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = a.attrelid AND s.objsubid = a.attnum), "
+			  "(SELECT relowner FROM pg_class WHERE oid = a.attrelid) "
 			  "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
 			  "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
 			  "WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped",
@@ -118,6 +119,7 @@ load_attribute(Oid relid, const char *name)
 		column->default_volatile = contain_volatile_functions(stringToNode(tree));
 	}
 	column->type_oid = query_oid(0, 15);
+	column->owner = query_oid(0, 17);
 	query_end(&session);
 	return column;
 }
@@ -211,11 +213,14 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			  "coalesce(c.relkind::text, ''), coalesce(o.contype::text, ''), "
 			  "coalesce(c.relispartition OR (o.contype = 'c' AND o.coninhcount > 0) "
 			  "  OR (o.contype <> 'c' AND o.conparentid <> 0), false), "
-			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, d.deptype = 'i' "
+			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, d.deptype = 'i', "
+			  "coalesce(r.rulename = '_RETURN' AND v.relkind = 'v', false) "
 			  "FROM pg_depend d "
 			  "LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
 			  "LEFT JOIN pg_constraint o ON d.classid = 'pg_constraint'::regclass AND o.oid = d.objid "
 			  "LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid "
+			  "LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
+			  "LEFT JOIN pg_class v ON v.oid = r.ev_class "
 			  "WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.refobjsubid = $2 "
 			  "ORDER BY 4",
 			  arg_oid(relid), arg_int2(attnum));
@@ -255,6 +260,8 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		if (!is_root && (is_index || contype[0] == 'c'))
 			refuse(psprintf("%s of a single partition", description), relid, column->name,
 				   "Create it on the partitioned table, or drop it first.");
+		if (is_root && query_bool(row, 10))
+			continue;
 		if (!is_index && contype[0] != 'c')
 			refuse(description, relid, column->name, hint_for_dependent(catalog, contype));
 
@@ -382,6 +389,7 @@ column_load(Oid relid, const char *name)
 			refuse_partition_settings(column, member);
 	}
 	load_checks(column);
+	view_load(column);
 	look_at_indexes(column);
 	return column;
 }

@@ -34,6 +34,8 @@ typedef struct Column
 	List	   *keys;			/* ColumnKey *: primary key, unique constraints */
 	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
 	List	   *sequences;		/* ColumnSequence *: owned by it */
+	List	   *views;			/* ColumnView *, those over others last */
+	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */
 	Oid			cluster_index;	/* the same for CLUSTER ON */
@@ -99,6 +101,15 @@ typedef struct ColumnSequence
 	bool		identity;
 	bool		typed_as_column;	/* its type is the column's */
 } ColumnSequence;
+
+typedef struct ColumnView
+{
+	Oid			oid;
+	char	   *name;			/* template: qualified and quoted */
+	char	   *owner;			/* template */
+	char	   *options;		/* template: what stands in WITH (...), or "" */
+	bool		direct;			/* names the column itself, not only another view */
+} ColumnView;
 
 /*
  * The column with all that hangs on it.  Refuses what cannot be carried, by

@@ -364,6 +364,35 @@ append_rename(StringInfo sql, const Column *old, const char *from, const char *t
 }
 
 /*
+ * What is made again from its own text, in which the column has its old name:
+ * that name has to mean the column that the text is to be about.  In a rename
+ * it does so for this moment only.
+ */
+static void
+append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				  const NewColumn *new, bool forward)
+{
+	char	   *old_column = names_template_attribute(old->relid, old->attnum);
+	char	   *name = carry_quoted(old->name);
+	char	   *aside = carry_quoted(carry_own_name(plan, old->name));
+	bool		lend_name = forward && !carry_takes_name(new);
+
+	if (old->views == NIL)
+		return;
+	if (lend_name)
+	{
+		append_rename(sql, old, old_column, aside);
+		append_rename(sql, old, carry_quoted(new->name), name);
+	}
+	view_append_create(sql, old, new);
+	if (lend_name)
+	{
+		append_rename(sql, old, name, carry_quoted(new->name));
+		append_rename(sql, old, aside, name);
+	}
+}
+
+/*
  * The exchange of the two columns, or back.  Constraints that hold on the one
  * go before those of the other take their names; columns are renamed last, as
  * the names in a script are those of its beginning.
@@ -379,6 +408,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	StringInfoData sql;
 
 	initStringInfo(&sql);
+	view_append_drop(&sql, old, new);
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
@@ -399,6 +429,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 		append_rename(&sql, old, old_column, column);
 	}
 	foreign_key_append_attach(&sql, plan, old);
+	append_dependents(&sql, plan, old, new, forward);
 	return sql.data;
 }
 

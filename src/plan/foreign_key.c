@@ -41,7 +41,7 @@ table_owner(Oid relid)
 static void
 check_rights(const Column *column, const ColumnForeignKey *fk)
 {
-	Oid			owner = table_owner(column->relid);
+	Oid			owner = column->owner;
 
 	if (!carry_acts_for(owner, table_owner(fk->relid)))
 		column_refuse(psprintf("foreign key %s of %s, which has another owner,", fk->name,

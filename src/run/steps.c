@@ -83,6 +83,8 @@ describe_wait(const Step *step, StepRun *run)
 static StepOutcome
 begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
+	List	   *relations = step->relations;
+
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!still_in_state(migration, step))
@@ -91,7 +93,9 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		CommitTransactionCommand();
 		return OUTCOME_STALE;
 	}
-	if (locks_try(step->relations, step->lock, &run->patience))
+	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
+		relations = locks_with_views(relations);
+	if (locks_try(relations, step->lock, &run->patience))
 	{
 		/* the locks may have been waited for: look at the tables as they are now */
 		PopActiveSnapshot();
@@ -261,6 +265,38 @@ look_for_index(const Step *step)
 	return valid ? INDEX_VALID : INDEX_INVALID;
 }
 
+/* Drop what a broken try left, and build; our claim on the table ends with it. */
+static void
+build_index(Oid relid, const char *drop, const char *build)
+{
+	PG_TRY();
+	{
+		if (drop != NULL)
+			toplevel_run(drop);
+		toplevel_run(build);
+	}
+	PG_CATCH();
+	{
+		claim_release(CLAIM_INDEX_BUILD, relid);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	claim_release(CLAIM_INDEX_BUILD, relid);
+}
+
+/* Done with "sql", or, if that is NULL, undone. */
+static void
+mark_done(const Step *step, const char *sql)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (sql != NULL)
+		step_mark_done(step, sql);
+	else
+		step_mark_undone(step);
+	end_transaction();
+}
+
 /*
  * Run a statement that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
@@ -271,7 +307,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 			 bool undo, StepRun *run)
 {
 	char	   *sql;
-	char	   *drop;
+	char	   *drop = NULL;
 	IndexLeftover leftover;
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -285,40 +321,25 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	require_relation(migration);
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(template, false));
-	drop = step->index_name == NULL ? NULL :
-		MemoryContextStrdup(caller,
-							psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-									 quote_qualified_identifier(get_namespace_name(step->index_namespace),
-																step->index_name)));
+	if (leftover == INDEX_INVALID)
+		drop = MemoryContextStrdup(caller,
+								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+											quote_qualified_identifier(get_namespace_name(step->index_namespace),
+																	   step->index_name)));
 	end_transaction();
 
-	/* two concurrent builds on one table wait for each other until one is killed */
-	if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+	if (leftover != INDEX_VALID)
 	{
-		run->pause_ms = INDEX_BUILD_PAUSE_MS;
-		return OUTCOME_AGAIN;
+		/* two concurrent builds on one table wait for each other until one is killed */
+		if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+		{
+			run->pause_ms = INDEX_BUILD_PAUSE_MS;
+			return OUTCOME_AGAIN;
+		}
+		build_index(migration->relid, drop, sql);
 	}
-	PG_TRY();
-	{
-		if (leftover == INDEX_INVALID)
-			toplevel_run(drop);
-		if (leftover != INDEX_VALID)
-			toplevel_run(sql);
-	}
-	PG_FINALLY();
-	{
-		claim_release(CLAIM_INDEX_BUILD, migration->relid);
-	}
-	PG_END_TRY();
-
 	ZDM_DEBUG_POINT("toplevel-before-mark");
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (undo)
-		step_mark_undone(step);
-	else
-		step_mark_done(step, sql);
-	end_transaction();
+	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
 }
 
