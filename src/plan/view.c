@@ -120,7 +120,7 @@ static const char *const properties[] = {
 	"   UNION ALL SELECT c.relowner WHERE c.relacl IS NOT NULL) x WHERE c.oid = $1 AND $2 <> '' AND $3 <> '' AND $4 <> 0) g",
 	"SELECT 'GRANT ' || x.privilege_type || ' ON ' || $2 || ' TO ' || CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END "
 	"|| CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' ELSE '' END "
-	"FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) x WHERE c.oid = $1 AND $3 <> '' AND $4 <> 0 "
+	"FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = $1 AND $3 <> '' AND $4 <> 0 "
 	"ORDER BY x.grantee = c.relowner DESC, 1",
 	"SELECT 'GRANT ' || x.privilege_type || ' (' || quote_ident(a.attname) || ') ON ' || $2 || ' TO ' "
 	"|| CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END "
