@@ -89,6 +89,22 @@ extern void sequence_load(Column *column, Oid sequence, bool identity);
 extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
 									 const NewColumn *new, bool forward);
 
+/* Extended statistics (statistics.c). */
+extern void statistics_load(Column *column, Oid statistics);
+extern void statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
+extern void statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column *old);
+
+/*
+ * Triggers, policies, functions and publications (dependent.c), told apart by
+ * the name of their catalog; false if it is none of these.  Triggers that name
+ * the column cannot be carried while both names are in use.
+ */
+extern bool dependent_load(Column *column, const char *catalog, Oid object,
+						   const char *description);
+extern void dependent_refuse_triggers(const Column *column);
+extern void dependent_append_drop(StringInfo sql, const Column *old);
+extern void dependent_append_create(StringInfo sql, const Column *old);
+
 /*
  * Views (view.c).  view_check_recreation() refuses what would not survive that
  * they are dropped and made again, as another type requires.

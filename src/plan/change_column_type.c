@@ -33,7 +33,7 @@ type_name(const Change *change)
 static List *
 claims(const Change *change)
 {
-	return list_make1(change->column);
+	return lcons(change->column, column_claims(change->relid, change->column));
 }
 
 static void
@@ -65,7 +65,8 @@ is_catalog_only(const Column *column, const Change *change)
 								  change->up_source);
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
-		column->checks == NIL && column->foreign_keys == NIL && column->views == NIL;
+		column->checks == NIL && column->foreign_keys == NIL &&
+		column->views == NIL && column->dependents == NIL;
 }
 
 static void

@@ -260,7 +260,12 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		if (!is_root && (is_index || contype[0] == 'c'))
 			refuse(psprintf("%s of a single partition", description), relid, column->name,
 				   "Create it on the partitioned table, or drop it first.");
-		if (is_root && query_bool(row, 10))
+		if (is_root && strcmp(catalog, "pg_statistic_ext") == 0)
+		{
+			statistics_load(column, object);
+			continue;
+		}
+		if (is_root && (query_bool(row, 10) || dependent_load(column, catalog, object, description)))
 			continue;
 		if (!is_index && contype[0] != 'c')
 			refuse(description, relid, column->name, hint_for_dependent(catalog, contype));
@@ -404,6 +409,28 @@ column_check_new_type(const Column *column, Oid type)
 						column->name, names_relation(column->relid), format_type_be(type)),
 				 errdetail("Adding a second column of that type would rewrite the table."),
 				 errhint("Use the domain's base type, and CHECK constraints of the table.")));
+}
+
+List *
+column_claims(Oid relid, const char *name)
+{
+	Column	   *column = column_load(relid, name);
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->indexes)
+		claims = lappend(claims, psprintf("index %s", get_rel_name(lfirst_oid(lc))));
+	foreach(lc, column->checks)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnCheck *) lfirst(lc))->name));
+	foreach(lc, column->keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnKey *) lfirst(lc))->name));
+	foreach(lc, column->foreign_keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnForeignKey *) lfirst(lc))->name));
+	foreach(lc, column->extended)
+		claims = lappend(claims, psprintf("statistics %s", ((ColumnStatistics *) lfirst(lc))->name));
+	foreach(lc, column->views)
+		claims = lappend(claims, psprintf("view %s", ((ColumnView *) lfirst(lc))->name));
+	return claims;
 }
 
 void

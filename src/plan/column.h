@@ -35,6 +35,8 @@ typedef struct Column
 	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
 	List	   *sequences;		/* ColumnSequence *: owned by it */
 	List	   *views;			/* ColumnView *, those over others last */
+	List	   *extended;		/* ColumnStatistics * */
+	List	   *dependents;		/* ColumnDependent * */
 	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */
@@ -102,6 +104,26 @@ typedef struct ColumnSequence
 	bool		typed_as_column;	/* its type is the column's */
 } ColumnSequence;
 
+typedef struct ColumnStatistics
+{
+	char	   *name;
+	Oid			namespace;
+	List	   *columns;		/* int: attribute numbers */
+	List	   *expressions;	/* Node * */
+	char	   *kinds;			/* "ndistinct, mcv", or NULL */
+	int			target;			/* -1: the default */
+	char	   *comment;
+	char	   *owner;			/* template, NULL: the table's */
+} ColumnStatistics;
+
+/* What is given again as text when the column's name means the new one. */
+typedef struct ColumnDependent
+{
+	bool		is_trigger;
+	char	   *drop;			/* template, or NULL: it can be altered in place */
+	char	   *create;			/* template */
+} ColumnDependent;
+
 typedef struct ColumnView
 {
 	Oid			oid;
@@ -118,6 +140,12 @@ typedef struct ColumnView
  * table's indexes.
  */
 extern Column *column_load(Oid relid, const char *name);
+
+/*
+ * What the column shares with others, as claims that no other migration may
+ * have at the same time (char *): constraints, indexes and the like.
+ */
+extern List *column_claims(Oid relid, const char *name);
 
 /*
  * Refuse, in the words of column_load(): "object" is what depends on the column.

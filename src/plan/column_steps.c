@@ -302,7 +302,7 @@ static void
 plan_analyze(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
-	bool		all = old->indexes != NIL;
+	bool		all = old->indexes != NIL || old->extended != NIL;
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
@@ -334,6 +334,7 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 	if (old->not_null)
 		plan_not_null(plan, old, new_column);
 	foreign_key_plan_migrate(plan, old, new);
+	statistics_plan_migrate(plan, old, new);
 	plan_analyze(plan, old, new);
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_VERIFY,
@@ -377,7 +378,7 @@ append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
 	char	   *aside = carry_quoted(carry_own_name(plan, old->name));
 	bool		lend_name = forward && !carry_takes_name(new);
 
-	if (old->views == NIL)
+	if (old->views == NIL && old->dependents == NIL)
 		return;
 	if (lend_name)
 	{
@@ -385,6 +386,7 @@ append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
 		append_rename(sql, old, carry_quoted(new->name), name);
 	}
 	view_append_create(sql, old, new);
+	dependent_append_create(sql, old);
 	if (lend_name)
 	{
 		append_rename(sql, old, name, carry_quoted(new->name));
@@ -409,6 +411,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 
 	initStringInfo(&sql);
 	view_append_drop(&sql, old, new);
+	dependent_append_drop(&sql, old);
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
@@ -593,6 +596,7 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *ne
 		append_constraint_rename(&sql, table, carry_own_name(plan, check->name), check->name,
 								 check->comment);
 	}
+	statistics_append_rename(&sql, plan, old);
 	if (old->not_null_name != NULL)
 		append_constraint_rename(&sql, table, not_null_name(plan, old), old->not_null_name, NULL);
 	plan_add(plan, &(Step) {

@@ -14,13 +14,14 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "plan/column.h"
+#include "plan/carry.h"
 #include "utils/guc.h"
 
 static List *
 claims(const Change *change)
 {
-	return list_make2(change->column, change->new_name);
+	return list_concat(list_make2(change->column, change->new_name),
+					   column_claims(change->relid, change->column));
 }
 
 static void
@@ -35,6 +36,7 @@ check(const Change *change)
 	column = column_load(change->relid, change->column);
 	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);
+	dependent_refuse_triggers(column);
 }
 
 static void

@@ -52,7 +52,7 @@ my %scripts = (
 	  . "UPDATE other SET parent = :k WHERE id = :k;\n",
 	transaction => "\\set k random(1, $rows)\nBEGIN;\nSELECT name FROM parent WHERE id = :k;\n"
 	  . "UPDATE parent SET seen = seen + 1 WHERE id = :k;\nINSERT INTO parent (name) VALUES ('t');\n"
-	  . "INSERT INTO child (parent) VALUES (lastval());\nEND;\n");
+	  . "INSERT INTO child (parent) VALUES (currval('parent_id_seq'));\nEND;\n");
 my %running = map {
 	$_ => start_pgbench($node, $scripts{$_}, '-M', 'prepared', '-c', 2, '-R', 40, '--max-tries', 1)
 } keys %scripts;
