@@ -118,7 +118,7 @@ CREATE TABLE every (
 ALTER TABLE every DROP COLUMN gone;
 INSERT INTO every (region, note) SELECT i % 7, 'note ' || i FROM generate_series(1, 500) i;
 UPDATE every SET parent = 100 WHERE id > 100;
-ALTER TABLE every ADD CONSTRAINT every_not_valid CHECK (id < 2000000000) NOT VALID;
+ALTER TABLE every ADD CONSTRAINT every_not_valid CHECK (id < 4000000000) NOT VALID;
 CREATE TABLE ref_simple (id int REFERENCES every ON UPDATE CASCADE ON DELETE RESTRICT);
 CREATE TABLE ref_full (r int, i int, CONSTRAINT "ref ""full""" FOREIGN KEY (r, i) REFERENCES every (region, id)
 	MATCH FULL ON DELETE SET NULL DEFERRABLE);

@@ -3,6 +3,7 @@
 -- once, settings, waiting, failing and going on.
 --
 CREATE EXTENSION pg_zdm;
+SET zdm.guard = off;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 \set SHOW_CONTEXT never
 
@@ -408,7 +409,7 @@ INSERT INTO settings (id, old, new) VALUES (1002, 'this', 'that') RETURNING old,
 SELECT zdm.configure('settings', 'zdm.batch_rest', '0.5');
 SELECT settings ->> 'zdm.batch_rest' AS batch_rest FROM zdm.migrations WHERE label = 'settings';
 SELECT saying($$SELECT zdm.configure('settings', 'on_conflict', 'both')$$);
-SELECT saying($$SELECT zdm.configure('settings', 'batch_time', '-1')$$);
+SELECT saying($$SELECT zdm.configure('settings', 'batch_time', 'soon')$$);
 SELECT saying($$SELECT zdm.configure('settings', 'guard', 'off')$$);
 SELECT saying($$SELECT zdm.configure('settings', 'work_mem', '1GB')$$);
 SELECT saying($$SELECT zdm.configure('settings', 'batch_time', NULL)$$);

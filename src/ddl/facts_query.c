@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_publication.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/sequence.h"
 #include "ddl/facts_catalog.h"
@@ -583,6 +584,26 @@ facts_dependent_views(Facts *facts, FactRelation *rel, AttrNumber attnum)
 	return all;
 }
 
+/* Is there a publication that carries UPDATE or DELETE at all?  Mostly not. */
+static bool
+any_publication_of_changes(void)
+{
+	Relation	catalog = table_open(PublicationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_publication form = (Form_pg_publication) GETSTRUCT(tuple);
+
+		found = form->pubupdate || form->pubdelete;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
 bool
 facts_publishes_changes(Facts *facts, FactRelation *rel)
 {
@@ -592,7 +613,8 @@ facts_publishes_changes(Facts *facts, FactRelation *rel)
 
 	if (rel->published)
 		return true;
-	if (!OidIsValid(rel->oid) || rel->persistence != RELPERSISTENCE_PERMANENT)
+	if (!OidIsValid(rel->oid) || rel->persistence != RELPERSISTENCE_PERMANENT ||
+		!any_publication_of_changes())
 		return false;
 	args[0] = ObjectIdGetDatum(rel->oid);
 	SPI_connect();

@@ -189,7 +189,7 @@ column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 
 	if (col == NULL)
 		return;
-	if (cmd->def != NULL)
+	if (cmd->def != NULL && facts_types_known(rel))
 	{
 		Node	   *expr = facts_analyze_as(rel, cmd->def, EXPR_KIND_COLUMN_DEFAULT,
 											col->type, col->typmod);
@@ -440,7 +440,7 @@ alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 			rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
 					   psprintf("Statements that use attribute %s of type %s fail.",
 								quote_identifier(cmd->name), facts_name(rel)),
-					   pstrdup("Make a new type and move the columns to it with zdm.change_column_type()."));
+					   pstrdup("Make a new type, and move the columns to it."));
 	}
 }
 

@@ -468,7 +468,7 @@ rules_copy(Judgement *j, CopyStmt *stmt)
 {
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
-	if (!j->strong_held)
+	if (j->strong_held == NoLock)
 		return;
 	if (stmt->query != NULL)
 		rules_work(j, WORK_QUERY, NULL, facts_statement_work(j->facts, stmt->query),

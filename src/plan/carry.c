@@ -32,7 +32,7 @@ carry_literal(const char *value)
 }
 
 char *
-carry_index_name(Oid namespace, const char *name)
+carry_qualified(Oid namespace, const char *name)
 {
 	return names_escape(quote_qualified_identifier(get_namespace_name(namespace), name));
 }

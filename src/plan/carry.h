@@ -47,8 +47,8 @@ extern char *carry_old_later(const MigrationPlan *plan, const Column *old, const
 /* Start the next statement of a script. */
 extern void carry_statement(StringInfo sql, const char *fmt,...) pg_attribute_printf(2, 3);
 
-/* The index's name, qualified and quoted, for a template. */
-extern char *carry_index_name(Oid namespace, const char *name);
+/* An object's name, qualified and quoted, for a template. */
+extern char *carry_qualified(Oid namespace, const char *name);
 
 /* Is the migration's owner allowed what "role" is?  Needs a transaction. */
 extern bool carry_acts_for(Oid owner, Oid role);

@@ -190,7 +190,7 @@ refuse_partition_key(const Column *column, Oid relid, AttrNumber attnum)
 			  "AND refclassid = 'pg_class'::regclass AND refobjid = $1 AND refobjsubid = 0 AND deptype = 'i'",
 			  arg_oid(relid), arg_int2(attnum)) > 0)
 		refuse("the partition key", relid, column->name,
-			   "A column of the partition key cannot be renamed online.");
+			   "A column of the partition key cannot be replaced online.");
 	query_end(&session);
 }
 
@@ -406,7 +406,7 @@ column_check_new_type(const Column *column, Oid type)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of %s cannot be carried to one of the domain %s, which has constraints",
-						column->name, names_relation(column->relid), format_type_be(type)),
+						column->name, names_relation(column->relid), format_type_be_qualified(type)),
 				 errdetail("Adding a second column of that type would rewrite the table."),
 				 errhint("Use the domain's base type, and CHECK constraints of the table.")));
 }

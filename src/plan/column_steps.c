@@ -101,6 +101,7 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 typedef struct NewIndex
 {
 	Oid			old;
+	Oid			relid;			/* of its table */
 	char	   *old_name;
 	char	   *new_name;
 	Oid			namespace;
@@ -111,6 +112,7 @@ new_index(const MigrationPlan *plan, Oid indexid)
 {
 	NewIndex	index = {
 		.old = indexid,
+		.relid = IndexGetRelation(indexid, false),
 		.old_name = get_rel_name(indexid),
 		.namespace = get_rel_namespace(indexid),
 	};
@@ -157,7 +159,7 @@ plan_index_statistics(MigrationPlan *plan, const NewIndex *index)
 			  "WHERE attrelid = $1 AND attstattarget >= 0 ORDER BY attnum", arg_oid(index->old));
 	for (uint64 row = 0; row < n; row++)
 		appendStringInfo(&sql, "%sALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-						 row > 0 ? ";\n" : "", carry_index_name(index->namespace, index->new_name),
+						 row > 0 ? ";\n" : "", names_template_index(index->relid, index->new_name),
 						 query_int4(row, 1), query_int4(row, 2));
 	query_end(&session);
 	if (n > 0)
@@ -204,8 +206,8 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
 			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-								  carry_index_name(index.namespace, index.new_name),
-								  carry_index_name(child.namespace, child.new_name)),
+								  names_template_index(index.relid, index.new_name),
+								  names_template_index(child.relid, child.new_name)),
 			.relations = list_make1_oid(IndexGetRelation(child.old, false)),
 			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		});
@@ -538,13 +540,13 @@ append_index_renames(StringInfo sql, const MigrationPlan *plan, Oid indexid)
 	ListCell   *lc;
 
 	appendStringInfo(sql, ";\nALTER INDEX %s RENAME TO %s",
-					 carry_index_name(index.namespace, index.new_name),
+					 names_template_index(index.relid, index.new_name),
 					 carry_quoted(index.old_name));
 	query_begin(&session);
 	QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
 	if (!query_null(0, 1))
 		appendStringInfo(sql, ";\nCOMMENT ON INDEX %s IS %s",
-						 carry_index_name(index.namespace, index.old_name),
+						 names_template_index(index.relid, index.old_name),
 						 names_escape(quote_literal_cstr(query_text(0, 1))));
 	query_end(&session);
 	foreach(lc, index_children(indexid))

@@ -100,7 +100,7 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key)
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL, .statement = "",
-		.undo = psprintf("DROP INDEX IF EXISTS %s", carry_index_name(key->namespace, name)),
+		.undo = psprintf("DROP INDEX IF EXISTS %s", names_template_index(old->relid, name)),
 		.undo_lock = AccessExclusiveLock, .relations = list_make1_oid(old->relid),
 		.note = "on the way back only",
 	});
@@ -166,7 +166,7 @@ append_comments(StringInfo sql, const Column *old, const ColumnKey *key)
 						names_template_relation(old->relid), carry_literal(key->comment));
 	if (key->index_comment != NULL)
 		carry_statement(sql, "COMMENT ON INDEX %s IS %s",
-						carry_index_name(key->namespace, key->name),
+						names_template_index(old->relid, key->name),
 						carry_literal(key->index_comment));
 }
 

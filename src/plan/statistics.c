@@ -98,7 +98,7 @@ statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn 
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
 			.statement = create_sql(plan, old, statistics,
-									carry_index_name(statistics->namespace,
+									carry_qualified(statistics->namespace,
 													 carry_own_name(plan, statistics->name)),
 									carry_quoted(new->name)),
 			.lock = ShareUpdateExclusiveLock, .work = "changes the catalog only",
@@ -116,11 +116,11 @@ statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column
 		ColumnStatistics *statistics = lfirst(lc);
 
 		carry_statement(sql, "ALTER STATISTICS %s RENAME TO %s",
-						carry_index_name(statistics->namespace, carry_own_name(plan, statistics->name)),
+						carry_qualified(statistics->namespace, carry_own_name(plan, statistics->name)),
 						carry_quoted(statistics->name));
 		if (statistics->comment != NULL)
 			carry_statement(sql, "COMMENT ON STATISTICS %s IS %s",
-							carry_index_name(statistics->namespace, statistics->name),
+							carry_qualified(statistics->namespace, statistics->name),
 							carry_literal(statistics->comment));
 	}
 }

@@ -243,6 +243,13 @@ typedef enum IndexLeftover
 	INDEX_VALID
 } IndexLeftover;
 
+/* An index is where its table is, which may have been moved since the plan. */
+static Oid
+index_namespace(const Step *step)
+{
+	return get_rel_namespace(linitial_oid(step->relations));
+}
+
 static IndexLeftover
 look_for_index(const Step *step)
 {
@@ -252,7 +259,7 @@ look_for_index(const Step *step)
 
 	if (step->index_name == NULL)
 		return INDEX_NONE;
-	indexid = get_relname_relid(step->index_name, step->index_namespace);
+	indexid = get_relname_relid(step->index_name, index_namespace(step));
 	if (!OidIsValid(indexid))
 		return INDEX_NONE;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
@@ -324,7 +331,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	if (leftover == INDEX_INVALID)
 		drop = MemoryContextStrdup(caller,
 								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-											quote_qualified_identifier(get_namespace_name(step->index_namespace),
+											quote_qualified_identifier(get_namespace_name(index_namespace(step)),
 																	   step->index_name)));
 	end_transaction();
 

@@ -403,8 +403,8 @@ zdm_worker_main(Datum arg)
 	LockReleaseSession(USER_LOCKMETHOD);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (extension_ready())
-		(void) start_orphans();
+	if (extension_ready() && !start_orphans())
+		shmem_request_look(MyDatabaseId);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

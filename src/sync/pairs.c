@@ -58,6 +58,7 @@ static HTAB *pair_cache = NULL;
 static PairSet *retired_sets = NULL;
 static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
+static bool own_rollback = false;
 
 static void
 retire_set(PairSet *set)
@@ -124,18 +125,36 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 }
 
+/* What was noted in it is gone. */
+static void
+end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && !own_rollback)
+		transaction++;
+}
+
 void
 pairs_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 	RegisterXactCallback(end_of_transaction, NULL);
+	RegisterSubXactCallback(end_of_subtransaction, NULL);
 }
 
 uint64
 pairs_transaction(void)
 {
 	return transaction;
+}
+
+void
+pairs_rollback_own(void)
+{
+	own_rollback = true;
+	RollbackAndReleaseCurrentSubTransaction();
+	own_rollback = false;
 }
 
 /* Adds a column's default in "rel", if it has one there. */
@@ -493,7 +512,7 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 		MemoryContextSwitchTo(caller);
 		*error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		pairs_rollback_own();
 		expr_recover(expr);
 	}
 	PG_END_TRY();

@@ -88,8 +88,14 @@ pairs_get(Relation rel)
 	return pairs_find(rel);
 }
 
-/* A number that no two transactions of the session share. */
+/*
+ * A number that changes when a transaction ends or a subtransaction is rolled
+ * back: as long as it stays, so does what was written.
+ */
 extern uint64 pairs_transaction(void);
+
+/* Roll back a subtransaction in which nothing that matters was written. */
+extern void pairs_rollback_own(void);
 
 /*
  * One side computed from the row in "slot".  Results are valid until the same

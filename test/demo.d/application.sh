@@ -90,9 +90,18 @@ stop_fleet() {
 	stop_benches "${pids[@]}"
 }
 
+# stop_benches PID...: pgbench ends with 0, or with 2 when it has said what it
+# complains about.  One that died otherwise would miss from every count.
 stop_benches() {
+	local pid status
 	kill -ALRM "$@" 2>/dev/null
-	wait "$@"
+	for pid in "$@"; do
+		wait "$pid"
+		status=$?
+		if [ $status -ne 0 ] && [ $status -ne 2 ]; then
+			say "pgbench: error: process $pid ended with status $status" >>"$MEASURED/died.out"
+		fi
+	done
 }
 
 # deploy FLEET VERSION: as a rolling deployment does it: the new version is
