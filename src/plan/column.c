@@ -430,6 +430,8 @@ column_claims(Oid relid, const char *name)
 		claims = lappend(claims, psprintf("statistics %s", ((ColumnStatistics *) lfirst(lc))->name));
 	foreach(lc, column->views)
 		claims = lappend(claims, psprintf("view %s", ((ColumnView *) lfirst(lc))->name));
+	foreach(lc, column->dependents)
+		claims = lappend(claims, ((ColumnDependent *) lfirst(lc))->description);
 	return claims;
 }
 

@@ -119,6 +119,7 @@ typedef struct ColumnStatistics
 /* What is given again as text when the column's name means the new one. */
 typedef struct ColumnDependent
 {
+	char	   *description;
 	bool		is_trigger;
 	char	   *drop;			/* template, or NULL: it can be altered in place */
 	char	   *create;			/* template */

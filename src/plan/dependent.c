@@ -21,10 +21,11 @@
 #include "utils/lsyscache.h"
 
 static void
-add_dependent(Column *column, bool is_trigger, char *drop, char *create)
+add_dependent(Column *column, const char *description, bool is_trigger, char *drop, char *create)
 {
 	ColumnDependent *dependent = palloc0(sizeof(ColumnDependent));
 
+	dependent->description = pstrdup(description);
 	dependent->is_trigger = is_trigger;
 	dependent->drop = drop;
 	dependent->create = create;
@@ -72,7 +73,7 @@ load_trigger(Column *column, Oid trigger, const char *description)
 		carry_statement(&sql, "COMMENT ON TRIGGER %s ON %s IS %s", name, table,
 						carry_literal(query_text(0, 4)));
 	query_end(&session);
-	add_dependent(column, true, psprintf("DROP TRIGGER %s ON %s", name, table), sql.data);
+	add_dependent(column, description, true, psprintf("DROP TRIGGER %s ON %s", name, table), sql.data);
 }
 
 static void
@@ -97,7 +98,7 @@ load_policy(Column *column, Oid policy, const char *description)
 	if (relid != column->relid)
 		column_refuse(description, column,
 					  "Drop the policy of the other table first, and create it again afterwards.");
-	add_dependent(column, false, NULL, sql.data);
+	add_dependent(column, description, false, NULL, sql.data);
 }
 
 /* A function with an SQL body; others are text to PostgreSQL. */
@@ -118,7 +119,7 @@ load_function(Column *column, Oid function, const char *description)
 	if (!may_replace)
 		column_refuse(psprintf("%s, which the table's owner may not replace,", description), column,
 					  "Give both the same owner, with CREATE on the function's schema, first.");
-	add_dependent(column, false, NULL, sql);
+	add_dependent(column, description, false, NULL, sql);
 }
 
 static void
@@ -149,7 +150,7 @@ load_published(Column *column, Oid published, const char *description)
 	if (!may_alter)
 		column_refuse(psprintf("%s, which the table's owner may not alter,", description), column,
 					  "Publish the table without a column list or row filter while the migration runs.");
-	add_dependent(column, false, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
+	add_dependent(column, description, false, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
 }
 
 bool
@@ -178,7 +179,7 @@ dependent_refuse_triggers(const Column *column)
 		ColumnDependent *dependent = lfirst(lc);
 
 		if (dependent->is_trigger)
-			column_refuse("a trigger that names it (UPDATE OF, WHEN)", column,
+			column_refuse(psprintf("%s, which names it (UPDATE OF, WHEN),", dependent->description), column,
 						  "Both columns will be written to meanwhile: create the trigger again without naming the column, first.");
 	}
 }
