@@ -12,6 +12,8 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
@@ -139,7 +141,7 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 							NoLock, missing_ok);
 	nestlevel = NewGUCNestLevel();
 	RestrictSearchPath();
-	if (OidIsValid(view))
+	if (OidIsValid(view) && get_rel_relkind(view) == RELKIND_VIEW)
 	{
 		char	   *definition = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef,
 																   ObjectIdGetDatum(view)));
@@ -147,10 +149,14 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 		/* it ends with a semicolon */
 		appendBinaryStringInfo(buf, definition, strlen(definition) - 1);
 	}
-	else
+	else if (missing_ok)
 		appendStringInfoString(buf, "<dropped>");
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a view any more", name.data)));
 	AtEOXact_GUC(false, nestlevel);
-	return p + 1;
+	return *p ? p + 1 : p;
 }
 
 /*
@@ -222,9 +228,16 @@ names_make(const char *base, const char *suffix)
 {
 	int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
 	int			length = (int) strlen(base);
+	char		mark[10] = "";
 
-	Assert(room > 0);
+	/* names that differ only in what is cut away must not become one */
 	if (length > room)
+	{
+		snprintf(mark, sizeof(mark), "_%08x",
+				 DatumGetUInt32(hash_any((const unsigned char *) base, length)));
+		room -= (int) strlen(mark);
+		Assert(room > 0);
 		length = pg_mbcliplen(base, length, room);
-	return psprintf("%.*s%s", length, base, suffix);
+	}
+	return psprintf("%.*s%s%s", length, base, mark, suffix);
 }

@@ -63,7 +63,7 @@ extern char *names_render(const char *template, bool missing_ok);
 
 /*
  * Makes "base" followed by "suffix" no longer than a name may be, cutting base
- * at a character boundary.
+ * at a character boundary; a hash of the whole takes the place of what is cut.
  */
 extern char *names_make(const char *base, const char *suffix);
 
