@@ -116,6 +116,41 @@ names_template_view(const char *name)
 	return psprintf("%%V{%s}", name);
 }
 
+char *
+names_template_if(Oid relid, const char *statement)
+{
+	return psprintf("%%?{%u}%s%%;", relid, statement);
+}
+
+/*
+ * The statement that is only for as long as its relation exists; p is at "?{".
+ * Returns the place to go on from: its beginning, or its end.
+ */
+static const char *
+enter_or_skip(const char *p, bool missing_ok)
+{
+	Oid			relid;
+	int			length = 0;
+	int			depth = 1;
+
+	if (sscanf(p, "?{%u}%n", &relid, &length) != 1 || length == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("malformed statement template at \"%%%.20s\"", p)));
+	p += length;
+	/* who only wants to read it gets it all */
+	if (missing_ok || get_rel_name(relid) != NULL)
+		return p;
+	while (*p && depth > 0)
+	{
+		if (*p++ != '%' || *p == '\0')
+			continue;
+		depth += *p == '?' ? 1 : *p == ';' ? -1 : 0;
+		p++;
+	}
+	return p;
+}
+
 /*
  * Appends a view's definition; p is after "V{".  By name, as a view that is
  * dropped and made again has another OID.
@@ -217,6 +252,10 @@ names_render(const char *template, bool missing_ok)
 			appendStringInfoChar(&buf, '%');
 			p += 2;
 		}
+		else if (p[1] == ';')
+			p += 2;
+		else if (p[1] == '?')
+			p = enter_or_skip(p + 1, missing_ok);
 		else
 			p = render_object(&buf, p + 1, missing_ok);
 	}

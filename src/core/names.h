@@ -13,6 +13,7 @@
  *						there is none yet, that it is to have, quoted
  *		%V{name}		the definition that the view of that qualified, quoted name
  *						has at the time
+ *		%?{oid}...%;	what is between, if that relation exists
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -54,6 +55,12 @@ extern char *names_template_attribute(Oid relid, AttrNumber attnum);
 extern char *names_template_index(Oid relid, const char *name);
 extern char *names_template_sync_trigger(Oid relid);
 extern char *names_template_view(const char *name); /* a template itself */
+
+/*
+ * The statement, itself a template, if the relation exists when it is run; to
+ * who only reads it, it is shown in any case.
+ */
+extern char *names_template_if(Oid relid, const char *statement);
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises
