@@ -76,8 +76,11 @@ shut_out_attach(Oid relid)
 
 /* End the transaction, and the batch with nothing done. */
 static bool
-come_back(int *pause_ms)
+come_back(const Step *step, int *pause_ms)
 {
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_set_waiting(step, "a partition that is being attached");
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 	*pause_ms = LOCKED_ROWS_PAUSE_MS;
 	return false;
@@ -139,13 +142,13 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	{
 		/* one can have been attached between the look and the lock */
 		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
-			return come_back(pause_ms);
+			return come_back(step, pause_ms);
 		finish(step, cursor);
 		return true;
 	}
 	/* a leaf that was attached since the locks were had is not among them */
 	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
-		return come_back(pause_ms);
+		return come_back(step, pause_ms);
 
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);

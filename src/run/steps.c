@@ -21,6 +21,7 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/extension.h"
+#include "core/guc.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
@@ -28,6 +29,7 @@
 #include "run/steps.h"
 #include "run/toplevel.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -155,7 +157,12 @@ require_relation(const Migration *migration)
 						 migration->id)));
 }
 
-/* Run statements as the table's owner, restricted, with a pinned search_path. */
+/*
+ * Run statements as the table's owner, restricted, with a pinned search_path.
+ *
+ * The locks of the step are had.  Should a statement want one more, it must not
+ * wait for it with those in hand: the error ends the try like a refused lock.
+ */
 static void
 run_as_owner(const Migration *migration, const char *sql)
 {
@@ -165,6 +172,8 @@ run_as_owner(const Migration *migration, const char *sql)
 	if (sql[0] == '\0')
 		return;
 	extension_become(migration->owner, &saved);
+	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	rc = SPI_execute(sql, false, 0);
 	if (rc < 0)
