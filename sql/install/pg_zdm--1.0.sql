@@ -40,10 +40,11 @@ CREATE TABLE zdm.step (
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
-	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}
+	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
 	lock          text NOT NULL DEFAULT '',      -- the strongest lock it takes
+	undo_lock     text NOT NULL DEFAULT '',      -- the same of undo
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
@@ -125,6 +126,21 @@ CREATE FUNCTION zdm.rename_column(relation regclass, old_name name, new_name nam
 
 COMMENT ON FUNCTION zdm.rename_column(regclass, name, name, text) IS
 	'rename a column of a live table: both names work until contract; returns the id of the migration';
+
+CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_type text,
+									   up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_change_column_type';
+
+COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text) IS
+	'change the type of a column of a live table, keys included; returns the id of the migration';
+
+-- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
+-- sequence, with its position, its privileges and what sessions know of it.
+CREATE FUNCTION zdm.move_identity(relation regclass, from_column name, to_column name)
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_move_identity';
+
+COMMENT ON FUNCTION zdm.move_identity(regclass, name, name) IS
+	'make another column of the table the identity column, with the same sequence';
 
 ------------------------------------------------------------------------------
 -- Steering it

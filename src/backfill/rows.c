@@ -336,7 +336,8 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 		caller = MemoryContextSwitchTo(row_memory);
 		for (int i = 0; i < pairs->npairs; i++)
 		{
-			if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+			if (pairs->pairs[i].migration == migration &&
+				!pair_agrees(&pairs->pairs[i], slot) && !pair_given_up(&pairs->pairs[i], slot))
 				disagree(&pairs->pairs[i], slot, context);
 		}
 		MemoryContextSwitchTo(caller);
