@@ -19,20 +19,31 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
+#include "parser/parse_type.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+/* ALTER TABLE ... SET ACCESS METHOD: 15.  Before, a number that no command has. */
+#if PG_VERSION_NUM < 150000
+#define AT_SetAccessMethod ((AlterTableType) 1000)
+#endif
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
@@ -56,6 +67,45 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #define ZDM_EXECUTOR_RUN_PARAMS \
 	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define ZDM_EXECUTOR_RUN_ARGS	queryDesc, direction, count, execute_once
+#endif
+
+/* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
+static inline Oid
+zdm_identity_sequence(Oid relid, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 170000
+	Relation	rel = RelationIdGetRelation(relid);
+	Oid			sequence = getIdentitySequence(rel, attnum, true);
+
+	RelationClose(rel);
+	return sequence;
+#else
+	return getIdentitySequence(relid, attnum, true);
+#endif
+}
+
+/* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
+#if PG_VERSION_NUM < 150000
+static inline void
+InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		!(result->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &result->setDesc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("return type must be a row type")));
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap(true, false, work_mem);
+	MemoryContextSwitchTo(old);
+}
 #endif
 
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
@@ -115,7 +165,25 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	Assert(classid == RelationRelationId);
 	return pg_class_ownercheck(objectid, roleid);
 }
+
+static inline AclResult
+object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
+{
+	Assert(classid == DatabaseRelationId);
+	return pg_database_aclcheck(objectid, roleid, mode);
+}
 #endif
+
+/* parseTypeString: 16 replaced missing_ok by an error context. */
+static inline void
+zdm_parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
+#endif
+}
 
 /* pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
 #if PG_VERSION_NUM < 150000
@@ -258,6 +326,17 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 #else
 #define zdm_enforced_constraint(cmd)	((const char *) NULL)
 #endif
+
+/* stringToQualifiedNameList: 16 added an error context. */
+static inline List *
+zdm_name_list(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(name, NULL);
+#else
+	return stringToQualifiedNameList(name);
+#endif
+}
 
 /* table_tuple_update: 16 tells which indexes need new entries. */
 #if PG_VERSION_NUM >= 160000

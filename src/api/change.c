@@ -14,7 +14,9 @@
 #include "access/htup_details.h"
 #include "api/access.h"
 #include "catalog/migration.h"
+#include "catalog/heap.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/claim.h"
 #include "core/errors.h"
@@ -25,11 +27,15 @@
 #include "miscadmin.h"
 #include "plan/plan.h"
 #include "run/start.h"
+#include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_rename_column);
+PG_FUNCTION_INFO_V1(zdm_change_column_type);
 
 /* The settings that will govern the migration, as they are in this session. */
 static char *
@@ -175,8 +181,46 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 	return migration.id;
 }
 
+/* The expression between two types that depends on the session's time zone. */
+static char *
+time_zone_cast(AttrNumber number, Oid from, Oid to)
+{
+	if (!(from == TIMESTAMPOID && to == TIMESTAMPTZOID) &&
+		!(from == TIMESTAMPTZOID && to == TIMESTAMPOID))
+		return NULL;
+
+	/* the cast would give each writer what its own TimeZone makes of the value */
+	return psprintf("pg_catalog.timezone(%s::pg_catalog.text, $%d)",
+					quote_literal_cstr(GetConfigOption("TimeZone", false, false)), number);
+}
+
+static char *
+default_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to, bool allow_explicit)
+{
+	char	   *cast = time_zone_cast(number, from->type, to->type);
+
+	return cast != NULL ? cast : expr_cast(number, from, to, allow_explicit);
+}
+
+/* up and down of a change of type, resolved with the names of the caller. */
+static void
+resolve_expressions(Change *change)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(change->relid, change->column);
+	Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+	ExprColumn	old = {change->column, att->atttypid, att->atttypmod, att->attcollation};
+	ExprColumn	new = {change->column, change->type, change->typmod, get_typcollation(change->type)};
+	AttrNumber	number = att->attnum;
+
+	ReleaseSysCache(tuple);
+	change->up = change->up_source == NULL ? default_cast(number, &old, &new, false) :
+		expr_resolve(change->relid, change->up_source, "up", NULL, &new);
+	change->down = change->down_source == NULL ? default_cast(EXPR_NEW_COLUMN, &new, &old, true) :
+		expr_resolve(change->relid, change->down_source, "down", &new, &old);
+}
+
 static int64
-state_change(const Change *change, const char *label)
+state_change(Change *change, const char *label)
 {
 	const PlanKind *kind = plan_kind(change->kind);
 	char	   *definition;
@@ -194,6 +238,8 @@ state_change(const Change *change, const char *label)
 		return known;
 	check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
+	if (OidIsValid(change->type))
+		resolve_expressions(change);
 	return store_migration(kind, change, label, definition);
 }
 
@@ -230,4 +276,33 @@ zdm_rename_column(PG_FUNCTION_ARGS)
 	};
 
 	PG_RETURN_INT64(state_change(&change, text_argument(fcinfo, 3)));
+}
+
+/* The type that a string names, as ALTER TABLE would read it. */
+static void
+parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
+{
+	char	   *text = text_argument(fcinfo, n);
+
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("new_type must not be null")));
+	zdm_parse_type(text, &change->type, &change->typmod);
+	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
+}
+
+Datum
+zdm_change_column_type(PG_FUNCTION_ARGS)
+{
+	Change		change = {
+		.kind = "change_column_type",
+		.relid = relation_argument(fcinfo, 0),
+		.column = name_argument(fcinfo, 1, "column_name"),
+		.up_source = text_argument(fcinfo, 3),
+		.down_source = text_argument(fcinfo, 4),
+	};
+
+	parse_type_argument(fcinfo, 2, &change);
+	PG_RETURN_INT64(state_change(&change, text_argument(fcinfo, 5)));
 }

@@ -39,6 +39,7 @@ typedef struct FillState
 	EState	   *estate;
 	ResultRelInfo *result_rel;
 	TupleTableSlot *changed;	/* the row as it is to be */
+	TupleTableSlot *locked;		/* for table_tuple_lock() */
 } FillState;
 
 /* For the error context: which row is being computed. */
@@ -74,61 +75,122 @@ begin_scan(const RowRange *range, Snapshot snapshot)
 	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
 }
 
+/* Is a pair of the migration still to be filled in this row? */
+static bool
+is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
+{
+	for (int i = 0; i < pairs->npairs; i++)
+	{
+		if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The new side of a pair, if it is to be written.  Pairs of other migrations
+ * are treated as the trigger does in a row that comes by: filled if they have
+ * not been.  The backfill of that migration may have passed the block that this
+ * row version goes to, and takes every version later than its own look for
+ * one that is right.  What it cannot compute is for it to report.
+ */
+static bool
+compute_pair(SyncPair *pair, int64 migration, TupleTableSlot *slot, Datum *value, bool *isnull)
+{
+	ErrorData  *error = NULL;
+
+	if (pair->migration == migration)
+	{
+		if (pair_agrees(pair, slot))
+			return false;
+		*value = pair_new_value(pair, slot, isnull);
+		return true;
+	}
+	(void) slot_getattr(slot, pair->new_side.attnum, isnull);
+	return *isnull && !pair->new_decides &&
+		pair_try_value(pair, PAIR_UP, slot, value, isnull, &error);
+}
+
 /*
  * The new values of the row, in state->changed.  False if it is right as it is.
  */
 static bool
 compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *slot)
 {
-	bool		differs = false;
-
+	if (!is_wanting(pairs, migration, slot))
+		return false;
+	slot_getallattrs(slot);
+	ExecClearTuple(state->changed);
+	memcpy(state->changed->tts_values, slot->tts_values,
+		   slot->tts_tupleDescriptor->natts * sizeof(Datum));
+	memcpy(state->changed->tts_isnull, slot->tts_isnull,
+		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		SyncPair   *pair = &pairs->pairs[i];
-		int			attribute = pair->new_side.attnum - 1;
+		int			attribute = pairs->pairs[i].new_side.attnum - 1;
 		Datum		value;
 		bool		isnull;
 
-		if (pair->migration != migration || pair_agrees(pair, slot))
+		if (!compute_pair(&pairs->pairs[i], migration, slot, &value, &isnull))
 			continue;
-		value = pair_new_value(pair, slot, &isnull);
-		if (!differs)
-		{
-			slot_getallattrs(slot);
-			ExecClearTuple(state->changed);
-			memcpy(state->changed->tts_values, slot->tts_values,
-				   slot->tts_tupleDescriptor->natts * sizeof(Datum));
-			memcpy(state->changed->tts_isnull, slot->tts_isnull,
-				   slot->tts_tupleDescriptor->natts * sizeof(bool));
-			differs = true;
-		}
 		state->changed->tts_values[attribute] = value;
 		state->changed->tts_isnull[attribute] = isnull;
 	}
-	if (differs)
-		ExecStoreVirtualTuple(state->changed);
-	return differs;
+	ExecStoreVirtualTuple(state->changed);
+	return true;
+}
+
+/*
+ * Lock the row if that can be had at once.  An update that does not wait takes
+ * any lock for a conflict, also the share that a foreign key's check has on the
+ * keys of the rows it refers to.  Some rows are never without one.
+ */
+static TM_Result
+lock_row(FillState *state, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+
+	return table_tuple_lock(state->rel, &slot->tts_tid, state->snapshot, state->locked,
+							GetCurrentCommandId(true), LockTupleNoKeyExclusive,
+							LockWaitSkip, 0, &failure);
+}
+
+static TM_Result
+try_update(FillState *state, TupleTableSlot *slot, bool wait, zdm_update_indexes *update_indexes)
+{
+	TM_FailureData failure;
+	LockTupleMode lockmode;
+
+	return table_tuple_update(state->rel, &slot->tts_tid, state->changed,
+							  GetCurrentCommandId(true), state->snapshot,
+							  InvalidSnapshot, wait, &failure, &lockmode,
+							  update_indexes);
 }
 
 /*
  * Write the changed row.  Without waiting: TM_BeingModified means that another
  * transaction has the row and may yet roll back, so it must be seen again;
  * TM_Updated and TM_Deleted, that one has committed a later version since our
- * snapshot, which went through the sync trigger and is right.
+ * snapshot, which went through the sync trigger, or through compute_row() for
+ * another migration, and is right.
  */
 static TM_Result
 update_row(FillState *state, TupleTableSlot *slot)
 {
-	TM_FailureData failure;
-	LockTupleMode lockmode;
 	zdm_update_indexes update_indexes;
 	TM_Result	result;
 
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
-	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
-								GetCurrentCommandId(true), state->snapshot,
-								InvalidSnapshot, false, &failure, &lockmode,
-								&update_indexes);
+	result = try_update(state, slot, false, &update_indexes);
+	if (result == TM_BeingModified)
+	{
+		/* with the lock in hand, an update that may wait has nothing to wait for */
+		result = lock_row(state, slot);
+		if (result == TM_WouldBlock)
+			return TM_BeingModified;
+		if (result == TM_Ok)
+			result = try_update(state, slot, true, &update_indexes);
+	}
 
 	/*
 	 * Rechecks of deferred constraints that this may ask for are not needed: the
@@ -176,11 +238,13 @@ fill_begin(FillState *state, Relation rel, Snapshot snapshot)
 	InitResultRelInfo(state->result_rel, rel, 0, NULL, 0);
 	ExecOpenIndices(state->result_rel, false);
 	state->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	state->locked = table_slot_create(rel, NULL);
 }
 
 static void
 fill_end(FillState *state)
 {
+	ExecDropSingleTupleTableSlot(state->locked);
 	ExecDropSingleTupleTableSlot(state->changed);
 	ExecCloseIndices(state->result_rel);
 	FreeExecutorState(state->estate);
@@ -209,6 +273,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	/* taken after the lock on the table: rows of whoever had it before are seen */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
+	ZDM_DEBUG_POINT("backfill-with-snapshot");
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -271,7 +336,8 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 		caller = MemoryContextSwitchTo(row_memory);
 		for (int i = 0; i < pairs->npairs; i++)
 		{
-			if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+			if (pairs->pairs[i].migration == migration &&
+				!pair_agrees(&pairs->pairs[i], slot) && !pair_given_up(&pairs->pairs[i], slot))
 				disagree(&pairs->pairs[i], slot, context);
 		}
 		MemoryContextSwitchTo(caller);

@@ -75,14 +75,15 @@ step_insert(const Step *step)
 
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
-		  "lock, relations, work, note, index_namespace, index_name) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+		  "lock, relations, work, note, index_namespace, index_name, undo_lock) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
 		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
 		  arg_text(step->statement), arg_text(step->undo),
 		  arg_text(lock_names[step->lock]), arg_oids(step->relations),
 		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
-		  arg_oid(step->index_namespace), arg_text(step->index_name));
+		  arg_oid(step->index_namespace), arg_text(step->index_name),
+		  arg_text(lock_names[step->undo_lock]));
 	query_end(&session);
 }
 
@@ -94,7 +95,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
-					   "relations, work, note, index_namespace, index_name, state, attempts "
+					   "relations, work, note, index_namespace, index_name, state, attempts, undo_lock "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
@@ -122,6 +123,8 @@ load_one(const char *condition, int64 migration, const char *phase)
 			strcmp(state, "failed") == 0 ? STEP_FAILED :
 			strcmp(state, "undone") == 0 ? STEP_UNDONE : STEP_PENDING;
 		step->attempts = query_int4(0, 15);
+		step->undo_lock = find_name(query_text(0, 16), lock_names,
+									lengthof(lock_names));
 	}
 	query_end(&session);
 	return step;

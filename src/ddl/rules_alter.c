@@ -334,7 +334,7 @@ alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 static void
 alter_storage(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
+	switch ((int) cmd->subtype)
 	{
 		case AT_SetTableSpace:
 			set_tablespace(j, rel, cmd->name);

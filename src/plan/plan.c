@@ -15,6 +15,7 @@
 #include "plan/plan.h"
 
 static const PlanKind *const kinds[] = {
+	&plan_change_column_type,
 	&plan_rename_column,
 };
 
@@ -41,6 +42,8 @@ plan_add(MigrationPlan *plan, const Step *step)
 	copy->number = list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
+	if (copy->undo != NULL && copy->undo_lock == NoLock)
+		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);
 }
 

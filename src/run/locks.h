@@ -16,7 +16,6 @@
 typedef struct LockPatience
 {
 	int			tries;
-	TimestampTz since;			/* of the first try */
 	Oid			refused;		/* the relation that the last try failed on */
 	bool		queue_next;		/* the next try may stand in the queue */
 } LockPatience;
@@ -28,12 +27,17 @@ typedef struct LockPatience
 extern List *locks_expand(List *relids);
 
 /*
+ * "relids" with all views over them, which a step drops and makes again: who
+ * reads through a view locks it first, and then what is below it.
+ */
+extern List *locks_with_views(List *relids);
+
+/*
  * Try for "mode" on every relation of the set, in Oid order, all or nothing.
  * On false the caller must end its transaction at once, which gives up what
  * was had, and come again after locks_pause() milliseconds.  On true the locks
  * are held to the end of the transaction, and the catalog is up to date.
- * Never waits longer than zdm.lock_wait.
- * Errors: ERRCODE_UNDEFINED_TABLE if a relation is gone.
+ * Never waits longer than zdm.lock_wait.  A relation that is gone counts as had.
  */
 extern bool locks_try(List *relids, LOCKMODE mode, LockPatience *patience);
 

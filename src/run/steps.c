@@ -83,6 +83,8 @@ describe_wait(const Step *step, StepRun *run)
 static StepOutcome
 begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
+	List	   *relations = step->relations;
+
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!still_in_state(migration, step))
@@ -91,7 +93,9 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		CommitTransactionCommand();
 		return OUTCOME_STALE;
 	}
-	if (locks_try(step->relations, step->lock, &run->patience))
+	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
+		relations = locks_with_views(relations);
+	if (locks_try(relations, step->lock, &run->patience))
 	{
 		/* the locks may have been waited for: look at the tables as they are now */
 		PopActiveSnapshot();
@@ -239,6 +243,13 @@ typedef enum IndexLeftover
 	INDEX_VALID
 } IndexLeftover;
 
+/* An index is where its table is, which may have been moved since the plan. */
+static Oid
+index_namespace(const Step *step)
+{
+	return get_rel_namespace(linitial_oid(step->relations));
+}
+
 static IndexLeftover
 look_for_index(const Step *step)
 {
@@ -248,7 +259,7 @@ look_for_index(const Step *step)
 
 	if (step->index_name == NULL)
 		return INDEX_NONE;
-	indexid = get_relname_relid(step->index_name, step->index_namespace);
+	indexid = get_relname_relid(step->index_name, index_namespace(step));
 	if (!OidIsValid(indexid))
 		return INDEX_NONE;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
@@ -261,16 +272,49 @@ look_for_index(const Step *step)
 	return valid ? INDEX_VALID : INDEX_INVALID;
 }
 
+/* Drop what a broken try left, and build; our claim on the table ends with it. */
+static void
+build_index(Oid relid, const char *drop, const char *build)
+{
+	PG_TRY();
+	{
+		if (drop != NULL)
+			toplevel_run(drop);
+		toplevel_run(build);
+	}
+	PG_CATCH();
+	{
+		claim_release(CLAIM_INDEX_BUILD, relid);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	claim_release(CLAIM_INDEX_BUILD, relid);
+}
+
+/* Done with "sql", or, if that is NULL, undone. */
+static void
+mark_done(const Step *step, const char *sql)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (sql != NULL)
+		step_mark_done(step, sql);
+	else
+		step_mark_undone(step);
+	end_transaction();
+}
+
 /*
- * Run a step that commits in its middle.  Its mark cannot be in the same
+ * Run a statement that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
  * tells whether an earlier try came to its end.
  */
 static StepOutcome
-do_toplevel(const Migration *migration, const Step *step, StepRun *run)
+run_toplevel(const Migration *migration, const Step *step, const char *template,
+			 bool undo, StepRun *run)
 {
 	char	   *sql;
-	char	   *drop;
+	char	   *drop = NULL;
 	IndexLeftover leftover;
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -283,38 +327,26 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 	}
 	require_relation(migration);
 	leftover = look_for_index(step);
-	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
-	drop = step->index_name == NULL ? NULL :
-		MemoryContextStrdup(caller,
-							psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-									 quote_qualified_identifier(get_namespace_name(step->index_namespace),
-																step->index_name)));
+	sql = MemoryContextStrdup(caller, names_render(template, false));
+	if (leftover == INDEX_INVALID)
+		drop = MemoryContextStrdup(caller,
+								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+											quote_qualified_identifier(get_namespace_name(index_namespace(step)),
+																	   step->index_name)));
 	end_transaction();
 
-	/* two concurrent builds on one table wait for each other until one is killed */
-	if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+	if (leftover != INDEX_VALID)
 	{
-		run->pause_ms = INDEX_BUILD_PAUSE_MS;
-		return OUTCOME_AGAIN;
+		/* two concurrent builds on one table wait for each other until one is killed */
+		if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+		{
+			run->pause_ms = INDEX_BUILD_PAUSE_MS;
+			return OUTCOME_AGAIN;
+		}
+		build_index(migration->relid, drop, sql);
 	}
-	PG_TRY();
-	{
-		if (leftover == INDEX_INVALID)
-			toplevel_run(drop);
-		if (leftover != INDEX_VALID)
-			toplevel_run(sql);
-	}
-	PG_FINALLY();
-	{
-		claim_release(CLAIM_INDEX_BUILD, migration->relid);
-	}
-	PG_END_TRY();
-
 	ZDM_DEBUG_POINT("toplevel-before-mark");
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_done(step, sql);
-	end_transaction();
+	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
 }
 
@@ -339,15 +371,34 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
+/* A step of which only the undo does something: it is there for the way back. */
+static StepOutcome
+do_nothing(const Migration *migration, const Step *step)
+{
+	StepOutcome outcome = OUTCOME_STALE;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (still_in_state(migration, step))
+	{
+		step_mark_done(step, "");
+		outcome = OUTCOME_DONE;
+	}
+	end_transaction();
+	return outcome;
+}
+
 StepOutcome
 steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
+	if (step->statement[0] == '\0')
+		return do_nothing(migration, step);
 	switch (step->action)
 	{
 		case ACTION_SQL:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
-			return do_toplevel(migration, step, run);
+			return run_toplevel(migration, step, step->statement, false, run);
 		case ACTION_BACKFILL:
 		case ACTION_VERIFY:
 			return do_batch(migration, step, run);
@@ -359,6 +410,7 @@ StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome;
+	Step		undo = *step;
 
 	/* nothing to undo, or nothing left to undo it on */
 	StartTransactionCommand();
@@ -371,7 +423,11 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	}
 	end_transaction();
 
-	outcome = begin_with_locks(migration, step, run);
+	if (step->action == ACTION_TOPLEVEL)
+		return run_toplevel(migration, step, step->undo, true, run);
+
+	undo.lock = step->undo_lock;
+	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&

@@ -19,21 +19,13 @@ workplace_open() {
 	mkdir "$WORK/tree" "$WORK/tmp"
 	tar -C "$2" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.bc' --exclude=tmp_check . | tar -C "$WORK/tree" -x
-	copy_corpus "$2"
+	# statements with measured verdicts, where they lie beside the tree
+	if [ -d "$2/../shared/ddl" ]; then
+		mkdir "$WORK/shared" && cp -R "$2/../shared/ddl" "$WORK/shared/"
+	fi
 	copy_server
 	if [ "$(id -u)" -eq 0 ]; then
 		chown -R "$RUN_AS" "$WORK"
-	fi
-}
-
-# copy_corpus TREE: the corpus of DDL statements is not ours; where it lies
-# beside the tree, or where ZDM_CORPUS says, it lies beside the copy, too.
-copy_corpus() {
-	local corpus=${ZDM_CORPUS:-$1/../shared/ddl/corpus.jsonl}
-	if [ -r "$corpus" ]; then
-		mkdir -p "$WORK/shared/ddl"
-		cp "$corpus" "$WORK/shared/ddl/corpus.jsonl"
-		unset ZDM_CORPUS
 	fi
 }
 
