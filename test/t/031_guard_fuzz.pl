@@ -149,6 +149,8 @@ for my $n (1 .. $half)
 @memory = $out =~ /memory\|(\d+)/g;
 is($code, 0, 'the guard: the session survives');
 unlike($err, qr/XX\d{3}/, 'the guard: no internal error');
+my ($errors, $syntax) = (scalar(() = $err =~ /ERROR:/g), scalar(() = $err =~ /42601/g));
+cmp_ok($syntax, '<', $half / 2, "the guard: $syntax syntax errors among $errors errors of $half statements");
 like($err, qr/ZD001/, 'the guard: it refused something');
 cmp_ok($memory[-1] - $memory[0], '<', 4 * 1024 * 1024, "the guard: memory stays: @memory");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM big'), '20000', 'the data is there');
