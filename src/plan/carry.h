@@ -81,6 +81,12 @@ extern void foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan,
 extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 							  const NewColumn *new);
 
+/*
+ * Statements (char *) that make the same foreign keys to and from the empty
+ * table of plan/retype.h, to see whether they go with its type.
+ */
+extern List *foreign_key_probes(const Column *column);
+
 /* Other tables that the exchange locks (list of Oid), in "relations". */
 extern List *foreign_key_relations(const Column *old, List *relations);
 
