@@ -212,6 +212,39 @@ CREATE FUNCTION of_a6(x int) RETURNS bigint BEGIN ATOMIC SELECT max(id) FROM a6 
 CALL there_and_back('a6', 'id', 'bigint');
 SELECT * FROM changes('a6');
 
+-- a partitioned table, its key and its leaves
+CREATE TABLE parts (gone int, id int GENERATED ALWAYS AS IDENTITY, day int NOT NULL, v text,
+	PRIMARY KEY (id, day) INCLUDE (v), CONSTRAINT parts_unique UNIQUE (day, id)) PARTITION BY RANGE (day);
+ALTER TABLE parts DROP COLUMN gone;
+CREATE TABLE parts_1 (id int NOT NULL, v text, day int NOT NULL, x int);
+ALTER TABLE parts_1 DROP COLUMN x;
+ALTER TABLE parts ATTACH PARTITION parts_1 FOR VALUES FROM (0) TO (10);
+CREATE TABLE "parts ""2""" PARTITION OF parts FOR VALUES FROM (10) TO (20);
+CREATE INDEX ON parts (v, id);
+COMMENT ON CONSTRAINT parts_pkey ON parts IS 'the key';
+INSERT INTO parts (day, v) SELECT i % 20, i FROM generate_series(1, 500) i;
+CREATE TABLE before_leaf (line text);
+INSERT INTO before_leaf SELECT * FROM describe('parts_1');
+CALL there_and_back('parts', 'id', 'bigint');
+SELECT * FROM changes('parts');
+DELETE FROM before;
+INSERT INTO before SELECT * FROM before_leaf;
+SELECT * FROM changes('parts_1');
+INSERT INTO parts (day, v) VALUES (3, 'n') ON CONFLICT (id, day) DO NOTHING RETURNING id > 500 AS goes_on;
+SELECT relid::regclass, (SELECT count(*) FROM pg_index WHERE indrelid = relid AND indisvalid) FROM pg_partition_tree('parts') ORDER BY 1;
+-- a partition that comes in between
+SELECT zdm.rename_column('parts', 'id', 'number', label => 'parts');
+CALL zdm.wait('parts', 'ready', '1 minute');
+CREATE TABLE parts_3 PARTITION OF parts FOR VALUES FROM (20) TO (30);
+SELECT zdm.cutover('parts');
+CALL zdm.wait('parts', 'switched', '1 minute');
+DROP TABLE parts_3;
+SELECT zdm.resume('parts');
+CALL zdm.wait('parts', 'switched', '1 minute');
+SELECT zdm.contract('parts');
+CALL zdm.wait('parts', 'completed', '1 minute');
+SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('parts'::regclass, 'parts_1'::regclass) ORDER BY 1;
+
 -- foreign-key actions, while two constraints hold and after
 CREATE TABLE acting (id int PRIMARY KEY);
 CREATE TABLE acted (n int, id int REFERENCES acting ON UPDATE CASCADE ON DELETE SET NULL);
@@ -310,7 +343,9 @@ CREATE INDEX refused_s ON refused (s int4_ops);
 CREATE INDEX refused_brin ON refused USING brin (d int4_bloom_ops);
 CREATE VIEW refused_v AS SELECT s FROM refused;
 CREATE MATERIALIZED VIEW refused_vm AS SELECT * FROM refused_v;
-CREATE TABLE parted (a int, b int, PRIMARY KEY (a, b)) PARTITION BY RANGE (a);
+CREATE TABLE parted (a int, b int, c int, PRIMARY KEY (a, b), UNIQUE (a, c) DEFERRABLE) PARTITION BY RANGE (a);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (2) PARTITION BY RANGE (a);
+CREATE TABLE parted_ref (a int, b int, FOREIGN KEY (a, b) REFERENCES parted);
 SELECT zdm.change_column_type('refused', 'e', 'bigint');
 SELECT zdm.change_column_type('refused', 'g', 'bigint');
 SELECT zdm.change_column_type('refused', 'gen', 'bigint');
@@ -338,6 +373,8 @@ SELECT zdm.change_column_type(NULL, 'dp', 'bigint');
 SELECT zdm.change_column_type('refused_m', 'm', 'bigint');
 SELECT zdm.change_column_type('parted', 'a', 'bigint');
 SELECT zdm.change_column_type('parted', 'b', 'bigint');
+SELECT zdm.change_column_type('parted', 'c', 'bigint');
+SELECT zdm.change_column_type('parted_ref', 'b', 'bigint');
 SET ROLE regress_zdm_reader;
 SELECT zdm.change_column_type('refused', 'dp', 'bigint');
 SELECT zdm.move_identity('a2', 'b', 'a');
