@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\n");
+my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\nmax_wal_senders = 5\n");
 
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
 
