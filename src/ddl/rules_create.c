@@ -500,7 +500,7 @@ rules_copy(Judgement *j, CopyStmt *stmt)
 {
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
-	if (j->strong_held == NoLock)
+	if (!rules_strong_held(j))
 		return;
 	if (stmt->query != NULL)
 		rules_work(j, WORK_QUERY, NULL, facts_statement_work(j->facts, stmt->query),
