@@ -385,6 +385,13 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
 		return;
 	}
+	if (IsA(stmt, LockStmt))
+	{
+		/* It does nothing but lock, and under NOWAIT not even looking at the table may wait. */
+		ddl_in_transaction = true;
+		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
 	in_block = context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || IsSubTransaction();
 	mode = judge(pstmt, query, in_block, &relation, &strong);
 	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong);
