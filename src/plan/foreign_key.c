@@ -21,7 +21,9 @@
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
+#include "plan/retype.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 static Oid
@@ -351,4 +353,63 @@ foreign_key_relations(const Column *old, List *relations)
 		relations = list_append_unique_oid(relations, fk->refrelid);
 	}
 	return relations;
+}
+
+/* "id" integer, ...: the columns of a table at the other end, as a definition. */
+static char *
+column_definitions(Oid relid, List *attnums)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, attnums)
+	{
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(relid, (AttrNumber) lfirst_int(lc), &type, &typmod, &collation);
+		appendStringInfo(&buf, "%s %s, ", names_attribute(relid, (AttrNumber) lfirst_int(lc)),
+						 format_type_extended(type, typmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+	return buf.data;
+}
+
+static char *
+present_names(Oid relid, List *attnums)
+{
+	return names_render(column_list(relid, attnums, &(Substitute) {0}), false);
+}
+
+List *
+foreign_key_probes(const Column *column)
+{
+	List	   *probes = NIL;
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, column->foreign_keys)
+	{
+		ColumnForeignKey *fk = lfirst(lc);
+		char	   *columns = present_names(fk->relid, fk->columns);
+		char	   *refcolumns = present_names(fk->refrelid, fk->refcolumns);
+		char	   *other = psprintf("pg_temp.zdm_probe%d", ++n);
+		bool		self = fk->relid == fk->refrelid;
+		bool		inbound = fk->refrelid == column->relid;
+
+		if (!self)
+			probes = lappend(probes,
+							 psprintf("CREATE TEMPORARY TABLE zdm_probe%d (%sUNIQUE (%s))", n,
+									  inbound ? column_definitions(fk->relid, fk->columns) :
+									  column_definitions(fk->refrelid, fk->refcolumns),
+									  inbound ? columns : refcolumns));
+		probes = lappend(probes,
+						 psprintf("ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)",
+								  self || !inbound ? RETYPE_PROBE : other,
+								  quote_identifier(fk->name), columns,
+								  self || inbound ? RETYPE_PROBE : other, refcolumns));
+	}
+	return probes;
 }
