@@ -24,6 +24,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -169,7 +170,9 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 static inline AclResult
 object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 {
-	Assert(classid == DatabaseRelationId);
+	Assert(classid == DatabaseRelationId || classid == NamespaceRelationId);
+	if (classid == NamespaceRelationId)
+		return pg_namespace_aclcheck(objectid, roleid, mode);
 	return pg_database_aclcheck(objectid, roleid, mode);
 }
 #endif

@@ -241,7 +241,8 @@ state_change(Change *change, const char *label)
 {
 	const PlanKind *kind = plan_kind(change->kind);
 	char	   *definition;
-	int64		known;
+	int64		id;
+	int			nestlevel;
 
 	access_check_table(change->relid);
 	start_orphans_at_commit();
@@ -251,13 +252,19 @@ state_change(Change *change, const char *label)
 				 errmsg("a label cannot be empty")));
 	claim_table(change->relid);
 	definition = kind->definition(change);
-	if (known_label(label, definition, &known))
-		return known;
+	if (known_label(label, definition, &id))
+		return id;
 	check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
 	if (OidIsValid(change->type))
 		resolve_expressions(change);
-	return store_migration(kind, change, label, definition);
+
+	/* a date in a default is read back by the worker, not by this session */
+	nestlevel = NewGUCNestLevel();
+	extension_pin_formats();
+	id = store_migration(kind, change, label, definition);
+	AtEOXact_GUC(false, nestlevel);
+	return id;
 }
 
 static char *

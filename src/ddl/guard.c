@@ -190,7 +190,8 @@ static const char *
 outcome(void)
 {
 	return guc_guard == GUARD_REFUSE ? "DDL refused" :
-		guc_guard == GUARD_WARN ? "DDL would be refused" : "DDL let through while zdm.guard is off, refused otherwise";
+		guc_guard == GUARD_WARN ? "DDL would be refused" :
+		"zdm.guard is off, which lets through what is refused";
 }
 
 /* Statements that end their transaction inside, or wait for others by design. */
@@ -269,7 +270,9 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	{
 		report(gc.judgement->findings, outcome());
 		backstop_begin(gc.judgement);
-		mode = rules_strong_lock(gc.judgement, &rel);
+		/* Who turns the guard off means to hold the lock for as long as it takes. */
+		if (guc_guard != GUARD_OFF)
+			mode = rules_strong_lock(gc.judgement, &rel);
 		*strong = mode != NoLock;
 		if (mode != NoLock)
 			*relation = MemoryContextStrdup(TopTransactionContext, facts_name(rel));

@@ -66,6 +66,8 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	Pair	   *copy = palloc(sizeof(Pair));
 	StringInfoData sql;
 
+	column_check_schema(old);
+
 	/*
 	 * The trigger comes first and does nothing without a pair; the pair comes
 	 * into force with the column, so no row is ever written between the two.

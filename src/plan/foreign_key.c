@@ -204,6 +204,16 @@ action_sql(char action)
 	}
 }
 
+/*
+ * A foreign key is gone when either of its tables is, and so is all that there
+ * was to do about it: the migration of the one must not end there.
+ */
+static char *
+while_both(const ColumnForeignKey *fk, const char *statement)
+{
+	return names_template_if(fk->relid, names_template_if(fk->refrelid, statement));
+}
+
 static char *
 add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
 {
@@ -224,7 +234,7 @@ add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitu
 	if (fk->deferrable)
 		appendStringInfoString(&buf, fk->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
 	appendStringInfoString(&buf, fk->not_enforced ? " NOT ENFORCED" : " NOT VALID");
-	return buf.data;
+	return while_both(fk, buf.data);
 }
 
 static List *
@@ -236,15 +246,15 @@ both_tables(const ColumnForeignKey *fk)
 static char *
 drop_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static char *
 validate_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static bool
@@ -290,8 +300,10 @@ foreign_key_append_drop(StringInfo sql, const Column *old)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s",
-						names_template_relation(fk->relid), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
+												names_template_relation(fk->relid),
+												carry_quoted(fk->name))));
 	}
 }
 
@@ -305,11 +317,15 @@ foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Colum
 		ColumnForeignKey *fk = lfirst(lc);
 		char	   *table = names_template_relation(fk->relid);
 
-		carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-						carry_quoted(carry_own_name(plan, fk->name)), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+												carry_quoted(carry_own_name(plan, fk->name)),
+												carry_quoted(fk->name))));
 		if (fk->comment != NULL)
-			carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(fk->name),
-							table, carry_literal(fk->comment));
+			carry_statement(sql, "%s",
+							while_both(fk, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
+													carry_quoted(fk->name), table,
+													carry_literal(fk->comment))));
 	}
 }
 
