@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
+#include "core/claim.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
@@ -70,6 +71,14 @@ check_other_migrations(const Column *column, const ColumnForeignKey *fk)
 
 	if (other == column->relid)
 		return;
+
+	/* closes the race with a session that states one on the other end just now */
+	if (!claim_try(CLAIM_STATEMENT, other))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another transaction is stating a migration on %s, the other end of foreign key \"%s\"",
+						names_relation(other), fk->name),
+				 errhint("Try again when it has ended.")));
 	foreach(m, migration_live_on(other))
 	{
 		Migration  *migration = lfirst(m);
