@@ -25,6 +25,7 @@
 #include "ddl/change.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "plan/plan.h"
 #include "run/start.h"
 #include "sync/expr.h"
@@ -202,6 +203,20 @@ default_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to, bo
 	return cast != NULL ? cast : expr_cast(number, from, to, allow_explicit);
 }
 
+/*
+ * Is the change one that no value is too large for?  Implicit casts are those
+ * that lose nothing.
+ */
+static bool
+always_fits(const Change *change, const ExprColumn *old)
+{
+	Oid			source = old->type;
+	Oid			target = change->type;
+
+	return change->up_source == NULL && change->typmod < 0 &&
+		can_coerce_type(1, &source, &target, COERCION_IMPLICIT);
+}
+
 /* up and down of a change of type, resolved with the names of the caller. */
 static void
 resolve_expressions(Change *change)
@@ -217,6 +232,8 @@ resolve_expressions(Change *change)
 		expr_resolve(change->relid, change->up_source, "up", NULL, &new);
 	change->down = change->down_source == NULL ? default_cast(EXPR_NEW_COLUMN, &new, &old, true) :
 		expr_resolve(change->relid, change->down_source, "down", &new, &old);
+	if (change->up != NULL && !always_fits(change, &old))
+		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }
 
 static int64

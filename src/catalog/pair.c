@@ -120,6 +120,21 @@ pair_set_reversible(int64 migration, bool reversible)
 }
 
 bool
+pair_old_side_gone(int64 migration)
+{
+	QuerySession session;
+	bool		gone;
+
+	query_begin(&session);
+	gone = QUERY("SELECT 1 FROM zdm.pair p WHERE migration = $1 AND NOT EXISTS "
+				 "(SELECT 1 FROM pg_attribute a WHERE a.attrelid = p.relid "
+				 "AND a.attnum = p.old_attnum AND NOT a.attisdropped)",
+				 arg_int8(migration)) > 0;
+	query_end(&session);
+	return gone;
+}
+
+bool
 pair_trigger_needed(Oid relid, int64 migration)
 {
 	QuerySession session;

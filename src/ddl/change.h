@@ -27,6 +27,7 @@ typedef struct Change
 	char	   *down_source;
 	char	   *up;				/* as sync/expr.h stores them */
 	char	   *down;
+	char	   *up_readable;	/* up with column names, or NULL: it cannot fail */
 } Change;
 
 #endif							/* ZDM_CHANGE_H */

@@ -67,14 +67,26 @@ typedef struct ColumnCheck
 	char	   *comment;
 } ColumnCheck;
 
+/* The constraint of a table with rows: of the table itself, or of a partition. */
+typedef struct KeyLeaf
+{
+	Oid			relid;
+	char	   *name;
+	Oid			indexid;
+} KeyLeaf;
+
 typedef struct ColumnKey
 {
 	char	   *name;
 	Oid			indexid;
-	Oid			namespace;
+	List	   *leaves;			/* KeyLeaf *: one, if the table is not partitioned */
+	bool		partitioned;
 	bool		primary;
 	bool		deferrable;
 	bool		deferred;
+	bool		nulls_not_distinct;
+	List	   *columns;		/* int: attribute numbers, of the partitioned table */
+	List	   *included;		/* the same */
 	char	   *comment;
 	char	   *index_comment;
 } ColumnKey;

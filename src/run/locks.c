@@ -123,8 +123,7 @@ lock_in_queue(Oid relid, LOCKMODE mode)
 	int			nestlevel = NewGUCNestLevel();
 
 	/* closes the race between the look at the holders and a new long one */
-	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	guc_bound_lock_waits();
 	LockRelationOid(relid, mode);
 	AtEOXact_GUC(false, nestlevel);
 }

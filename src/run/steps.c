@@ -431,6 +431,18 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_STALE;
 }
 
+/*
+ * Must the undo statement of a step be left out?  Somebody who has dropped the
+ * old column by hand has left the only copy of its values in the new one.
+ */
+static bool
+undo_is_moot(const Migration *migration, const Step *step)
+{
+	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
+		return trigger_step_is_moot(migration, step->effect, true);
+	return pair_old_side_gone(migration->id);
+}
+
 StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
@@ -442,6 +454,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (step->undo == NULL || !check_relation(migration))
 	{
+		apply_effect(migration, step->effect, true);
 		step_mark_undone(step);
 		end_transaction();
 		return OUTCOME_DONE;
@@ -455,8 +468,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&
-		  trigger_step_is_moot(migration, step->effect, true)))
+	if (!undo_is_moot(migration, step))
 		run_as_owner(migration, names_render(step->undo, false));
 	apply_effect(migration, step->effect, true);
 	step_mark_undone(step);

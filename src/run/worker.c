@@ -389,6 +389,7 @@ void
 zdm_worker_main(Datum arg)
 {
 	int64		id;
+	int64		unstarted;
 
 	memcpy(&id, MyBgworkerEntry->bgw_extra, sizeof(id));
 	pqsignal(SIGTERM, die);
@@ -415,7 +416,7 @@ zdm_worker_main(Datum arg)
 	LockReleaseSession(USER_LOCKMETHOD);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (extension_ready() && !start_orphans())
+	if (extension_ready() && !start_orphans(&unstarted))
 		shmem_request_look(MyDatabaseId);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
