@@ -41,7 +41,7 @@ SELECT 'trigger' FROM pg_trigger WHERE tgrelid = r AND tgfoid = 'zdm.sync'::regp
 UNION ALL
 SELECT 'column ' || attname FROM pg_attribute WHERE attrelid = r AND attnum > 0 AND NOT attisdropped AND attname LIKE 'new%'
 UNION ALL
-SELECT 'constraint ' || conname FROM pg_constraint WHERE conrelid = r AND conname LIKE '%zdm%'
+SELECT 'constraint ' || conname FROM pg_constraint WHERE conrelid = r AND conname LIKE '%zdm%' AND contype <> 'n'
 UNION ALL
 SELECT 'index ' || indexrelid::regclass FROM pg_index WHERE indrelid = r AND indexrelid::regclass::text LIKE '%zdm%'
 UNION ALL
@@ -356,7 +356,8 @@ SELECT state FROM zdm.migrations WHERE label = 'L''abel %1$s';
 CALL make('dry');
 BEGIN;
 SELECT zdm.rename_column('dry', 'old', 'new', 'dry') AS m \gset
-SELECT phase, action, lock, regexp_replace(statement, 'zdm\d+', 'zdmN', 'g') AS statement FROM zdm.steps WHERE migration = :m AND phase <> 'migrate';
+-- (from PostgreSQL 18 on, NOT NULL has a name, too)
+SELECT phase, action, lock, regexp_replace(regexp_replace(statement, ';\n[^\n]*not_null\S*$', ''), 'zdm\d+', 'zdmN', 'g') AS statement FROM zdm.steps WHERE migration = :m AND phase <> 'migrate';
 SELECT state FROM zdm.migrations WHERE id = :m;
 SELECT mode FROM pg_locks WHERE relation = 'dry'::regclass AND pid = pg_backend_pid() AND mode <> 'AccessShareLock';
 SAVEPOINT s;
