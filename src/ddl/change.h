@@ -11,12 +11,33 @@
 #ifndef ZDM_CHANGE_H
 #define ZDM_CHANGE_H
 
+#include "nodes/nodes.h"
+#include "postgres_ext.h"
+
 typedef struct Change
 {
 	const char *kind;			/* a name in the table of plan/plan.c */
 	Oid			relid;
 	char	   *column;			/* the column it is about */
 	char	   *new_name;		/* rename: its name afterwards */
+
+	/* change of type: */
+	Oid			type;
+	int32		typmod;
+	char	   *up_source;		/* as the user gave them, or NULL */
+	char	   *down_source;
+	char	   *up;				/* as sync/expr.h stores them */
+	char	   *down;
+
+	/* DDL: */
+	char	   *ddl;			/* the text that was given, or NULL */
+	char	   *statement;		/* the statement in it, without its semicolon */
+	Node	   *stmt;			/* its raw parse tree */
+
+	/* backfill: */
+	char	   *assignments;
+	char	   *condition;		/* or NULL */
+	bool		fire_triggers;
 } Change;
 
 #endif							/* ZDM_CHANGE_H */

@@ -122,9 +122,13 @@ end_transaction(void)
 static bool
 check_relation(const Migration *migration)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
+	HeapTuple	tuple;
 	Oid			owner;
 
+	/* a statement that is about no table */
+	if (!OidIsValid(migration->relid))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
@@ -261,6 +265,14 @@ look_for_index(const Step *step)
 	return valid ? INDEX_VALID : INDEX_INVALID;
 }
 
+/* Is what the step was to drop or rebuild gone, as after a try that broke off? */
+static bool
+is_gone(const Step *step)
+{
+	return step->relations != NIL &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
+}
+
 /*
  * Run a step that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
@@ -282,6 +294,12 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
+	if (is_gone(step))
+	{
+		step_mark_done(step, names_render(step->statement, true));
+		end_transaction();
+		return OUTCOME_DONE;
+	}
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
 	drop = step->index_name == NULL ? NULL :
@@ -355,10 +373,35 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_STALE;
 }
 
+/* Undo by a statement that refuses a transaction; it does nothing the second time. */
+static StepOutcome
+undo_toplevel(const Migration *migration, const Step *step)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *sql;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!still_in_state(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
+	end_transaction();
+	toplevel_run(sql);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_mark_undone(step);
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
 StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome;
+	Step		undo;
 
 	/* nothing to undo, or nothing left to undo it on */
 	StartTransactionCommand();
@@ -371,7 +414,14 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	}
 	end_transaction();
 
-	outcome = begin_with_locks(migration, step, run);
+	if (step->action == ACTION_TOPLEVEL)
+		return undo_toplevel(migration, step);
+
+	/* what adds under a weaker lock is dropped under the strongest */
+	undo = *step;
+	if (undo.lock >= ShareRowExclusiveLock)
+		undo.lock = AccessExclusiveLock;
+	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&
