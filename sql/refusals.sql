@@ -3,6 +3,7 @@
 -- and leaves nothing behind.
 --
 CREATE EXTENSION pg_zdm;
+SET zdm.guard = off;
 SET client_min_messages = warning;
 \set SHOW_CONTEXT never
 CREATE FUNCTION refusal(r regclass, old_name name, new_name name, label text DEFAULT NULL) RETURNS TABLE (said text) LANGUAGE plpgsql AS $$

@@ -154,7 +154,17 @@ BEGIN;
 INSERT INTO n (id, b) VALUES (7, 7000000000), (8, 8000000000), (9, 9) RETURNING a, b;
 ROLLBACK;
 SELECT one_way_since, one_way_why FROM zdm.migration WHERE relation = 'n';
-INSERT INTO n (id, b) VALUES (7, 7000000000), (8, 8000000000), (9, 9) RETURNING a, b;
+DO $$
+BEGIN
+	BEGIN
+		INSERT INTO n (id, b) VALUES (70, 7000000000);
+		RAISE unique_violation;
+	EXCEPTION WHEN unique_violation THEN
+		NULL;
+	END;
+	INSERT INTO n (id, b) VALUES (7, 7000000000), (8, 8000000000), (9, 9);
+END $$;
+SELECT a, b FROM n WHERE id IN (7, 8, 9, 70) ORDER BY id;
 UPDATE n SET b = 9000000000 WHERE id = 9 RETURNING a, b;
 SELECT one_way_since IS NOT NULL AS one_way, one_way_why FROM zdm.migration WHERE relation = 'n';
 -- where the old column must have a value, it keeps the one it has

@@ -17,7 +17,7 @@ ALTER TABLE p ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20);
 INSERT INTO p VALUES (1, 5, 'before', NULL), (11, 5, 'before', NULL);
 
 SELECT test.pair('p', 'a', 'b');
-SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY 1::text;
+SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY tgrelid::regclass::text COLLATE "C";
 
 -- routed, old only, new only and neither
 INSERT INTO p (k, s, a) VALUES (2, 0, 'old'), (12, 0, 'old'), (12, 10, 'old');
@@ -58,7 +58,7 @@ CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (20) TO (30);
 CREATE TABLE p4 (b text, a text, x int, k int NOT NULL, s int NOT NULL);
 INSERT INTO p4 (a, k, s) VALUES ('brought along', 30, 0);
 ALTER TABLE p ATTACH PARTITION p4 FOR VALUES FROM (30) TO (40);
-SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY 1::text;
+SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY tgrelid::regclass::text COLLATE "C";
 INSERT INTO p (k, s, a) VALUES (20, 0, 'old'), (31, 0, 'old');
 INSERT INTO p (k, s, b) VALUES (21, 0, 'new'), (32, 0, 'new');
 UPDATE p SET x = 1 WHERE k = 30;
@@ -69,7 +69,7 @@ CREATE FUNCTION tidy() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TABLE p5 (LIKE p);
 CREATE TRIGGER "~~~" BEFORE INSERT ON p5 FOR EACH ROW EXECUTE FUNCTION tidy();
 ALTER TABLE p ATTACH PARTITION p5 FOR VALUES FROM (40) TO (50);
-SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY 1::text;
+SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc ORDER BY tgrelid::regclass::text COLLATE "C";
 INSERT INTO p (k, s, a) VALUES (40, 0, 'OLD') RETURNING a, b;
 -- a trigger that is made on a partition
 CREATE TRIGGER "~~~~zz" BEFORE INSERT ON p3 FOR EACH ROW EXECUTE FUNCTION tidy();

@@ -120,6 +120,17 @@ SELECT pg_relation_size(reltoastrelid) = :toast_size AS toast_untouched FROM pg_
 UPDATE big SET b = b || 'y' WHERE id < 3;
 SELECT count(*) AS rows, count(*) FILTER (WHERE a IS DISTINCT FROM b) AS differ, sum(length(a)) AS length FROM big;
 
+-- beside an identity and a generated column, with a column added later
+CREATE TABLE gen (id int GENERATED ALWAYS AS IDENTITY, a int, b int, s int GENERATED ALWAYS AS (coalesce(b, 0) * 2) STORED);
+INSERT INTO gen (a) VALUES (1), (2);
+ALTER TABLE gen ADD later text DEFAULT 'later';
+SELECT test.pair('gen', 'a', 'b');
+INSERT INTO gen (a) VALUES (3) RETURNING *;
+INSERT INTO gen (b) VALUES (4) RETURNING *;
+UPDATE gen SET a = 10 WHERE id = 1 RETURNING *;
+UPDATE gen SET b = 20 WHERE id = 2 RETURNING *;
+UPDATE gen SET later = 'now' WHERE id = 3 RETURNING *;
+
 -- after cutover the new side is the authoritative one
 SELECT test.set_pair('t', 'authoritative = ''new''');
 UPDATE t SET b = NULL WHERE id = 1 RETURNING a, b;

@@ -25,7 +25,9 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_tablespace.h"
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "storage/ipc.h"
@@ -35,6 +37,11 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+/* ALTER TABLE ... SET ACCESS METHOD: 15.  Before, a number that no command has. */
+#if PG_VERSION_NUM < 150000
+#define AT_SetAccessMethod ((AlterTableType) 1000)
+#endif
 
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
@@ -72,6 +79,30 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #else
 #define zdm_fk_with_period(con)		(false)
 #define zdm_without_overlaps(con)	(false)
+#endif
+
+/* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
+#if PG_VERSION_NUM < 150000
+static inline void
+InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		!(result->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, &result->setDesc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("return type must be a row type")));
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap(true, false, work_mem);
+	MemoryContextSwitchTo(old);
+}
 #endif
 
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */

@@ -158,54 +158,54 @@ COMMENT ON FUNCTION zdm.backfill(regclass, text, text, boolean, text) IS
 ------------------------------------------------------------------------------
 -- Steering it
 
-CREATE FUNCTION zdm.cutover(migration bigint) RETURNS void STRICT
+CREATE FUNCTION zdm.cutover(migration bigint) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_cutover';
-CREATE FUNCTION zdm.cutover(label text) RETURNS void STRICT
+CREATE FUNCTION zdm.cutover(label text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_cutover_label';
 COMMENT ON FUNCTION zdm.cutover(bigint) IS 'make the new shape the authoritative one; the old one is kept in step';
 COMMENT ON FUNCTION zdm.cutover(text) IS 'make the new shape the authoritative one; the old one is kept in step';
 
-CREATE FUNCTION zdm.contract(migration bigint) RETURNS void STRICT
+CREATE FUNCTION zdm.contract(migration bigint) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_contract';
-CREATE FUNCTION zdm.contract(label text) RETURNS void STRICT
+CREATE FUNCTION zdm.contract(label text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_contract_label';
 COMMENT ON FUNCTION zdm.contract(bigint) IS 'verify, then remove the old shape: cannot be undone';
 COMMENT ON FUNCTION zdm.contract(text) IS 'verify, then remove the old shape: cannot be undone';
 
-CREATE FUNCTION zdm.revert(migration bigint) RETURNS void STRICT
+CREATE FUNCTION zdm.revert(migration bigint) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_revert';
-CREATE FUNCTION zdm.revert(label text) RETURNS void STRICT
+CREATE FUNCTION zdm.revert(label text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_revert_label';
 COMMENT ON FUNCTION zdm.revert(bigint) IS 'go back to the old shape, with all that was written since';
 COMMENT ON FUNCTION zdm.revert(text) IS 'go back to the old shape, with all that was written since';
 
-CREATE FUNCTION zdm.pause(migration bigint) RETURNS void STRICT
+CREATE FUNCTION zdm.pause(migration bigint) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_pause';
-CREATE FUNCTION zdm.pause(label text) RETURNS void STRICT
+CREATE FUNCTION zdm.pause(label text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_pause_label';
 COMMENT ON FUNCTION zdm.pause(bigint) IS 'stop at the next safe point; both shapes are kept in step';
 COMMENT ON FUNCTION zdm.pause(text) IS 'stop at the next safe point; both shapes are kept in step';
 
-CREATE FUNCTION zdm.resume(migration bigint) RETURNS void STRICT
+CREATE FUNCTION zdm.resume(migration bigint) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_resume';
-CREATE FUNCTION zdm.resume(label text) RETURNS void STRICT
+CREATE FUNCTION zdm.resume(label text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_resume_label';
 COMMENT ON FUNCTION zdm.resume(bigint) IS 'go on with a paused migration, or try a failed step again';
 COMMENT ON FUNCTION zdm.resume(text) IS 'go on with a paused migration, or try a failed step again';
 
-CREATE FUNCTION zdm.configure(migration bigint, name text, value text) RETURNS void STRICT
+CREATE FUNCTION zdm.configure(migration bigint, name text, value text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_configure';
-CREATE FUNCTION zdm.configure(label text, name text, value text) RETURNS void STRICT
+CREATE FUNCTION zdm.configure(label text, name text, value text) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_configure_label';
 COMMENT ON FUNCTION zdm.configure(bigint, text, text) IS 'change a setting of a migration while it runs';
 COMMENT ON FUNCTION zdm.configure(text, text, text) IS 'change a setting of a migration while it runs';
 
 CREATE FUNCTION zdm.verify(migration bigint,
 						   OUT relation regclass, OUT key text, OUT old_value text, OUT new_value text)
-	RETURNS SETOF record STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify';
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify';
 CREATE FUNCTION zdm.verify(label text,
 						   OUT relation regclass, OUT key text, OUT old_value text, OUT new_value text)
-	RETURNS SETOF record STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify_label';
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_verify_label';
 COMMENT ON FUNCTION zdm.verify(bigint) IS 'the rows in which old and new disagree; reads every row';
 COMMENT ON FUNCTION zdm.verify(text) IS 'the rows in which old and new disagree; reads every row';
 

@@ -96,6 +96,24 @@ check_permanent(Oid relid, Form_pg_class form)
 				 errhint("Nobody else uses it: change it with plain DDL.")));
 }
 
+/* Is there room for one more column, and may there be one? */
+static void
+check_room(Oid relid, Form_pg_class form)
+{
+	if (OidIsValid(form->reloftype))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is a typed table", names_relation(relid)),
+				 errdetail("It can have no other columns than its type, and a migration adds one."),
+				 errhint("Run ALTER TABLE ... NOT OF first.")));
+	if (form->relnatts >= MaxHeapAttributeNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_TOO_MANY_COLUMNS),
+				 errmsg("table %s has %d columns, dropped ones included, and can have no more",
+						names_relation(relid), form->relnatts),
+				 errdetail("A migration adds one.")));
+}
+
 void
 access_check_table(Oid relid)
 {
@@ -126,6 +144,7 @@ access_check_table(Oid relid)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is a partition", names_relation(relid)),
 				 errhint("Call the function for the partitioned table.")));
+	check_room(relid, form);
 	ReleaseSysCache(tuple);
 	check_tree(relid, relkind);
 }

@@ -38,15 +38,27 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 	return (Datum) 0;
 }
 
+/* Not strict: no rows would mean that all is well. */
+static void
+refuse_null(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the migration must not be null")));
+}
+
 Datum
 zdm_verify(PG_FUNCTION_ARGS)
 {
+	refuse_null(fcinfo);
 	return verify(fcinfo, access_migration(PG_GETARG_INT64(0), MIGRATION_READ));
 }
 
 Datum
 zdm_verify_label(PG_FUNCTION_ARGS)
 {
+	refuse_null(fcinfo);
 	return verify(fcinfo, access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 												 MIGRATION_READ));
 }

@@ -40,6 +40,7 @@ typedef struct Wait
 	TimestampTz deadline;		/* DT_NOEND: none */
 	TimestampTz reported;
 	char		last[512];		/* the line last shown */
+	bool		told;			/* that it waits for a call */
 } Wait;
 
 static bool
@@ -63,10 +64,12 @@ is_reached(const Wait *wait, MigrationState state)
 static bool
 is_hopeless(const Wait *wait, MigrationState state)
 {
-	if (is_reached(wait, state))
+	if (wait->any || is_reached(wait, state))
 		return false;
 	if (wait->until == STATE_REVERTED || wait->until == STATE_REVERTING)
 		return state == STATE_COMPLETED;
+	if (wait->until == STATE_FAILED)
+		return state_is_final(state);
 	return state_is_final(state) || state == STATE_REVERTING;
 }
 
@@ -147,10 +150,13 @@ look(Wait *wait)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " is %s and will not be %s",
 						wait->id, state_name(migration->state), state_name(wait->until))));
-	if (!wait->any && rests(migration->state) && migration->state < wait->until)
+	if (!wait->any && !wait->told && rests(migration->state) && migration->state < wait->until)
+	{
+		wait->told = true;
 		ereport(NOTICE,
 				(errmsg("migration " INT64_FORMAT " is %s and waits for a call to go on",
 						wait->id, state_name(migration->state))));
+	}
 	report(wait);
 	if (wait->deadline != DT_NOEND && GetCurrentTimestamp() >= wait->deadline)
 		ereport(ERROR,

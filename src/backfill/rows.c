@@ -74,47 +74,77 @@ begin_scan(const RowRange *range, Snapshot snapshot)
 	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
 }
 
+/* Is a pair of the migration still to be filled in this row? */
+static bool
+is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
+{
+	for (int i = 0; i < pairs->npairs; i++)
+	{
+		if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The new side of a pair, if it is to be written.  Pairs of other migrations
+ * are treated as the trigger does in a row that comes by: filled if they have
+ * not been.  The backfill of that migration may have passed the block that this
+ * row version goes to, and takes every version later than its own look for
+ * one that is right.  What it cannot compute is for it to report.
+ */
+static bool
+compute_pair(SyncPair *pair, int64 migration, TupleTableSlot *slot, Datum *value, bool *isnull)
+{
+	ErrorData  *error = NULL;
+
+	if (pair->migration == migration)
+	{
+		if (pair_agrees(pair, slot))
+			return false;
+		*value = pair_new_value(pair, slot, isnull);
+		return true;
+	}
+	(void) slot_getattr(slot, pair->new_side.attnum, isnull);
+	return *isnull && !pair->new_decides &&
+		pair_try_value(pair, PAIR_UP, slot, value, isnull, &error);
+}
+
 /*
  * The new values of the row, in state->changed.  False if it is right as it is.
  */
 static bool
 compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *slot)
 {
-	bool		differs = false;
-
+	if (!is_wanting(pairs, migration, slot))
+		return false;
+	slot_getallattrs(slot);
+	ExecClearTuple(state->changed);
+	memcpy(state->changed->tts_values, slot->tts_values,
+		   slot->tts_tupleDescriptor->natts * sizeof(Datum));
+	memcpy(state->changed->tts_isnull, slot->tts_isnull,
+		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		SyncPair   *pair = &pairs->pairs[i];
-		int			attribute = pair->new_side.attnum - 1;
+		int			attribute = pairs->pairs[i].new_side.attnum - 1;
 		Datum		value;
 		bool		isnull;
 
-		if (pair->migration != migration || pair_agrees(pair, slot))
+		if (!compute_pair(&pairs->pairs[i], migration, slot, &value, &isnull))
 			continue;
-		value = pair_new_value(pair, slot, &isnull);
-		if (!differs)
-		{
-			slot_getallattrs(slot);
-			ExecClearTuple(state->changed);
-			memcpy(state->changed->tts_values, slot->tts_values,
-				   slot->tts_tupleDescriptor->natts * sizeof(Datum));
-			memcpy(state->changed->tts_isnull, slot->tts_isnull,
-				   slot->tts_tupleDescriptor->natts * sizeof(bool));
-			differs = true;
-		}
 		state->changed->tts_values[attribute] = value;
 		state->changed->tts_isnull[attribute] = isnull;
 	}
-	if (differs)
-		ExecStoreVirtualTuple(state->changed);
-	return differs;
+	ExecStoreVirtualTuple(state->changed);
+	return true;
 }
 
 /*
  * Write the changed row.  Without waiting: TM_BeingModified means that another
  * transaction has the row and may yet roll back, so it must be seen again;
  * TM_Updated and TM_Deleted, that one has committed a later version since our
- * snapshot, which went through the sync trigger and is right.
+ * snapshot, which went through the sync trigger, or through compute_row() for
+ * another migration, and is right.
  */
 static TM_Result
 update_row(FillState *state, TupleTableSlot *slot)

@@ -20,16 +20,20 @@
 #define READ_INTERVAL_MS 1000
 #define RESUME_AT 0.7
 
-/* Is the reading beyond its limit, or not far enough below it yet? */
+/* Is a reading beyond its limit, or not far enough below it yet? */
 static bool
 beyond(int64 reading, int64 limit, bool held)
 {
-	return reading < 0 || (double) reading > limit * (held ? RESUME_AT : 1.0);
+	return (double) reading > limit * (held ? RESUME_AT : 1.0);
 }
 
 char *
 throttle_decide(const ThrottleReadings *readings, const ThrottleLimits *limits, bool held)
 {
+	if (readings->replica_lag_ms < 0)
+		return pstrdup("the lag of the standbys, which cannot be read");
+	if (readings->slot_wal_mb < 0)
+		return pstrdup("the WAL kept back by replication slots, which cannot be read");
 	if (beyond(readings->replica_lag_ms, limits->replica_lag_ms, held))
 		return psprintf("a standby that replays " INT64_FORMAT " ms late (zdm.max_replica_lag is " INT64_FORMAT " ms)",
 						readings->replica_lag_ms, limits->replica_lag_ms);

@@ -55,6 +55,15 @@ names_sync_trigger(Oid relid)
 	return pstrdup(quote_identifier(name));
 }
 
+/* The quoted schema of a relation, where its indexes are too, or NULL. */
+static char *
+names_schema(Oid relid)
+{
+	char	   *name = get_namespace_name(get_rel_namespace(relid));
+
+	return name ? pstrdup(quote_identifier(name)) : NULL;
+}
+
 char *
 names_escape(const char *text)
 {
@@ -83,6 +92,12 @@ names_template_attribute(Oid relid, AttrNumber attnum)
 }
 
 char *
+names_template_index(Oid relid, const char *name)
+{
+	return psprintf("%%N{%u}.%s", relid, names_escape(quote_identifier(name)));
+}
+
+char *
 names_template_sync_trigger(Oid relid)
 {
 	return psprintf("%%T{%u}", relid);
@@ -104,6 +119,8 @@ render_object(StringInfo buf, const char *p, bool missing_ok)
 		name = names_relation(relid);
 	else if (sscanf(p, "A{%u.%d}%n", &relid, &attnum, &length) == 2 && length > 0)
 		name = names_attribute(relid, (AttrNumber) attnum);
+	else if (sscanf(p, "N{%u}%n", &relid, &length) == 1 && length > 0)
+		name = names_schema(relid);
 	else if (sscanf(p, "T{%u}%n", &relid, &length) == 1 && length > 0)
 		name = names_sync_trigger(relid);
 	else

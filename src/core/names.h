@@ -8,6 +8,7 @@
  *
  *		%R{oid}			the relation, schema-qualified and quoted
  *		%A{oid.attnum}	the attribute's present name, quoted
+ *		%N{oid}			the relation's schema, quoted
  *		%T{oid}			the name that the relation's sync trigger has, or, if
  *						there is none yet, that it is to have, quoted
  *		%%				a percent sign
@@ -46,6 +47,9 @@ extern char *names_escape(const char *text);
  */
 extern char *names_template_relation(Oid relid);
 extern char *names_template_attribute(Oid relid, AttrNumber attnum);
+
+/* The index called "name" (unquoted) of a relation, wherever that is moved to. */
+extern char *names_template_index(Oid relid, const char *name);
 extern char *names_template_sync_trigger(Oid relid);
 
 /*

@@ -33,6 +33,7 @@ typedef struct Change
 	char	   *ddl;			/* the text that was given, or NULL */
 	char	   *statement;		/* the statement in it, without its semicolon */
 	Node	   *stmt;			/* its raw parse tree */
+	struct Judgement *judgement;	/* what the rules say of it, once they were asked */
 
 	/* backfill: */
 	char	   *assignments;

@@ -17,26 +17,18 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "catalog/objectaccess.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "commands/defrem.h"
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
-#include "ddl/guard.h"
-#include "executor/spi.h"
+#include "ddl/follow.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "compat.h"
 
 typedef struct CheckStatement
@@ -59,15 +51,12 @@ typedef struct Check
 	int			statement;		/* the one being judged */
 	bool		in_block;
 	bool		silent;			/* judging again after a rollback */
-	int			followed;		/* inside a DO block or a function */
+	bool		followed;		/* inside a DO block or a function */
 	List	   *done;			/* CheckStatement */
 	List	   *savepoints;
 	List	   *contracts;		/* of the open transaction */
 	List	   *findings;		/* CheckFinding */
 } Check;
-
-static object_access_hook_type prev_object_access = NULL;
-static Check *following = NULL;
 
 static void check_statement(Check *check, CheckStatement *stmt);
 
@@ -76,7 +65,9 @@ add_findings(Check *check, List *findings)
 {
 	ListCell   *lc;
 
-	foreach(lc, check->silent ? NIL : findings)
+	if (check->silent)
+		return;
+	foreach(lc, findings)
 	{
 		CheckFinding *added = palloc(sizeof(CheckFinding));
 
@@ -113,12 +104,30 @@ strongly_held(Facts *facts)
 	return NULL;
 }
 
+/* What is known of the last statement: its own effect need not be told twice. */
+static List *
+said_already(Check *check)
+{
+	List	   *said = NIL;
+	ListCell   *lc;
+
+	foreach(lc, check->findings)
+	{
+		CheckFinding *found = (CheckFinding *) lfirst(lc);
+
+		if (found->statement == check->statement)
+			said = lappend(said, found->finding);
+	}
+	return said;
+}
+
 static void
 end_transaction(Check *check)
 {
 	ListCell   *lc;
 
-	add_findings(check, rules_breaches(check->facts, check->contracts));
+	add_findings(check, rules_breaches(check->facts, check->contracts,
+									   said_already(check)));
 	check->contracts = NIL;
 	check->in_block = false;
 	check->savepoints = NIL;
@@ -239,11 +248,28 @@ judge_statement(void *arg)
 	Check	   *check = attempt->check;
 	FactRelation *held = strongly_held(check->facts);
 
-	check->facts->in_block = check->in_block || check->followed > 0;
+	check->facts->in_block = check->in_block || check->followed;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	attempt->judgement = rules_judge(check->facts, attempt->stmt->node, attempt->stmt->sql,
-									 held != NULL, held ? facts_name(held) : NULL);
+									 held, held ? held->held : NoLock);
 	PopActiveSnapshot();
+}
+
+static List *
+unsafe_first(List *findings)
+{
+	List	   *unsafe = NIL;
+	List	   *cautions = NIL;
+	ListCell   *lc;
+
+	foreach(lc, findings)
+	{
+		if (((Finding *) lfirst(lc))->unsafe)
+			unsafe = lappend(unsafe, lfirst(lc));
+		else
+			cautions = lappend(cautions, lfirst(lc));
+	}
+	return list_concat(unsafe, cautions);
 }
 
 static void
@@ -257,11 +283,11 @@ judge_one(Check *check, CheckStatement *stmt)
 		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
 	}
-	add_findings(check, attempt.judgement->findings);
+	add_findings(check, unsafe_first(attempt.judgement->findings));
 	check->contracts = list_concat(check->contracts, attempt.judgement->contracts);
 }
 
-/* The guard hands over what the followed code would run. */
+/* What the followed code would run. */
 static void
 collect(Node *stmt, const char *sql, void *arg)
 {
@@ -271,79 +297,52 @@ collect(Node *stmt, const char *sql, void *arg)
 
 	inner->node = copyObject(stmt);
 	inner->sql = pstrdup(sql);
-	guard_collect(NULL, NULL);
 	judge_one(check, inner);
-	guard_collect(collect, check);
 	MemoryContextSwitchTo(old);
 }
 
-static Oid
-function_language(Oid funcid)
+static void
+parse_one(void *arg)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
-	Oid			language = InvalidOid;
+	CheckStatement *stmt = (CheckStatement *) arg;
+	List	   *parsed = raw_parser(stmt->sql, RAW_PARSE_DEFAULT);
 
-	if (HeapTupleIsValid(tuple))
-	{
-		language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
-		ReleaseSysCache(tuple);
-	}
-	return language;
+	if (list_length(parsed) == 1)
+		stmt->node = linitial_node(RawStmt, parsed)->stmt;
 }
 
-/* No code that PostgreSQL calls volatile and that is not written in SQL or a PL is run. */
+/*
+ * What the followed code was about to run when it missed what earlier DDL of
+ * it would have made.
+ */
 static void
-refuse_volatile(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+judge_stopping_query(Check *check, ErrorData *error)
 {
-	if (prev_object_access != NULL)
-		prev_object_access(access, classid, objectid, subid, arg);
-	if (following == NULL || access != OAT_FUNCTION_EXECUTE ||
-		func_volatile(objectid) != PROVOLATILE_VOLATILE)
+	CheckStatement *inner = palloc0(sizeof(CheckStatement));
+	ErrorData  *parse_error;
+
+	inner->sql = error->internalquery;
+	if (inner->sql == NULL ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
 		return;
-	if (function_language(objectid) == INTERNALlanguageId ||
-		function_language(objectid) == ClanguageId)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("function %s is volatile, and not run by zdm.check()", get_func_name(objectid))));
-}
-
-static void
-run_followed(void *arg)
-{
-	CheckAttempt *attempt = (CheckAttempt *) arg;
-
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	SPI_execute(attempt->stmt->sql, false, 0);
-	SPI_finish();
-	PopActiveSnapshot();
+	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
+		judge_one(check, inner);
 }
 
 static void
 follow(Check *check, CheckStatement *stmt)
 {
-	CheckAttempt attempt = {check, stmt, NULL};
 	ErrorData  *error = NULL;
-	volatile bool done = false;
+	bool		done;
 
-	check->followed++;
-	guard_collect(collect, check);
-	following = check;
-	PG_TRY();
-	{
-		done = facts_attempt(run_followed, &attempt, &error);
-	}
-	PG_FINALLY();
-	{
-		guard_collect(NULL, NULL);
-		following = NULL;
-		check->followed--;
-	}
-	PG_END_TRY();
+	check->followed = true;
+	done = follow_code(stmt->sql, collect, check, &error);
 	if (!done)
-		add_caution(check, "code", psprintf("It could be followed only until this error: %s.", error->message));
+		judge_stopping_query(check, error);
+	check->followed = false;
+	if (!done)
+		add_caution(check, "code",
+					psprintf("It could be followed only until this error: %s.", error->message));
 }
 
 static bool
@@ -410,11 +409,40 @@ raw_text(const char *ddl, RawStmt *raw)
 	return pnstrdup(start, length);
 }
 
+/* A syntax error is one of the text, not of the query that holds it. */
+static void
+syntax_error_callback(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+}
+
+static List *
+parse_text(const char *ddl)
+{
+	ErrorContextCallback callback;
+	List	   *statements;
+
+	callback.callback = syntax_error_callback;
+	callback.arg = unconstify(char *, ddl);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	statements = raw_parser(ddl, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+	return statements;
+}
+
 List *
 check_text(const char *ddl)
 {
 	Check		check = {.mcxt = CurrentMemoryContext};
-	List	   *statements = raw_parser(ddl, RAW_PARSE_DEFAULT);
+	List	   *statements = parse_text(ddl);
 	int			nest_level = NewGUCNestLevel();
 	int			number = 0;
 	ListCell   *lc;
@@ -435,13 +463,6 @@ check_text(const char *ddl)
 	end_transaction(&check);
 	AtEOXact_GUC(false, nest_level);
 	return check.findings;
-}
-
-void
-check_init(void)
-{
-	prev_object_access = object_access_hook;
-	object_access_hook = refuse_volatile;
 }
 
 static Tuplestorestate *

@@ -24,7 +24,4 @@ typedef struct CheckFinding
  */
 extern List *check_text(const char *ddl);
 
-/* Called once, from guard_init(). */
-extern void check_init(void);
-
 #endif							/* ZDM_CHECK_H */

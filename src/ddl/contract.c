@@ -213,6 +213,7 @@ contract_take(Facts *facts, FactRelation *rel)
 		return NULL;
 
 	contract = palloc0(sizeof(Contract));
+	contract->oid = rel->oid;
 	contract->schema = pstrdup(rel->schema);
 	contract->name = pstrdup(rel->name);
 	facts_detail(facts, rel);

@@ -19,6 +19,7 @@
 
 typedef struct Contract
 {
+	Oid			oid;			/* the relation that it was taken from */
 	char	   *schema;
 	char	   *name;
 	char	   *function;		/* a function's identity; then nothing else is set */

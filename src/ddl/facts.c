@@ -302,6 +302,9 @@ load_constraint(FactRelation *rel, HeapTuple tuple, Relation catalog)
 	con->referenced = form->confrelid;
 	if (OidIsValid(form->conindid))
 		con->index = get_rel_name(form->conindid);
+	/* A server that has NOT NULL constraints marks the column even for one that is not valid. */
+	if (con->type == 'n' && !con->valid && con->columns != NIL)
+		facts_attribute(rel, linitial_int(con->columns))->notnull = false;
 	datum = heap_getattr(tuple, Anum_pg_constraint_conbin, RelationGetDescr(catalog), &isnull);
 	if (!isnull)
 		con->expr = stringToNode(TextDatumGetCString(datum));
@@ -625,6 +628,21 @@ facts_tree_blocks(Facts *facts, FactRelation *rel)
 	foreach(lc, facts_tree(facts, rel, true))
 		blocks += ((FactRelation *) lfirst(lc))->total_blocks;
 	return blocks;
+}
+
+bool
+facts_types_known(const FactRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->columns)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+
+		if (!col->dropped && !OidIsValid(col->type))
+			return false;
+	}
+	return true;
 }
 
 char *

@@ -190,6 +190,9 @@ extern bool facts_has_storage(const FactRelation *rel);
 /* Its own storage, or that of the whole tree, in blocks. */
 extern uint64 facts_tree_blocks(Facts *facts, FactRelation *rel);
 
+/* Are the types of all columns known?  Not always those of a new table. */
+extern bool facts_types_known(const FactRelation *rel);
+
 /* The name as a user writes it: quoted, with its schema. */
 extern char *facts_name(const FactRelation *rel);
 

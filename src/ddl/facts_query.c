@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_publication.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/sequence.h"
 #include "ddl/facts_catalog.h"
@@ -202,6 +203,7 @@ touched_rows(Node *raw)
 typedef struct PlanAttempt
 {
 	SelectStmt *select;
+	Query	   *query;			/* in its place, when it was analyzed already */
 	bool		written;		/* the rows are written somewhere, too */
 	double		blocks;
 } PlanAttempt;
@@ -215,8 +217,13 @@ plan_select(void *arg)
 	PlannedStmt *plan;
 	QueryDesc  *desc;
 
-	raw->stmt = (Node *) copyObject(attempt->select);
-	query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
+	if (attempt->query != NULL)
+		query = linitial_node(Query, QueryRewrite(copyObject(attempt->query)));
+	else
+	{
+		raw->stmt = (Node *) copyObject(attempt->select);
+		query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	plan = pg_plan_query(query, "", 0, NULL);
 	desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL, NULL, 0);
@@ -283,6 +290,11 @@ facts_statement_work(Facts *facts, Node *raw)
 	NamedWork	named = {facts, 0};
 	ErrorData  *error;
 
+	if (IsA(raw, Query))
+	{
+		attempt.query = (Query *) raw;
+		return facts_attempt(plan_select, &attempt, &error) ? attempt.blocks : 0;
+	}
 	attempt.select = touched_rows(raw);
 	if (attempt.select == NULL)
 		return 0;
@@ -338,12 +350,34 @@ target_names(Facts *facts, SelectStmt *query, ResTarget *target)
 	return list_make1(pstrdup(FigureColname(target->val)));
 }
 
-List *
-facts_query_columns(Facts *facts, SelectStmt *query)
+/* The same for a query that was analyzed already. */
+static List *
+analyzed_query_columns(Query *query)
 {
 	List	   *names = NIL;
 	ListCell   *lc;
 
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = (TargetEntry *) lfirst(lc);
+
+		if (!entry->resjunk)
+			names = lappend(names, pstrdup(entry->resname ? entry->resname : "?column?"));
+	}
+	return names;
+}
+
+List *
+facts_query_columns(Facts *facts, Node *node)
+{
+	SelectStmt *query = (SelectStmt *) node;
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	if (IsA(node, Query))
+		return analyzed_query_columns((Query *) node);
+	if (!IsA(node, SelectStmt))
+		return NIL;
 	while (query->op != SETOP_NONE)
 		query = query->larg;
 	foreach(lc, query->targetList)
@@ -550,6 +584,26 @@ facts_dependent_views(Facts *facts, FactRelation *rel, AttrNumber attnum)
 	return all;
 }
 
+/* Is there a publication that carries UPDATE or DELETE at all?  Mostly not. */
+static bool
+any_publication_of_changes(void)
+{
+	Relation	catalog = table_open(PublicationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_publication form = (Form_pg_publication) GETSTRUCT(tuple);
+
+		found = form->pubupdate || form->pubdelete;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
 bool
 facts_publishes_changes(Facts *facts, FactRelation *rel)
 {
@@ -559,7 +613,8 @@ facts_publishes_changes(Facts *facts, FactRelation *rel)
 
 	if (rel->published)
 		return true;
-	if (!OidIsValid(rel->oid) || rel->persistence != RELPERSISTENCE_PERMANENT)
+	if (!OidIsValid(rel->oid) || rel->persistence != RELPERSISTENCE_PERMANENT ||
+		!any_publication_of_changes())
 		return false;
 	args[0] = ObjectIdGetDatum(rel->oid);
 	SPI_connect();

@@ -18,14 +18,15 @@
 extern double facts_plan_work(QueryDesc *query_desc);
 
 /*
- * The same for a statement (SELECT, INSERT, UPDATE, DELETE, raw) that is only
+ * The same for a statement (SELECT, INSERT, UPDATE, DELETE, raw, or a SELECT
+ * that the hook finds analyzed, as that of CREATE TABLE AS) that is only
  * planned, with ACCESS SHARE; where it depends on what the text would have
  * made, the size of the tables it names.
  */
 extern double facts_statement_work(Facts *facts, Node *raw);
 
-/* Names of the columns of a raw query; NIL if they cannot be known. */
-extern List *facts_query_columns(Facts *facts, SelectStmt *query);
+/* Names of the columns of a query, raw or analyzed; NIL if they cannot be known. */
+extern List *facts_query_columns(Facts *facts, Node *query);
 
 /* Relations that a view reads, directly or through other views. */
 extern List *facts_view_relations(Facts *facts, FactRelation *view);

@@ -21,8 +21,9 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
-#include "ddl/check.h"
+#include "ddl/backstop.h"
 #include "ddl/facts_query.h"
+#include "ddl/follow.h"
 #include "ddl/guard.h"
 #include "ddl/hold_timeout.h"
 #include "executor/executor.h"
@@ -40,10 +41,6 @@ bool		guard_exempt = false;
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
 static ExecutorRun_hook_type prev_executor_run = NULL;
-static ExecutorFinish_hook_type prev_executor_finish = NULL;
-
-static GuardCollector collector = NULL;
-static void *collector_arg = NULL;
 
 /* This transaction has run DDL; nothing else has to ask for its locks. */
 static bool ddl_in_transaction = false;
@@ -64,13 +61,6 @@ typedef struct GuardCase
 	Facts	   *facts;
 	Judgement  *judgement;
 } GuardCase;
-
-void
-guard_collect(GuardCollector new_collector, void *arg)
-{
-	collector = new_collector;
-	collector_arg = arg;
-}
 
 /* Is the guard off in this session while the default is another? */
 static bool
@@ -140,16 +130,20 @@ judge_case(void *arg)
 {
 	GuardCase  *gc = (GuardCase *) arg;
 	FactRelation *held;
-	LOCKMODE	mode;
+	LOCKMODE	mode = NoLock;
 
 	limit_lock_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	held = strongly_locked(gc->facts, &mode);
-	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, held != NULL,
-								held ? facts_name(held) : NULL);
+	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, held, mode);
 	if (!gc->in_block)
+	{
+		/* From here on the facts are ahead of the catalog. */
+		gc->facts->simulated = true;
 		gc->judgement->findings = list_concat(gc->judgement->findings,
-											  rules_breaches(gc->facts, gc->judgement->contracts));
+											  rules_breaches(gc->facts, gc->judgement->contracts,
+															 gc->judgement->findings));
+	}
 	PopActiveSnapshot();
 }
 
@@ -266,11 +260,12 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.sql = statement_text(pstmt, query);
 	gc.facts = facts_create(false);
 	gc.facts->in_block = in_block;
-	gc.facts->enum_labels = pending_labels;
+	gc.facts->enum_labels = list_copy(pending_labels);
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
 		report(gc.judgement->findings, outcome());
+		backstop_begin(gc.judgement);
 		mode = rules_strong_lock(gc.judgement, &rel);
 		*strong = mode != NoLock;
 		if (mode != NoLock)
@@ -279,11 +274,12 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 			mode = NoLock;
 	}
 	else
-		ereport(DEBUG1,
+		/* Mostly what PostgreSQL is about to say itself; an internal error is ours. */
+		ereport(ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR ? LOG : DEBUG1,
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
 	if (in_block && gc.judgement != NULL &&
-		(gc.judgement->contracts != NIL || gc.facts->enum_labels != pending_labels))
+		(gc.judgement->contracts != NIL || list_length(gc.facts->enum_labels) > list_length(pending_labels)))
 		keep_pending(&gc);
 	else
 		MemoryContextDelete(context);
@@ -341,24 +337,9 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	judged_depth = depth + 1;
 	run_watched(pstmt, query, read_only, context, params, env, dest, qc);
 	judged_depth = depth;
+	backstop_end();
 	if (nest_level > 0)
 		AtEOXact_GUC(true, nest_level);
-}
-
-/* What still runs while statements are only collected: it holds no DDL itself. */
-static bool
-runs_while_collecting(Node *stmt)
-{
-	switch (nodeTag(stmt))
-	{
-		case T_DoStmt:
-		case T_CallStmt:
-		case T_VariableSetStmt:
-		case T_VariableShowStmt:
-			return true;
-		default:
-			return false;
-	}
 }
 
 static void
@@ -374,11 +355,6 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 	if (IsA(stmt, TransactionStmt))
 	{
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-		return;
-	}
-	if (collector != NULL && !runs_while_collecting(stmt))
-	{
-		collector(copyObject(stmt), statement_text(pstmt, query), collector_arg);
 		return;
 	}
 	/* What another statement runs for itself was judged with it. */
@@ -417,22 +393,14 @@ judge_query(QueryDesc *query_desc)
 	MemoryContextSwitchTo(old);
 }
 
-static bool
-writes(QueryDesc *query_desc)
-{
-	return query_desc->operation != CMD_SELECT || query_desc->plannedstmt->hasModifyingCTE;
-}
-
 static void
 guard_executor_start(QueryDesc *query_desc, int eflags)
 {
-	if (collector != NULL && writes(query_desc))
-		eflags |= EXEC_FLAG_EXPLAIN_ONLY;
 	if (prev_executor_start != NULL)
 		prev_executor_start(query_desc, eflags);
 	else
 		standard_ExecutorStart(query_desc, eflags);
-	if (ddl_in_transaction && judged_depth == 0 && collector == NULL &&
+	if (ddl_in_transaction && judged_depth == 0 && !follow_active() &&
 		!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 		judge_query(query_desc);
 }
@@ -449,8 +417,6 @@ run_query(ZDM_EXECUTOR_RUN_PARAMS)
 static void
 guard_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
 {
-	if (collector != NULL && writes(queryDesc))
-		return;
 	if (!hold_timeout_armed())
 	{
 		run_query(ZDM_EXECUTOR_RUN_ARGS);
@@ -472,17 +438,6 @@ guard_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
 }
 
 static void
-guard_executor_finish(QueryDesc *query_desc)
-{
-	if (collector != NULL && writes(query_desc))
-		return;
-	if (prev_executor_finish != NULL)
-		prev_executor_finish(query_desc);
-	else
-		standard_ExecutorFinish(query_desc);
-}
-
-static void
 check_contracts(void)
 {
 	List	   *contracts = pending_contracts;
@@ -491,7 +446,7 @@ check_contracts(void)
 	if (contracts == NIL || !is_active())
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	report(rules_breaches(facts_create(false), contracts),
+	report(rules_breaches(facts_create(false), contracts, NIL),
 		   guc_guard == GUARD_REFUSE ? "COMMIT refused" : outcome());
 	PopActiveSnapshot();
 }
@@ -510,6 +465,7 @@ guard_xact_callback(XactEvent event, void *arg)
 		default:
 			ddl_in_transaction = false;
 			judged_depth = 0;
+			backstop_end();
 			pending_contracts = NIL;
 			pending_labels = NIL;
 			hold_timeout_disarm();
@@ -522,7 +478,10 @@ static void
 guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		judged_depth = 0;
+		backstop_end();
+	}
 }
 
 void
@@ -534,10 +493,9 @@ guard_init(void)
 	ExecutorStart_hook = guard_executor_start;
 	prev_executor_run = ExecutorRun_hook;
 	ExecutorRun_hook = guard_executor_run;
-	prev_executor_finish = ExecutorFinish_hook;
-	ExecutorFinish_hook = guard_executor_finish;
 	RegisterXactCallback(guard_xact_callback, NULL);
 	RegisterSubXactCallback(guard_subxact_callback, NULL);
 	hold_timeout_init();
-	check_init();
+	backstop_init();
+	follow_init();
 }

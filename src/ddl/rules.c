@@ -212,6 +212,7 @@ decide_work(Judgement *j, RuleWork *work)
 
 	if (work->blocks < guc_guard_min_size || work->blocks == 0)
 		return;
+	work->what[0] = pg_toupper((unsigned char) work->what[0]);
 	if (mode != NoLock)
 		add_finding(j, rule_of_work(work->kind), true, facts_name(locked), mode,
 					psprintf("%s (%s) while %s on %s blocks its %s: %s.",
@@ -219,11 +220,11 @@ decide_work(Judgement *j, RuleWork *work)
 							 facts_name(locked), blocks_whom(locked, mode),
 							 time_text(work->kind, work->blocks)),
 					work->hint);
-	else if (j->strong_held)
-		add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, AccessExclusiveLock,
-					psprintf("%s (%s) while a lock that this transaction took earlier blocks %s: %s.",
-							 work->what, size_text(work->blocks), j->strong_on,
-							 time_text(work->kind, work->blocks)),
+	else if (j->strong_held != NoLock)
+		add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, j->strong_held,
+					psprintf("%s (%s) while %s, which this transaction took earlier, blocks others on %s: %s.",
+							 work->what, size_text(work->blocks), rules_lock_name(j->strong_held),
+							 j->strong_on, time_text(work->kind, work->blocks)),
 					"COMMIT; first, then run this statement in a transaction of its own.");
 }
 
@@ -245,7 +246,7 @@ decide(Judgement *j)
 }
 
 List *
-rules_breaches(Facts *facts, List *contracts)
+rules_breaches(Facts *facts, List *contracts, List *findings)
 {
 	Judgement	j = {.facts = facts};
 	List	   *seen = NIL;
@@ -260,11 +261,24 @@ rules_breaches(Facts *facts, List *contracts)
 		ListCell   *ls;
 		bool		again = false;
 
+		/* Names that came up within the transaction are counted on by nobody. */
 		foreach(ls, seen)
-			again |= strcmp((char *) lfirst(ls), name) == 0;
+		{
+			Contract   *earlier = (Contract *) lfirst(ls);
+
+			again |= strcmp(contract_object(earlier), name) == 0 ||
+				(OidIsValid(contract->oid) && earlier->oid == contract->oid);
+		}
+		foreach(ls, findings)
+		{
+			Finding    *finding = (Finding *) lfirst(ls);
+
+			again |= finding->unsafe && strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0 &&
+				strcmp(finding->object, name) == 0;
+		}
 		if (again)
 			continue;
-		seen = lappend(seen, name);
+		seen = lappend(seen, contract);
 		breach = contract_breach(facts, contract);
 		if (breach != NULL)
 			add_finding(&j, RULE_BREAKS_CLIENTS, true, name, NoLock,
@@ -344,12 +358,12 @@ judge_query(Judgement *j, Node *stmt)
 		into = facts_add(j->facts, ((SelectStmt *) stmt)->intoClause->rel, RELKIND_RELATION);
 	if (IsA(stmt, InsertStmt))
 		into = facts_find(j->facts, ((InsertStmt *) stmt)->relation);
-	if (!j->strong_held && (into == NULL || !into->fresh))
+	if (j->strong_held == NoLock && (into == NULL || !into->fresh))
 		return;
 	blocks = facts_statement_work(j->facts, stmt);
 	if (into != NULL && into->fresh)
 		into->heap_blocks = into->total_blocks = into->heap_blocks + blocks;
-	rules_work(j, WORK_QUERY, into, blocks, "reading and writing of tables", NULL);
+	rules_work(j, WORK_QUERY, into, blocks, pstrdup("reading and writing of tables"), NULL);
 }
 
 bool
@@ -500,22 +514,26 @@ judge_other_statement(Judgement *j, Node *stmt)
 }
 
 Judgement *
-rules_judge(Facts *facts, Node *stmt, const char *sql, bool strong_held, const char *strong_on)
+rules_judge(Facts *facts, Node *stmt, const char *sql, FactRelation *held_on, LOCKMODE held)
 {
 	Judgement  *j = palloc0(sizeof(Judgement));
 
 	j->facts = facts;
 	j->sql = sql;
-	j->strong_held = strong_held;
-	j->strong_on = strong_on ? pstrdup(strong_on) : NULL;
+	j->strong_held = held_on ? held : NoLock;
+	j->strong_on = held_on ? facts_name(held_on) : NULL;
 	if (names_new_label(stmt, facts->enum_labels))
+	{
 		rules_find(j, RULE_WOULD_FAIL, "enum", NoLock,
 				   "The statement uses an enum value that this transaction added, which PostgreSQL refuses.",
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
+		return j;
+	}
 	if (IsA(stmt, SelectStmt) || IsA(stmt, InsertStmt) || IsA(stmt, UpdateStmt) || IsA(stmt, DeleteStmt))
 		judge_query(j, stmt);
 	else
 	{
+		rules_migration(j, stmt);
 		judge_relation_statement(j, stmt);
 		judge_other_statement(j, stmt);
 	}

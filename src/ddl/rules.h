@@ -73,8 +73,8 @@ typedef struct Judgement
 {
 	Facts	   *facts;
 	const char *sql;			/* the statement's text, for hints */
-	bool		strong_held;	/* a strong lock on an existing table is held already */
-	char	   *strong_on;		/* which table that is */
+	LOCKMODE	strong_held;	/* a strong lock that is held already, or NoLock */
+	char	   *strong_on;		/* on which existing table */
 	List	   *locks;			/* TakenLock */
 	List	   *works;			/* RuleWork */
 	List	   *contracts;		/* RuleContract */
@@ -89,10 +89,13 @@ typedef struct Judgement
  * May raise what PostgreSQL would raise for the statement.
  */
 extern Judgement *rules_judge(Facts *facts, Node *stmt, const char *sql,
-							  bool strong_held, const char *strong_on);
+							  FactRelation *held_on, LOCKMODE held);
 
-/* The findings for contracts (a list of RuleContract) that no longer hold. */
-extern List *rules_breaches(Facts *facts, List *contracts);
+/*
+ * The findings for contracts (a list of RuleContract) that no longer hold, but
+ * for objects of which "findings" says so already.
+ */
+extern List *rules_breaches(Facts *facts, List *contracts, List *findings);
 
 /* Is this a statement that the rules look at?  Pure; cheap. */
 extern bool rules_cover(Node *stmt);
@@ -119,6 +122,9 @@ extern void rules_caution(Judgement *j, const char *rule, const char *object,
 
 /* A hint to let zdm.migrate() do the whole statement, or "otherwise". */
 extern char *rules_migrate_hint(Judgement *j, char *otherwise);
+
+/* What a migration in progress needs; asked before the families change the facts. */
+extern void rules_migration(Judgement *j, Node *stmt);
 
 /* The families. */
 extern void rules_alter_table(Judgement *j, AlterTableStmt *stmt);

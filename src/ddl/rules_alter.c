@@ -140,8 +140,12 @@ set_tablespace(Judgement *j, FactRelation *rel, const char *name)
 {
 	Oid			tablespace = get_tablespace_oid(name, true);
 	Oid			current = OidIsValid(rel->tablespace) ? rel->tablespace : MyDatabaseTableSpace;
+	FactRelation *heap = OidIsValid(rel->heap) ? facts_by_oid(j->facts, rel->heap) : NULL;
 	double		blocks = rel->total_blocks;
 
+	/* An index has an entry for each row, however small deduplication makes it. */
+	if (heap != NULL)
+		blocks = Max(blocks, heap->heap_blocks);
 	if (!OidIsValid(tablespace) || tablespace == current || !facts_has_storage(rel))
 		return;
 	rules_work(j, WORK_REWRITE, rel, blocks,
@@ -185,7 +189,7 @@ column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 
 	if (col == NULL)
 		return;
-	if (cmd->def != NULL)
+	if (cmd->def != NULL && facts_types_known(rel))
 	{
 		Node	   *expr = facts_analyze_as(rel, cmd->def, EXPR_KIND_COLUMN_DEFAULT,
 											col->type, col->typmod);
@@ -317,7 +321,7 @@ alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 static void
 alter_storage(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
+	switch ((int) cmd->subtype)
 	{
 		case AT_SetTableSpace:
 			set_tablespace(j, rel, cmd->name);
@@ -436,7 +440,7 @@ alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 			rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
 					   psprintf("Statements that use attribute %s of type %s fail.",
 								quote_identifier(cmd->name), facts_name(rel)),
-					   pstrdup("Make a new type and move the columns to it with zdm.change_column_type()."));
+					   pstrdup("Make a new type, and move the columns to it."));
 	}
 }
 

@@ -108,7 +108,7 @@ read_column(FactRelation *rel, ColumnDef *def, NewColumn *new)
 		return;
 	new->type = typeTypeId(type);
 	ReleaseSysCache(type);
-	if (new->raw_default != NULL)
+	if (new->raw_default != NULL && facts_types_known(rel))
 		new->default_expr = facts_analyze_as(rel, new->raw_default, EXPR_KIND_COLUMN_DEFAULT,
 											 new->type, new->typmod);
 	else if (new->identity == '\0' && new->generated == '\0')
@@ -214,7 +214,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	if (reason != NULL)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
 						psprintf("rewrite of %s: %s", facts_name(rel), reason),
-						psprintf("ALTER TABLE %s ADD COLUMN %s %s; then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there with zdm.backfill().",
+						psprintf("ALTER TABLE %s ADD COLUMN %s %s; then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there in batches.",
 								 facts_name(rel), quote_identifier(def->colname),
 								 new.serial ? "bigint" : TypeNameToString(def->typeName),
 								 quote_identifier(def->colname)));
@@ -366,6 +366,18 @@ foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type
 	}
 }
 
+static char *
+type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
+{
+	if (!facts_zdm_function("change_column_type"))
+		return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it in step by a trigger, fill it in batches, then swap the names.",
+						facts_name(rel), quote_identifier(psprintf("%s_new", col->name)),
+						format_type_with_typemod(type, typmod));
+	return psprintf("SELECT zdm.change_column_type(%s, %s, %s);",
+					quote_literal_cstr(facts_name(rel)), quote_literal_cstr(col->name),
+					quote_literal_cstr(format_type_with_typemod(type, typmod)));
+}
+
 /* Do values of the old type still go where the new one is? */
 static void
 client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type)
@@ -378,9 +390,7 @@ client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type)
 				   psprintf("Statements that write or compare %s.%s as %s fail: nothing casts it to %s by itself.",
 							facts_name(rel), quote_identifier(col->name),
 							format_type_be(col->type), format_type_be(type)),
-				   psprintf("SELECT zdm.change_column_type(%s, %s, %s);",
-							quote_literal_cstr(facts_name(rel)), quote_literal_cstr(col->name),
-							quote_literal_cstr(format_type_be(type))));
+				   type_change_hint(j, rel, col, type, -1));
 }
 
 static void
@@ -397,14 +407,6 @@ type_cautions(Judgement *j, FactRelation *rel, FactColumn *col)
 						   facts_name(rel), quote_identifier(col->name)),
 				  psprintf("ANALYZE %s (%s); at once after the change.",
 						   facts_name(rel), quote_identifier(col->name)));
-}
-
-static char *
-type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
-{
-	return psprintf("SELECT zdm.change_column_type(%s, %s, %s);",
-					quote_literal_cstr(facts_name(rel)), quote_literal_cstr(col->name),
-					quote_literal_cstr(format_type_with_typemod(type, typmod)));
 }
 
 void
@@ -425,6 +427,13 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	typenameTypeIdAndMod(NULL, def->typeName, &type, &typmod);
 	collation = def->collClause ? get_collation_oid(def->collClause->collname, false) :
 		get_typcollation(type);
+	if (!facts_types_known(rel))
+	{
+		col->type = type;
+		col->typmod = typmod;
+		col->collation = collation;
+		return;
+	}
 	using = def->raw_default;
 	if (using == NULL)
 	{
@@ -465,6 +474,20 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	}
 }
 
+static char *
+not_null_hint(FactRelation *rel, const char *column, const char *fill)
+{
+	char	   *table = facts_name(rel);
+	const char *name = quote_identifier(psprintf("%s_not_null", column));
+
+	if (facts_zdm_function("set_not_null"))
+		return psprintf("SELECT zdm.set_not_null(%s, %s%s);", quote_literal_cstr(table),
+						quote_literal_cstr(column), fill);
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s; ALTER TABLE %s ALTER COLUMN %s SET NOT NULL; ALTER TABLE %s DROP CONSTRAINT %s;",
+					table, name, quote_identifier(column), table, name,
+					table, quote_identifier(column), table, name);
+}
+
 void
 rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 {
@@ -486,13 +509,11 @@ rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 			rules_find(j, RULE_WOULD_FAIL, facts_name(member), AccessExclusiveLock,
 					   psprintf("Column %s of %s held nulls when it was last analyzed.",
 								quote_identifier(column), facts_name(member)),
-					   psprintf("SELECT zdm.set_not_null(%s, %s, '<fill>');",
-								quote_literal_cstr(facts_name(rel)), quote_literal_cstr(column)));
+					   not_null_hint(rel, column, ", '<value for nulls>'"));
 		col->notnull = true;
 	}
 	if (unproven != NIL)
 		rules_tree_work(j, WORK_SCAN, unproven, false,
 						psprintf("scan of %s for nulls in %s", facts_name(rel), quote_identifier(column)),
-						psprintf("SELECT zdm.set_not_null(%s, %s);",
-								 quote_literal_cstr(facts_name(rel)), quote_literal_cstr(column)));
+						not_null_hint(rel, column, ""));
 }

@@ -41,7 +41,8 @@ has_same_check(FactRelation *member, const char *name, Node *expr)
 static void
 add_check(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
-	Node	   *expr = facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
+	Node	   *expr = facts_types_known(rel) ?
+		facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT) : NULL;
 	char	   *name = constraint_name(con, rel, NULL, "check");
 	bool		valid = !con->skip_validation && zdm_statement_enforced(con);
 	List	   *unchecked = NIL;

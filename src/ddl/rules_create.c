@@ -162,7 +162,7 @@ rules_create_table(Judgement *j, CreateStmt *stmt)
 }
 
 static void
-columns_of_query(Judgement *j, FactRelation *rel, SelectStmt *query, List *aliases)
+columns_of_query(Judgement *j, FactRelation *rel, Node *query, List *aliases)
 {
 	List	   *names = facts_query_columns(j->facts, query);
 	ListCell   *lc;
@@ -188,9 +188,9 @@ rules_create_table_as(Judgement *j, CreateTableAsStmt *stmt)
 		return;
 	rel = facts_add(j->facts, into->rel,
 					stmt->objtype == OBJECT_MATVIEW ? RELKIND_MATVIEW : RELKIND_RELATION);
-	if (!IsA(stmt->query, SelectStmt))
+	if (!IsA(stmt->query, SelectStmt) && !IsA(stmt->query, Query))
 		return;
-	columns_of_query(j, rel, (SelectStmt *) stmt->query, into->colNames);
+	columns_of_query(j, rel, stmt->query, into->colNames);
 	if (into->skipData)
 		return;
 	blocks = facts_statement_work(j->facts, stmt->query);
@@ -222,7 +222,7 @@ rules_create_view(Judgement *j, ViewStmt *stmt)
 		return;
 	if (rel != NULL)
 	{
-		List	   *names = facts_query_columns(j->facts, (SelectStmt *) stmt->query);
+		List	   *names = facts_query_columns(j->facts, stmt->query);
 
 		rules_lock(j, rel, AccessExclusiveLock);
 		/* PostgreSQL refuses to take columns away from a view. */
@@ -234,7 +234,7 @@ rules_create_view(Judgement *j, ViewStmt *stmt)
 	else
 	{
 		rel = facts_add(j->facts, stmt->view, RELKIND_VIEW);
-		columns_of_query(j, rel, (SelectStmt *) stmt->query, stmt->aliases);
+		columns_of_query(j, rel, stmt->query, stmt->aliases);
 	}
 	rel->query = (SelectStmt *) stmt->query;
 	rel->invoker = wants_invoker(stmt->options);
@@ -468,7 +468,7 @@ rules_copy(Judgement *j, CopyStmt *stmt)
 {
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
-	if (!j->strong_held)
+	if (j->strong_held == NoLock)
 		return;
 	if (stmt->query != NULL)
 		rules_work(j, WORK_QUERY, NULL, facts_statement_work(j->facts, stmt->query),

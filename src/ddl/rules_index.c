@@ -64,7 +64,7 @@ index_element(FactRelation *rel, FactIndex *idx, int i, IndexElem *elem)
 		if (i < idx->nkeys)
 			idx->collations[i] = col->collation;
 	}
-	else if (elem->expr != NULL)
+	else if (elem->expr != NULL && facts_types_known(rel))
 	{
 		Node	   *expr = facts_analyze(rel, elem->expr, EXPR_KIND_INDEX_EXPRESSION);
 
@@ -101,7 +101,7 @@ read_index(FactRelation *rel, IndexStmt *stmt)
 		index_element(rel, idx, i++, (IndexElem *) lfirst(lc));
 	foreach(lc, stmt->indexIncludingParams)
 		index_element(rel, idx, i++, (IndexElem *) lfirst(lc));
-	if (stmt->whereClause != NULL)
+	if (stmt->whereClause != NULL && facts_types_known(rel))
 		idx->predicate = make_ands_implicit((Expr *) facts_analyze(rel, stmt->whereClause,
 																   EXPR_KIND_INDEX_PREDICATE));
 	if (idx->name == NULL && stmt->indexParams != NIL)

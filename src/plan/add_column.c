@@ -81,16 +81,26 @@ serial_type(const TypeName *type)
 	return NULL;
 }
 
+bool
+add_column_type(const ColumnDef *def, const char *source, Oid *type, int32 *typmod)
+{
+	ParseState *pstate = make_parsestate(NULL);
+
+	if (serial_type(def->typeName) != NULL)
+		return false;
+	pstate->p_sourcetext = source;
+	typenameTypeIdAndMod(pstate, def->typeName, type, typmod);
+	return true;
+}
+
 static void
 read_type(NewColumn *column, const ColumnDef *def, const char *source)
 {
-	ParseState *pstate = make_parsestate(NULL);
 	const char *serial = serial_type(def->typeName);
 	Oid			collation = InvalidOid;
 
-	pstate->p_sourcetext = source;
-	typenameTypeIdAndMod(pstate, serial ? SystemTypeName(pstrdup(serial)) : def->typeName,
-						 &column->type, &column->typmod);
+	if (!add_column_type(def, source, &column->type, &column->typmod))
+		typenameTypeIdAndMod(NULL, SystemTypeName(pstrdup(serial)), &column->type, &column->typmod);
 	if (def->collClause != NULL)
 		collation = get_collation_oid(def->collClause->collname, false);
 	if (OidIsValid(collation) || def->compression != NULL)
@@ -218,7 +228,7 @@ plan_identity(MigrationPlan *plan, const NewColumn *column)
 								"SELECT pg_catalog.setval((SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d\n"
 								"  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid\n"
 								"  WHERE d.refobjid = %u AND a.attname = %s AND d.deptype = 'i'\n"
-								"  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass), %s);\n"
+								"  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass), %s, false);\n"
 								"DROP SEQUENCE %s",
 								column->table, column->quoted, column->table, column->quoted,
 								column->identity == ATTRIBUTE_IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT",
@@ -236,7 +246,7 @@ plan_check(MigrationPlan *plan, const Change *change, const NewColumn *column, c
 	char	   *text;
 	char	   *name;
 
-	(void) rules_judge(facts, copyObject(change->stmt), change->statement, false, NULL);
+	(void) rules_judge(facts, copyObject(change->stmt), change->statement, NULL, NoLock);
 	rel = facts_by_oid(facts, plan->relid);
 	expr = facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
 	text = deparse_expression_template(expr, plan->relid, facts_column(rel, column->name)->attnum,

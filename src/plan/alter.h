@@ -37,6 +37,12 @@ extern char *constraint_column_names(List *names);
 /* in add_column.c */
 extern void add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def);
 
+/*
+ * The type of a column to be.  False, and none, for serial and its like.
+ * "source" is for positions.
+ */
+extern bool add_column_type(const ColumnDef *def, const char *source, Oid *type, int32 *typmod);
+
 /* in drop_column.c */
 extern void drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
 

@@ -14,9 +14,11 @@
 #include "postgres.h"
 
 #include "catalog/query.h"
+#include "catalog/pg_constraint.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/alter.h"
+#include "plan/column.h"
 #include "plan/plain.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
@@ -157,12 +159,76 @@ sort_by_phase(MigrationPlan *plan)
 	plan->steps = sorted;
 }
 
+/* The type and the default of a column to be. */
+static void
+check_new_column(const Change *change, const ColumnDef *def)
+{
+	Oid			type;
+	int32		typmod;
+	ListCell   *lc;
+
+	if (!add_column_type(def, change->ddl, &type, &typmod))
+		return;
+	foreach(lc, def->constraints)
+	{
+		Constraint *con = lfirst_node(Constraint, lc);
+
+		if (con->contype == CONSTR_DEFAULT)
+			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
+								  type, typmod, NULL);
+	}
+}
+
+/*
+ * Mistakes that PostgreSQL would find when the statement runs are found when
+ * it is stated, with their position in it, which the rules do not tell.
+ */
+static void
+check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	Constraint *con = (Constraint *) cmd->def;
+
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			if (!cmd->missing_ok)
+				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
+			check_new_column(change, castNode(ColumnDef, cmd->def));
+			break;
+		case AT_AddConstraint:
+			if (con->contype == CONSTR_CHECK && !new_columns)
+				(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_CHECK_CONSTRAINT,
+									  InvalidOid, -1, NULL);
+			break;
+		case AT_ColumnDefault:
+		case AT_DropNotNull:
+		case AT_SetNotNull:
+		case AT_SetStorage:
+		case AT_SetOptions:
+		case AT_ResetOptions:
+			if (!new_columns)
+				(void) ddl_attribute(change->relid, cmd->name);
+			break;
+		case AT_DropConstraint:
+		case AT_ValidateConstraint:
+			(void) get_relation_constraint_oid(change->relid, cmd->name, cmd->missing_ok);
+			break;
+		default:
+			break;
+	}
+}
+
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
-	Judgement  *judgement = ddl_judge(change);
+	Judgement  *judgement;
+	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
 	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+		check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
+	judgement = ddl_judge(change);
 
 	if (stands_as_it_is(change, judgement))
 	{

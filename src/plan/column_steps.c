@@ -113,6 +113,7 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const char *new_name,
 typedef struct NewIndex
 {
 	Oid			old;
+	Oid			relid;			/* of its table */
 	char	   *old_name;
 	char	   *new_name;
 	Oid			namespace;
@@ -123,18 +124,13 @@ new_index(const MigrationPlan *plan, Oid indexid)
 {
 	NewIndex	index = {
 		.old = indexid,
+		.relid = IndexGetRelation(indexid, false),
 		.old_name = get_rel_name(indexid),
 		.namespace = get_rel_namespace(indexid),
 	};
 
 	index.new_name = own_name(plan, index.old_name);
 	return index;
-}
-
-static char *
-qualified_index(Oid namespace, const char *name)
-{
-	return names_escape(quote_qualified_identifier(get_namespace_name(namespace), name));
 }
 
 /* The indexes directly attached to a partitioned one. */
@@ -173,7 +169,7 @@ plan_index_statistics(MigrationPlan *plan, const NewIndex *index)
 			  "WHERE attrelid = $1 AND attstattarget >= 0 ORDER BY attnum", arg_oid(index->old));
 	for (uint64 row = 0; row < n; row++)
 		appendStringInfo(&sql, "%sALTER INDEX %s ALTER COLUMN %d SET STATISTICS %d",
-						 row > 0 ? ";\n" : "", qualified_index(index->namespace, index->new_name),
+						 row > 0 ? ";\n" : "", names_template_index(index->relid, index->new_name),
 						 query_int4(row, 1), query_int4(row, 2));
 	query_end(&session);
 	if (n > 0)
@@ -219,8 +215,8 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
 			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-								  qualified_index(index.namespace, index.new_name),
-								  qualified_index(child.namespace, child.new_name)),
+								  names_template_index(index.relid, index.new_name),
+								  names_template_index(child.relid, child.new_name)),
 			.relations = list_make1_oid(IndexGetRelation(child.old, false)),
 			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		});
@@ -390,13 +386,13 @@ append_index_renames(StringInfo sql, const MigrationPlan *plan, Oid indexid)
 	ListCell   *lc;
 
 	appendStringInfo(sql, ";\nALTER INDEX %s RENAME TO %s",
-					 qualified_index(index.namespace, index.new_name),
+					 names_template_index(index.relid, index.new_name),
 					 quoted_template(index.old_name));
 	query_begin(&session);
 	QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
 	if (!query_null(0, 1))
 		appendStringInfo(sql, ";\nCOMMENT ON INDEX %s IS %s",
-						 qualified_index(index.namespace, index.old_name),
+						 names_template_index(index.relid, index.old_name),
 						 names_escape(quote_literal_cstr(query_text(0, 1))));
 	query_end(&session);
 	foreach(lc, index_children(indexid))

@@ -33,12 +33,17 @@
 Judgement *
 ddl_judge(const Change *change)
 {
-	Facts	   *facts = facts_create(true);
-	Judgement  *judgement = rules_judge(facts, copyObject(change->stmt), change->statement,
-										false, NULL);
+	Facts	   *facts;
+	Judgement  *judgement = change->judgement;
 
+	/* asked once: when the plan is made, the rules would find its own migration */
+	if (judgement != NULL)
+		return judgement;
+	facts = facts_create(true);
+	judgement = rules_judge(facts, copyObject(change->stmt), change->statement, NULL, NoLock);
 	judgement->findings = list_concat(judgement->findings,
-									  rules_breaches(facts, judgement->contracts));
+									  rules_breaches(facts, judgement->contracts, judgement->findings));
+	((Change *) change)->judgement = judgement;
 	return judgement;
 }
 

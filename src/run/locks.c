@@ -120,8 +120,7 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 
 	if (mode == NoLock)
 		return true;
-	if (patience->tries++ == 0)
-		patience->since = GetCurrentTimestamp();
+	patience->tries++;
 	set = locks_expand(relids);
 
 	foreach(lc, set)
@@ -143,16 +142,9 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	}
 
 	/*
-	 * A relation can have been dropped, or a partition attached, between the
-	 * look at the catalog and the lock; now that the locks are had, neither can.
+	 * A partition can have been attached between the look at the catalog and the
+	 * lock; now that the locks are had, none can.
 	 */
-	foreach(lc, relids)
-	{
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("relation with OID %u no longer exists", lfirst_oid(lc))));
-	}
 	if (!equal(set, locks_expand(relids)))
 	{
 		patience->refused = linitial_oid(relids);

@@ -16,7 +16,6 @@
 typedef struct LockPatience
 {
 	int			tries;
-	TimestampTz since;			/* of the first try */
 	Oid			refused;		/* the relation that the last try failed on */
 	bool		queue_next;		/* the next try may stand in the queue */
 } LockPatience;
@@ -32,8 +31,7 @@ extern List *locks_expand(List *relids);
  * On false the caller must end its transaction at once, which gives up what
  * was had, and come again after locks_pause() milliseconds.  On true the locks
  * are held to the end of the transaction, and the catalog is up to date.
- * Never waits longer than zdm.lock_wait.
- * Errors: ERRCODE_UNDEFINED_TABLE if a relation is gone.
+ * Never waits longer than zdm.lock_wait.  A relation that is gone counts as had.
  */
 extern bool locks_try(List *relids, LOCKMODE mode, LockPatience *patience);
 

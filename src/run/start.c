@@ -65,16 +65,37 @@ find_orphans(void)
 	return orphans;
 }
 
+static int
+count_free_slots(void)
+{
+	int			free = 0;
+
+	for (int slot = 0; slot < guc_max_workers; slot++)
+	{
+		if (!claim_is_taken(CLAIM_SLOT, slot))
+			free++;
+	}
+	return free;
+}
+
 bool
 start_orphans(void)
 {
 	bool		all = true;
+	int			slots;
 	ListCell   *lc;
 
 	if (!guc_enabled)
 		return true;
+
+	/* no more than can work: hundreds may be waiting, and we come again each second */
+	slots = count_free_slots();
 	foreach(lc, find_orphans())
+	{
+		if (slots-- <= 0)
+			return false;
 		all = start_worker(*(int64 *) lfirst(lc)) && all;
+	}
 	return all;
 }
 

@@ -31,9 +31,9 @@ extern void start_orphans_at_commit(void);
 extern bool start_worker(int64 migration);
 
 /*
- * Start workers for all migrations of this database that have work and no
- * worker.  False if one could not be started for want of a slot.  Needs a
- * transaction.
+ * Start workers for the migrations of this database that have work and no
+ * worker, the oldest first, as many as zdm.max_workers leaves room for.  False
+ * if one is left for want of a slot.  Needs a transaction.
  */
 extern bool start_orphans(void);
 

@@ -243,6 +243,13 @@ typedef enum IndexLeftover
 	INDEX_VALID
 } IndexLeftover;
 
+/* An index is where its table is, which may have been moved since the plan. */
+static Oid
+index_namespace(const Step *step)
+{
+	return get_rel_namespace(linitial_oid(step->relations));
+}
+
 static IndexLeftover
 look_for_index(const Step *step)
 {
@@ -252,7 +259,7 @@ look_for_index(const Step *step)
 
 	if (step->index_name == NULL)
 		return INDEX_NONE;
-	indexid = get_relname_relid(step->index_name, step->index_namespace);
+	indexid = get_relname_relid(step->index_name, index_namespace(step));
 	if (!OidIsValid(indexid))
 		return INDEX_NONE;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
@@ -273,6 +280,34 @@ is_gone(const Step *step)
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
 }
 
+/* Drop what a broken try left, and build; our claim on the table ends with it. */
+static void
+build_index(Oid relid, const char *drop, const char *build)
+{
+	PG_TRY();
+	{
+		if (drop != NULL)
+			toplevel_run(drop);
+		toplevel_run(build);
+	}
+	PG_CATCH();
+	{
+		claim_release(CLAIM_INDEX_BUILD, relid);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	claim_release(CLAIM_INDEX_BUILD, relid);
+}
+
+static void
+mark_done(const Step *step, const char *sql)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_mark_done(step, sql);
+	end_transaction();
+}
+
 /*
  * Run a step that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
@@ -282,7 +317,7 @@ static StepOutcome
 do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 {
 	char	   *sql;
-	char	   *drop;
+	char	   *drop = NULL;
 	IndexLeftover leftover;
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -302,37 +337,25 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 	}
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
-	drop = step->index_name == NULL ? NULL :
-		MemoryContextStrdup(caller,
-							psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-									 quote_qualified_identifier(get_namespace_name(step->index_namespace),
-																step->index_name)));
+	if (leftover == INDEX_INVALID)
+		drop = MemoryContextStrdup(caller,
+								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+											quote_qualified_identifier(get_namespace_name(index_namespace(step)),
+																	   step->index_name)));
 	end_transaction();
 
-	/* two concurrent builds on one table wait for each other until one is killed */
-	if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+	if (leftover != INDEX_VALID)
 	{
-		run->pause_ms = INDEX_BUILD_PAUSE_MS;
-		return OUTCOME_AGAIN;
+		/* two concurrent builds on one table wait for each other until one is killed */
+		if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
+		{
+			run->pause_ms = INDEX_BUILD_PAUSE_MS;
+			return OUTCOME_AGAIN;
+		}
+		build_index(migration->relid, drop, sql);
 	}
-	PG_TRY();
-	{
-		if (leftover == INDEX_INVALID)
-			toplevel_run(drop);
-		if (leftover != INDEX_VALID)
-			toplevel_run(sql);
-	}
-	PG_FINALLY();
-	{
-		claim_release(CLAIM_INDEX_BUILD, migration->relid);
-	}
-	PG_END_TRY();
-
 	ZDM_DEBUG_POINT("toplevel-before-mark");
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_done(step, sql);
-	end_transaction();
+	mark_done(step, sql);
 	return OUTCOME_DONE;
 }
 

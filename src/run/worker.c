@@ -23,6 +23,7 @@
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
@@ -175,7 +176,8 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	old = MemoryContextSwitchTo(context);
 	*step = NULL;
 	*rests = false;
-	*migration = migration_load(id, MIGRATION_READ);
+	/* the extension can have been dropped since the last round */
+	*migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
 	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
@@ -220,10 +222,10 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		(!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
 	report_activity(migration, step);
+	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
 	{
 		transition(migration, phase_end(migration, rests));
-		ZDM_DEBUG_POINT("after-transition");
 		return ADVANCE_ON;
 	}
 	outcome = migration->state == STATE_REVERTING ?
@@ -264,7 +266,7 @@ record_failure(int64 id, const ErrorData *error)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
+	migration = extension_ready() ? migration_load(id, MIGRATION_LOCK_NOWAIT) : NULL;
 	if (migration != NULL && !state_is_final(migration->state))
 	{
 		if (migration->state == STATE_REVERTING)
@@ -389,7 +391,8 @@ zdm_worker_main(Datum arg)
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))
 		return;
-	before_shmem_exit(ask_for_successor, (Datum) 0);
+	/* not before_shmem_exit: our claims are released between the two */
+	on_shmem_exit(ask_for_successor, (Datum) 0);
 	if (!claim_slot())
 		return;
 
@@ -397,10 +400,11 @@ zdm_worker_main(Datum arg)
 
 	/* our slot is free now: without a launcher, nobody else would say so */
 	finished = true;
-	LockReleaseSession(DEFAULT_LOCKMETHOD);
+	LockReleaseSession(USER_LOCKMETHOD);
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	(void) start_orphans();
+	if (extension_ready() && !start_orphans())
+		shmem_request_look(MyDatabaseId);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

@@ -118,7 +118,7 @@ outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 		MemoryContextSwitchTo(caller);
 		failure = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		pairs_rollback_own();
 		/* the writer must not fail for it; the server's log has it */
 		failure->elevel = LOG;
 		ThrowErrorData(failure);

@@ -52,10 +52,13 @@ typedef struct PairContext
 	PairDirection direction;
 } PairContext;
 
+PairSet    *pairs_last = NULL;
+
 static HTAB *pair_cache = NULL;
 static PairSet *retired_sets = NULL;
-static uint64 generation = 1;
+static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
+static bool own_rollback = false;
 
 static void
 retire_set(PairSet *set)
@@ -72,6 +75,7 @@ forget_sets(Oid relid)
 	PairCacheEntry *entry;
 
 	generation++;
+	pairs_last = NULL;
 	if (pair_cache == NULL)
 		return;
 	hash_seq_init(&status, pair_cache);
@@ -121,24 +125,36 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 }
 
+/* What was noted in it is gone. */
+static void
+end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
+					  SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && !own_rollback)
+		transaction++;
+}
+
 void
 pairs_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 	RegisterXactCallback(end_of_transaction, NULL);
-}
-
-uint64
-pairs_generation(void)
-{
-	return generation;
+	RegisterSubXactCallback(end_of_subtransaction, NULL);
 }
 
 uint64
 pairs_transaction(void)
 {
 	return transaction;
+}
+
+void
+pairs_rollback_own(void)
+{
+	own_rollback = true;
+	RollbackAndReleaseCurrentSubTransaction();
+	own_rollback = false;
 }
 
 /* Adds a column's default in "rel", if it has one there. */
@@ -365,7 +381,7 @@ create_cache(void)
 }
 
 PairSet *
-pairs_get(Relation rel)
+pairs_find(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
 	PairCacheEntry *entry;
@@ -377,7 +393,10 @@ pairs_get(Relation rel)
 		create_cache();
 	entry = hash_search(pair_cache, &relid, HASH_FIND, NULL);
 	if (entry)
+	{
+		pairs_last = entry->set;
 		return entry->set;
+	}
 
 	before = generation;
 	set = load_set(rel);
@@ -390,6 +409,7 @@ pairs_get(Relation rel)
 	entry = hash_search(pair_cache, &relid, HASH_ENTER, &found);
 	Assert(!found);
 	entry->set = set;
+	pairs_last = set;
 	return set;
 }
 
@@ -492,7 +512,7 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 		MemoryContextSwitchTo(caller);
 		*error = CopyErrorData();
 		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		pairs_rollback_own();
 		expr_recover(expr);
 	}
 	PG_END_TRY();
@@ -523,27 +543,23 @@ pair_agrees(SyncPair *pair, TupleTableSlot *slot)
 }
 
 bool
-pair_same_value(const PairSide *side, Datum a, bool a_null, Datum b, bool b_null)
+pair_same_image(const PairSide *side, Datum a, Datum b)
 {
-	struct varlena *p;
-	struct varlena *q;
+	struct varlena *p = (struct varlena *) DatumGetPointer(a);
+	struct varlena *q = (struct varlena *) DatumGetPointer(b);
+	Size		size;
 
-	if (a_null || b_null)
-		return a_null && b_null;
-	if (side->typbyval || a == b)
-		return a == b;
 	if (side->typlen != -1)
 		return datum_image_eq(a, b, false, side->typlen);
 
-	p = (struct varlena *) DatumGetPointer(a);
-	q = (struct varlena *) DatumGetPointer(b);
-
-	/* the same toast pointer, or the same bytes: nothing to fetch */
-	if (VARATT_IS_EXTERNAL_ONDISK(p) == VARATT_IS_EXTERNAL_ONDISK(q) &&
-		VARATT_IS_EXTERNAL(p) == VARATT_IS_EXTERNAL_ONDISK(p) &&
-		VARATT_IS_EXTERNAL(q) == VARATT_IS_EXTERNAL_ONDISK(q) &&
-		VARSIZE_ANY(p) == VARSIZE_ANY(q) &&
-		memcmp(p, q, VARSIZE_ANY(p)) == 0)
-		return true;
+	/* of the same kind, plain or toasted, and the same bytes: nothing to fetch */
+	if (*(uint8 *) p == *(uint8 *) q &&
+		(!VARATT_IS_EXTERNAL(p) ||
+		 (VARATT_IS_EXTERNAL_ONDISK(p) && VARATT_IS_EXTERNAL_ONDISK(q))))
+	{
+		size = VARSIZE_ANY(p);
+		if (size == VARSIZE_ANY(q) && memcmp(p, q, size) == 0)
+			return true;
+	}
 	return datum_image_eq(a, b, false, -1);
 }

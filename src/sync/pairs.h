@@ -15,6 +15,7 @@
 #include "nodes/pg_list.h"
 #include "sync/expr.h"
 #include "utils/elog.h"
+#include "utils/rel.h"
 
 /* One column of a pair, in the relation that the pair was loaded for. */
 typedef struct PairSide
@@ -66,6 +67,12 @@ typedef struct PairSet
 /* Register the callbacks that keep the cache right.  From _PG_init. */
 extern void pairs_init(void);
 
+/* For pairs_get() only: the set last asked for, while it is current. */
+extern PairSet *pairs_last;
+
+/* For pairs_get() only: the set from the cache, or loaded. */
+extern PairSet *pairs_find(Relation rel);
+
 /*
  * The pairs in force of "rel", a table or a partition at any depth of one that
  * has some; npairs may be 0.  Reads what is committed now, whatever snapshot
@@ -73,16 +80,22 @@ extern void pairs_init(void);
  * the transaction, also if pairs change meanwhile.  Errors: what the stored
  * expressions raise when they are compiled.
  */
-extern PairSet *pairs_get(Relation rel);
+static inline PairSet *
+pairs_get(Relation rel)
+{
+	if (likely(pairs_last && pairs_last->relid == RelationGetRelid(rel)))
+		return pairs_last;
+	return pairs_find(rel);
+}
 
 /*
- * A number that changes whenever any set in the cache is no longer current: a
- * set fetched before is good to use while the number stays.
+ * A number that changes when a transaction ends or a subtransaction is rolled
+ * back: as long as it stays, so does what was written.
  */
-extern uint64 pairs_generation(void);
-
-/* A number that no two transactions of the session share. */
 extern uint64 pairs_transaction(void);
+
+/* Roll back a subtransaction in which nothing that matters was written. */
+extern void pairs_rollback_own(void);
 
 /*
  * One side computed from the row in "slot".  Results are valid until the same
@@ -108,11 +121,21 @@ extern bool pair_try_value(SyncPair *pair, PairDirection direction,
  */
 extern bool pair_agrees(SyncPair *pair, TupleTableSlot *slot);
 
+/* For pair_same_value() only: neither is NULL, and they are not by value. */
+extern bool pair_same_image(const PairSide *side, Datum a, Datum b);
+
 /*
  * The same bytes, without detoasting where the pointers tell?  NULL equals
  * NULL.  Pure.
  */
-extern bool pair_same_value(const PairSide *side, Datum a, bool a_null,
-							Datum b, bool b_null);
+static inline bool
+pair_same_value(const PairSide *side, Datum a, bool a_null, Datum b, bool b_null)
+{
+	if (a_null || b_null)
+		return a_null && b_null;
+	if (a == b)
+		return true;
+	return !side->typbyval && pair_same_image(side, a, b);
+}
 
 #endif							/* ZDM_PAIRS_H */

@@ -101,7 +101,8 @@ stmtcols_ExecutorFinish(QueryDesc *queryDesc)
 {
 	StmtFrame	frame = {.outer = top_frame,.query = queryDesc};
 
-	if (!query_writes(queryDesc))
+	/* other triggers it fires run statements of their own */
+	if (!queryDesc->plannedstmt->hasModifyingCTE)
 	{
 		call_executor_finish(queryDesc);
 		return;

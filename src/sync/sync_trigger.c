@@ -28,11 +28,9 @@
 #include "sync/sync_trigger.h"
 #include "utils/rel.h"
 
-/* Kept in the trigger's FmgrInfo: one statement, one relation. */
+/* Kept in the trigger's FmgrInfo when needed: one statement, one relation. */
 typedef struct SyncCall
 {
-	uint64		generation;		/* of set */
-	PairSet    *set;
 	bool		asked[2];		/* by is_insert: the two below are filled in */
 	StmtCols	verdict[2];
 	const Bitmapset *inserted;	/* what an INSERT named */
@@ -46,12 +44,13 @@ typedef struct SyncCall
 typedef struct SyncRow
 {
 	TriggerData *trigdata;
-	SyncCall   *call;
+	FmgrInfo   *flinfo;
 	bool		is_insert;
 	HeapTuple	tuple;			/* as it came */
 	TupleTableSlot *slot;		/* the same */
 	TupleTableSlot *before;		/* UPDATE: the row as it was */
-	bool		changed;		/* the row goes as call->values, nulls have it */
+	Datum	   *values;			/* the row as it goes; NULL: as it came */
+	bool	   *nulls;
 } SyncRow;
 
 PG_FUNCTION_INFO_V1(zdm_sync);
@@ -76,39 +75,32 @@ check_protocol(FunctionCallInfo fcinfo)
 }
 
 static SyncCall *
-get_call(FunctionCallInfo fcinfo, Relation rel)
+get_call(FmgrInfo *flinfo, Relation rel)
 {
-	SyncCall   *call = fcinfo->flinfo->fn_extra;
+	SyncCall   *call = flinfo->fn_extra;
+	int			natts = RelationGetDescr(rel)->natts;
 
-	if (call == NULL)
-	{
-		int			natts = RelationGetDescr(rel)->natts;
-
-		call = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt,
-								  MAXALIGN(sizeof(SyncCall)) +
-								  (sizeof(Datum) + sizeof(bool)) * natts);
-		memset(call, 0, sizeof(SyncCall));
-		call->values = (Datum *) ((char *) call + MAXALIGN(sizeof(SyncCall)));
-		call->nulls = (bool *) (call->values + natts);
-		fcinfo->flinfo->fn_extra = call;
-	}
-	if (call->generation != pairs_generation())
-	{
-		call->set = pairs_get(rel);
-		call->generation = pairs_generation();
-	}
+	if (call)
+		return call;
+	call = MemoryContextAlloc(flinfo->fn_mcxt,
+							  MAXALIGN(sizeof(SyncCall)) +
+							  (sizeof(Datum) + sizeof(bool)) * natts);
+	memset(call, 0, sizeof(SyncCall));
+	call->values = (Datum *) ((char *) call + MAXALIGN(sizeof(SyncCall)));
+	call->nulls = (bool *) (call->values + natts);
+	flinfo->fn_extra = call;
 	return call;
 }
 
 /* What the statement named; asked once, since it is the same for every row. */
 static StmtCols
-get_named(FunctionCallInfo fcinfo, SyncRow *row, const Bitmapset **cols)
+get_named(SyncRow *row, const Bitmapset **cols)
 {
-	SyncCall   *call = row->call;
+	SyncCall   *call = get_call(row->flinfo, row->trigdata->tg_relation);
 
 	if (!call->asked[row->is_insert])
 	{
-		MemoryContext caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		MemoryContext caller = MemoryContextSwitchTo(row->flinfo->fn_mcxt);
 		const Bitmapset *named;
 
 		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, &named);
@@ -174,10 +166,10 @@ update_claim(bool changed, bool named)
 }
 
 static Decision
-decide_for_insert(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+decide_for_insert(SyncRow *row, SyncPair *pair)
 {
 	const Bitmapset *cols;
-	StmtCols	verdict = get_named(fcinfo, row, &cols);
+	StmtCols	verdict = get_named(row, &cols);
 	bool		old_named;
 	bool		new_named;
 
@@ -194,7 +186,7 @@ decide_for_insert(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
 }
 
 static Decision
-decide_for_update(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+decide_for_update(SyncRow *row, SyncPair *pair)
 {
 	bool		old_changed = has_changed(row, &pair->old_side);
 	bool		new_changed = has_changed(row, &pair->new_side);
@@ -203,7 +195,7 @@ decide_for_update(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
 
 	if (!old_changed && !new_changed)
 		return DECIDE_REST;
-	verdict = get_named(fcinfo, row, &cols);
+	verdict = get_named(row, &cols);
 	return decide_update(update_claim(old_changed, is_named(&pair->old_side, verdict, cols)),
 						 update_claim(new_changed, is_named(&pair->new_side, verdict, cols)));
 }
@@ -231,21 +223,23 @@ inputs_changed(SyncRow *row, SyncPair *pair)
 static void
 set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
 {
-	int			natts = RelationGetDescr(row->trigdata->tg_relation)->natts;
+	Relation	rel = row->trigdata->tg_relation;
+	int			natts = RelationGetDescr(rel)->natts;
 	bool		had_null;
 	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
 
 	if (pair_same_value(side, had, had_null, value, isnull))
 		return;
-	if (!row->changed)
+	if (row->values == NULL)
 	{
+		SyncCall   *call = get_call(row->flinfo, rel);
+
 		slot_getallattrs(row->slot);
-		memcpy(row->call->values, row->slot->tts_values, sizeof(Datum) * natts);
-		memcpy(row->call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
-		row->changed = true;
+		row->values = memcpy(call->values, row->slot->tts_values, sizeof(Datum) * natts);
+		row->nulls = memcpy(call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
 	}
-	row->call->values[side->attnum - 1] = value;
-	row->call->nulls[side->attnum - 1] = isnull;
+	row->values[side->attnum - 1] = value;
+	row->nulls[side->attnum - 1] = isnull;
 }
 
 /* Must the write go through even if this side cannot be computed? */
@@ -369,10 +363,10 @@ keep_at_rest(SyncRow *row, SyncPair *pair)
 }
 
 static void
-sync_pair(FunctionCallInfo fcinfo, SyncRow *row, SyncPair *pair)
+sync_pair(SyncRow *row, SyncPair *pair)
 {
 	Decision	decision = row->is_insert ?
-		decide_for_insert(fcinfo, row, pair) : decide_for_update(fcinfo, row, pair);
+		decide_for_insert(row, pair) : decide_for_update(row, pair);
 
 	switch (decision)
 	{
@@ -399,7 +393,7 @@ static HeapTuple
 form_tuple(SyncRow *row)
 {
 	HeapTuple	tuple = heap_form_tuple(RelationGetDescr(row->trigdata->tg_relation),
-										row->call->values, row->call->nulls);
+										row->values, row->nulls);
 
 	tuple->t_self = row->tuple->t_self;
 	tuple->t_tableOid = row->tuple->t_tableOid;
@@ -423,9 +417,9 @@ zdm_sync(PG_FUNCTION_ARGS)
 	if (sync_bypass)
 		return PointerGetDatum(row.tuple);
 
-	row.call = get_call(fcinfo, trigdata->tg_relation);
-	set = row.call->set;
+	row.flinfo = fcinfo->flinfo;
+	set = pairs_get(trigdata->tg_relation);
 	for (int i = 0; i < set->npairs; i++)
-		sync_pair(fcinfo, &row, &set->pairs[i]);
-	return PointerGetDatum(row.changed ? form_tuple(&row) : row.tuple);
+		sync_pair(&row, &set->pairs[i]);
+	return PointerGetDatum(row.values ? form_tuple(&row) : row.tuple);
 }

@@ -90,9 +90,18 @@ stop_fleet() {
 	stop_benches "${pids[@]}"
 }
 
+# stop_benches PID...: pgbench ends with 0, or with 2 when it has said what it
+# complains about.  One that died otherwise would miss from every count.
 stop_benches() {
+	local pid status
 	kill -ALRM "$@" 2>/dev/null
-	wait "$@"
+	for pid in "$@"; do
+		wait "$pid"
+		status=$?
+		if [ $status -ne 0 ] && [ $status -ne 2 ]; then
+			say "pgbench: error: process $pid ended with status $status" >>"$MEASURED/died.out"
+		fi
+	done
 }
 
 # deploy FLEET VERSION: as a rolling deployment does it: the new version is
@@ -104,12 +113,18 @@ deploy() {
 	stop_benches "${old[@]}"
 }
 
+# complaints DIRECTORY: what pgbench had to complain about: a connection that it
+# could not make, or that it gave up because a statement failed.
+complaints() {
+	grep -h -E '^pgbench: (error|fatal):' "$1"/*.out | grep -v 'Run was aborted'
+}
+
 # measure DIRECTORY: print "queries failed longest-ms p99-ms" of all that ran
 # with MEASURED set to it.  A long transaction is four queries, and the time
 # that it chose to sleep is not the server's.
 measure() {
 	local aborted
-	aborted=$(cat "$1"/*.out | grep -c 'aborted')
+	aborted=$(complaints "$1" | wc -l)
 	cat "$1"/*.short.[0-9]* "$1"/*.long.[0-9]* 2>/dev/null | awk '$3 == "failed"' | wc -l >"$1/failed"
 	{
 		awk '$3 != "failed" { print 1, $3 / 1000 }' "$1"/*.short.[0-9]*

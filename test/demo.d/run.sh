@@ -122,7 +122,7 @@ run_migration() {
 	stop_fleet 0
 	stop_fleet 1
 	shown '\d account'
-	shown "SELECT step, phase, state, lock, finished - started AS took, statement FROM zdm.steps ORDER BY step"
+	shown "SELECT step, phase, lock, finished - started AS took, left(split_part(statement, E'\\n', 1), 80) AS statement FROM zdm.steps ORDER BY step"
 }
 
 report() {
@@ -141,7 +141,8 @@ report() {
 		"$(megabytes $((size_alone - size_before)))" "$(megabytes $((size_after - size_alone)))"
 	printf '%-42s %14s %14s\n' 'rows in which old and new differ' '' "$differ"
 	printf '%-42s %14s %14s\n' 'rows without the last value written' '' "$amiss"
-	grep -h -i -E 'error|abort' "$WORK"/measured/*/*.out | sort | uniq -c | head -n 20
+	complaints "$WORK/measured/alone" | head -n 10
+	complaints "$WORK/measured/rename" | head -n 10
 	[ "$((failed + alone_failed + differ + amiss))" -eq 0 ]
 }
 

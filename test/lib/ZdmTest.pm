@@ -195,7 +195,6 @@ while [ ! -e stop ]; do
 	child=$!
 	wait $child
 	[ -e stop ] && wait $child
-	echo "exit $?" >>out
 	[ -e stop ] || sleep 0.1
 done
 EOL

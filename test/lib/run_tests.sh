@@ -125,7 +125,8 @@ run_with() {
 			if [ ! -e "$input/expected/$name.out" ]; then
 				show "$output/results/$name.out" 200 "output, with none expected"
 			fi
-			show "$results/server.log" 30 "server log"
+			grep -v ' client backend ' "$results/server.log" >"$output/server.log"
+			show "$output/server.log" 30 "server log, but for what clients did"
 		fi
 	done
 	fresh_database contrib_regression

@@ -19,6 +19,10 @@ workplace_open() {
 	mkdir "$WORK/tree" "$WORK/tmp"
 	tar -C "$2" -c --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.bc' --exclude=tmp_check . | tar -C "$WORK/tree" -x
+	# statements with measured verdicts, where they lie beside the tree
+	if [ -d "$2/../shared/ddl" ]; then
+		mkdir "$WORK/shared" && cp -R "$2/../shared/ddl" "$WORK/shared/"
+	fi
 	copy_server
 	if [ "$(id -u)" -eq 0 ]; then
 		chown -R "$RUN_AS" "$WORK"

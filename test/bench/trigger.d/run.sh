@@ -27,6 +27,7 @@ initdb -D "$WORK/data" -A trust -N --no-locale -E UTF8 -U postgres >"$WORK/initd
 		autovacuum = off
 		fsync = off
 		jit = off
+		zdm.guard = off
 	EOC
 	pg_ctl start -s -w -D "$WORK/data" -l "$WORK/server.log" || die "the server does not start"
 

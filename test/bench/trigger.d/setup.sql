@@ -48,22 +48,22 @@ WITH m AS (INSERT INTO zdm.migration (kind, relid, relation, owner, definition, 
 	INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, new_attnum) SELECT id, relid, 2, 'b', 3 FROM m;
 CREATE TRIGGER "~zdm_sync" BEFORE INSERT OR UPDATE ON bench.ours FOR EACH ROW EXECUTE FUNCTION zdm.sync();
 
-CREATE TABLE bench.result (round int, variant text, task text, ns float8);
+CREATE TABLE bench.result (round int, portion int, variant text, task text, ns float8);
 
 -- CPU time per row of a statement that is run for the numbers from..upto,
--- either once, in $1 and $2, or once for each, in $1.
-CREATE PROCEDURE bench.measure(round int, variant text, task text, statement text, first int, last int) LANGUAGE plpgsql AS $$
+-- either once, or once for each number n.
+CREATE PROCEDURE bench.measure(round int, portion int, variant text, task text, statement text, first int, last int) LANGUAGE plpgsql AS $$
 DECLARE
 	single boolean := task LIKE '%single';
+	block text;
 	start bigint;
 BEGIN
-	EXECUTE format('CREATE PROCEDURE bench.run() LANGUAGE plpgsql AS %L',
+	block := format('DO %L',
 		CASE WHEN single THEN format('BEGIN FOR n IN %s .. %s LOOP %s; END LOOP; END', first, last, format(statement, variant))
 		ELSE format('BEGIN %s; END', format(statement, variant, first, last)) END);
 	start := bench.cpu();
-	CALL bench.run();
-	INSERT INTO bench.result VALUES (round, variant, task, (bench.cpu() - start)::float8 / (last - first + 1));
-	DROP PROCEDURE bench.run();
+	EXECUTE block;
+	INSERT INTO bench.result VALUES (round, portion, variant, task, (bench.cpu() - start)::float8 / (last - first + 1));
 	COMMIT;
 END $$;
 
@@ -73,21 +73,29 @@ CREATE PROCEDURE bench.round(round int, rows int) LANGUAGE plpgsql AS $$
 DECLARE
 	variant text;
 	variants text[] := '{none, c_noop, ours, plpgsql, plpgsql_up}';
-	portions int := 10;
+	portions int := 20;
 	n int := rows / portions;
 	m int := n / 5;
 	f int;
+	columns text;
+	bulk text;
+	single text;
 BEGIN
 	FOR portion IN 0 .. portions - 1 LOOP
 		FOR i IN 1 .. cardinality(variants) LOOP
 			variant := variants[(i + portion) % cardinality(variants) + 1];
 			f := portion * n + 1;
-			CALL bench.measure(round, variant, 'insert, bulk', 'INSERT INTO bench.%I (id, a, made, filler) SELECT id, a, made, filler FROM bench.source WHERE id BETWEEN %s AND %s', f, f + n - 1);
-			CALL bench.measure(round, variant, 'update elsewhere, bulk', 'UPDATE bench.%I SET x = 1 WHERE id BETWEEN %s AND %s', f, f + n - 1);
-			CALL bench.measure(round, variant, 'update of the old, bulk', 'UPDATE bench.%I SET a = a || ''!'' WHERE id BETWEEN %s AND %s', f, f + n - 1);
+			-- where no trigger fills the other column the statement does, so that
+			-- every table holds the same rows
+			columns := CASE WHEN variant IN ('none', 'c_noop') THEN 'a, b' ELSE 'a' END;
+			bulk := replace(columns, 'b', 'a');
+			single := regexp_replace(columns, '[ab]', '''customer number 17''', 'g');
+			CALL bench.measure(round, portion, variant, 'insert, bulk', 'INSERT INTO bench.%I (id, ' || columns || ', made, filler) SELECT id, ' || bulk || ', made, filler FROM bench.source WHERE id BETWEEN %s AND %s', f, f + n - 1);
+			CALL bench.measure(round, portion, variant, 'update elsewhere, bulk', 'UPDATE bench.%I SET x = 1 WHERE id BETWEEN %s AND %s', f, f + n - 1);
+			CALL bench.measure(round, portion, variant, 'update of the old, bulk', 'UPDATE bench.%I SET a = a || ''!''' || CASE WHEN columns = 'a' THEN '' ELSE ', b = b || ''!''' END || ' WHERE id BETWEEN %s AND %s', f, f + n - 1);
 			f := rows + portion * m + 1;
-			CALL bench.measure(round, variant, 'insert, single', 'INSERT INTO bench.%I (id, a, made, filler) VALUES (n, ''customer number 17'', now(), ''some filler'')', f, f + m - 1);
-			CALL bench.measure(round, variant, 'update elsewhere, single', 'UPDATE bench.%I SET x = 1 WHERE id = n', f, f + m - 1);
+			CALL bench.measure(round, portion, variant, 'insert, single', 'INSERT INTO bench.%I (id, ' || columns || ', made, filler) VALUES (n, ' || single || ', now(), ''some filler'')', f, f + m - 1);
+			CALL bench.measure(round, portion, variant, 'update elsewhere, single', 'UPDATE bench.%I SET x = 1 WHERE id = n', f, f + m - 1);
 		END LOOP;
 	END LOOP;
 	FOREACH variant IN ARRAY variants LOOP

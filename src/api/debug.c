@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * debug.c
+ *		The pure decisions, callable from SQL by tests.
+ *
+ * Only in a library built with ZDM_DEBUG, and declared only by
+ * test/lib/decisions.sql: the extension has none of these functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#ifdef ZDM_DEBUG
+
+#include "backfill/pace.h"
+#include "backfill/throttle.h"
+#include "catalog/state.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(zdm_debug_state_next);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
+PG_FUNCTION_INFO_V1(zdm_debug_throttle);
+
+/* (state text, failed_from text, event int) -> the next state, or NULL */
+Datum
+zdm_debug_state_next(PG_FUNCTION_ARGS)
+{
+	MigrationState next;
+
+	if (!state_next(state_from_name(text_to_cstring(PG_GETARG_TEXT_PP(0))),
+					state_from_name(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+					(MigrationEvent) PG_GETARG_INT32(2), &next))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(state_name(next)));
+}
+
+/* (blocks bigint, elapsed float8, target float8) -> bigint */
+Datum
+zdm_debug_pace_next_blocks(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(pace_next_blocks(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1),
+									 PG_GETARG_FLOAT8(2)));
+}
+
+/* (elapsed float8, ratio float8, wal bigint, rate bigint) -> int */
+Datum
+zdm_debug_pace_rest(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(pace_rest(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
+							  PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
+}
+
+/* (lag bigint, slot bigint, lag limit bigint, slot limit bigint, held bool) -> text */
+Datum
+zdm_debug_throttle(PG_FUNCTION_ARGS)
+{
+	ThrottleReadings readings = {
+		.replica_lag_ms = PG_GETARG_INT64(0),
+		.slot_wal_mb = PG_GETARG_INT64(1),
+	};
+	ThrottleLimits limits = {
+		.replica_lag_ms = PG_GETARG_INT64(2),
+		.slot_wal_mb = PG_GETARG_INT64(3),
+	};
+	char	   *reason = throttle_decide(&readings, &limits, PG_GETARG_BOOL(4));
+
+	if (reason == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(reason));
+}
+
+#endif							/* ZDM_DEBUG */

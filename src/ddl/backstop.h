@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * backstop.h
+ *		Stops O(n) work that the rules did not foresee.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_BACKSTOP_H
+#define ZDM_BACKSTOP_H
+
+#include "ddl/rules.h"
+
+/* Called once, from guard_init(). */
+extern void backstop_init(void);
+
+/*
+ * Watch the statement that is about to run, if it takes a lock that blocks the
+ * writers of a large table.  Work that it starts on such a table raises
+ * ERRCODE_ZDM_DDL_REFUSED.  The names are kept in TopTransactionContext.
+ */
+extern void backstop_begin(const Judgement *judgement);
+
+/* The statement is over, or failed. */
+extern void backstop_end(void);
+
+#endif							/* ZDM_BACKSTOP_H */

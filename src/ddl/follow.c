@@ -1,0 +1,239 @@
+/*-------------------------------------------------------------------------
+ *
+ * follow.c
+ *		Run code for the DDL that it would run, without any effect.
+ *
+ * What a DO block or a function does depends on its branches, so it has to be
+ * run to be judged.  Four things keep that without effect: the transaction is
+ * read-only, utility statements are handed to a collector, queries that would
+ * write or call volatile built-in code are started but not run, and what is
+ * left of such code (an assignment in PL/pgSQL runs no query) is stopped by an
+ * error before it is called.  Whatever the code did take is rolled back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "ddl/facts_query.h"
+#include "ddl/follow.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "nodes/nodeFuncs.h"
+#include "tcop/utility.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+static ProcessUtility_hook_type prev_process_utility = NULL;
+static ExecutorStart_hook_type prev_executor_start = NULL;
+static ExecutorRun_hook_type prev_executor_run = NULL;
+static ExecutorFinish_hook_type prev_executor_finish = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+static FollowCollector collector = NULL;
+static void *collector_arg = NULL;
+
+/* A query is being started that will not be run. */
+static bool starting_only = false;
+
+bool
+follow_active(void)
+{
+	return collector != NULL;
+}
+
+/* Volatile, and neither SQL nor a procedural language, which could be followed. */
+static bool
+is_opaque(Oid funcid, void *context)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc proc;
+	bool		opaque;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	opaque = proc->provolatile == PROVOLATILE_VOLATILE &&
+		(proc->prolang == INTERNALlanguageId || proc->prolang == ClanguageId);
+	ReleaseSysCache(tuple);
+	return opaque;
+}
+
+static bool
+calls_opaque(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, is_opaque, context))
+		return true;
+	if (IsA(node, NextValueExpr))
+		return true;
+	return expression_tree_walker(node, calls_opaque, context);
+}
+
+static bool
+plan_calls_opaque(Plan *plan)
+{
+	if (plan == NULL)
+		return false;
+	return calls_opaque((Node *) plan->targetlist, NULL) ||
+		calls_opaque((Node *) plan->qual, NULL) ||
+		plan_calls_opaque(outerPlan(plan)) || plan_calls_opaque(innerPlan(plan));
+}
+
+static bool
+is_skipped(QueryDesc *query_desc)
+{
+	return collector != NULL &&
+		(query_desc->operation != CMD_SELECT || query_desc->plannedstmt->hasModifyingCTE ||
+		 query_desc->plannedstmt->rowMarks != NIL ||
+		 plan_calls_opaque(query_desc->plannedstmt->planTree));
+}
+
+static void
+follow_executor_start(QueryDesc *query_desc, int eflags)
+{
+	bool		skipped = is_skipped(query_desc);
+	bool		outer = starting_only;
+
+	if (skipped)
+		eflags |= EXEC_FLAG_EXPLAIN_ONLY;
+	starting_only = skipped;
+	if (prev_executor_start != NULL)
+		prev_executor_start(query_desc, eflags);
+	else
+		standard_ExecutorStart(query_desc, eflags);
+	starting_only = outer;
+}
+
+/* No rows: but whoever takes them must have heard that none come. */
+static void
+send_nothing(QueryDesc *query_desc)
+{
+	if (query_desc->operation != CMD_SELECT && !query_desc->plannedstmt->hasReturning)
+		return;
+	query_desc->dest->rStartup(query_desc->dest, query_desc->operation, query_desc->tupDesc);
+	query_desc->dest->rShutdown(query_desc->dest);
+}
+
+static void
+follow_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
+{
+	if (is_skipped(queryDesc))
+	{
+		send_nothing(queryDesc);
+		return;
+	}
+	if (prev_executor_run != NULL)
+		prev_executor_run(ZDM_EXECUTOR_RUN_ARGS);
+	else
+		standard_ExecutorRun(ZDM_EXECUTOR_RUN_ARGS);
+}
+
+static void
+follow_executor_finish(QueryDesc *query_desc)
+{
+	if (is_skipped(query_desc))
+		return;
+	if (prev_executor_finish != NULL)
+		prev_executor_finish(query_desc);
+	else
+		standard_ExecutorFinish(query_desc);
+}
+
+static void
+follow_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
+{
+	if (prev_object_access != NULL)
+		prev_object_access(access, classid, objectid, subid, arg);
+	if (collector != NULL && !starting_only && access == OAT_FUNCTION_EXECUTE &&
+		is_opaque(objectid, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("function %s is volatile, and not run by zdm.check()", get_func_name(objectid))));
+}
+
+/* What runs all the same: it holds no DDL itself, and changes nothing that outlives the rollback. */
+static bool
+runs(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_VariableSetStmt:
+		case T_VariableShowStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void
+follow_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (collector != NULL && !runs(pstmt->utilityStmt))
+		collector(pstmt->utilityStmt, query, collector_arg);
+	else if (prev_process_utility != NULL)
+		prev_process_utility(pstmt, query, read_only, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query, read_only, context, params, env, dest, qc);
+}
+
+static void
+run_code(void *arg)
+{
+	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	SPI_execute((const char *) arg, false, 0);
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
+bool
+follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData **error)
+{
+	FollowCollector outer = collector;
+	void	   *outer_arg = collector_arg;
+	volatile bool done = false;
+
+	collector = new_collector;
+	collector_arg = arg;
+	PG_TRY();
+	{
+		done = facts_attempt(run_code, (void *) sql, error);
+	}
+	PG_FINALLY();
+	{
+		collector = outer;
+		collector_arg = outer_arg;
+		starting_only = false;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+void
+follow_init(void)
+{
+	prev_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = follow_utility;
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = follow_executor_start;
+	prev_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = follow_executor_run;
+	prev_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = follow_executor_finish;
+	prev_object_access = object_access_hook;
+	object_access_hook = follow_object_access;
+}

@@ -1,0 +1,276 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_migration.c
+ *		DDL that would break a migration in progress.
+ *
+ * A migration claims column names of one table, keeps a trigger on it, and
+ * stands in the extension's own tables.  Whatever takes one of these away is
+ * refused with the migration's id, since the harm would show only later, in a
+ * worker.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/migration.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/query.h"
+#include "core/trigger_name.h"
+#include "ddl/rules.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+#define OWN_SCHEMA "zdm"
+
+static void
+refuse(Judgement *j, FactRelation *rel, const Migration *migration, char *what)
+{
+	rules_find(j, RULE_MIGRATION, facts_name(rel), NoLock,
+			   psprintf("Migration " INT64_FORMAT " (%s of %s, %s) needs %s.",
+						migration->id, migration->kind, migration->relation,
+						state_name(migration->state), what),
+			   psprintf("SELECT zdm.revert(" INT64_FORMAT "); or let it complete first: CALL zdm.wait(" INT64_FORMAT ");",
+						migration->id, migration->id));
+}
+
+static void
+refuse_own(Judgement *j, const char *object)
+{
+	rules_find(j, RULE_MIGRATION, object, NoLock,
+			   psprintf("%s is part of pg_zdm, and migrations are in progress.", object),
+			   pstrdup("TABLE zdm.migrations; shows which: complete or revert them first."));
+}
+
+static bool
+any_live_migration(void)
+{
+	QuerySession session;
+	bool		any;
+
+	query_begin(&session);
+	any = QUERY("SELECT 1 FROM zdm.migration WHERE state NOT IN ('completed', 'reverted') LIMIT 1") > 0;
+	query_end(&session);
+	return any;
+}
+
+static Oid
+index_on(Relation table, AttrNumber attnum)
+{
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(table))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		bool		found = index->rd_index->indkey.values[0] == attnum;
+
+		index_close(index, AccessShareLock);
+		if (found)
+			return lfirst_oid(lc);
+	}
+	elog(ERROR, "zdm.migration has no index on column %d", attnum);
+}
+
+/*
+ * Migrations on the table that are not over.  Most tables never had one, so
+ * that is looked up first, by the index alone: this runs before all DDL.
+ */
+static List *
+live_migrations(Oid relid)
+{
+	Relation	table = table_open(get_relname_relid("migration", get_namespace_oid(OWN_SCHEMA, false)),
+								   AccessShareLock);
+	AttrNumber	attnum = get_attnum(RelationGetRelid(table), "relid");
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		found;
+
+	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(table, index_on(table, attnum), true, GetActiveSnapshot(), 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return found ? migration_live_on(relid) : NIL;
+}
+
+static bool
+claims(const Migration *migration, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, migration->columns)
+	{
+		if (column != NULL && strcmp((char *) lfirst(lc), column) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the subcommand change the column that it names, beyond what a migration can bear? */
+static bool
+changes_column(const AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DropColumn:
+		case AT_AlterColumnType:
+		case AT_ColumnDefault:
+		case AT_SetNotNull:
+		case AT_DropNotNull:
+		case AT_AddIdentity:
+		case AT_SetIdentity:
+		case AT_DropIdentity:
+		case AT_DropExpression:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+silences_trigger(const AlterTableCmd *cmd, const char *trigger)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+			return true;
+		case AT_DisableTrig:
+		case AT_EnableTrig:
+		case AT_EnableReplicaTrig:
+		case AT_EnableAlwaysTrig:
+			return trigger != NULL && strcmp(cmd->name, trigger) == 0;
+		default:
+			return false;
+	}
+}
+
+static void
+alter_table(Judgement *j, FactRelation *rel, const Migration *migration, AlterTableStmt *stmt)
+{
+	char	   *trigger = trigger_name_find(rel->oid);
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+		if (changes_column(cmd) && claims(migration, cmd->name))
+			refuse(j, rel, migration, psprintf("column %s as it is", quote_identifier(cmd->name)));
+		else if (cmd->subtype == AT_AddColumn &&
+				 claims(migration, ((ColumnDef *) cmd->def)->colname))
+			refuse(j, rel, migration, psprintf("the name %s",
+											   quote_identifier(((ColumnDef *) cmd->def)->colname)));
+		else if (trigger != NULL && silences_trigger(cmd, trigger))
+			refuse(j, rel, migration, psprintf("trigger %s", quote_identifier(trigger)));
+	}
+}
+
+static void
+rename_object(Judgement *j, FactRelation *rel, const Migration *migration, RenameStmt *stmt)
+{
+	char	   *trigger;
+
+	if (stmt->renameType == OBJECT_COLUMN &&
+		(claims(migration, stmt->subname) || claims(migration, stmt->newname)))
+		refuse(j, rel, migration, psprintf("column %s under its name", quote_identifier(stmt->subname)));
+	if (stmt->renameType != OBJECT_TRIGGER)
+		return;
+	trigger = trigger_name_find(rel->oid);
+	if (trigger != NULL && strcmp(trigger, stmt->subname) == 0)
+		refuse(j, rel, migration, psprintf("trigger %s", quote_identifier(trigger)));
+}
+
+static void
+drop_object(Judgement *j, FactRelation *rel, const Migration *migration, DropStmt *stmt, List *name)
+{
+	char	   *trigger;
+
+	if (stmt->removeType == OBJECT_TABLE)
+		refuse(j, rel, migration, pstrdup("the table"));
+	if (stmt->removeType != OBJECT_TRIGGER)
+		return;
+	trigger = trigger_name_find(rel->oid);
+	if (trigger != NULL && strcmp(trigger, strVal(llast(name))) == 0)
+		refuse(j, rel, migration, psprintf("trigger %s", quote_identifier(trigger)));
+}
+
+/* Is it one of our own relations?  Then nothing is done to it while migrations live. */
+static bool
+is_own(Judgement *j, FactRelation *rel)
+{
+	if (strcmp(rel->schema, OWN_SCHEMA) != 0 || rel->fresh)
+		return false;
+	if (any_live_migration())
+		refuse_own(j, facts_name(rel));
+	return true;
+}
+
+static void
+judge_drop(Judgement *j, DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		List	   *name = (List *) lfirst(lc);
+		FactRelation *rel;
+		ListCell   *lm;
+
+		if (stmt->removeType == OBJECT_EXTENSION || stmt->removeType == OBJECT_SCHEMA)
+		{
+			const char *dropped = strVal(lfirst(lc));
+
+			if ((strcmp(dropped, "pg_zdm") == 0 || strcmp(dropped, OWN_SCHEMA) == 0) &&
+				any_live_migration())
+				refuse_own(j, dropped);
+			continue;
+		}
+		if (stmt->removeType != OBJECT_TABLE && stmt->removeType != OBJECT_TRIGGER)
+			continue;
+		rel = facts_find(j->facts, makeRangeVarFromNameList(stmt->removeType == OBJECT_TABLE ? name :
+															list_truncate(list_copy(name), list_length(name) - 1)));
+		if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
+			continue;
+		foreach(lm, live_migrations(rel->oid))
+			drop_object(j, rel, (Migration *) lfirst(lm), stmt, name);
+	}
+}
+
+void
+rules_migration(Judgement *j, Node *stmt)
+{
+	FactRelation *rel = NULL;
+	ListCell   *lc;
+
+	if (IsA(stmt, DropStmt))
+	{
+		judge_drop(j, (DropStmt *) stmt);
+		return;
+	}
+	if (IsA(stmt, AlterTableStmt))
+		rel = facts_find(j->facts, ((AlterTableStmt *) stmt)->relation);
+	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->relation != NULL)
+		rel = facts_find(j->facts, ((RenameStmt *) stmt)->relation);
+	else if (IsA(stmt, TruncateStmt))
+		rel = facts_find(j->facts, (RangeVar *) linitial(((TruncateStmt *) stmt)->relations));
+	if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
+		return;
+	foreach(lc, live_migrations(rel->oid))
+	{
+		Migration  *migration = (Migration *) lfirst(lc);
+
+		if (IsA(stmt, AlterTableStmt))
+			alter_table(j, rel, migration, (AlterTableStmt *) stmt);
+		else if (IsA(stmt, RenameStmt))
+			rename_object(j, rel, migration, (RenameStmt *) stmt);
+	}
+}

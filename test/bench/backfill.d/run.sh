@@ -1,0 +1,128 @@
+#!/bin/bash
+# run.sh: the inner half of test/bench/backfill.
+#
+# The variants take turns in each round, on tables made anew, so that what else
+# the machine does falls on all of them alike.
+set -u -o pipefail
+
+. test/lib/machine.sh
+. test/lib/build.sh
+
+ROWS=${ZDM_BENCH_ROWS:-3000000}
+ROUNDS=${ZDM_BENCH_ROUNDS:-5}
+results=$WORK/results.txt
+
+build_and_install || die "the build failed"
+mkdir -p "$WORK/s"
+export PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
+export PGOPTIONS='-c client_min_messages=warning'
+initdb -D "$WORK/data" -A trust -N --no-locale -E UTF8 -U postgres >"$WORK/initdb.log" &&
+	cat >>"$WORK/data/postgresql.conf" <<-EOC &&
+		shared_preload_libraries = 'pg_zdm'
+		listen_addresses = ''
+		unix_socket_directories = '$PGHOST'
+		shared_buffers = 512MB
+		max_wal_size = 8GB
+		autovacuum = off
+		fsync = on
+		jit = off
+		zdm.guard = off
+	EOC
+	pg_ctl start -s -w -D "$WORK/data" -l "$WORK/server.log" || die "the server does not start"
+
+sql() {
+	psql -X -q -A -t -v ON_ERROR_STOP=1 -v rows="${2:-$ROWS}" <<<"$1" || die "failed: $1"
+}
+
+# fresh_table [ROWS]: rows of about 110 bytes, and nothing left to write for it.
+fresh_table() {
+	sql 'DROP TABLE IF EXISTS t' && sql "CREATE TABLE t (id int PRIMARY KEY, old text, filler text);
+		INSERT INTO t SELECT i, 'value ' || i, repeat('x', 60) FROM generate_series(1, :rows) i" "${1:-$ROWS}" &&
+		sql 'VACUUM (ANALYZE) t' && sql 'CHECKPOINT'
+}
+
+# note VARIANT SECONDS: rows a second into the results.
+note() {
+	awk -v variant="$1" -v rows="$ROWS" -v seconds="$2" \
+		'BEGIN { printf "%s %d\n", variant, rows / seconds }' >>"$results"
+}
+
+# timed SQL: the seconds it takes.
+timed() {
+	local from=$EPOCHREALTIME
+	sql "$1" >/dev/null
+	awk -v from="$from" -v to="$EPOCHREALTIME" 'BEGIN { print to - from }'
+}
+
+one_update() {
+	fresh_table
+	sql 'ALTER TABLE t ADD COLUMN new text'
+	note update "$(timed 'UPDATE t SET new = old')"
+}
+
+# The usual hand-written way: a PL/pgSQL trigger, and batches by primary key.
+by_key() {
+	fresh_table
+	sql "ALTER TABLE t ADD COLUMN new text;
+		CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
+			'BEGIN NEW.new := NEW.old; RETURN NEW; END';
+		CREATE TRIGGER keep BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION keep();
+		CREATE OR REPLACE PROCEDURE by_key(last int) LANGUAGE plpgsql AS 'BEGIN
+			FOR i IN 0 .. last / 1000 LOOP
+				UPDATE t SET new = old WHERE id > i * 1000 AND id <= (i + 1) * 1000;
+				COMMIT;
+			END LOOP; END'"
+	note by_key "$(timed "CALL by_key($ROWS)")"
+}
+
+ours() {
+	fresh_table
+	sql "SET zdm.batch_rest = 0; SELECT zdm.rename_column('t', 'old', 'new', 'ours')" >/dev/null
+	sql "CALL zdm.wait('ours', 'ready')"
+	note ours "$(sql "SELECT extract(epoch FROM finished - started) FROM zdm.steps
+		WHERE label = 'ours' AND action = 'backfill' AND state = 'done'")"
+	sql "DELETE FROM zdm.migration"
+}
+
+# worker_memory ROWS: the most private memory that the worker had, in kB.
+worker_memory() {
+	local pid now most=0
+	fresh_table "$1"
+	sql "SET zdm.batch_rest = 0; SELECT zdm.rename_column('t', 'old', 'new', 'memory')" >/dev/null
+	while [ "$(sql "SELECT state FROM zdm.migrations WHERE label = 'memory'")" != ready ]; do
+		pid=$(sql "SELECT worker FROM zdm.progress WHERE label = 'memory' AND action = 'backfill'")
+		now=$(awk '/^RssAnon/ { print $2 }' "/proc/${pid:-none}/status" 2>/dev/null)
+		if [ "${now:-0}" -gt "$most" ]; then
+			most=$now
+		fi
+	done
+	sql "DELETE FROM zdm.migration"
+	say "private memory of the worker, $1 rows: $most kB"
+}
+
+sql 'CREATE EXTENSION pg_zdm'
+for ((round = 1; round <= ROUNDS; round++)); do
+	one_update
+	by_key
+	ours
+	say "round $round: $(tail -n 3 "$results" | paste -s -d ' ')"
+done
+worker_memory "$((ROWS / 3))"
+worker_memory "$((ROWS * 10 / 3))"
+
+median() {
+	awk -v variant="$1" '$1 == variant { print $2 }' "$results" | sort -n |
+		awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+update=$(median update)
+by_key=$(median by_key)
+ours=$(median ours)
+say ""
+say "rows a second, median of $ROUNDS rounds of $ROWS rows"
+say "one plain UPDATE                     $update"
+say "batches by key, PL/pgSQL trigger     $by_key"
+say "backfill of zdm.rename_column        $ours"
+awk -v ours="$ours" -v update="$update" -v by_key="$by_key" 'BEGIN {
+	printf "beside one UPDATE: %.2f (at least 1.0)\nbeside batches by key: %.2f (at least 2.0)\n",
+		ours / update, ours / by_key
+	exit !(ours >= update && ours >= 2 * by_key) }'

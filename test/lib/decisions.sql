@@ -1,0 +1,14 @@
+-- What sql/decisions.sql calls; the functions are in a library built with
+-- ZDM_DEBUG only.  \i test/lib/decisions.sql
+
+CREATE EXTENSION pg_zdm;
+CREATE SCHEMA test;
+
+CREATE FUNCTION test.state_next(state text, failed_from text, event int) RETURNS text STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_state_next';
+CREATE FUNCTION test.pace_next_blocks(blocks bigint, elapsed float8, target float8) RETURNS bigint STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_next_blocks';
+CREATE FUNCTION test.pace_rest(elapsed float8, ratio float8, wal bigint, rate bigint) RETURNS int STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_rest';
+CREATE FUNCTION test.throttle(lag bigint, slot bigint, lag_limit bigint, slot_limit bigint, held boolean)
+	RETURNS text STRICT LANGUAGE c AS 'pg_zdm', 'zdm_debug_throttle';
