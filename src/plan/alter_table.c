@@ -13,8 +13,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/query.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/alter.h"
@@ -187,6 +188,7 @@ static void
 check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
 {
 	Constraint *con = (Constraint *) cmd->def;
+	ListCell   *lc;
 
 	switch (cmd->subtype)
 	{
@@ -199,6 +201,10 @@ check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_column
 			if (con->contype == CONSTR_CHECK && !new_columns)
 				(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_CHECK_CONSTRAINT,
 									  InvalidOid, -1, NULL);
+			if (con->contype == CONSTR_FOREIGN)
+				(void) RangeVarGetRelid(con->pktable, AccessShareLock, false);
+			foreach(lc, new_columns ? NIL : list_concat_copy(con->keys, con->fk_attrs))
+				(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
 			break;
 		case AT_ColumnDefault:
 		case AT_DropNotNull:

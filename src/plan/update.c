@@ -51,9 +51,18 @@ update_step(MigrationPlan *plan, const char *assignments, const char *condition,
 static List *
 parse_assignments(const char *source)
 {
-	List	   *statements = raw_parser(source, RAW_PARSE_DEFAULT);
-	UpdateStmt *stmt = (UpdateStmt *) linitial_node(RawStmt, statements)->stmt;
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = change_error_callback,
+		.arg = (void *) source,
+	};
+	List	   *statements;
+	UpdateStmt *stmt;
 
+	error_context_stack = &callback;
+	statements = raw_parser(source, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+	stmt = (UpdateStmt *) linitial_node(RawStmt, statements)->stmt;
 	if (list_length(statements) != 1 || !IsA(stmt, UpdateStmt) || stmt->fromClause != NIL ||
 		stmt->whereClause != NULL || stmt->returningList != NIL)
 		ereport(ERROR,
