@@ -138,18 +138,13 @@ ROLLBACK;
 -- what hangs on the column and cannot be carried, and never will be
 CREATE TABLE hung (
 	id int, plain int, stored int GENERATED ALWAYS AS (plain + 1) STORED, watched int, stat int, stat2 int, ruled int, policed int, whole int);
-CREATE POLICY only_some ON hung USING (policed > 0);
 CREATE TABLE loud (a int);
 CREATE RULE loud AS ON UPDATE TO hung WHERE new.ruled > 0 DO ALSO INSERT INTO loud VALUES (new.ruled);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER on_watched BEFORE UPDATE OF watched ON hung FOR EACH ROW EXECUTE FUNCTION nothing();
-CREATE STATISTICS hung_stat ON stat, stat2 FROM hung;
-CREATE STATISTICS hung_expression ON (stat2 + 1) FROM hung;
 SELECT refusal('hung', 'plain', 'x');
 SELECT refusal('hung', 'stored', 'x');
 SELECT refusal('hung', 'watched', 'x');
-SELECT refusal('hung', 'stat', 'x');
-SELECT refusal('hung', 'policed', 'x');
 SELECT refusal('hung', 'ruled', 'x');
 CREATE TRIGGER on_all BEFORE UPDATE ON hung FOR EACH ROW WHEN (old.whole IS DISTINCT FROM new.whole) EXECUTE FUNCTION nothing();
 SELECT refusal('hung', 'whole', 'x');
@@ -157,16 +152,7 @@ CREATE DOMAIN small AS int CHECK (VALUE < 10);
 CREATE DOMAIN harmless AS int;
 CREATE TABLE domains (a small, b harmless, c small[]);
 SELECT refusal('domains', 'a', 'x');
-CREATE TABLE special (a int NOT NULL, b int NOT NULL, c int);
-CREATE UNIQUE INDEX special_a ON special (a);
-ALTER TABLE special REPLICA IDENTITY USING INDEX special_a;
-SELECT refusal('special', 'a', 'x');
-CREATE INDEX special_b ON special (b);
-CLUSTER special USING special_b;
-SELECT refusal('special', 'b', 'x');
 SELECT refusal('pt', 'b', 'x');
-CREATE TABLE serials (a serial);
-SELECT refusal('serials', 'a', 'x');
 CREATE TABLE pt2 (b int, a int DEFAULT 7);
 ALTER TABLE pt ATTACH PARTITION pt2 FOR VALUES FROM (2) TO (3);
 SELECT refusal('pt', 'a', 'x');
@@ -190,20 +176,27 @@ SELECT relation, state FROM zdm.migrations ORDER BY 1;
 SELECT count(*) FROM zdm.step s WHERE NOT EXISTS (SELECT FROM zdm.migration m WHERE m.id = s.migration);
 SELECT count(*) FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc AND tgrelid NOT IN ('owned'::regclass, 'hidden'::regclass);
 
--- what hangs on the column and cannot be carried yet
+-- constraints without an online way, and keys of partitioned tables
+CREATE TABLE parted_key (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+SELECT refusal('parted_key', 'id', 'new_name');
+CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
+SELECT refusal('late', 'id', 'new_name');
+-- what belongs to somebody else
+CREATE TABLE theirs (id int PRIMARY KEY);
+CREATE TABLE ours (id int REFERENCES theirs);
+CREATE VIEW their_view AS SELECT id FROM ours;
+ALTER TABLE ours OWNER TO regress_zdm_a;
+SELECT refusal('ours', 'id', 'new_name');
+ALTER TABLE ours DROP CONSTRAINT ours_id_fkey;
+SELECT refusal('ours', 'id', 'new_name');
+ALTER TABLE ours ADD FOREIGN KEY (id) REFERENCES theirs;
+ALTER TABLE theirs OWNER TO regress_zdm_d;
+SELECT refusal('theirs', 'id', 'new_name');
+DROP VIEW their_view;
 CREATE TABLE keyed (
 	id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, u int UNIQUE, f int REFERENCES keyed,
 	x int4range, seen int, EXCLUDE USING gist (x WITH &&), EXCLUDE USING btree (seen WITH =));
-CREATE VIEW keyed_view AS SELECT seen FROM keyed;
-CREATE TABLE keyed2 (id int PRIMARY KEY, u int REFERENCES keyed (u), v int);
-CREATE VIEW keyed2_view AS SELECT v FROM keyed2;
-SELECT refusal('keyed', 'id', 'new_name');
-SELECT refusal('keyed2', 'id', 'new_name');
-SELECT refusal('keyed', 'u', 'new_name');
-SELECT refusal('keyed2', 'u', 'new_name');
-SELECT refusal('keyed', 'f', 'new_name');
 SELECT refusal('keyed', 'x', 'new_name');
-SELECT refusal('keyed2', 'v', 'new_name');
 
 DROP PUBLICATION regress_zdm_pub;
 DROP OWNED BY regress_zdm_a, regress_zdm_d;

@@ -116,7 +116,7 @@ SELECT zdm.rename_column('customer', 'phone', 'phone_number', 'rename phone') AS
 CALL zdm.wait('rename phone');
 SELECT label, kind, relation, state, paused, owner, changed > created AS moved, error, error_state, one_way_since, settings <> '{}' AS has_settings
   FROM zdm.migrations;
-SELECT state, paused, step, action, percent, waiting_for, worker FROM zdm.progress;
+SELECT state, paused, step, action, percent, waiting_for FROM zdm.progress;
 SELECT phase, action, lock, state, attempts, finished >= started AS timed, error
   FROM zdm.steps WHERE migration = :m AND phase IN ('expand', 'cutover', 'contract') ORDER BY step;
 SELECT phase, action, lock, state, count(*) FROM zdm.steps WHERE migration = :m AND phase = 'migrate'

@@ -19,8 +19,10 @@
 
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_tablespace.h"
@@ -30,11 +32,13 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
+#include "parser/parse_type.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -80,6 +84,21 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #define zdm_fk_with_period(con)		(false)
 #define zdm_without_overlaps(con)	(false)
 #endif
+
+/* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
+static inline Oid
+zdm_identity_sequence(Oid relid, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 170000
+	Relation	rel = RelationIdGetRelation(relid);
+	Oid			sequence = getIdentitySequence(rel, attnum, true);
+
+	RelationClose(rel);
+	return sequence;
+#else
+	return getIdentitySequence(relid, attnum, true);
+#endif
+}
 
 /* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
 #if PG_VERSION_NUM < 150000
@@ -173,8 +192,10 @@ object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 {
 	if (classid == NamespaceRelationId)
 		return pg_namespace_aclcheck(objectid, roleid, mode);
-	Assert(classid == TableSpaceRelationId);
-	return pg_tablespace_aclcheck(objectid, roleid, mode);
+	if (classid == TableSpaceRelationId)
+		return pg_tablespace_aclcheck(objectid, roleid, mode);
+	Assert(classid == DatabaseRelationId);
+	return pg_database_aclcheck(objectid, roleid, mode);
 }
 
 static inline bool
@@ -184,6 +205,17 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 	return pg_class_ownercheck(objectid, roleid);
 }
 #endif
+
+/* parseTypeString: 16 replaced missing_ok by an error context. */
+static inline void
+zdm_parse_type(const char *text, Oid *type, int32 *typmod)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) parseTypeString(text, type, typmod, NULL);
+#else
+	parseTypeString(text, type, typmod, false);
+#endif
+}
 
 /* pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
 #if PG_VERSION_NUM < 150000
@@ -326,6 +358,17 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 #else
 #define zdm_enforced_constraint(cmd)	((const char *) NULL)
 #endif
+
+/* stringToQualifiedNameList: 16 added an error context. */
+static inline List *
+zdm_name_list(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(name, NULL);
+#else
+	return stringToQualifiedNameList(name);
+#endif
+}
 
 /* table_tuple_update: 16 tells which indexes need new entries. */
 #if PG_VERSION_NUM >= 160000

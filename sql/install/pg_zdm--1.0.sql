@@ -40,10 +40,11 @@ CREATE TABLE zdm.step (
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
-	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}
+	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
 	lock          text NOT NULL DEFAULT '',      -- the strongest lock it takes
+	undo_lock     text NOT NULL DEFAULT '',      -- the same of undo
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
@@ -155,6 +156,21 @@ CREATE FUNCTION zdm.backfill(relation regclass, assignments text, condition text
 COMMENT ON FUNCTION zdm.backfill(regclass, text, text, boolean, text) IS
 	'update a whole table in short batches; returns the id of the migration';
 
+CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_type text,
+									   up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_change_column_type';
+
+COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text) IS
+	'change the type of a column of a live table, keys included; returns the id of the migration';
+
+-- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
+-- sequence, with its position, its privileges and what sessions know of it.
+CREATE FUNCTION zdm.move_identity(relation regclass, from_column name, to_column name)
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_move_identity';
+
+COMMENT ON FUNCTION zdm.move_identity(regclass, name, name) IS
+	'make another column of the table the identity column, with the same sequence';
+
 ------------------------------------------------------------------------------
 -- Steering it
 
@@ -252,7 +268,8 @@ COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or
 
 CREATE VIEW zdm.progress WITH (security_barrier) AS
 SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
-       CASE WHEN s.step IS NULL THEN CASE WHEN m.state IN ('queued', 'reverting', 'failed') THEN 0.0 ELSE 100.0 END
+       CASE WHEN m.state IN ('queued', 'reverting', 'failed') THEN 0.0
+            WHEN s.step IS NULL THEN 100.0
             WHEN s.blocks_total > 0 THEN round(100.0 * s.blocks_done / s.blocks_total, 1)
             WHEN i.blocks_total > 0 THEN round(100.0 * i.blocks_done / i.blocks_total, 1)
             ELSE 0.0 END AS percent,
@@ -265,22 +282,27 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
        END AS eta,
        CASE WHEN m.paused THEN 'zdm.resume: it is paused'
             WHEN m.state = 'failed' THEN 'zdm.resume or zdm.revert: it has failed'
-            WHEN m.state = 'ready' THEN 'zdm.cutover, zdm.contract or zdm.revert'
+            WHEN m.state = 'ready' AND EXISTS (SELECT FROM zdm.step c WHERE c.migration = m.id AND c.phase = 'cutover')
+            THEN 'zdm.cutover or zdm.revert'
+            WHEN m.state = 'ready' THEN 'zdm.contract or zdm.revert'
             WHEN m.state = 'switched' THEN 'zdm.contract or zdm.revert'
             WHEN m.state IN ('completed', 'reverted') THEN NULL
             WHEN pg_catalog.current_setting('zdm.enabled', true) = 'off' THEN 'zdm.enabled: it is off'
             WHEN w.pid IS NULL AND m.changed < pg_catalog.clock_timestamp() - interval '2 seconds'
             THEN 'a free worker (zdm.max_workers, max_worker_processes)'
-            ELSE coalesce('pid ' || pg_catalog.array_to_string(nullif(pg_catalog.pg_blocking_pids(w.pid), '{}'), ', ')
+            ELSE coalesce((SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE 'pid ' || p END, ', ')
+                             FROM unnest(pg_catalog.pg_blocking_pids(w.pid)) p)
                           || ', which holds a lock or an old snapshot', s.waiting_for)
        END AS waiting_for,
        s.waiting_since, w.pid AS worker
   FROM zdm.migrations m
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s
-                      WHERE s.migration = m.id AND s.state NOT IN ('done', 'undone')
-                        AND s.phase = CASE m.state WHEN 'expanding' THEN 'expand' WHEN 'migrating' THEN 'migrate'
-                                      WHEN 'cutting_over' THEN 'cutover' WHEN 'contracting' THEN 'contract' END
-                      ORDER BY s.step LIMIT 1) s ON true
+                      WHERE s.migration = m.id
+                        AND CASE m.state WHEN 'expanding' THEN s.phase = 'expand' WHEN 'migrating' THEN s.phase = 'migrate'
+                            WHEN 'cutting_over' THEN s.phase = 'cutover' WHEN 'contracting' THEN s.phase = 'contract'
+                            WHEN 'reverting' THEN s.state = 'done' END
+                        AND (m.state = 'reverting' OR s.state NOT IN ('done', 'undone'))
+                      ORDER BY CASE m.state WHEN 'reverting' THEN -s.step ELSE s.step END LIMIT 1) s ON true
   LEFT JOIN LATERAL (SELECT l.pid FROM pg_catalog.pg_locks l
                       WHERE l.locktype = 'advisory' AND l.objsubid = 23040 AND l.granted
                         AND l.classid = (m.id >> 32)::oid AND l.objid = (m.id & 4294967295)::oid

@@ -15,7 +15,9 @@
 #include "api/access.h"
 #include "api/change.h"
 #include "catalog/migration.h"
+#include "catalog/heap.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/claim.h"
 #include "core/errors.h"
@@ -27,11 +29,15 @@
 #include "miscadmin.h"
 #include "plan/plan.h"
 #include "run/start.h"
+#include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_rename_column);
+PG_FUNCTION_INFO_V1(zdm_change_column_type);
 
 /* The settings that will govern the migration, as they are in this session. */
 static char *
@@ -166,8 +172,8 @@ statement_beginning(const char *statement)
  * DDL is compared as text: once it has been carried out, its names may mean
  * something else or nothing.
  */
-static char *
-ddl_definition(const char *ddl, const char *up, const char *down)
+char *
+change_ddl_definition(const char *ddl, const char *up, const char *down)
 {
 	QuerySession session;
 	char	   *result;
@@ -183,7 +189,7 @@ ddl_definition(const char *ddl, const char *up, const char *down)
 bool
 change_known_ddl(const char *ddl, const char *up, const char *down, const char *label, int64 *id)
 {
-	if (label == NULL || !known_label(label, ddl_definition(ddl, up, down), id))
+	if (label == NULL || !known_label(label, change_ddl_definition(ddl, up, down), id))
 		return false;
 	(void) access_migration(*id, MIGRATION_READ);
 	return true;
@@ -215,6 +221,51 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 	return migration.id;
 }
 
+/* The expression between two types that depends on the session's time zone. */
+static char *
+time_zone_cast(AttrNumber number, Oid from, Oid to)
+{
+	if (!(from == TIMESTAMPOID && to == TIMESTAMPTZOID) &&
+		!(from == TIMESTAMPTZOID && to == TIMESTAMPOID))
+		return NULL;
+
+	/* the cast would give each writer what its own TimeZone makes of the value */
+	return psprintf("pg_catalog.timezone(%s::pg_catalog.text, $%d)",
+					quote_literal_cstr(GetConfigOption("TimeZone", false, false)), number);
+}
+
+static char *
+default_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to, bool allow_explicit)
+{
+	char	   *cast = time_zone_cast(number, from->type, to->type);
+
+	return cast != NULL ? cast : expr_cast(number, from, to, allow_explicit);
+}
+
+/* up and down of a change of type, resolved with the names of the caller. */
+static void
+resolve_expressions(Change *change)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(change->relid, change->column);
+	Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+	ExprColumn	old = {change->column, att->atttypid, att->atttypmod, att->attcollation};
+	ExprColumn	new = {change->column, change->type, change->typmod, get_typcollation(change->type)};
+	AttrNumber	number = att->attnum;
+
+	ReleaseSysCache(tuple);
+	change->up = change->up_source == NULL ? default_cast(number, &old, &new, false) :
+		expr_resolve(change->relid, change->up_source, "up", NULL, &new);
+	change->down = change->down_source == NULL ? default_cast(EXPR_NEW_COLUMN, &new, &old, true) :
+		expr_resolve(change->relid, change->down_source, "down", &new, &old);
+}
+
+void
+change_resolve(Change *change)
+{
+	if (OidIsValid(change->type))
+		resolve_expressions(change);
+}
+
 int64
 change_state(Change *change, const char *label)
 {
@@ -236,13 +287,13 @@ change_state(Change *change, const char *label)
 				 errmsg("a label cannot be empty")));
 	if (on_table)
 		claim_table(change->relid);
-	definition = change->ddl ? ddl_definition(change->ddl, change->up_source, change->down_source) :
-		kind->definition(change);
+	definition = change->definition ? change->definition : kind->definition(change);
 	if (known_label(label, definition, &known))
 		return known;
 	if (on_table)
 		check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
+	change_resolve(change);
 	return store_migration(kind, change, label, definition);
 }
 
@@ -289,4 +340,33 @@ zdm_rename_column(PG_FUNCTION_ARGS)
 	};
 
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
+}
+
+/* The type that a string names, as ALTER TABLE would read it. */
+static void
+parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
+{
+	char	   *text = change_text_argument(fcinfo, n);
+
+	if (text == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("new_type must not be null")));
+	zdm_parse_type(text, &change->type, &change->typmod);
+	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
+}
+
+Datum
+zdm_change_column_type(PG_FUNCTION_ARGS)
+{
+	Change		change = {
+		.kind = "change_column_type",
+		.relid = change_relation_argument(fcinfo, 0),
+		.column = change_name_argument(fcinfo, 1, "column_name"),
+		.up_source = change_text_argument(fcinfo, 3),
+		.down_source = change_text_argument(fcinfo, 4),
+	};
+
+	parse_type_argument(fcinfo, 2, &change);
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 5)));
 }

@@ -20,6 +20,12 @@
  */
 extern int64 change_state(Change *change, const char *label);
 
+/* Resolve up and down of a change of type, which has been checked. */
+extern void change_resolve(Change *change);
+
+/* What identifies a change stated as DDL under its label. */
+extern char *change_ddl_definition(const char *ddl, const char *up, const char *down);
+
 /*
  * Was this DDL, as text, stated under this label before?  Needed before its
  * names are looked up, as what it dropped is no longer there.  Errors as above,

@@ -13,13 +13,15 @@
 
 #include "api/access.h"
 #include "api/change.h"
-#include "catalog/objectaccess.h"
+#include "catalog/heap.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_type.h"
+#include "plan/ddl_text.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -42,6 +44,51 @@ push_ddl_context(ErrorContextCallback *callback, char *ddl)
 	error_context_stack = callback;
 }
 
+/*
+ * What ALTER COLUMN TYPE says of the new type.  USING is "up", with the names
+ * in it qualified.
+ */
+static void
+read_new_type(Change *change)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	ColumnDef  *def = castNode(ColumnDef, linitial_node(AlterTableCmd, stmt->cmds)->def);
+	ParseState *pstate = make_parsestate(NULL);
+
+	(void) ddl_attribute(change->relid, change->column);
+	pstate->p_sourcetext = change->ddl;
+	typenameTypeIdAndMod(pstate, def->typeName, &change->type, &change->typmod);
+	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
+	if (def->collClause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not change the collation of a column")));
+	if (def->raw_default == NULL)
+		return;
+	if (change->up_source != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("both USING and up are given"),
+				 errdetail("They mean the same.")));
+	change->up_source = names_render(ddl_expression(change->relid, def->raw_default, change->ddl,
+													EXPR_KIND_ALTER_COL_TRANSFORM, InvalidOid, -1, NULL),
+									 false);
+}
+
+/* The change that the arguments state. */
+static Change *
+read_change(const char *ddl, const char *up, const char *down)
+{
+	Change	   *change = change_from_ddl(ddl, up, down);
+
+	change->definition = change_ddl_definition(ddl, up, down);
+	if (OidIsValid(change->relid))
+		access_check_table(change->relid);
+	if (strcmp(change->kind, "change_column_type") == 0)
+		read_new_type(change);
+	return change;
+}
+
 Datum
 zdm_migrate(PG_FUNCTION_ARGS)
 {
@@ -55,7 +102,7 @@ zdm_migrate(PG_FUNCTION_ARGS)
 	if (change_known_ddl(ddl, up, down, label, &id))
 		PG_RETURN_INT64(id);
 	push_ddl_context(&callback, ddl);
-	id = change_state(change_from_ddl(ddl, up, down), label);
+	id = change_state(read_change(ddl, up, down), label);
 	error_context_stack = callback.previous;
 	PG_RETURN_INT64(id);
 }
@@ -106,11 +153,10 @@ zdm_plan(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	push_ddl_context(&callback, ddl);
-	change = change_from_ddl(ddl, up, down);
+	change = read_change(ddl, up, down);
 	kind = plan_kind(change->kind);
-	if (OidIsValid(change->relid))
-		access_check_table(change->relid);
 	kind->check(change);
+	change_resolve(change);
 	plan.relid = change->relid;
 	kind->make(&plan, change);
 	error_context_stack = callback.previous;

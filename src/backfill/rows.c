@@ -39,6 +39,7 @@ typedef struct FillState
 	EState	   *estate;
 	ResultRelInfo *result_rel;
 	TupleTableSlot *changed;	/* the row as it is to be */
+	TupleTableSlot *locked;		/* for table_tuple_lock() */
 } FillState;
 
 /* For the error context: which row is being computed. */
@@ -140,6 +141,33 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 }
 
 /*
+ * Lock the row if that can be had at once.  An update that does not wait takes
+ * any lock for a conflict, also the share that a foreign key's check has on the
+ * keys of the rows it refers to.  Some rows are never without one.
+ */
+static TM_Result
+lock_row(FillState *state, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+
+	return table_tuple_lock(state->rel, &slot->tts_tid, state->snapshot, state->locked,
+							GetCurrentCommandId(true), LockTupleNoKeyExclusive,
+							LockWaitSkip, 0, &failure);
+}
+
+static TM_Result
+try_update(FillState *state, TupleTableSlot *slot, bool wait, zdm_update_indexes *update_indexes)
+{
+	TM_FailureData failure;
+	LockTupleMode lockmode;
+
+	return table_tuple_update(state->rel, &slot->tts_tid, state->changed,
+							  GetCurrentCommandId(true), state->snapshot,
+							  InvalidSnapshot, wait, &failure, &lockmode,
+							  update_indexes);
+}
+
+/*
  * Write the changed row.  Without waiting: TM_BeingModified means that another
  * transaction has the row and may yet roll back, so it must be seen again;
  * TM_Updated and TM_Deleted, that one has committed a later version since our
@@ -149,16 +177,20 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 static TM_Result
 update_row(FillState *state, TupleTableSlot *slot)
 {
-	TM_FailureData failure;
-	LockTupleMode lockmode;
 	zdm_update_indexes update_indexes;
 	TM_Result	result;
 
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
-	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
-								GetCurrentCommandId(true), state->snapshot,
-								InvalidSnapshot, false, &failure, &lockmode,
-								&update_indexes);
+	result = try_update(state, slot, false, &update_indexes);
+	if (result == TM_BeingModified)
+	{
+		/* with the lock in hand, an update that may wait has nothing to wait for */
+		result = lock_row(state, slot);
+		if (result == TM_WouldBlock)
+			return TM_BeingModified;
+		if (result == TM_Ok)
+			result = try_update(state, slot, true, &update_indexes);
+	}
 
 	/*
 	 * Rechecks of deferred constraints that this may ask for are not needed: the
@@ -206,11 +238,13 @@ fill_begin(FillState *state, Relation rel, Snapshot snapshot)
 	InitResultRelInfo(state->result_rel, rel, 0, NULL, 0);
 	ExecOpenIndices(state->result_rel, false);
 	state->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	state->locked = table_slot_create(rel, NULL);
 }
 
 static void
 fill_end(FillState *state)
 {
+	ExecDropSingleTupleTableSlot(state->locked);
 	ExecDropSingleTupleTableSlot(state->changed);
 	ExecCloseIndices(state->result_rel);
 	FreeExecutorState(state->estate);
@@ -239,6 +273,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	/* taken after the lock on the table: rows of whoever had it before are seen */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
+	ZDM_DEBUG_POINT("backfill-with-snapshot");
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -301,7 +336,8 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 		caller = MemoryContextSwitchTo(row_memory);
 		for (int i = 0; i < pairs->npairs; i++)
 		{
-			if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+			if (pairs->pairs[i].migration == migration &&
+				!pair_agrees(&pairs->pairs[i], slot) && !pair_given_up(&pairs->pairs[i], slot))
 				disagree(&pairs->pairs[i], slot, context);
 		}
 		MemoryContextSwitchTo(caller);

@@ -52,9 +52,10 @@ typedef struct Step
 	char	   *phase;			/* expand, migrate, cutover, contract */
 	StepAction	action;
 	StepEffect	effect;
-	char	   *statement;		/* a template (core/names.h) */
+	char	   *statement;		/* a template (core/names.h), "" if only undo does something */
 	char	   *undo;			/* a template, or NULL: nothing to undo */
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
+	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;

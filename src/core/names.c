@@ -10,13 +10,18 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "compat.h"
 
 char *
 names_relation(Oid relid)
@@ -103,6 +108,51 @@ names_template_sync_trigger(Oid relid)
 	return psprintf("%%T{%u}", relid);
 }
 
+char *
+names_template_view(const char *name)
+{
+	return psprintf("%%V{%s}", name);
+}
+
+/*
+ * Appends a view's definition; p is after "V{".  By name, as a view that is
+ * dropped and made again has another OID.
+ */
+static const char *
+render_view(StringInfo buf, const char *p, bool missing_ok)
+{
+	StringInfoData name;
+	bool		quoted = false;
+	Oid			view;
+	int			nestlevel;
+
+	initStringInfo(&name);
+	for (; *p && (quoted || *p != '}'); p++)
+	{
+		if (*p == '"')
+			quoted = !quoted;
+		if (*p == '%' && p[1] == '%')
+			p++;
+		appendStringInfoChar(&name, *p);
+	}
+	view = RangeVarGetRelid(makeRangeVarFromNameList(zdm_name_list(name.data)),
+							NoLock, missing_ok);
+	nestlevel = NewGUCNestLevel();
+	RestrictSearchPath();
+	if (OidIsValid(view))
+	{
+		char	   *definition = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef,
+																   ObjectIdGetDatum(view)));
+
+		/* it ends with a semicolon */
+		appendBinaryStringInfo(buf, definition, strlen(definition) - 1);
+	}
+	else
+		appendStringInfoString(buf, "<dropped>");
+	AtEOXact_GUC(false, nestlevel);
+	return p + 1;
+}
+
 /*
  * Appends the object that the template names at p, just after its percent
  * sign, and returns the position after it.
@@ -115,6 +165,8 @@ render_object(StringInfo buf, const char *p, bool missing_ok)
 	int			length = 0;
 	char	   *name;
 
+	if (strncmp(p, "V{", 2) == 0)
+		return render_view(buf, p + 2, missing_ok);
 	if (sscanf(p, "R{%u}%n", &relid, &length) == 1 && length > 0)
 		name = names_relation(relid);
 	else if (sscanf(p, "A{%u.%d}%n", &relid, &attnum, &length) == 2 && length > 0)

@@ -11,6 +11,8 @@
  *		%N{oid}			the relation's schema, quoted
  *		%T{oid}			the name that the relation's sync trigger has, or, if
  *						there is none yet, that it is to have, quoted
+ *		%V{name}		the definition that the view of that qualified, quoted name
+ *						has at the time
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -51,6 +53,7 @@ extern char *names_template_attribute(Oid relid, AttrNumber attnum);
 /* The index called "name" (unquoted) of a relation, wherever that is moved to. */
 extern char *names_template_index(Oid relid, const char *name);
 extern char *names_template_sync_trigger(Oid relid);
+extern char *names_template_view(const char *name); /* a template itself */
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

@@ -31,6 +31,7 @@ typedef struct Change
 
 	/* DDL: */
 	char	   *ddl;			/* the text that was given, or NULL */
+	char	   *definition;		/* jsonb as text, to compare when its label comes again */
 	char	   *statement;		/* the statement in it, without its semicolon */
 	Node	   *stmt;			/* its raw parse tree */
 	struct Judgement *judgement;	/* what the rules say of it, once they were asked */

@@ -355,16 +355,23 @@ calls_function(Node *node, void *context)
 	return raw_expression_tree_walker(node, calls_function, context);
 }
 
-/* Is this code, which may hold DDL of its own? */
+/* Is this code, which may hold DDL of its own?  A query that reads tables is not followed. */
 static bool
 is_code(Node *node)
 {
 	SelectStmt *select = (SelectStmt *) node;
+	ListCell   *lc;
 
 	if (IsA(node, DoStmt) || IsA(node, CallStmt))
 		return true;
-	return IsA(node, SelectStmt) && select->op == SETOP_NONE && select->fromClause == NIL &&
-		select->intoClause == NULL && calls_function((Node *) select->targetList, NULL);
+	if (!IsA(node, SelectStmt) || select->op != SETOP_NONE || select->intoClause != NULL)
+		return false;
+	foreach(lc, select->fromClause)
+	{
+		if (!IsA(lfirst(lc), RangeFunction))
+			return false;
+	}
+	return calls_function((Node *) select->targetList, NULL) || select->fromClause != NIL;
 }
 
 static bool

@@ -44,7 +44,7 @@ is_filled_in(const FactColumn *col)
 static bool
 can_be_given(const FactColumn *col)
 {
-	return col->identity != ATTRIBUTE_IDENTITY_ALWAYS && col->generated == '\0';
+	return col->identity != ATTRIBUTE_IDENTITY_ALWAYS && col->generated == '\0' && !col->read_only;
 }
 
 static bool
@@ -217,6 +217,8 @@ contract_take(Facts *facts, FactRelation *rel)
 	contract->schema = pstrdup(rel->schema);
 	contract->name = pstrdup(rel->name);
 	facts_detail(facts, rel);
+	if (rel->kind == RELKIND_VIEW)
+		facts_view_columns(rel);
 	if (rel->kind != RELKIND_SEQUENCE)
 	{
 		contract->columns = contract_columns(rel);
@@ -364,6 +366,8 @@ contract_breach(Facts *facts, const Contract *contract)
 	if (rel == NULL)
 		return psprintf("%s no longer exists under this name", contract_object(contract));
 	facts_detail(facts, rel);
+	if (rel->kind == RELKIND_VIEW)
+		facts_view_columns(rel);
 	if ((breach = column_breach(rel, contract)) != NULL)
 		return breach;
 	if ((breach = required_column_breach(rel, contract)) != NULL)

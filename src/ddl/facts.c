@@ -15,6 +15,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -591,6 +592,45 @@ facts_new_constraint(FactRelation *rel, char type, const char *name)
 	rel->constraints = lappend(rel->constraints, con);
 	MemoryContextSwitchTo(old);
 	return con;
+}
+
+bool
+facts_name_in(List *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (strcmp((char *) lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+facts_note_column(Facts *facts, FactRelation *rel, const char *name)
+{
+	if (OidIsValid(rel->oid))
+		facts->new_columns = lappend(facts->new_columns, psprintf("%u.%s", rel->oid, name));
+}
+
+bool
+facts_added_column(Facts *facts, FactRelation *rel, FactColumn *col)
+{
+	HeapTuple	tuple;
+	bool		ours;
+
+	if (col->fresh)
+		return true;
+	if (!facts_name_in(facts->new_columns, psprintf("%u.%s", rel->oid, col->name)))
+		return false;
+	/* It may have been added in a subtransaction that was rolled back. */
+	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(rel->oid), Int16GetDatum(col->attnum));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return ours;
 }
 
 bool

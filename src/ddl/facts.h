@@ -40,6 +40,7 @@ typedef struct FactColumn
 	char		identity;		/* attidentity */
 	char		generated;		/* attgenerated */
 	bool		fresh;			/* added by this text or transaction */
+	bool		read_only;		/* of a view: an expression, which cannot be written */
 	bool		dropped;
 } FactColumn;
 
@@ -141,6 +142,9 @@ typedef struct Facts
 	List	   *relations;		/* FactRelation */
 	bool		sequences_set;	/* the text moves sequences itself */
 	List	   *functions;		/* identities of functions that the text made */
+	List	   *volatile_names; /* names of the volatile ones */
+	List	   *checked_domains;	/* names of domains with constraints that it made */
+	List	   *new_columns;	/* columns that the transaction added: see facts_note_column() */
 	List	   *enum_labels;	/* strings added to enums by this transaction */
 } Facts;
 
@@ -176,6 +180,16 @@ extern FactColumn *facts_column(FactRelation *rel, const char *name);
 extern FactColumn *facts_attribute(FactRelation *rel, AttrNumber attnum);
 extern FactConstraint *facts_constraint(FactRelation *rel, const char *name);
 extern FactIndex *facts_index(FactRelation *rel, const char *name);
+
+/*
+ * Note that the transaction adds a column; and ask whether it did, of a column
+ * that the catalog has.
+ */
+extern void facts_note_column(Facts *facts, FactRelation *rel, const char *name);
+extern bool facts_added_column(Facts *facts, FactRelation *rel, FactColumn *col);
+
+/* Is one of these strings the name? */
+extern bool facts_name_in(List *names, const char *name);
 
 /* New members, which the caller fills. */
 extern FactColumn *facts_new_column(FactRelation *rel, const char *name);

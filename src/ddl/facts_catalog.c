@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
@@ -36,6 +37,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -279,6 +281,22 @@ facts_has_clustered_index(FactRelation *rel)
 	return false;
 }
 
+Oid
+facts_identity_sequence(Oid relid, AttrNumber attnum)
+{
+	ListCell   *lc;
+
+	foreach(lc, getOwnedSequences(relid))
+	{
+		Oid			owner;
+		int32		column;
+
+		if (sequenceIsOwned(lfirst_oid(lc), DEPENDENCY_INTERNAL, &owner, &column) && column == attnum)
+			return lfirst_oid(lc);
+	}
+	return InvalidOid;
+}
+
 int64
 facts_last_value(Oid seqid)
 {
@@ -419,6 +437,22 @@ facts_function_identity(Oid nspid, const char *name, const Oid *types, int count
 		appendStringInfo(&buf, "%s%s", i > 0 ? "," : "", format_type_be_qualified(types[i]));
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
+}
+
+bool
+facts_volatile_function(const char *name)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	bool		found = false;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		found |= proc->provolatile == PROVOLATILE_VOLATILE;
+	}
+	ReleaseSysCacheList(list);
+	return found;
 }
 
 bool

@@ -48,6 +48,9 @@ extern bool facts_role_matters(Oid role);
 /* Does an index of the table carry the CLUSTER mark? */
 extern bool facts_has_clustered_index(FactRelation *rel);
 
+/* The sequence behind an identity column; InvalidOid if none. */
+extern Oid	facts_identity_sequence(Oid relid, AttrNumber attnum);
+
 /* A sequence's last value given, and its start value. */
 extern int64 facts_last_value(Oid seqid);
 extern int64 facts_sequence_start(Oid seqid);
@@ -63,6 +66,9 @@ extern List *facts_publication_tables(Facts *facts, const char *name);
 
 /* "schema.name(types)", as to_regprocedure() reads it. */
 extern char *facts_function_identity(Oid nspid, const char *name, const Oid *types, int count);
+
+/* Is any function of that name volatile? */
+extern bool facts_volatile_function(const char *name);
 
 /* Is there such a function after the text's statements? */
 extern bool facts_function_exists(Facts *facts, const char *identity);

@@ -430,6 +430,37 @@ view_query(FactRelation *view)
 	return query;
 }
 
+void
+facts_view_columns(FactRelation *view)
+{
+	Query	   *query;
+	ListCell   *lc;
+
+	if (view->query != NULL)
+	{
+		foreach(lc, view->query->targetList)
+		{
+			ResTarget  *target = (ResTarget *) lfirst(lc);
+			FactColumn *col = target->name ? facts_column(view, target->name) : NULL;
+
+			if (col != NULL)
+				col->read_only = !IsA(target->val, ColumnRef);
+		}
+		return;
+	}
+	query = view_query(view);
+	if (query == NULL)
+		return;
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = (TargetEntry *) lfirst(lc);
+		FactColumn *col = facts_attribute(view, entry->resno);
+
+		if (col != NULL)
+			col->read_only = !IsA(entry->expr, Var);
+	}
+}
+
 static List *
 direct_view_relations(Facts *facts, FactRelation *view)
 {

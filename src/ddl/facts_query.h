@@ -28,6 +28,9 @@ extern double facts_statement_work(Facts *facts, Node *raw);
 /* Names of the columns of a query, raw or analyzed; NIL if they cannot be known. */
 extern List *facts_query_columns(Facts *facts, Node *query);
 
+/* Mark the columns of a view that cannot be written, being expressions. */
+extern void facts_view_columns(FactRelation *view);
+
 /* Relations that a view reads, directly or through other views. */
 extern List *facts_view_relations(Facts *facts, FactRelation *view);
 

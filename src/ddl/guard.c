@@ -48,9 +48,10 @@ static bool ddl_in_transaction = false;
 /* A statement that was judged as a whole is running. */
 static int	judged_depth = 0;
 
-/* Contracts to be looked at before commit, and enum values that are new. */
+/* Contracts to be looked at before commit; enum values and columns that are new. */
 static List *pending_contracts = NIL;
 static List *pending_labels = NIL;
+static List *pending_columns = NIL;
 
 /* One statement on its way through the judgement. */
 typedef struct GuardCase
@@ -238,6 +239,7 @@ keep_pending(GuardCase *gc)
 
 	pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
 	pending_labels = gc->facts->enum_labels;
+	pending_columns = gc->facts->new_columns;
 	MemoryContextSwitchTo(old);
 }
 
@@ -261,6 +263,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.facts = facts_create(false);
 	gc.facts->in_block = in_block;
 	gc.facts->enum_labels = list_copy(pending_labels);
+	gc.facts->new_columns = list_copy(pending_columns);
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
@@ -279,7 +282,9 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
 	if (in_block && gc.judgement != NULL &&
-		(gc.judgement->contracts != NIL || list_length(gc.facts->enum_labels) > list_length(pending_labels)))
+		(gc.judgement->contracts != NIL ||
+		 list_length(gc.facts->enum_labels) > list_length(pending_labels) ||
+		 list_length(gc.facts->new_columns) > list_length(pending_columns)))
 		keep_pending(&gc);
 	else
 		MemoryContextDelete(context);
@@ -468,6 +473,7 @@ guard_xact_callback(XactEvent event, void *arg)
 			backstop_end();
 			pending_contracts = NIL;
 			pending_labels = NIL;
+			pending_columns = NIL;
 			hold_timeout_disarm();
 			break;
 	}

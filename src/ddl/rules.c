@@ -389,6 +389,7 @@ rules_cover(Node *stmt)
 		case T_CreateSeqStmt:
 		case T_AlterSeqStmt:
 		case T_CreateFunctionStmt:
+		case T_CreateDomainStmt:
 		case T_AlterDomainStmt:
 		case T_AlterEnumStmt:
 		case T_CreateTrigStmt:
@@ -486,6 +487,9 @@ judge_other_statement(Judgement *j, Node *stmt)
 			break;
 		case T_CreateFunctionStmt:
 			rules_create_function(j, (CreateFunctionStmt *) stmt);
+			break;
+		case T_CreateDomainStmt:
+			rules_create_domain(j, (CreateDomainStmt *) stmt);
 			break;
 		case T_AlterDomainStmt:
 			rules_alter_domain(j, (AlterDomainStmt *) stmt);

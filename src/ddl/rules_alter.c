@@ -60,7 +60,7 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 
 	if (col == NULL)
 		return;
-	if (!rel->fresh && !col->fresh && facts_tree_blocks(j->facts, rel) > 0)
+	if (!rel->fresh && !facts_added_column(j->facts, rel, col) && facts_tree_blocks(j->facts, rel) > 0)
 		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), AccessExclusiveLock,
 				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
 							quote_identifier(col->name), facts_name(rel)),
@@ -201,8 +201,19 @@ column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 		col->serial = false;
 }
 
+/* RESTART of the sequence behind an identity column. */
 static void
-change_identity(FactRelation *rel, AlterTableCmd *cmd)
+restart_identity(Judgement *j, FactRelation *rel, FactColumn *col, DefElem *option)
+{
+	Oid			seqid = OidIsValid(rel->oid) ? facts_identity_sequence(rel->oid, col->attnum) : InvalidOid;
+	FactRelation *seq = OidIsValid(seqid) ? facts_by_oid(j->facts, seqid) : NULL;
+
+	if (seq != NULL)
+		rules_restart_sequence(j, seq, option);
+}
+
+static void
+change_identity(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
 	ListCell   *lc;
@@ -224,6 +235,8 @@ change_identity(FactRelation *rel, AlterTableCmd *cmd)
 
 				if (strcmp(option->defname, "generated") == 0)
 					col->identity = (char) defGetInt32(option);
+				else if (strcmp(option->defname, "restart") == 0)
+					restart_identity(j, rel, col, option);
 			}
 	}
 }
@@ -403,7 +416,7 @@ alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 		case AT_AddIdentity:
 		case AT_SetIdentity:
 		case AT_DropIdentity:
-			change_identity(rel, cmd);
+			change_identity(j, rel, cmd);
 			break;
 		case AT_AddConstraint:
 			rules_add_constraint(j, rel, tree, (Constraint *) cmd->def, false);

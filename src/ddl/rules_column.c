@@ -18,6 +18,7 @@
 #include "ddl/rules.h"
 #include "ddl/rules_work.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
@@ -29,6 +30,8 @@
 typedef struct NewColumn
 {
 	Node	   *raw_default;
+	bool		volatile_default;	/* as far as an expression tells that cannot be analyzed */
+	bool		checked;		/* of a domain with constraints that the text made */
 	Node	   *default_expr;	/* analyzed, with the type's own default */
 	bool		notnull;
 	bool		serial;
@@ -89,8 +92,55 @@ gather_constraints(ColumnDef *def, NewColumn *new)
 	}
 }
 
+typedef struct DefaultAttempt
+{
+	FactRelation *rel;
+	NewColumn  *new;
+} DefaultAttempt;
+
 static void
-read_column(FactRelation *rel, ColumnDef *def, NewColumn *new)
+analyze_default(void *arg)
+{
+	DefaultAttempt *attempt = (DefaultAttempt *) arg;
+
+	attempt->new->default_expr = facts_analyze_as(attempt->rel, attempt->new->raw_default,
+												  EXPR_KIND_COLUMN_DEFAULT,
+												  attempt->new->type, attempt->new->typmod);
+}
+
+static bool
+calls_volatile_name(Node *node, Facts *facts)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+	{
+		const char *name = strVal(llast(((FuncCall *) node)->funcname));
+
+		if (facts_name_in(facts->volatile_names, name) || facts_volatile_function(name))
+			return true;
+	}
+	return raw_expression_tree_walker(node, calls_volatile_name, facts);
+}
+
+/*
+ * In zdm.check, what cannot be analyzed may use what earlier statements would
+ * have made; then names have to do.
+ */
+static void
+read_default(Facts *facts, FactRelation *rel, NewColumn *new)
+{
+	DefaultAttempt attempt = {rel, new};
+	ErrorData  *error;
+
+	if (!facts->simulated)
+		analyze_default(&attempt);
+	else if (!facts_attempt(analyze_default, &attempt, &error))
+		new->volatile_default = calls_volatile_name(new->raw_default, facts);
+}
+
+static void
+read_column(Facts *facts, FactRelation *rel, ColumnDef *def, NewColumn *new)
 {
 	Type		type;
 
@@ -105,12 +155,15 @@ read_column(FactRelation *rel, ColumnDef *def, NewColumn *new)
 	}
 	type = LookupTypeName(NULL, def->typeName, &new->typmod, true);
 	if (type == NULL)
+	{
+		new->checked = facts_name_in(facts->checked_domains, strVal(llast(def->typeName->names)));
+		new->volatile_default = new->raw_default != NULL && calls_volatile_name(new->raw_default, facts);
 		return;
+	}
 	new->type = typeTypeId(type);
 	ReleaseSysCache(type);
 	if (new->raw_default != NULL && facts_types_known(rel))
-		new->default_expr = facts_analyze_as(rel, new->raw_default, EXPR_KIND_COLUMN_DEFAULT,
-											 new->type, new->typmod);
+		read_default(facts, rel, new);
 	else if (new->identity == '\0' && new->generated == '\0')
 		new->default_expr = get_typdefault(new->type);
 }
@@ -123,11 +176,12 @@ rewrite_reason(const NewColumn *new)
 		return "each row gets a number of its own";
 	if (new->generated == ATTRIBUTE_GENERATED_STORED)
 		return "each row gets the computed value";
-	if (new->generated != '\0' || !OidIsValid(new->type))
+	if (new->generated != '\0')
 		return NULL;
-	if (DomainHasConstraints(new->type))
+	if (new->checked || (OidIsValid(new->type) && DomainHasConstraints(new->type)))
 		return "each row is checked against the domain's constraints";
-	if (new->default_expr != NULL && facts_is_volatile(new->default_expr))
+	if (new->volatile_default ||
+		(new->default_expr != NULL && facts_is_volatile(new->default_expr)))
 		return "the default is volatile, so each row gets a value of its own";
 	return NULL;
 }
@@ -135,6 +189,9 @@ rewrite_reason(const NewColumn *new)
 static bool
 gives_value(const NewColumn *new)
 {
+	/* A default that could not be analyzed is taken to give one. */
+	if (new->raw_default != NULL && new->default_expr == NULL)
+		return true;
 	return new->serial || new->identity != '\0' || new->generated != '\0' ||
 		(new->default_expr != NULL && !facts_is_null(new->default_expr));
 }
@@ -148,7 +205,7 @@ remember_column(Judgement *j, FactRelation *rel, const char *name, const NewColu
 	col->typmod = new->typmod;
 	col->collation = OidIsValid(new->type) ? get_typcollation(new->type) : InvalidOid;
 	col->notnull = new->notnull;
-	col->has_default = new->default_expr != NULL;
+	col->has_default = new->default_expr != NULL || new->raw_default != NULL;
 	col->serial = new->serial;
 	col->identity = new->identity;
 	col->generated = new->generated;
@@ -209,7 +266,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 
 	if (facts_column(rel, def->colname) != NULL)
 		return;
-	read_column(rel, def, &new);
+	read_column(j->facts, rel, def, &new);
 	reason = rewrite_reason(&new);
 	if (reason != NULL)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
@@ -232,6 +289,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 
 		facts_detail(j->facts, member);
 		col = remember_column(j, member, def->colname, &new);
+		facts_note_column(j->facts, member, def->colname);
 		if (new.serial && member == rel)
 			remember_sequence(j, rel, col);
 	}

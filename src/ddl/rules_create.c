@@ -248,8 +248,8 @@ rules_create_sequence(Judgement *j, CreateSeqStmt *stmt)
 }
 
 /* A sequence that is set back gives out values which are there already. */
-static void
-restart_sequence(Judgement *j, FactRelation *seq, DefElem *option)
+void
+rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option)
 {
 	int64		last = facts_last_value(seq->oid);
 	int64		next = option->arg ? defGetInt64(option) : facts_sequence_start(seq->oid);
@@ -288,7 +288,7 @@ rules_alter_sequence(Judgement *j, AlterSeqStmt *stmt)
 		DefElem    *option = (DefElem *) lfirst(lc);
 
 		if (strcmp(option->defname, "restart") == 0)
-			restart_sequence(j, seq, option);
+			rules_restart_sequence(j, seq, option);
 	}
 }
 
@@ -359,6 +359,21 @@ judge_overloads(Judgement *j, Oid nspid, const char *name, const Oid *types, int
 	ReleaseSysCacheList(list);
 }
 
+static bool
+is_volatile(CreateFunctionStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->options)
+	{
+		DefElem    *option = (DefElem *) lfirst(lc);
+
+		if (strcmp(option->defname, "volatility") == 0)
+			return strcmp(strVal(option->arg), "volatile") == 0;
+	}
+	return true;
+}
+
 void
 rules_create_function(Judgement *j, CreateFunctionStmt *stmt)
 {
@@ -370,12 +385,29 @@ rules_create_function(Judgement *j, CreateFunctionStmt *stmt)
 	Oid			nspid;
 
 	DeconstructQualifiedName(stmt->funcname, &schema, &name);
+	if (is_volatile(stmt))
+		j->facts->volatile_names = lappend(j->facts->volatile_names, name);
 	nspid = get_namespace_oid(schema ? schema : facts_target_schema(makeRangeVar(NULL, name, -1)), true);
 	if (!OidIsValid(nspid) || !input_types(stmt, types, &count, &defaults))
 		return;
 	j->facts->functions = lappend(j->facts->functions,
 								  facts_function_identity(nspid, name, types, count));
 	judge_overloads(j, nspid, name, types, count, defaults);
+}
+
+void
+rules_create_domain(Judgement *j, CreateDomainStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->constraints)
+	{
+		ConstrType	type = ((Constraint *) lfirst(lc))->contype;
+
+		if (type == CONSTR_CHECK || type == CONSTR_NOTNULL)
+			j->facts->checked_domains = lappend(j->facts->checked_domains,
+												strVal(llast(stmt->domainname)));
+	}
 }
 
 void

@@ -36,7 +36,7 @@
 
 #define ESCAPE_HINT "Deploy applications that no longer use it first; then SET LOCAL zdm.guard = off; in the transaction that does it."
 
-/* Was the catalog row of an object written by this transaction? */
+/* Was the object made by this transaction?  An update of its row does not count. */
 static bool
 is_fresh(int cache, Oid oid)
 {
@@ -45,7 +45,8 @@ is_fresh(int cache, Oid oid)
 
 	if (!HeapTupleIsValid(tuple))
 		return true;
-	fresh = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	fresh = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)) &&
+		!(tuple->t_data->t_infomask & HEAP_UPDATED);
 	ReleaseSysCache(tuple);
 	return fresh;
 }

@@ -175,6 +175,7 @@ read_alter_table(Change *change, AlterTableStmt *stmt)
 		return;
 	change->kind = list_length(stmt->cmds) > 1 ? "alter_table" :
 		subcommand_kind(linitial_node(AlterTableCmd, stmt->cmds));
+	change->column = linitial_node(AlterTableCmd, stmt->cmds)->name;
 }
 
 static void

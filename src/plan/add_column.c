@@ -33,7 +33,7 @@
 #include "compat.h"
 
 /* A column to be: what its definition says, resolved. */
-typedef struct NewColumn
+typedef struct AddedColumn
 {
 	const char *name;
 	char	   *quoted;			/* template */
@@ -47,7 +47,7 @@ typedef struct NewColumn
 	char		identity;		/* as in pg_attribute */
 	char	   *sequence;		/* its qualified name, for a template, or NULL */
 	List	   *constraints;	/* Constraint *: to be added afterwards */
-} NewColumn;
+} AddedColumn;
 
 pg_noreturn static void refuse(const char *what, const char *detail, const char *hint);
 
@@ -94,7 +94,7 @@ add_column_type(const ColumnDef *def, const char *source, Oid *type, int32 *typm
 }
 
 static void
-read_type(NewColumn *column, const ColumnDef *def, const char *source)
+read_type(AddedColumn *column, const ColumnDef *def, const char *source)
 {
 	const char *serial = serial_type(def->typeName);
 	Oid			collation = InvalidOid;
@@ -116,7 +116,7 @@ read_type(NewColumn *column, const ColumnDef *def, const char *source)
 }
 
 static void
-read_constraint(NewColumn *column, const Constraint *con, const char *source, Oid relid)
+read_constraint(AddedColumn *column, const Constraint *con, const char *source, Oid relid)
 {
 	Node	   *tree;
 
@@ -166,10 +166,10 @@ read_constraint(NewColumn *column, const Constraint *con, const char *source, Oi
 	}
 }
 
-static NewColumn *
+static AddedColumn *
 read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *def)
 {
-	NewColumn  *column = palloc0(sizeof(NewColumn));
+	AddedColumn  *column = palloc0(sizeof(AddedColumn));
 	ListCell   *lc;
 
 	column->name = def->colname;
@@ -196,7 +196,7 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 
 /* The column itself, with what costs nothing. */
 static void
-plan_bare_column(MigrationPlan *plan, const NewColumn *column)
+plan_bare_column(MigrationPlan *plan, const AddedColumn *column)
 {
 	StringInfoData sql;
 	char	   *type = ddl_type(column->type, column->typmod);
@@ -220,7 +220,7 @@ plan_bare_column(MigrationPlan *plan, const NewColumn *column)
 
 /* From a default that draws from a sequence to an identity that goes on from there. */
 static void
-plan_identity(MigrationPlan *plan, const NewColumn *column)
+plan_identity(MigrationPlan *plan, const AddedColumn *column)
 {
 	plain_catalog_step(plan, "migrate",
 					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;\n"
@@ -238,7 +238,7 @@ plan_identity(MigrationPlan *plan, const NewColumn *column)
 
 /* A CHECK over the column that is not there yet: the rules know it already. */
 static void
-plan_check(MigrationPlan *plan, const Change *change, const NewColumn *column, const Constraint *con)
+plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column, const Constraint *con)
 {
 	Facts	   *facts = facts_create(true);
 	FactRelation *rel;
@@ -263,7 +263,7 @@ plan_check(MigrationPlan *plan, const Change *change, const NewColumn *column, c
 }
 
 static void
-plan_constraints(MigrationPlan *plan, const Change *change, const NewColumn *column)
+plan_constraints(MigrationPlan *plan, const Change *change, const AddedColumn *column)
 {
 	ListCell   *lc;
 
@@ -287,7 +287,7 @@ plan_constraints(MigrationPlan *plan, const Change *change, const NewColumn *col
 void
 add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 {
-	NewColumn  *column;
+	AddedColumn  *column;
 	bool		filled;
 	ListCell   *lc;
 

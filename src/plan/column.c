@@ -20,6 +20,7 @@
 #include "core/names.h"
 #include "mb/pg_wchar.h"
 #include "optimizer/optimizer.h"
+#include "plan/carry.h"
 #include "plan/column.h"
 #include "plan/deparse.h"
 #include "utils/builtins.h"
@@ -46,6 +47,12 @@ refuse(const char *object, Oid relid, const char *column, const char *hint)
 			 errhint("%s", hint)));
 }
 
+void
+column_refuse(const char *object, const Column *column, const char *hint)
+{
+	refuse(object, column->relid, column->name, hint);
+}
+
 /* What the catalog says of the column itself. */
 static Column *
 load_attribute(Oid relid, const char *name)
@@ -66,7 +73,8 @@ load_attribute(Oid relid, const char *name)
 			  "  FROM pg_options_to_table(a.attoptions) o WHERE " USER_OPTIONS "), '{}'), "
 			  "col_description(a.attrelid, a.attnum), "
 			  "a.attidentity <> '', a.attgenerated <> '', a.attinhcount > 0 OR NOT a.attislocal, d.adbin::text, a.atttypid, "
-			  "EXISTS (SELECT 1 FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = a.attrelid AND s.objsubid = a.attnum) "
+			  "EXISTS (SELECT 1 FROM pg_seclabel s WHERE s.classoid = 'pg_class'::regclass AND s.objoid = a.attrelid AND s.objsubid = a.attnum), "
+			  "(SELECT relowner FROM pg_class WHERE oid = a.attrelid) "
 			  "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
 			  "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
 			  "WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped",
@@ -91,11 +99,6 @@ load_attribute(Oid relid, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" is a system column", name)));
-	if (query_bool(0, 11))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("column \"%s\" of %s is an identity column", name, names_relation(relid)),
-				 errdetail("Its sequence cannot be carried to another column yet.")));
 	if (query_bool(0, 12))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -115,12 +118,8 @@ load_attribute(Oid relid, const char *name)
 		column->default_text = names_escape(column->default_text);
 		column->default_volatile = contain_volatile_functions(stringToNode(tree));
 	}
-	if (get_typtype(query_oid(0, 15)) == TYPTYPE_DOMAIN && DomainHasConstraints(query_oid(0, 15)))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("column \"%s\" of %s is of the domain %s, which has constraints",
-						name, names_relation(relid), column->type),
-				 errdetail("Adding a second column of that type would rewrite the table.")));
+	column->type_oid = query_oid(0, 15);
+	column->owner = query_oid(0, 17);
 	query_end(&session);
 	return column;
 }
@@ -172,9 +171,8 @@ hint_for_dependent(const char *catalog, const char *contype)
 		return "Publish the table without a column list or row filter while the migration runs.";
 	if (strcmp(catalog, "pg_proc") == 0)
 		return "Create the function again with a string body while the migration runs.";
-	if (strcmp(contype, "p") == 0 || strcmp(contype, "u") == 0 || strcmp(contype, "x") == 0 ||
-		strcmp(contype, "f") == 0)
-		return "Columns of primary key, unique, exclusion and foreign key constraints cannot be renamed online yet.";
+	if (strcmp(contype, "x") == 0)
+		return "PostgreSQL has no way to build an exclusion constraint without locking the table; drop it first.";
 	return "Remove the dependency first.";
 }
 
@@ -192,7 +190,7 @@ refuse_partition_key(const Column *column, Oid relid, AttrNumber attnum)
 			  "AND refclassid = 'pg_class'::regclass AND refobjid = $1 AND refobjsubid = 0 AND deptype = 'i'",
 			  arg_oid(relid), arg_int2(attnum)) > 0)
 		refuse("the partition key", relid, column->name,
-			   "A column of the partition key cannot be renamed online.");
+			   "A column of the partition key cannot be replaced online.");
 	query_end(&session);
 }
 
@@ -215,11 +213,14 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			  "coalesce(c.relkind::text, ''), coalesce(o.contype::text, ''), "
 			  "coalesce(c.relispartition OR (o.contype = 'c' AND o.coninhcount > 0) "
 			  "  OR (o.contype <> 'c' AND o.conparentid <> 0), false), "
-			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid "
+			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, d.deptype = 'i', "
+			  "coalesce(r.rulename = '_RETURN' AND v.relkind = 'v', false) "
 			  "FROM pg_depend d "
 			  "LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
 			  "LEFT JOIN pg_constraint o ON d.classid = 'pg_constraint'::regclass AND o.oid = d.objid "
 			  "LEFT JOIN pg_attrdef f ON d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid "
+			  "LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
+			  "LEFT JOIN pg_class v ON v.oid = r.ev_class "
 			  "WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.refobjsubid = $2 "
 			  "ORDER BY 4",
 			  arg_oid(relid), arg_int2(attnum));
@@ -241,12 +242,31 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		if ((object == relid && strcmp(catalog, "pg_class") == 0) || strcmp(catalog, "pg_attrdef") == 0)
 			refuse(psprintf("the generated %s", description), relid, column->name,
 				   "Drop the generated column first, and add it again afterwards.");
-		if (relkind[0] == RELKIND_SEQUENCE)
-			refuse(psprintf("%s", description), relid, column->name,
-				   "Release it with ALTER SEQUENCE ... OWNED BY NONE, and give it to the new column afterwards.");
+		if (relkind[0] == RELKIND_SEQUENCE && is_root)
+		{
+			sequence_load(column, object, query_bool(row, 9));
+			continue;
+		}
+		if (is_root && (contype[0] == 'p' || contype[0] == 'u'))
+		{
+			key_load(column, object);
+			continue;
+		}
+		if (is_root && contype[0] == 'f')
+		{
+			foreign_key_load(column, object);
+			continue;
+		}
 		if (!is_root && (is_index || contype[0] == 'c'))
 			refuse(psprintf("%s of a single partition", description), relid, column->name,
 				   "Create it on the partitioned table, or drop it first.");
+		if (is_root && strcmp(catalog, "pg_statistic_ext") == 0)
+		{
+			statistics_load(column, object);
+			continue;
+		}
+		if (is_root && (query_bool(row, 10) || dependent_load(column, catalog, object, description)))
+			continue;
 		if (!is_index && contype[0] != 'c')
 			refuse(description, relid, column->name, hint_for_dependent(catalog, contype));
 
@@ -287,15 +307,18 @@ load_checks(Column *column)
 	query_end(&session);
 }
 
-/* An index that is more than an index cannot simply be built a second time. */
+/* What an index is beside an index; some things cannot simply be made a second time. */
 static void
-refuse_special_indexes(const Column *column)
+look_at_indexes(Column *column)
 {
 	QuerySession session;
+	List	   *indexes = list_copy(column->indexes);
 	ListCell   *lc;
 
+	foreach(lc, column->keys)
+		indexes = lappend_oid(indexes, ((ColumnKey *) lfirst(lc))->indexid);
 	query_begin(&session);
-	foreach(lc, column->indexes)
+	foreach(lc, indexes)
 	{
 		char	   *name = names_relation(lfirst_oid(lc));
 
@@ -304,11 +327,9 @@ refuse_special_indexes(const Column *column)
 			  "  AND objid = $1 AND deptype = 'x') FROM pg_index WHERE indexrelid = $1",
 			  arg_oid(lfirst_oid(lc)));
 		if (query_bool(0, 1))
-			refuse(psprintf("index %s, the replica identity,", name), column->relid, column->name,
-				   "Set another replica identity with ALTER TABLE ... REPLICA IDENTITY first.");
+			column->identity_index = lfirst_oid(lc);
 		if (query_bool(0, 2))
-			refuse(psprintf("index %s, which the table is clustered on,", name),
-				   column->relid, column->name, "Run ALTER TABLE ... SET WITHOUT CLUSTER first.");
+			column->cluster_index = lfirst_oid(lc);
 		if (query_bool(0, 3))
 			refuse(psprintf("index %s, which is invalid,", name), column->relid, column->name,
 				   "Drop it, or build it again with REINDEX INDEX CONCURRENTLY.");
@@ -373,8 +394,45 @@ column_load(Oid relid, const char *name)
 			refuse_partition_settings(column, member);
 	}
 	load_checks(column);
-	refuse_special_indexes(column);
+	view_load(column);
+	look_at_indexes(column);
 	return column;
+}
+
+void
+column_check_new_type(const Column *column, Oid type)
+{
+	if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of %s cannot be carried to one of the domain %s, which has constraints",
+						column->name, names_relation(column->relid), format_type_be_qualified(type)),
+				 errdetail("Adding a second column of that type would rewrite the table."),
+				 errhint("Use the domain's base type, and CHECK constraints of the table.")));
+}
+
+List *
+column_claims(Oid relid, const char *name)
+{
+	Column	   *column = column_load(relid, name);
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->indexes)
+		claims = lappend(claims, psprintf("index %s", get_rel_name(lfirst_oid(lc))));
+	foreach(lc, column->checks)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnCheck *) lfirst(lc))->name));
+	foreach(lc, column->keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnKey *) lfirst(lc))->name));
+	foreach(lc, column->foreign_keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnForeignKey *) lfirst(lc))->name));
+	foreach(lc, column->extended)
+		claims = lappend(claims, psprintf("statistics %s", ((ColumnStatistics *) lfirst(lc))->name));
+	foreach(lc, column->views)
+		claims = lappend(claims, psprintf("view %s", ((ColumnView *) lfirst(lc))->name));
+	foreach(lc, column->dependents)
+		claims = lappend(claims, ((ColumnDependent *) lfirst(lc))->description);
+	return claims;
 }
 
 void

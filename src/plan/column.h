@@ -10,6 +10,7 @@
 
 #include "access/attnum.h"
 #include "plan/plan.h"
+#include "compat.h"
 
 typedef struct Column
 {
@@ -17,6 +18,7 @@ typedef struct Column
 	AttrNumber	attnum;
 	char	   *name;
 	char	   *type;			/* qualified, with its modifier */
+	Oid			type_oid;
 	char	   *collation;		/* qualified and quoted, or NULL: the type's own */
 	bool		not_null;
 	char	   *default_text;	/* template, or NULL */
@@ -29,8 +31,31 @@ typedef struct Column
 	List	   *grants;			/* char *: templates with one %s for the column */
 	List	   *indexes;		/* Oid: of this table, not of constraints */
 	List	   *checks;			/* ColumnCheck * */
+	List	   *keys;			/* ColumnKey *: primary key, unique constraints */
+	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
+	List	   *sequences;		/* ColumnSequence *: owned by it */
+	List	   *views;			/* ColumnView *, those over others last */
+	List	   *extended;		/* ColumnStatistics * */
+	List	   *dependents;		/* ColumnDependent * */
+	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
+	Oid			identity_index; /* the replica identity, if it is one of the indexes */
+	Oid			cluster_index;	/* the same for CLUSTER ON */
 } Column;
+
+/* What is to take the column's place. */
+typedef struct NewColumn
+{
+	const char *name;			/* up to cutover */
+	const char *final_name;		/* from cutover on */
+	const char *type;			/* the rest as in Column */
+	const char *collation;
+	const char *storage;
+	const char *compression;
+	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */
+	const char *old_sequence_type;
+	bool		retyped;		/* of another type */
+} NewColumn;
 
 typedef struct ColumnCheck
 {
@@ -42,6 +67,73 @@ typedef struct ColumnCheck
 	char	   *comment;
 } ColumnCheck;
 
+typedef struct ColumnKey
+{
+	char	   *name;
+	Oid			indexid;
+	Oid			namespace;
+	bool		primary;
+	bool		deferrable;
+	bool		deferred;
+	char	   *comment;
+	char	   *index_comment;
+} ColumnKey;
+
+typedef struct ColumnForeignKey
+{
+	char	   *name;
+	Oid			relid;			/* the referencing table */
+	Oid			refrelid;		/* the referenced one */
+	List	   *columns;		/* int: attribute numbers */
+	List	   *refcolumns;
+	List	   *delete_columns; /* ON DELETE SET NULL (...), 15 */
+	char		match;			/* as in pg_constraint */
+	char		on_update;
+	char		on_delete;
+	bool		deferrable;
+	bool		deferred;
+	bool		validated;
+	bool		not_enforced;	/* 18 */
+	char	   *comment;
+} ColumnForeignKey;
+
+typedef struct ColumnSequence
+{
+	Oid			relid;
+	bool		identity;
+	bool		typed_as_column;	/* its type is the column's */
+} ColumnSequence;
+
+typedef struct ColumnStatistics
+{
+	char	   *name;
+	Oid			namespace;
+	List	   *columns;		/* int: attribute numbers */
+	List	   *expressions;	/* Node * */
+	char	   *kinds;			/* "ndistinct, mcv", or NULL */
+	int			target;			/* -1: the default */
+	char	   *comment;
+	char	   *owner;			/* template, NULL: the table's */
+} ColumnStatistics;
+
+/* What is given again as text when the column's name means the new one. */
+typedef struct ColumnDependent
+{
+	char	   *description;
+	bool		is_trigger;
+	char	   *drop;			/* template, or NULL: it can be altered in place */
+	char	   *create;			/* template */
+} ColumnDependent;
+
+typedef struct ColumnView
+{
+	Oid			oid;
+	char	   *name;			/* template: qualified and quoted */
+	char	   *owner;			/* template */
+	char	   *options;		/* template: what stands in WITH (...), or "" */
+	bool		direct;			/* names the column itself, not only another view */
+} ColumnView;
+
 /*
  * The column with all that hangs on it.  Refuses what cannot be carried, by
  * name (ERRCODE_FEATURE_NOT_SUPPORTED), a column that is not there
@@ -51,22 +143,37 @@ typedef struct ColumnCheck
 extern Column *column_load(Oid relid, const char *name);
 
 /*
+ * What the column shares with others, as claims that no other migration may
+ * have at the same time (char *): constraints, indexes and the like.
+ */
+extern List *column_claims(Oid relid, const char *name);
+
+/*
+ * Refuse, in the words of column_load(): "object" is what depends on the column.
+ */
+pg_noreturn extern void column_refuse(const char *object, const Column *column,
+									  const char *hint);
+
+/* Refuse a type that ADD COLUMN cannot give without a rewrite. */
+extern void column_check_new_type(const Column *column, Oid type);
+
+/*
  * Refuse "name" for a new column if the table, or one of its partitions, has
  * it already (ERRCODE_DUPLICATE_COLUMN), or if it is not a possible name.
  */
 extern void column_check_new_name(Oid relid, const char *name);
 
 /* Add the new column, its attributes and its pair (phase expand). */
-extern void column_plan_expand(MigrationPlan *plan, const Column *old, const char *new_name,
+extern void column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 							   const Pair *pair);
 
 /* Fill it, then build what hangs on it, then verify (phase migrate). */
-extern void column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name);
+extern void column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
 /* Make the new column the authoritative one (phase cutover). */
-extern void column_plan_cutover(MigrationPlan *plan, const Column *old, const char *new_name);
+extern void column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
 /* Verify, drop the old column, give the old names (phase contract). */
-extern void column_plan_contract(MigrationPlan *plan, const Column *old, const char *new_name);
+extern void column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
 #endif							/* ZDM_COLUMN_H */

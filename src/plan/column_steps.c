@@ -17,7 +17,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "core/names.h"
-#include "plan/column.h"
+#include "plan/carry.h"
 #include "plan/deparse.h"
 #include "plan/trigger_sql.h"
 #include "utils/builtins.h"
@@ -26,29 +26,17 @@
 
 #define CATALOG_ONLY "changes the catalog only"
 
-/* A name that only this migration gives: "<base>_zdm<id>". */
-static char *
-own_name(const MigrationPlan *plan, const char *base)
-{
-	return names_make(base, psprintf("_zdm" INT64_FORMAT, plan->migration));
-}
-
-static char *
-quoted_template(const char *name)
-{
-	return names_escape(quote_identifier(name));
-}
-
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
-append_attributes(StringInfo sql, const Column *old, const char *new_column)
+append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
 {
+	char	   *new_column = carry_quoted(new->name);
 	char	   *table = names_template_relation(old->relid);
 	ListCell   *lc;
 
-	if (old->storage != NULL)
+	if (new->storage != NULL)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET STORAGE %s",
-						 table, new_column, old->storage);
+						 table, new_column, new->storage);
 	if (old->statistics >= 0)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET STATISTICS %d",
 						 table, new_column, old->statistics);
@@ -71,9 +59,9 @@ append_attributes(StringInfo sql, const Column *old, const char *new_column)
 }
 
 void
-column_plan_expand(MigrationPlan *plan, const Column *old, const char *new_name, const Pair *pair)
+column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new, const Pair *pair)
 {
-	char	   *new_column = quoted_template(new_name);
+	char	   *new_column = carry_quoted(new->name);
 	char	   *table = names_template_relation(old->relid);
 	Pair	   *copy = palloc(sizeof(Pair));
 	StringInfoData sql;
@@ -86,18 +74,18 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const char *new_name,
 		.phase = "expand", .action = ACTION_SQL, .effect = EFFECT_TRIGGER_CREATE,
 		.statement = trigger_sql_create(old->relid),
 		.undo = trigger_sql_drop(old->relid),
-		.lock = ShareRowExclusiveLock, .work = CATALOG_ONLY,
+		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "keeps both columns in step; left out if another migration has made it",
 	});
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "ALTER TABLE %s ADD COLUMN %s %s", table, new_column,
-					 names_escape(old->type));
-	if (old->compression != NULL)
-		appendStringInfo(&sql, " COMPRESSION %s", old->compression);
-	if (old->collation != NULL)
-		appendStringInfo(&sql, " COLLATE %s", names_escape(old->collation));
-	append_attributes(&sql, old, new_column);
+					 names_escape(new->type));
+	if (new->compression != NULL)
+		appendStringInfo(&sql, " COMPRESSION %s", new->compression);
+	if (new->collation != NULL)
+		appendStringInfo(&sql, " COLLATE %s", names_escape(new->collation));
+	append_attributes(&sql, old, new);
 	plan_add(plan, &(Step) {
 		.phase = "expand", .action = ACTION_SQL, .effect = EFFECT_PAIR_ADD,
 		.statement = sql.data,
@@ -129,7 +117,7 @@ new_index(const MigrationPlan *plan, Oid indexid)
 		.namespace = get_rel_namespace(indexid),
 	};
 
-	index.new_name = own_name(plan, index.old_name);
+	index.new_name = carry_own_name(plan, index.old_name);
 	return index;
 }
 
@@ -141,12 +129,14 @@ index_children(Oid indexid)
 }
 
 static void
-plan_plain_index(MigrationPlan *plan, const NewIndex *index, AttrNumber from, const char *to)
+plan_plain_index(MigrationPlan *plan, const NewIndex *index, AttrNumber from,
+				 const NewColumn *new)
 {
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_TOPLEVEL,
 		.statement = deparse_index_template(index->old, &(IndexTemplate) {
-			.name = index->new_name, .from = from, .to = to, .concurrently = true,
+			.name = index->new_name, .from = from, .to = carry_quoted(new->name),
+			.retyped = new->retyped, .concurrently = true,
 		}),
 		.relations = list_make1_oid(IndexGetRelation(index->old, false)),
 		.lock = ShareUpdateExclusiveLock,
@@ -185,7 +175,7 @@ plan_index_statistics(MigrationPlan *plan, const NewIndex *index)
  * CONCURRENTLY for each leaf, then attached; the parent's is valid when all are.
  */
 static void
-plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_column)
+plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn *new)
 {
 	NewIndex	index = new_index(plan, indexid);
 	Oid			relid = IndexGetRelation(indexid, false);
@@ -194,14 +184,15 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_
 
 	if (get_rel_relkind(indexid) != RELKIND_PARTITIONED_INDEX)
 	{
-		plan_plain_index(plan, &index, from, new_column);
+		plan_plain_index(plan, &index, from, new);
 		plan_index_statistics(plan, &index);
 		return;
 	}
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = deparse_index_template(indexid, &(IndexTemplate) {
-			.name = index.new_name, .from = from, .to = new_column, .only = true,
+			.name = index.new_name, .from = from, .to = carry_quoted(new->name),
+			.retyped = new->retyped, .only = true,
 		}),
 		.relations = list_make1_oid(relid), .lock = ShareLock, .work = CATALOG_ONLY,
 		.note = "of the partitioned table itself, which has no rows",
@@ -211,7 +202,7 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const char *new_
 	{
 		NewIndex	child = new_index(plan, lfirst_oid(lc));
 
-		plan_index(plan, old, child.old, new_column);
+		plan_index(plan, old, child.old, new);
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
 			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s",
@@ -227,7 +218,7 @@ static void
 plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, const char *new_column)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *name = quoted_template(own_name(plan, check->name));
+	char	   *name = carry_quoted(carry_own_name(plan, check->name));
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
@@ -250,68 +241,83 @@ plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, con
 static char *
 not_null_name(const MigrationPlan *plan, const Column *old)
 {
-	return own_name(plan, psprintf("%s_not_null", old->name));
+	return carry_own_name(plan, psprintf("%s_not_null", old->name));
 }
 
 /*
  * NOT NULL without a scan under a strong lock: on 18 a constraint of its own,
  * NOT VALID and then validated; before, a CHECK that proves it.
  */
+static char *
+not_null_add(const char *table, const char *name, const char *column)
+{
+	return psprintf(ZDM_HAS_NOT_NULL_NOT_VALID ?
+					"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID" :
+					"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
+					table, name, column);
+}
+
+static char *
+validate(const char *table, const char *name)
+{
+	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name);
+}
+
+/* Two statements: in one, the drop would come first and with it the proof. */
+static char *
+not_null_set(const char *table, const char *name, const char *column)
+{
+	return psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
+					"ALTER TABLE %s DROP CONSTRAINT %s", table, column, table, name);
+}
+
 static void
 plan_not_null(MigrationPlan *plan, const Column *old, const char *new_column)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *name = quoted_template(not_null_name(plan, old));
+	char	   *name = carry_quoted(not_null_name(plan, old));
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf(ZDM_HAS_NOT_NULL_NOT_VALID ?
-							  "ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID" :
-							  "ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
-							  table, name, new_column),
+		.statement = not_null_add(table, name, new_column),
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
+		.statement = validate(table, name),
 		.lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
 	});
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
-	{
-		/* two statements: in one, the drop would come first and with it the proof */
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
-			.statement = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
-								  "ALTER TABLE %s DROP CONSTRAINT %s",
-								  table, new_column, table, name),
+			.statement = not_null_set(table, name, new_column),
 			.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 			.note = "the validated constraint proves it: no scan",
 		});
-	}
 }
 
 /*
- * What to analyze: the new column, or, since statistics of expressions are
- * gathered only when no column is named, all of them.
+ * Statistics of the new column.  An index's expressions are only looked at when
+ * no column is named.
  */
-static char *
-analyze_target(const Column *old, const char *new_column)
+static void
+plan_analyze(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
-	QuerySession session;
-	bool		expressions;
 	char	   *table = names_template_relation(old->relid);
+	bool		all = old->indexes != NIL || old->extended != NIL;
 
-	query_begin(&session);
-	expressions = QUERY("SELECT 1 FROM pg_index WHERE indexrelid = ANY ($1) AND indexprs IS NOT NULL",
-						arg_oids(old->indexes)) > 0;
-	query_end(&session);
-	return expressions ? table : psprintf("%s (%s)", table, new_column);
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = all ? psprintf("ANALYZE %s", table) :
+		psprintf("ANALYZE %s (%s)", table, carry_quoted(new->name)),
+		.lock = ShareUpdateExclusiveLock, .work = "reads a sample",
+	});
 }
 
 void
-column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name)
+column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
-	char	   *new_column = quoted_template(new_name);
+	char	   *new_column = carry_quoted(new->name);
 	ListCell   *lc;
 
 	plan_add(plan, &(Step) {
@@ -323,16 +329,15 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name
 		.note = "by blocks, without firing triggers; run by hand, do it in batches",
 	});
 	foreach(lc, old->indexes)
-		plan_index(plan, old, lfirst_oid(lc), new_column);
+		plan_index(plan, old, lfirst_oid(lc), new);
+	key_plan_migrate(plan, old, new);
 	foreach(lc, old->checks)
 		plan_check(plan, old, lfirst(lc), new_column);
 	if (old->not_null)
 		plan_not_null(plan, old, new_column);
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ANALYZE %s", analyze_target(old, new_column)),
-		.lock = ShareUpdateExclusiveLock, .work = "reads a sample",
-	});
+	foreign_key_plan_migrate(plan, old, new);
+	statistics_plan_migrate(plan, old, new);
+	plan_analyze(plan, old, new);
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_VERIFY,
 		.statement = psprintf("SELECT * FROM zdm.verify(" INT64_FORMAT ")", plan->migration),
@@ -341,40 +346,189 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const char *new_name
 	});
 }
 
-void
-column_plan_cutover(MigrationPlan *plan, const Column *old, const char *new_name)
+/* A volatile default is on one side only, or it would be computed twice a row. */
+static void
+append_default(StringInfo sql, const Column *old, const char *from, const char *to)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *new_column = quoted_template(new_name);
+
+	if (!old->default_volatile)
+		return;
+	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to,
+					old->default_text);
+	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, from);
+}
+
+static void
+append_rename(StringInfo sql, const Column *old, const char *from, const char *to)
+{
+	carry_statement(sql, "ALTER TABLE %s RENAME COLUMN %s TO %s",
+					names_template_relation(old->relid), from, to);
+}
+
+/*
+ * What is made again from its own text, in which the column has its old name:
+ * that name has to mean the column that the text is to be about.  In a rename
+ * it does so for this moment only.
+ */
+static void
+append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				  const NewColumn *new, bool forward)
+{
 	char	   *old_column = names_template_attribute(old->relid, old->attnum);
-	char	   *sql = psprintf("-- %s becomes the authoritative column", new_column);
-	char	   *undo = psprintf("-- %s becomes the authoritative column", old_column);
+	char	   *name = carry_quoted(old->name);
+	char	   *aside = carry_quoted(carry_own_name(plan, old->name));
+	bool		lend_name = forward && !carry_takes_name(new);
+
+	if (old->views == NIL && old->dependents == NIL)
+		return;
+	if (lend_name)
+	{
+		append_rename(sql, old, old_column, aside);
+		append_rename(sql, old, carry_quoted(new->name), name);
+	}
+	view_append_create(sql, old, new);
+	dependent_append_create(sql, old);
+	if (lend_name)
+	{
+		append_rename(sql, old, name, carry_quoted(new->name));
+		append_rename(sql, old, aside, name);
+	}
+}
+
+/*
+ * The exchange of the two columns, or back.  Constraints that hold on the one
+ * go before those of the other take their names; columns are renamed last, as
+ * the names in a script are those of its beginning.
+ */
+static char *
+exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *old_column = forward ? names_template_attribute(old->relid, old->attnum) :
+	carry_old_later(plan, old, new);
+	char	   *new_column = carry_quoted(forward ? new->name : new->final_name);
+	char	   *column = carry_quoted(old->name);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	view_append_drop(&sql, old, new);
+	dependent_append_drop(&sql, old);
+	foreign_key_append_drop(&sql, old);
+	key_append_drop(&sql, old);
+	sequence_append_exchange(&sql, plan, old, new, forward);
+	append_default(&sql, old, forward ? old_column : new_column,
+				   forward ? new_column : old_column);
+	key_append_attach(&sql, plan, old, forward);
+	key_append_marks(&sql, plan, old, forward);
+	if (forward && carry_takes_name(new) && old->not_null)
+		carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, old_column);
+	if (forward && carry_takes_name(new))
+	{
+		append_rename(&sql, old, old_column, carry_old_later(plan, old, new));
+		append_rename(&sql, old, new_column, column);
+	}
+	else if (carry_takes_name(new))
+	{
+		append_rename(&sql, old, new_column, carry_quoted(new->name));
+		append_rename(&sql, old, old_column, column);
+	}
+	foreign_key_append_attach(&sql, plan, old);
+	append_dependents(&sql, plan, old, new, forward);
+	return sql.data;
+}
+
+/* A step that does nothing until the way back. */
+static Step *
+back_step(const Column *old, char *undo, LOCKMODE lock, char *work)
+{
+	Step	   *step = palloc0(sizeof(Step));
+
+	*step = (Step) {
+		.phase = "cutover", .action = ACTION_SQL, .statement = "", .undo = undo,
+		.relations = list_make1_oid(old->relid), .undo_lock = lock, .work = work,
+		.note = "on the way back only",
+	};
+	return step;
+}
+
+/* NOT NULL of the old column, which the exchange took away. */
+static void
+back_not_null(List **steps, const MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *column = carry_old_later(plan, old, new);
+	char	   *name = carry_quoted(old->not_null_name != NULL ? old->not_null_name :
+									not_null_name(plan, old));
+
+	*steps = lappend(*steps, back_step(old, not_null_add(table, name, column),
+									   AccessExclusiveLock, CATALOG_ONLY));
+	*steps = lappend(*steps, back_step(old, validate(table, name), ShareUpdateExclusiveLock,
+									   "reads the table; writers go on"));
+	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
+		*steps = lappend(*steps, back_step(old, not_null_set(table, name, column),
+										   AccessExclusiveLock, CATALOG_ONLY));
+}
+
+/*
+ * What the old column lost at cutover is made again before the exchange back,
+ * in the manner of the migrate phase.  The steps are undone from the last to
+ * the first.
+ */
+static void
+plan_way_back(MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	List	   *steps = NIL;
+
+	if (carry_takes_name(new))
+	{
+		key_plan_way_back(&steps, plan, old, new);
+		if (old->not_null)
+			back_not_null(&steps, plan, old, new);
+	}
+	foreign_key_plan_way_back(&steps, plan, old, new);
+	for (int i = list_length(steps) - 1; i >= 0; i--)
+		plan_add(plan, list_nth(steps, i));
+}
+
+/* All that the exchange locks. */
+static List *
+exchange_relations(const Column *old)
+{
+	List	   *relations = foreign_key_relations(old, list_make1_oid(old->relid));
+	ListCell   *lc;
+
+	foreach(lc, old->sequences)
+		relations = list_append_unique_oid(relations, ((ColumnSequence *) lfirst(lc))->relid);
+	return relations;
+}
+
+void
+column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	char	   *old_column = names_template_attribute(old->relid, old->attnum);
+	char	   *sql = exchange(plan, old, new, true);
+	char	   *undo = exchange(plan, old, new, false);
+	bool		nothing = sql[0] == '\0';
 
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_BACKFILL,
-		.statement = psprintf("UPDATE %s SET %s = %s", table, new_column, old_column),
+		.statement = psprintf("UPDATE %s SET %s = %s", names_template_relation(old->relid),
+							  carry_quoted(new->name), old_column),
 		.relations = list_make1_oid(old->relid), .lock = RowExclusiveLock,
 		.work = "partitions attached since the backfill only",
 	});
-
-	/* a volatile default is on one side only, or it would be computed twice a row */
-	if (old->default_volatile)
-	{
-		sql = psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s;\n"
-					   "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT",
-					   table, new_column, old->default_text, table, old_column);
-		undo = psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s;\n"
-						"ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT",
-						table, old_column, old->default_text, table, new_column);
-	}
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
-		.statement = sql, .undo = undo,
-		.lock = old->default_volatile ? AccessExclusiveLock : ShareRowExclusiveLock,
+		.statement = nothing ? psprintf("-- %s becomes the authoritative column",
+										carry_quoted(new->name)) : sql,
+		.undo = nothing ? psprintf("-- %s becomes the authoritative column", old_column) : undo,
+		.relations = exchange_relations(old),
+		.lock = nothing ? ShareRowExclusiveLock : AccessExclusiveLock,
 		.work = CATALOG_ONLY,
-		.note = psprintf("column %s becomes the authoritative one; the other is kept in step",
-						 quote_identifier(new_name)),
+		.note = "the new column becomes the authoritative one; the other is kept in step",
 	});
+	plan_way_back(plan, old, new);
 }
 
 /* Give the new index, and its partitions' ones, the names of the old. */
@@ -387,7 +541,7 @@ append_index_renames(StringInfo sql, const MigrationPlan *plan, Oid indexid)
 
 	appendStringInfo(sql, ";\nALTER INDEX %s RENAME TO %s",
 					 names_template_index(index.relid, index.new_name),
-					 quoted_template(index.old_name));
+					 carry_quoted(index.old_name));
 	query_begin(&session);
 	QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
 	if (!query_null(0, 1))
@@ -404,23 +558,24 @@ append_constraint_rename(StringInfo sql, const char *table, const char *from, co
 						 const char *comment)
 {
 	appendStringInfo(sql, ";\nALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-					 quoted_template(from), quoted_template(to));
+					 carry_quoted(from), carry_quoted(to));
 	if (comment != NULL)
-		appendStringInfo(sql, ";\nCOMMENT ON CONSTRAINT %s ON %s IS %s", quoted_template(to),
+		appendStringInfo(sql, ";\nCOMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(to),
 						 table, names_escape(quote_literal_cstr(comment)));
 }
 
 void
-column_plan_contract(MigrationPlan *plan, const Column *old, const char *new_name)
+column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
+	char	   *old_column = carry_old_later(plan, old, new);
 	StringInfoData sql;
 	ListCell   *lc;
 
 	plan_add(plan, &(Step) {
 		.phase = "contract", .action = ACTION_BACKFILL,
-		.statement = psprintf("UPDATE %s SET %s = %s", table, quoted_template(new_name),
-							  names_template_attribute(old->relid, old->attnum)),
+		.statement = psprintf("UPDATE %s SET %s = %s", table, carry_quoted(new->final_name),
+							  old_column),
 		.relations = list_make1_oid(old->relid), .lock = RowExclusiveLock,
 		.work = "partitions attached since the backfill only",
 	});
@@ -433,16 +588,17 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const char *new_nam
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "ALTER TABLE %s DROP COLUMN %s", table,
-					 names_template_attribute(old->relid, old->attnum));
+					 old_column);
 	foreach(lc, old->indexes)
 		append_index_renames(&sql, plan, lfirst_oid(lc));
 	foreach(lc, old->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
 
-		append_constraint_rename(&sql, table, own_name(plan, check->name), check->name,
+		append_constraint_rename(&sql, table, carry_own_name(plan, check->name), check->name,
 								 check->comment);
 	}
+	statistics_append_rename(&sql, plan, old);
 	if (old->not_null_name != NULL)
 		append_constraint_rename(&sql, table, not_null_name(plan, old), old->not_null_name, NULL);
 	plan_add(plan, &(Step) {

@@ -211,7 +211,8 @@ check_foreign_key(Oid relid, const Constraint *con, Oid referenced)
 }
 
 static void
-foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, char *text, bool validated)
+foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, char *text,
+				 bool validated, LOCKMODE lock)
 {
 	char	   *table = names_template_relation(relid);
 
@@ -221,7 +222,7 @@ foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, cha
 							  validated ? "" : " NOT VALID"),
 		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
 		.relations = list_make2_oid(relid, referenced),
-		.lock = ShareRowExclusiveLock, .work = CATALOG_ONLY,
+		.lock = lock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
 
@@ -242,7 +243,7 @@ plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid re
 
 		if (get_rel_relkind(leaf) != RELKIND_RELATION)
 			continue;
-		foreign_key_step(plan, leaf, referenced, leaf_name, text, false);
+		foreign_key_step(plan, leaf, referenced, leaf_name, text, false, ShareRowExclusiveLock);
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
 			.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
@@ -251,7 +252,9 @@ plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid re
 			.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
 		});
 	}
-	foreign_key_step(plan, plan->relid, referenced, leaf_name, text, true);
+
+	/* with a leaf's constraint attached, triggers of the referenced table are dropped */
+	foreign_key_step(plan, plan->relid, referenced, leaf_name, text, true, AccessExclusiveLock);
 }
 
 static void
@@ -274,7 +277,8 @@ plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 	}
 	if (!zdm_statement_enforced(con))
 		text = psprintf("%s NOT ENFORCED", text);
-	foreign_key_step(plan, plan->relid, referenced, ddl_quoted(name), text, !zdm_statement_enforced(con));
+	foreign_key_step(plan, plan->relid, referenced, ddl_quoted(name), text,
+					 !zdm_statement_enforced(con), ShareRowExclusiveLock);
 	if (!con->skip_validation && zdm_statement_enforced(con))
 		add_validation(plan, names_template_relation(plan->relid), ddl_quoted(name));
 }

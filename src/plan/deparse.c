@@ -200,34 +200,57 @@ append_options(StringInfo buf, const char *prefix, Datum options)
 		appendStringInfoChar(buf, ')');
 }
 
+/* What the operators and the collation of a key were chosen for. */
+typedef struct KeyType
+{
+	Oid			type;
+	Oid			collation;
+} KeyType;
+
 /* One key or included column, without its ordering. */
-static void
+static KeyType
 append_index_column(StringInfo buf, Oid relid, AttrNumber attnum, ListCell **expression,
 					List *expressions, const IndexTemplate *options)
 {
-	if (attnum == options->from)
-		appendStringInfoString(buf, options->to);
-	else if (attnum != 0)
-		appendStringInfoString(buf, names_template_attribute(relid, attnum));
-	else
+	KeyType		key;
+	int32		typmod;
+
+	if (attnum == 0)
 	{
-		appendStringInfo(buf, "(%s)",
-						 deparse_expression_template(lfirst(*expression), relid,
-													 options->from, options->to));
+		Node	   *expr = lfirst(*expression);
+
+		appendStringInfo(buf, "(%s)", deparse_expression_template(expr, relid, options->from,
+																  options->to));
 		*expression = lnext(expressions, *expression);
+		key.type = exprType(expr);
+		key.collation = exprCollation(expr);
+		return key;
 	}
+	get_atttypetypmodcoll(relid, attnum, &key.type, &typmod, &key.collation);
+	appendStringInfoString(buf, attnum == options->from ? options->to :
+						   names_template_attribute(relid, attnum));
+	return key;
 }
 
+/*
+ * With another type, what was the default for the old one is left to be the
+ * default for the new one.
+ */
 static void
-append_key_properties(StringInfo buf, Relation index, int key, oidvector *opclasses)
+append_key_properties(StringInfo buf, Relation index, int key, oidvector *opclasses,
+					  KeyType type, const IndexTemplate *options)
 {
 	Oid			collation = index->rd_indcollation[key];
+	Oid			opclass = opclasses->values[key];
+	Datum		opclass_options = get_attoptions(RelationGetRelid(index), key + 1);
 	int16		order = index->rd_indoption[key];
 
-	if (OidIsValid(collation))
+	if (OidIsValid(collation) && !(options->retyped && collation == type.collation))
 		appendStringInfo(buf, " COLLATE %s", names_escape(deparse_collation(collation)));
-	appendStringInfo(buf, " %s", names_escape(deparse_opclass(opclasses->values[key])));
-	append_options(buf, " (", get_attoptions(RelationGetRelid(index), key + 1));
+	if (!options->retyped || opclass_options != (Datum) 0 ||
+		opclass != GetDefaultOpClass(type.type, index->rd_rel->relam))
+		appendStringInfo(buf, " %s", names_escape(deparse_opclass(opclass)));
+	append_options(buf, " (", opclass_options);
 	if (index->rd_indam->amcanorder)
 	{
 		appendStringInfoString(buf, (order & INDOPTION_DESC) ? " DESC" : " ASC");
@@ -249,12 +272,14 @@ append_index_columns(StringInfo buf, Relation index, HeapTuple tuple,
 
 	for (int i = 0; i < form->indnatts; i++)
 	{
+		KeyType		type;
+
 		appendStringInfoString(buf, i == 0 ? " (" :
 							   i == form->indnkeyatts ? ") INCLUDE (" : ", ");
-		append_index_column(buf, form->indrelid, form->indkey.values[i], &expression,
-							expressions, options);
+		type = append_index_column(buf, form->indrelid, form->indkey.values[i], &expression,
+								   expressions, options);
 		if (i < form->indnkeyatts)
-			append_key_properties(buf, index, i, opclasses);
+			append_key_properties(buf, index, i, opclasses, type, options);
 	}
 	appendStringInfoChar(buf, ')');
 }

@@ -29,6 +29,7 @@ typedef struct IndexTemplate
 	const char *to;				/* template of the column that replaces "from" */
 	AttrNumber	from;
 	bool		concurrently;
+	bool		retyped;		/* "to" may be of another type: it has that type's operators */
 	bool		only;			/* ON ONLY: of a partitioned table, without its leaves */
 } IndexTemplate;
 

@@ -79,16 +79,18 @@ plan_drop_not_null(MigrationPlan *plan, char *column)
 
 	plan_add(plan, &(Step) {
 		.phase = "expand", .action = ACTION_SQL,
-		.statement = psprintf("-- nothing; to revert: SET NOT NULL on %s, which is proved by then", column),
+		.statement = "",
 		.undo = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
 						 "ALTER TABLE %s DROP CONSTRAINT %s", table, column, table, proof),
-		.lock = ShareRowExclusiveLock, .work = "none",
+		.relations = list_make1_oid(plan->relid), .undo_lock = AccessExclusiveLock,
+		.work = CATALOG_ONLY, .note = "on the way back only: SET NOT NULL, which is proved by then",
 	});
 	plan_add(plan, &(Step) {
 		.phase = "expand", .action = ACTION_SQL,
-		.statement = psprintf("-- nothing; to revert: VALIDATE CONSTRAINT %s", proof),
+		.statement = "",
 		.undo = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, proof),
-		.lock = ShareUpdateExclusiveLock, .work = "none",
+		.relations = list_make1_oid(plan->relid), .undo_lock = ShareUpdateExclusiveLock,
+		.work = READS_TABLE, .note = "on the way back only: VALIDATE what proves NOT NULL",
 	});
 	plain_catalog_step(plan, "expand",
 					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, column),

@@ -243,7 +243,8 @@ plan_tree(MigrationPlan *plan, const Change *change, Oid relid, const char *name
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = index_text(stmt, change->ddl, relid, name, true),
 		.undo = psprintf("DROP INDEX IF EXISTS %s", ddl_qualified(namespace, name)),
-		.relations = list_make1_oid(relid), .lock = ShareLock, .work = CATALOG_ONLY,
+		.relations = list_make1_oid(relid), .lock = ShareLock,
+		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "of the partitioned table itself, which has no rows",
 	});
 	if (!stmt->relation->inh)
@@ -391,7 +392,7 @@ make_drop_index(MigrationPlan *plan, const Change *change)
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_TOPLEVEL,
 			.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
-			.relations = list_make1_oid(indexid),
+			.relations = list_make2_oid(indexid, IndexGetRelation(indexid, false)),
 			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 			.note = "waits for transactions that use the table; blocks nobody",
 		});

@@ -25,6 +25,7 @@ static const PlanKind *const kinds[] = {
 	&plan_drop_index,
 	&plan_plain,
 	&plan_reindex,
+	&plan_change_column_type,
 	&plan_rename_column,
 	&plan_set_not_null,
 };
@@ -52,6 +53,8 @@ plan_add(MigrationPlan *plan, const Step *step)
 	copy->number = list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
+	if (copy->undo != NULL && copy->undo_lock == NoLock)
+		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);
 }
 

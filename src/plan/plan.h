@@ -56,7 +56,8 @@ extern const PlanKind *plan_kind(const char *name);
 
 /*
  * Append a step; its migration and number are filled in, and its relations
- * with the plan's own if it has a lock and names none.
+ * with the plan's own if it has a lock and names none; undo takes the same
+ * lock unless it names another.
  */
 extern void plan_add(MigrationPlan *plan, const Step *step);
 
@@ -72,6 +73,9 @@ extern void plan_store(const MigrationPlan *plan);
  * certainly fail is an error.
  */
 extern void preflight(MigrationPlan *plan, const Change *change);
+
+/* in change_column_type.c */
+extern const PlanKind plan_change_column_type;
 
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;

@@ -14,30 +14,43 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "plan/column.h"
+#include "plan/carry.h"
 #include "utils/guc.h"
 
 static List *
 claims(const Change *change)
 {
-	return list_make2(change->column, change->new_name);
+	return list_concat(list_make2(change->column, change->new_name),
+					   column_claims(change->relid, change->column));
 }
 
 static void
 check(const Change *change)
 {
+	Column	   *column;
+
 	if (strcmp(change->column, change->new_name) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_COLUMN),
 				 errmsg("the new name of column \"%s\" is the old one", change->column)));
-	(void) column_load(change->relid, change->column);
+	column = column_load(change->relid, change->column);
+	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);
+	dependent_refuse_triggers(column);
 }
 
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
+	NewColumn	new = {
+		.name = change->new_name,
+		.final_name = change->new_name,
+		.type = column->type,
+		.collation = column->collation,
+		.storage = column->storage,
+		.compression = column->compression,
+	};
 	Pair		pair = {
 		.migration = plan->migration,
 		.relid = change->relid,
@@ -47,10 +60,10 @@ make(MigrationPlan *plan, const Change *change)
 		.reversible = guc_reversible,
 	};
 
-	column_plan_expand(plan, column, change->new_name, &pair);
-	column_plan_migrate(plan, column, change->new_name);
-	column_plan_cutover(plan, column, change->new_name);
-	column_plan_contract(plan, column, change->new_name);
+	column_plan_expand(plan, column, &new, &pair);
+	column_plan_migrate(plan, column, &new);
+	column_plan_cutover(plan, column, &new);
+	column_plan_contract(plan, column, &new);
 }
 
 static char *

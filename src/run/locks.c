@@ -56,6 +56,23 @@ locks_expand(List *relids)
 	return all;
 }
 
+List *
+locks_with_views(List *relids)
+{
+	QuerySession session;
+	List	   *views;
+
+	query_begin(&session);
+	QUERY("WITH RECURSIVE v(oid) AS (SELECT unnest($1) "
+		  "UNION SELECT r.ev_class FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid "
+		  "JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN') "
+		  "SELECT coalesce(array_agg(c.oid), '{}') FROM v JOIN pg_class c USING (oid) WHERE c.relkind = 'v'",
+		  arg_oids(relids));
+	views = query_oids(0, 1);
+	query_end(&session);
+	return list_concat_unique_oid(list_copy(relids), views);
+}
+
 /*
  * The modes that conflict with "mode", as pg_locks names them.
  */

@@ -27,6 +27,12 @@ typedef struct LockPatience
 extern List *locks_expand(List *relids);
 
 /*
+ * "relids" with all views over them, which a step drops and makes again: who
+ * reads through a view locks it first, and then what is below it.
+ */
+extern List *locks_with_views(List *relids);
+
+/*
  * Try for "mode" on every relation of the set, in Oid order, all or nothing.
  * On false the caller must end its transaction at once, which gives up what
  * was had, and come again after locks_pause() milliseconds.  On true the locks

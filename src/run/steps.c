@@ -83,6 +83,8 @@ describe_wait(const Step *step, StepRun *run)
 static StepOutcome
 begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
+	List	   *relations = step->relations;
+
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!still_in_state(migration, step))
@@ -91,7 +93,9 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		CommitTransactionCommand();
 		return OUTCOME_STALE;
 	}
-	if (locks_try(step->relations, step->lock, &run->patience))
+	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
+		relations = locks_with_views(relations);
+	if (locks_try(relations, step->lock, &run->patience))
 	{
 		/* the locks may have been waited for: look at the tables as they are now */
 		PopActiveSnapshot();
@@ -299,22 +303,27 @@ build_index(Oid relid, const char *drop, const char *build)
 	claim_release(CLAIM_INDEX_BUILD, relid);
 }
 
+/* Done with "sql", or, if that is NULL, undone. */
 static void
 mark_done(const Step *step, const char *sql)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_done(step, sql);
+	if (sql != NULL)
+		step_mark_done(step, sql);
+	else
+		step_mark_undone(step);
 	end_transaction();
 }
 
 /*
- * Run a step that commits in its middle.  Its mark cannot be in the same
+ * Run a statement that commits in its middle.  Its mark cannot be in the same
  * transaction, so the index itself, under a name that only this migration uses,
  * tells whether an earlier try came to its end.
  */
 static StepOutcome
-do_toplevel(const Migration *migration, const Step *step, StepRun *run)
+run_toplevel(const Migration *migration, const Step *step, const char *template,
+			 bool undo, StepRun *run)
 {
 	char	   *sql;
 	char	   *drop = NULL;
@@ -329,14 +338,14 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
-	if (is_gone(step))
+	if (!undo && is_gone(step))
 	{
 		step_mark_done(step, names_render(step->statement, true));
 		end_transaction();
 		return OUTCOME_DONE;
 	}
 	leftover = look_for_index(step);
-	sql = MemoryContextStrdup(caller, names_render(step->statement, false));
+	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
 		drop = MemoryContextStrdup(caller,
 								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
@@ -355,7 +364,7 @@ do_toplevel(const Migration *migration, const Step *step, StepRun *run)
 		build_index(migration->relid, drop, sql);
 	}
 	ZDM_DEBUG_POINT("toplevel-before-mark");
-	mark_done(step, sql);
+	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
 }
 
@@ -380,15 +389,34 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
+/* A step of which only the undo does something: it is there for the way back. */
+static StepOutcome
+do_nothing(const Migration *migration, const Step *step)
+{
+	StepOutcome outcome = OUTCOME_STALE;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (still_in_state(migration, step))
+	{
+		step_mark_done(step, "");
+		outcome = OUTCOME_DONE;
+	}
+	end_transaction();
+	return outcome;
+}
+
 StepOutcome
 steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
+	if (step->statement[0] == '\0')
+		return do_nothing(migration, step);
 	switch (step->action)
 	{
 		case ACTION_SQL:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
-			return do_toplevel(migration, step, run);
+			return run_toplevel(migration, step, step->statement, false, run);
 		case ACTION_BACKFILL:
 		case ACTION_VERIFY:
 			return do_batch(migration, step, run);
@@ -396,7 +424,10 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_STALE;
 }
 
-/* Undo by a statement that refuses a transaction; it does nothing the second time. */
+/*
+ * Drop what a top-level step has built, or begun to; the statement does nothing
+ * the second time.
+ */
 static StepOutcome
 undo_toplevel(const Migration *migration, const Step *step)
 {
@@ -424,7 +455,7 @@ StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome;
-	Step		undo;
+	Step		undo = *step;
 
 	/* nothing to undo, or nothing left to undo it on */
 	StartTransactionCommand();
@@ -438,12 +469,11 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	end_transaction();
 
 	if (step->action == ACTION_TOPLEVEL)
-		return undo_toplevel(migration, step);
+		return step->statement[0] == '\0' ?
+			run_toplevel(migration, step, step->undo, true, run) :
+			undo_toplevel(migration, step);
 
-	/* what adds under a weaker lock is dropped under the strongest */
-	undo = *step;
-	if (undo.lock >= ShareRowExclusiveLock)
-		undo.lock = AccessExclusiveLock;
+	undo.lock = step->undo_lock;
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;

@@ -543,6 +543,19 @@ pair_agrees(SyncPair *pair, TupleTableSlot *slot)
 }
 
 bool
+pair_given_up(SyncPair *pair, TupleTableSlot *slot)
+{
+	bool		old_null;
+	bool		computed_null;
+	Datum		computed;
+	ErrorData  *error = NULL;
+
+	(void) slot_getattr(slot, pair->old_side.attnum, &old_null);
+	return old_null && (pair->new_decides || !pair->reversible) &&
+		!pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error);
+}
+
+bool
 pair_same_image(const PairSide *side, Datum a, Datum b)
 {
 	struct varlena *p = (struct varlena *) DatumGetPointer(a);

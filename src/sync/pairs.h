@@ -125,6 +125,12 @@ extern bool pair_agrees(SyncPair *pair, TupleTableSlot *slot);
 extern bool pair_same_image(const PairSide *side, Datum a, Datum b);
 
 /*
+ * Is the row one whose old side was given up, since `down` fails for it and the
+ * new side is what counts?  Such a row closed the way back; it is not wrong.
+ */
+extern bool pair_given_up(SyncPair *pair, TupleTableSlot *slot);
+
+/*
  * The same bytes, without detoasting where the pointers tell?  NULL equals
  * NULL.  Pure.
  */

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * change_column_type.c
+ *		The plan of change_column_type: a second column of the new type.
+ *
+ * Applications know one name throughout, so the second column has a temporary
+ * one until cutover, when the two exchange their names.  A change that
+ * PostgreSQL makes in the catalog alone needs none of this and is one plain
+ * ALTER TABLE.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/names.h"
+#include "plan/carry.h"
+#include "plan/retype.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+static char *
+type_name(const Change *change)
+{
+	return format_type_extended(change->type, change->typmod,
+								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+static List *
+claims(const Change *change)
+{
+	return lcons(change->column, column_claims(change->relid, change->column));
+}
+
+static void
+check(const Change *change)
+{
+	Column	   *column = column_load(change->relid, change->column);
+
+	column_check_new_type(column, change->type);
+	view_check_recreation(column);
+}
+
+/* The type as ALTER TABLE has it: with the collation that the column has. */
+static char *
+type_clause(const Column *column, const Change *change)
+{
+	if (column->collation == NULL || !OidIsValid(get_typcollation(change->type)))
+		return type_name(change);
+	return psprintf("%s COLLATE %s", type_name(change), column->collation);
+}
+
+/*
+ * Constraints are checked anew by ALTER TABLE even where nothing is rewritten,
+ * under its lock.
+ */
+static bool
+is_catalog_only(const Column *column, const Change *change)
+{
+	RetypeWork	work = retype_ask(change->relid, column->name, type_clause(column, change),
+								  change->up_source);
+
+	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
+		column->checks == NIL && column->foreign_keys == NIL &&
+		column->views == NIL && column->dependents == NIL;
+}
+
+static void
+plan_plain_alter(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	/* whether it needs a rewrite may depend on it */
+	if (change->type == TIMESTAMPOID || change->type == TIMESTAMPTZOID)
+		carry_statement(&sql, "SET LOCAL TimeZone = %s",
+						carry_literal(GetConfigOption("TimeZone", false, false)));
+	carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE %s",
+					names_template_relation(column->relid),
+					names_template_attribute(column->relid, column->attnum),
+					names_escape(type_clause(column, change)));
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+		.lock = AccessExclusiveLock, .work = "changes the catalog only",
+		.note = "this server makes the change without a rewrite: done at once, without a cutover",
+	});
+	plan_note(plan, "PostgreSQL makes this change without rewriting the table or an index");
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static void
+plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	bool		toastable = get_typstorage(change->type) != TYPSTORAGE_PLAIN;
+	NewColumn	new = {
+		.name = carry_own_name(plan, column->name),
+		.final_name = column->name,
+		.type = type_name(change),
+		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
+		.storage = toastable ? column->storage : NULL,
+		.compression = toastable ? column->compression : NULL,
+		.sequence_type = is_integer(change->type) ? type_name(change) : NULL,
+		.old_sequence_type = column->type,
+		.retyped = true,
+	};
+	Pair		pair = {
+		.migration = plan->migration,
+		.relid = change->relid,
+		.old_attnum = column->attnum,
+		.new_name = unconstify(char *, new.name),
+		.up = change->up,
+		.down = change->down,
+		.on_conflict = unconstify(char *, GetConfigOption("zdm.on_conflict", false, false)),
+		.reversible = guc_reversible,
+	};
+
+	column_check_new_name(change->relid, new.name);
+	column_plan_expand(plan, column, &new, &pair);
+	column_plan_migrate(plan, column, &new);
+	column_plan_cutover(plan, column, &new);
+	column_plan_contract(plan, column, &new);
+	plan_note(plan, "at cutover a prepared statement that returns the column fails once (0A000), as its type changes; one that only compares with it goes on");
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	Column	   *column = column_load(change->relid, change->column);
+
+	if (is_catalog_only(column, change))
+		plan_plain_alter(plan, column, change);
+	else
+		plan_pair(plan, column, change);
+}
+
+static char *
+definition(const Change *change)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	QUERY("SELECT jsonb_build_object('kind', 'change_column_type', 'relation', $1, 'column', $2, "
+		  "'type', $3, 'up', $4, 'down', $5)",
+		  arg_oid(change->relid), arg_text(change->column), arg_text(type_name(change)),
+		  arg_text(change->up_source), arg_text(change->down_source));
+	result = query_text(0, 1);
+	query_end(&session);
+	return result;
+}
+
+const PlanKind plan_change_column_type = {
+	.name = "change_column_type",
+	.claims = claims,
+	.check = check,
+	.make = make,
+	.definition = definition,
+};

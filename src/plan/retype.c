@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * retype.c
+ *		What ALTER COLUMN TYPE would do, asked of the server itself.
+ *
+ * Which changes of type need a rewrite differs between versions, types,
+ * operator classes and even time zones.  So the change is made to an empty,
+ * temporary table of the same structure, in a subtransaction that is always
+ * rolled back: files that are the same before and after were not rewritten.
+ * The user's table is only locked as by a reader.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "plan/retype.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/resowner.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+#define PROBE "pg_temp.zdm_probe"
+
+static void
+run(const char *sql)
+{
+	int			rc = SPI_execute(sql, false, 0);
+
+	if (rc < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("statement failed: %s", SPI_result_code_string(rc))));
+}
+
+/* The files of the table and its indexes, as one string. */
+static char *
+files(MemoryContext context)
+{
+	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
+		"(SELECT pg_catalog.pg_relation_filenode('" PROBE "'::pg_catalog.regclass) "
+		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
+		" WHERE indrelid = '" PROBE "'::pg_catalog.regclass) x(f)");
+	return MemoryContextStrdup(context,
+							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+}
+
+static bool
+probe(Oid relid, const char *column, const char *type, const char *using, MemoryContext context)
+{
+	char	   *before;
+	char	   *after;
+
+	SPI_connect();
+	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL)", names_relation(relid)));
+	before = files(context);
+	run(psprintf("ALTER TABLE " PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
+				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
+	after = files(context);
+	SPI_finish();
+	return strcmp(before, after) != 0;
+}
+
+static Oid
+owner_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+RetypeWork
+retype_ask(Oid relid, const char *column, const char *type, const char *using)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner resources = CurrentResourceOwner;
+	Oid			owner = owner_of(relid);
+	Oid			user;
+	int			context;
+	ErrorData  *error = NULL;
+	volatile bool rewrites = true;
+
+	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+		return RETYPE_UNKNOWN;
+
+	/*
+	 * As the owner: functions in defaults and index expressions are the owner's
+	 * and run with nobody else's rights.
+	 */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		rewrites = probe(relid, column, type, using, caller);
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		/* a subtransaction is ours to end before the error goes on */
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = resources;
+	SetUserIdAndSecContext(user, context);
+	if (error != NULL)
+	{
+		/* what was run, on a table of ours, says nothing to the caller */
+		error->context = NULL;
+		ReThrowError(error);
+	}
+	return rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
+}

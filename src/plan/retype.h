@@ -1,0 +1,29 @@
+/*-------------------------------------------------------------------------
+ *
+ * retype.h
+ *		What ALTER COLUMN TYPE would do, asked of the server itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_RETYPE_H
+#define ZDM_RETYPE_H
+
+#include "postgres_ext.h"
+
+typedef enum RetypeWork
+{
+	RETYPE_UNKNOWN,				/* could not be asked */
+	RETYPE_CATALOG_ONLY,		/* neither table nor index is written */
+	RETYPE_REWRITE				/* the table or an index is */
+} RetypeWork;
+
+/*
+ * Give the column of an empty table like relid the type (SQL, with COLLATE if
+ * need be), and look what was rewritten.  "using" is an expression as the
+ * caller wrote it, or NULL.  Leaves nothing behind.  Errors are PostgreSQL's
+ * own for what it refuses: a default, an index or a CHECK that the type does
+ * not go with.  RETYPE_UNKNOWN if the owner may not make temporary tables.
+ */
+extern RetypeWork retype_ask(Oid relid, const char *column, const char *type, const char *using);
+
+#endif							/* ZDM_RETYPE_H */
