@@ -59,6 +59,8 @@ SELECT * FROM zdm.plan('ALTER TABLE t ADD COLUMN c int REFERENCES r UNIQUE CHECK
 SELECT * FROM zdm.plan('ALTER TABLE t DROP COLUMN phone');
 SELECT * FROM zdm.plan('ALTER TABLE t RENAME phone TO tel') WHERE step = 2;
 
+SELECT step, phase, statement FROM zdm.plan('ALTER TABLE nokey ALTER a TYPE bigint USING a + 1', down => 'a - 1') WHERE step IN (2, 3);
+
 -- drops
 SELECT * FROM zdm.plan('DROP VIEW v');
 SELECT * FROM zdm.plan('DROP TABLE r');
@@ -107,6 +109,9 @@ SELECT zdm.plan('');
 SELECT zdm.plan('SELECT 1; SELECT 2');
 SELECT zdm.plan(NULL);
 SELECT zdm.plan('CREATE TABLE new (a int)', up => '1');
+SELECT zdm.plan('ALTER TABLE nokey ALTER a TYPE bigint USING a + 1', up => 'a + 2', down => 'a - 1');
+SELECT zdm.plan('ALTER TABLE t ALTER phone TYPE nosuch');
+SELECT zdm.plan('ALTER TABLE t ALTER phone TYPE int USING nosuch');
 SELECT zdm.plan('ALTER TABLE t ALTER phone SET NOT NULL', up => 'nosuch || 1');
 SELECT zdm.plan('ALTER TABLE t ALTER phone SET NOT NULL', up => 'sum(n)');
 
@@ -127,6 +132,10 @@ SELECT zdm.plan('ALTER TABLE t DROP COLUMN phone CASCADE');
 SELECT zdm.plan('DROP TABLE t CASCADE');
 SELECT zdm.plan('ALTER TABLE p1 ADD CHECK (k > 0)');
 SELECT zdm.plan('REINDEX SCHEMA app');
+CREATE TABLE p3 (id int, k int NOT NULL);
+INSERT INTO p3 VALUES (21, 1);
+SELECT zdm.plan('ALTER TABLE p ATTACH PARTITION p3 FOR VALUES FROM (20) TO (30)');
+SELECT zdm.plan('ALTER TABLE t SET SCHEMA public');
 SELECT zdm.plan('ALTER VIEW v RENAME TO w');
 
 -- not the owner

@@ -80,6 +80,20 @@ plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd
 					   NULL);
 }
 
+/* Work on a table that is too small for the guard to mind is refused too. */
+static void
+refuse_work(const Judgement *judgement)
+{
+	RuleWork   *work = judgement->works ? linitial(judgement->works) : NULL;
+
+	if (work != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() knows no safe way for this statement"),
+				 errdetail("Under its lock comes a %s.", work->what),
+				 work->hint ? errhint("%s", work->hint) : 0));
+}
+
 static void
 plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
 {
@@ -119,6 +133,8 @@ plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, c
 		default:
 			if (ddl_objection(judgement) != NULL)
 				ddl_refuse(ddl_objection(judgement));
+			if (list_length(((AlterTableStmt *) change->stmt)->cmds) == 1)
+				refuse_work(judgement);
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("zdm.migrate() cannot take this ALTER TABLE apart"),
