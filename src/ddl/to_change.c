@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "core/errors.h"
 #include "ddl/to_change.h"
 #include "nodes/parsenodes.h"
@@ -67,6 +68,8 @@ static const struct
 	"pg_repack moves a table to another tablespace online."},
 	{T_TruncateStmt, "TRUNCATE", "It removes data, not a shape, and cannot be reverted.",
 	"Run it yourself, with SET lock_timeout = '2s'."},
+	{T_RefreshMatViewStmt, "REFRESH MATERIALIZED VIEW", "It is no change of a schema; without CONCURRENTLY, it keeps readers out while its query runs.",
+	"Run REFRESH MATERIALIZED VIEW CONCURRENTLY as it is, for which the view needs a unique index."},
 	{T_DropOwnedStmt, "DROP OWNED", "What it drops is known only when it runs.",
 	"Drop the objects by name, one by one."},
 	{T_CreatedbStmt, "CREATE DATABASE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
@@ -194,10 +197,29 @@ read_rename(Change *change, RenameStmt *stmt)
 	change->new_name = stmt->newname;
 }
 
+/* A temporary relation would be the worker's own, and go with it. */
+static void
+refuse_temporary(Node *stmt)
+{
+	RangeVar   *rel = NULL;
+
+	if (IsA(stmt, CreateStmt))
+		rel = ((CreateStmt *) stmt)->relation;
+	else if (IsA(stmt, CreateTableAsStmt))
+		rel = ((CreateTableAsStmt *) stmt)->into->rel;
+	else if (IsA(stmt, ViewStmt))
+		rel = ((ViewStmt *) stmt)->view;
+	else if (IsA(stmt, CreateSeqStmt))
+		rel = ((CreateSeqStmt *) stmt)->sequence;
+	if (rel != NULL && rel->relpersistence == RELPERSISTENCE_TEMP)
+		refuse("temporary relations", "A temporary relation is its session's own.", RUN_IT_YOURSELF);
+}
+
 static void
 read_statement(Change *change, Node *stmt)
 {
 	refuse_by_tag(stmt);
+	refuse_temporary(stmt);
 	switch (nodeTag(stmt))
 	{
 		case T_AlterTableStmt:

@@ -102,11 +102,11 @@ find_locks(const Change *change, const Judgement *judgement, List **relations)
 	return strongest;
 }
 
-/* Does it run a query of its own, or start anything that may take long? */
+/* Does it run a query of its own, which may take long? */
 static bool
 runs_long(const Change *change)
 {
-	return IsA(change->stmt, CreateTableAsStmt) || IsA(change->stmt, RefreshMatViewStmt);
+	return IsA(change->stmt, CreateTableAsStmt);
 }
 
 static void

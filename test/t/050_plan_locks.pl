@@ -182,12 +182,12 @@ $node->safe_psql('postgres', <<'EOS');
 CREATE TABLE r (id int PRIMARY KEY, n int);
 INSERT INTO r SELECT i, i FROM generate_series(1, 100) i;
 CREATE TABLE t (id int PRIMARY KEY, n int, phone text, rid int);
-INSERT INTO t SELECT i, i, CASE WHEN i % 7 > 0 THEN 'p' || i END, i % 100 + 1 FROM generate_series(1, 2000) i;
+INSERT INTO t SELECT i, i, CASE WHEN i % 7 > 0 THEN 'p' || i END, i % 100 + 1 FROM generate_series(1, 300) i;
 CREATE INDEX t_phone ON t (phone);
 CREATE TABLE p (id int, n int, rid int) PARTITION BY RANGE (id);
-CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (1000);
-CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (1000) TO (3000);
-INSERT INTO p SELECT i, i, i % 100 + 1 FROM generate_series(1, 1999) i;
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (150);
+CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (150) TO (300);
+INSERT INTO p SELECT i, i, i % 100 + 1 FROM generate_series(1, 299) i;
 VACUUM ANALYZE;
 EOS
 
