@@ -23,7 +23,7 @@ INSERT INTO p SELECT i, i FROM generate_series(1, 19) i;
 
 -- as it stands
 SELECT * FROM zdm.plan('CREATE TABLE new (a int, b text)');
-SELECT * FROM zdm.plan('  COMMENT ON COLUMN t.n IS ''100 %'' ; ');
+SELECT * FROM zdm.plan('  COMMENT ON COLUMN t.n IS ''per %'' ; ');
 SELECT * FROM zdm.plan('GRANT SELECT ON t TO PUBLIC');
 SELECT * FROM zdm.plan('CREATE TYPE mood AS ENUM (''glad'')');
 SELECT * FROM zdm.plan('CREATE STATISTICS s ON n, rid FROM t');
@@ -59,7 +59,7 @@ SELECT * FROM zdm.plan('ALTER TABLE t ADD COLUMN c int REFERENCES r UNIQUE CHECK
 SELECT * FROM zdm.plan('ALTER TABLE t DROP COLUMN phone');
 SELECT * FROM zdm.plan('ALTER TABLE t RENAME phone TO tel') WHERE step = 2;
 
-SELECT step, phase, statement FROM zdm.plan('ALTER TABLE nokey ALTER a TYPE bigint USING a + 1', down => 'a - 1') WHERE step IN (2, 3);
+SELECT phase, statement FROM zdm.plan('ALTER TABLE nokey ALTER a TYPE bigint USING a + 1', down => 'a - 1') WHERE statement LIKE 'ALTER TABLE %ADD COLUMN%';
 
 -- drops
 SELECT * FROM zdm.plan('DROP VIEW v');

@@ -178,6 +178,7 @@ SELECT count(*) FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc AND tgrelid N
 
 -- constraints without an online way, and keys of partitioned tables
 CREATE TABLE parted_key (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE parted_keys PARTITION OF parted_key FOR VALUES FROM (MINVALUE) TO (MAXVALUE) PARTITION BY RANGE (day);
 SELECT refusal('parted_key', 'id', 'new_name');
 CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
 SELECT refusal('late', 'id', 'new_name');

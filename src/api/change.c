@@ -27,6 +27,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "plan/plan.h"
 #include "run/start.h"
 #include "sync/expr.h"
@@ -242,6 +243,20 @@ default_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to, bo
 	return cast != NULL ? cast : expr_cast(number, from, to, allow_explicit);
 }
 
+/*
+ * Is the change one that no value is too large for?  Implicit casts are those
+ * that lose nothing.
+ */
+static bool
+always_fits(const Change *change, const ExprColumn *old)
+{
+	Oid			source = old->type;
+	Oid			target = change->type;
+
+	return change->up_source == NULL && change->typmod < 0 &&
+		can_coerce_type(1, &source, &target, COERCION_IMPLICIT);
+}
+
 /* up and down of a change of type, resolved with the names of the caller. */
 static void
 resolve_expressions(Change *change)
@@ -257,6 +272,8 @@ resolve_expressions(Change *change)
 		expr_resolve(change->relid, change->up_source, "up", NULL, &new);
 	change->down = change->down_source == NULL ? default_cast(EXPR_NEW_COLUMN, &new, &old, true) :
 		expr_resolve(change->relid, change->down_source, "down", &new, &old);
+	if (change->up != NULL && !always_fits(change, &old))
+		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }
 
 void
@@ -272,7 +289,8 @@ change_state(Change *change, const char *label)
 	const PlanKind *kind = plan_kind(change->kind);
 	bool		on_table = OidIsValid(change->relid);
 	char	   *definition;
-	int64		known;
+	int64		id;
+	int			nestlevel;
 
 	if (on_table)
 		access_check_table(change->relid);
@@ -288,13 +306,24 @@ change_state(Change *change, const char *label)
 	if (on_table)
 		claim_table(change->relid);
 	definition = change->definition ? change->definition : kind->definition(change);
-	if (known_label(label, definition, &known))
-		return known;
+	if (known_label(label, definition, &id))
+		return id;
 	if (on_table)
 		check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
 	change_resolve(change);
-	return store_migration(kind, change, label, definition);
+
+	/*
+	 * A date in a default is read back by the worker, not by this session.  What
+	 * has only the DDL to go by must read it as the session would, and pins the
+	 * formats when it writes.
+	 */
+	nestlevel = NewGUCNestLevel();
+	if (!kind->one_shape)
+		extension_pin_formats();
+	id = store_migration(kind, change, label, definition);
+	AtEOXact_GUC(false, nestlevel);
+	return id;
 }
 
 char *

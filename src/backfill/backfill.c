@@ -20,11 +20,15 @@
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/throttle.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "executor/instrument.h"
 #include "portability/instr_time.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
@@ -49,6 +53,35 @@ milliseconds_since(instr_time start)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, start);
 	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+/*
+ * Is no partition being attached at this moment?  ATTACH PARTITION by a
+ * transaction that is still open has found the backfill unfinished, so it will
+ * not open it again; with the lock that it takes in hand, we have either seen
+ * its partition or will be seen by it as done.
+ */
+static bool
+shut_out_attach(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE &&
+			!ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+/* End the transaction, and the batch with nothing done. */
+static bool
+come_back(int *pause_ms)
+{
+	CommitTransactionCommand();
+	*pause_ms = LOCKED_ROWS_PAUSE_MS;
+	return false;
 }
 
 /*
@@ -115,11 +148,16 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, migration->relid))
 	{
+		/* one can have been attached between the look and the lock */
+		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
+			return come_back(pause_ms);
 		*pause_ms = 0;
 		return finish_pass(step, cursor);
 	}
+	/* a leaf that was attached since the locks were had is not among them */
+	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
+		return come_back(pause_ms);
 
-	/* the lock is had already, on the whole tree */
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
 	range.rel = leaf;

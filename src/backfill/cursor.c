@@ -156,10 +156,10 @@ cursor_settle(Cursor *cursor, Oid relid)
 	List	   *leaves;
 	ListCell   *lc;
 
-	if (OidIsValid(cursor->leaf) && get_rel_relkind(cursor->leaf) == RELKIND_RELATION)
-		return true;
-
 	leaves = list_leaves(relid);
+	/* dropped meanwhile, or detached: then we have no lock on it, nor business with it */
+	if (list_member_oid(leaves, cursor->leaf))
+		return true;
 	if (cursor->blocks_total == 0)
 	{
 		foreach(lc, leaves)

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -23,9 +24,11 @@
 #include "backfill/rows.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/extension.h"
 #include "core/names.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "sync/outcome.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -140,10 +143,26 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 	return true;
 }
 
+/* Has another transaction the row, or a lock on it, at this moment? */
+static bool
+is_contested(TupleTableSlot *slot)
+{
+	BufferHeapTupleTableSlot *buffer_slot = (BufferHeapTupleTableSlot *) slot;
+	TM_Result	result;
+
+	if (!TTS_IS_BUFFERTUPLE(slot))
+		return true;
+	LockBuffer(buffer_slot->buffer, BUFFER_LOCK_SHARE);
+	result = HeapTupleSatisfiesUpdate(buffer_slot->base.tuple, GetCurrentCommandId(false),
+									  buffer_slot->buffer);
+	LockBuffer(buffer_slot->buffer, BUFFER_LOCK_UNLOCK);
+	return result == TM_BeingModified;
+}
+
 /*
- * Lock the row if that can be had at once.  An update that does not wait takes
- * any lock for a conflict, also the share that a foreign key's check has on the
- * keys of the rows it refers to.  Some rows are never without one.
+ * Lock the row if that can be had at once.  A lock of another transaction need
+ * not conflict: the share that a foreign key's check has on the keys of the rows
+ * it refers to does not, and some rows are never without one.
  */
 static TM_Result
 lock_row(FillState *state, TupleTableSlot *slot)
@@ -155,42 +174,32 @@ lock_row(FillState *state, TupleTableSlot *slot)
 							LockWaitSkip, 0, &failure);
 }
 
-static TM_Result
-try_update(FillState *state, TupleTableSlot *slot, bool wait, zdm_update_indexes *update_indexes)
-{
-	TM_FailureData failure;
-	LockTupleMode lockmode;
-
-	return table_tuple_update(state->rel, &slot->tts_tid, state->changed,
-							  GetCurrentCommandId(true), state->snapshot,
-							  InvalidSnapshot, wait, &failure, &lockmode,
-							  update_indexes);
-}
-
 /*
- * Write the changed row.  Without waiting: TM_BeingModified means that another
- * transaction has the row and may yet roll back, so it must be seen again;
- * TM_Updated and TM_Deleted, that one has committed a later version since our
- * snapshot, which went through the sync trigger, or through compute_row() for
- * another migration, and is right.
+ * Write the changed row, without waiting for anyone who has it: TM_WouldBlock
+ * means that another transaction does and may yet roll back, so the row must be
+ * seen again; TM_Updated and TM_Deleted, that one has committed a later version
+ * since our snapshot, which went through the sync trigger, or through
+ * compute_row() for another migration, and is right.
+ *
+ * Rows are locked first only where somebody is at work on them, as it costs as
+ * much as the update.  One who comes between the look and the update is waited
+ * for, for zdm.lock_wait at most; then the batch is tried again.
  */
 static TM_Result
 update_row(FillState *state, TupleTableSlot *slot)
 {
+	TM_FailureData failure;
+	LockTupleMode lockmode;
 	zdm_update_indexes update_indexes;
 	TM_Result	result;
 
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
-	result = try_update(state, slot, false, &update_indexes);
-	if (result == TM_BeingModified)
-	{
-		/* with the lock in hand, an update that may wait has nothing to wait for */
-		result = lock_row(state, slot);
-		if (result == TM_WouldBlock)
-			return TM_BeingModified;
-		if (result == TM_Ok)
-			result = try_update(state, slot, true, &update_indexes);
-	}
+	if (is_contested(slot) && (result = lock_row(state, slot)) != TM_Ok)
+		return result;
+	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
+								GetCurrentCommandId(true), state->snapshot,
+								InvalidSnapshot, true, &failure, &lockmode,
+								&update_indexes);
 
 	/*
 	 * Rechecks of deferred constraints that this may ask for are not needed: the
@@ -269,6 +278,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 
 	/* functions of expression and partial indexes are the owner's, not ours */
 	extension_become(range->rel->rd_rel->relowner, &identity);
+	guc_bound_lock_waits();
 
 	/* taken after the lock on the table: rows of whoever had it before are seen */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -296,7 +306,7 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 			outcome = update_row(&state, slot);
 			if (outcome == TM_Ok)
 				result->rows++;
-			else if (outcome == TM_BeingModified)
+			else if (outcome == TM_WouldBlock)
 				defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		}
 		MemoryContextSwitchTo(caller);

@@ -165,6 +165,21 @@ migration_runnable(void)
 }
 
 bool
+migration_in_prepared_transaction(void)
+{
+	QuerySession session;
+	bool		found;
+
+	query_begin(&session);
+	found = query_run("SELECT 1 FROM pg_locks WHERE locktype = 'relation' AND pid IS NULL "
+					  "AND relation = 'zdm.migration'::regclass AND mode = 'RowExclusiveLock' "
+					  "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+					  NULL, 0) > 0;
+	query_end(&session);
+	return found;
+}
+
+bool
 migration_transition(Migration *m, MigrationEvent event)
 {
 	QuerySession session;

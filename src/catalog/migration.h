@@ -69,6 +69,12 @@ extern List *migration_live_on(Oid relid);	/* list of Migration * */
 extern List *migration_runnable(void);
 
 /*
+ * Has a prepared transaction stated or steered a migration?  Whoever commits it
+ * tells nobody.
+ */
+extern bool migration_in_prepared_transaction(void);
+
+/*
  * Apply an event to a migration loaded with a lock.  False, with nothing done,
  * if the event leads nowhere from its state.
  */

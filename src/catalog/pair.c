@@ -120,6 +120,21 @@ pair_set_reversible(int64 migration, bool reversible)
 }
 
 bool
+pair_old_side_gone(int64 migration)
+{
+	QuerySession session;
+	bool		gone;
+
+	query_begin(&session);
+	gone = QUERY("SELECT 1 FROM zdm.pair p WHERE migration = $1 AND NOT EXISTS "
+				 "(SELECT 1 FROM pg_attribute a WHERE a.attrelid = p.relid "
+				 "AND a.attnum = p.old_attnum AND NOT a.attisdropped)",
+				 arg_int8(migration)) > 0;
+	query_end(&session);
+	return gone;
+}
+
+bool
 pair_trigger_needed(Oid relid, int64 migration)
 {
 	QuerySession session;
@@ -129,6 +144,9 @@ pair_trigger_needed(Oid relid, int64 migration)
 	needed = QUERY("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
 				   "WHERE m.relid = $1 AND m.id <> $2 AND s.effect = 'trigger_create' "
 				   "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
+				   /* nor does one that has left it to us, and not yet come to its end */
+				   "AND NOT EXISTS (SELECT 1 FROM zdm.step d WHERE d.migration = m.id "
+				   "  AND d.effect = 'trigger_drop' AND d.state = 'done') "
 				   "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
 	query_end(&session);
 	return needed;

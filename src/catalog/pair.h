@@ -47,6 +47,9 @@ extern void pair_set_authoritative(int64 migration, const char *side);
 extern void pair_set_on_conflict(int64 migration, const char *on_conflict);
 extern void pair_set_reversible(int64 migration, bool reversible);
 
+/* Has somebody dropped the old column of one of the migration's pairs? */
+extern bool pair_old_side_gone(int64 migration);
+
 /*
  * Does any pair in force, or any migration that has its trigger in place and
  * is about to use it, need the sync trigger of relid, other than "migration"?

@@ -250,6 +250,16 @@ define_cluster_settings(void)
 }
 
 void
+guc_bound_lock_waits(void)
+{
+	char		limit[32];
+
+	snprintf(limit, sizeof(limit), "%d", guc_lock_wait);
+	(void) set_config_option("lock_timeout", limit, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
 guc_init(void)
 {
 	define_guard_settings();

@@ -48,6 +48,12 @@ extern bool guc_reversible;
  */
 extern const char *const guc_migration_settings[];
 
+/*
+ * From here to the end of the caller's GUC nest level, no lock is waited for
+ * longer than zdm.lock_wait: ERRCODE_LOCK_NOT_AVAILABLE then.
+ */
+extern void guc_bound_lock_waits(void);
+
 /* Define all settings.  Called once, from _PG_init. */
 extern void guc_init(void);
 

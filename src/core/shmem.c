@@ -28,6 +28,8 @@ typedef struct SharedState
 	slock_t		mutex;
 	Latch	   *launcher;		/* NULL: there is none now */
 	bool		overflow;
+	Oid			left_database;	/* of a migration whose worker found no process */
+	int64		left_migration; /* 0: none */
 	int			count;
 	Oid			requests[MAX_REQUESTS];
 } SharedState;
@@ -147,4 +149,26 @@ shmem_next_request(Oid *database, bool *all)
 	}
 	SpinLockRelease(&shared->mutex);
 	return found;
+}
+
+void
+shmem_leave_behind(Oid database, int64 migration)
+{
+	if (shared == NULL)
+		return;
+	SpinLockAcquire(&shared->mutex);
+	shared->left_database = database;
+	shared->left_migration = migration;
+	SpinLockRelease(&shared->mutex);
+}
+
+bool
+shmem_take_left(Oid *database, int64 *migration)
+{
+	SpinLockAcquire(&shared->mutex);
+	*database = shared->left_database;
+	*migration = shared->left_migration;
+	shared->left_migration = 0;
+	SpinLockRelease(&shared->mutex);
+	return *migration != 0;
 }

@@ -33,4 +33,12 @@ extern void shmem_request_look(Oid database);
  */
 extern bool shmem_next_request(Oid *database, bool *all);
 
+/*
+ * By a dispatcher that has found no free process for a migration's worker: its
+ * own may have been the last, and is free when it has ended.  The launcher
+ * takes the note then.
+ */
+extern void shmem_leave_behind(Oid database, int64 migration);
+extern bool shmem_take_left(Oid *database, int64 *migration);
+
 #endif							/* ZDM_SHMEM_H */

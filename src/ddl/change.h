@@ -28,6 +28,7 @@ typedef struct Change
 	char	   *down_source;
 	char	   *up;				/* as sync/expr.h stores them */
 	char	   *down;
+	char	   *up_readable;	/* up with column names, or NULL: it cannot fail */
 
 	/* DDL: */
 	char	   *ddl;			/* the text that was given, or NULL */

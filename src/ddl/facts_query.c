@@ -292,6 +292,9 @@ facts_statement_work(Facts *facts, Node *raw)
 
 	if (IsA(raw, Query))
 	{
+		/* CREATE TABLE AS EXECUTE: what was prepared is not looked at. */
+		if (((Query *) raw)->commandType != CMD_SELECT)
+			return 0;
 		attempt.query = (Query *) raw;
 		return facts_attempt(plan_select, &attempt, &error) ? attempt.blocks : 0;
 	}

@@ -246,7 +246,7 @@ plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column,
 	char	   *text;
 	char	   *name;
 
-	(void) rules_judge(facts, copyObject(change->stmt), change->statement, NULL, NoLock);
+	(void) ddl_judge_alone(facts, change);
 	rel = facts_by_oid(facts, plan->relid);
 	expr = facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
 	text = deparse_expression_template(expr, plan->relid, facts_column(rel, column->name)->attnum,

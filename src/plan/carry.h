@@ -55,14 +55,14 @@ extern bool carry_acts_for(Oid owner, Oid role);
 
 /*
  * Primary key and unique constraints (key.c).  Loading refuses what has no
- * online way: exclusion constraints, deferrable primary keys, those of
- * partitioned tables.
+ * online way: deferrable primary keys, deferrable ones of partitioned tables,
+ * those of partitions that are partitioned themselves.
  */
 extern void key_load(Column *column, Oid constraint);
 extern void key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
 extern void key_append_drop(StringInfo sql, const Column *old);
 extern void key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
-							  bool forward);
+							  const NewColumn *new, bool forward);
 extern void key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 							  const NewColumn *new);
 
@@ -80,6 +80,12 @@ extern void foreign_key_append_drop(StringInfo sql, const Column *old);
 extern void foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old);
 extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 							  const NewColumn *new);
+
+/*
+ * Statements (char *) that make the same foreign keys to and from the empty
+ * table of plan/retype.h, to see whether they go with its type.
+ */
+extern List *foreign_key_probes(const Column *column);
 
 /* Other tables that the exchange locks (list of Oid), in "relations". */
 extern List *foreign_key_relations(const Column *old, List *relations);

@@ -62,7 +62,7 @@ static bool
 is_catalog_only(const Column *column, const Change *change)
 {
 	RetypeWork	work = retype_ask(change->relid, column->name, type_clause(column, change),
-								  change->up_source);
+								  change->up_source, foreign_key_probes(column));
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
 		column->checks == NIL && column->foreign_keys == NIL &&
@@ -97,6 +97,40 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
+/*
+ * The new value as an assignment would make it.  A cast that is written out cuts
+ * strings and bits that are too long; the functions below it can be told not to.
+ */
+static char *
+converted(const Change *change)
+{
+	const char *function = change->type == VARCHAROID ? "varchar" :
+		change->type == BPCHAROID ? "bpchar" :
+		change->type == BITOID ? "\"bit\"" :
+		change->type == VARBITOID ? "varbit" : NULL;
+
+	if (function == NULL || change->typmod < 0)
+		return psprintf("(%s)::%s", change->up_readable, type_name(change));
+	return psprintf("pg_catalog.%s((%s)::pg_catalog.%s, %d, false)", function,
+					change->up_readable, function, change->typmod);
+}
+
+/*
+ * Compute every row's new value once before anything is changed.  What is
+ * written afterwards goes through the trigger.
+ */
+static void
+plan_try(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	plan_add(plan, &(Step) {
+		.phase = "expand", .action = ACTION_SQL,
+		.statement = psprintf("SELECT count(%s) FROM %s", names_escape(converted(change)),
+							  names_template_relation(column->relid)),
+		.lock = AccessShareLock, .work = "reads every row",
+		.note = "finds values that cannot be converted before the table is touched",
+	});
+}
+
 static void
 plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 {
@@ -124,6 +158,8 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	};
 
 	column_check_new_name(change->relid, new.name);
+	if (change->up_readable != NULL)
+		plan_try(plan, column, change);
 	column_plan_expand(plan, column, &new, &pair);
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);

@@ -67,14 +67,26 @@ typedef struct ColumnCheck
 	char	   *comment;
 } ColumnCheck;
 
+/* The constraint of a table with rows: of the table itself, or of a partition. */
+typedef struct KeyLeaf
+{
+	Oid			relid;
+	char	   *name;
+	Oid			indexid;
+} KeyLeaf;
+
 typedef struct ColumnKey
 {
 	char	   *name;
 	Oid			indexid;
-	Oid			namespace;
+	List	   *leaves;			/* KeyLeaf *: one, if the table is not partitioned */
+	bool		partitioned;
 	bool		primary;
 	bool		deferrable;
 	bool		deferred;
+	bool		nulls_not_distinct;
+	List	   *columns;		/* int: attribute numbers, of the partitioned table */
+	List	   *included;		/* the same */
 	char	   *comment;
 	char	   *index_comment;
 } ColumnKey;
@@ -153,6 +165,13 @@ extern List *column_claims(Oid relid, const char *name);
  */
 pg_noreturn extern void column_refuse(const char *object, const Column *column,
 									  const char *hint);
+
+/*
+ * The work is done as the owner, who may be without rights on the table's
+ * schema: an index cannot be made there then, nor take the old one's name.
+ * ERRCODE_INSUFFICIENT_PRIVILEGE.
+ */
+extern void column_check_schema(const Column *column);
 
 /* Refuse a type that ADD COLUMN cannot give without a rewrite. */
 extern void column_check_new_type(const Column *column, Oid type);

@@ -66,6 +66,8 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	Pair	   *copy = palloc(sizeof(Pair));
 	StringInfoData sql;
 
+	column_check_schema(old);
+
 	/*
 	 * The trigger comes first and does nothing without a pair; the pair comes
 	 * into force with the column, so no row is ever written between the two.
@@ -419,7 +421,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	sequence_append_exchange(&sql, plan, old, new, forward);
 	append_default(&sql, old, forward ? old_column : new_column,
 				   forward ? new_column : old_column);
-	key_append_attach(&sql, plan, old, forward);
+	key_append_attach(&sql, plan, old, new, forward);
 	key_append_marks(&sql, plan, old, forward);
 	if (forward && carry_takes_name(new) && old->not_null)
 		carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, old_column);

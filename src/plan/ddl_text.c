@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
 #include "nodes/nodeFuncs.h"
@@ -27,8 +28,22 @@
 #include "plan/ddl_text.h"
 #include "plan/deparse.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
+
+/* The worker runs each step in a transaction of its own. */
+static FactRelation *
+nothing_held(Facts *facts, LOCKMODE *mode)
+{
+	return NULL;
+}
+
+Judgement *
+ddl_judge_alone(Facts *facts, const Change *change)
+{
+	return rules_judge(facts, copyObject(change->stmt), change->statement, nothing_held);
+}
 
 Judgement *
 ddl_judge(const Change *change)
@@ -40,7 +55,7 @@ ddl_judge(const Change *change)
 	if (judgement != NULL)
 		return judgement;
 	facts = facts_create(true);
-	judgement = rules_judge(facts, copyObject(change->stmt), change->statement, NULL, NoLock);
+	judgement = ddl_judge_alone(facts, change);
 	judgement->findings = list_concat(judgement->findings,
 									  rules_breaches(facts, judgement->contracts, judgement->findings));
 	((Change *) change)->judgement = judgement;
@@ -93,6 +108,21 @@ ddl_search_path(void)
 	if (separator[0] == '\0')
 		appendStringInfoString(&sql, "''");
 	appendStringInfoString(&sql, ";\n");
+	return sql.data;
+}
+
+char *
+ddl_session_formats(const char *statement)
+{
+	static const char *const names[] = {"DateStyle", "IntervalStyle", "TimeZone"};
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (strchr(statement, '\'') == NULL || strpbrk(statement, "0123456789") == NULL)
+		return sql.data;
+	for (int i = 0; i < lengthof(names); i++)
+		appendStringInfo(&sql, "SET %s TO %s;\n", names[i],
+						 names_escape(quote_literal_cstr(GetConfigOption(names[i], false, false))));
 	return sql.data;
 }
 
@@ -185,12 +215,18 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	Node	   *expr = analyze(rel, raw, source, kind, type, typmod);
+	char	   *text;
+	int			nestlevel;
 
 	/* the lock is kept: the table must not go before the plan is stored */
 	table_close(rel, NoLock);
 	if (tree != NULL)
 		*tree = expr;
-	return deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);
+	nestlevel = NewGUCNestLevel();
+	extension_pin_formats();
+	text = deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);
+	AtEOXact_GUC(false, nestlevel);
+	return text;
 }
 
 char *

@@ -20,6 +20,9 @@
 /* What the guard's rules say of the statement, with its breaches of contract. */
 extern Judgement *ddl_judge(const Change *change);
 
+/* The rules' judgement only; "facts" are afterwards as the statement leaves them. */
+extern Judgement *ddl_judge_alone(Facts *facts, const Change *change);
+
 /* The first finding that stands against running the statement, or NULL. */
 extern const Finding *ddl_objection(const Judgement *judgement);
 
@@ -28,6 +31,12 @@ pg_noreturn extern void ddl_refuse(const Finding *finding);
 
 /* "SET search_path TO ...;\n", the schemas that names are looked up in now. */
 extern char *ddl_search_path(void);
+
+/*
+ * The settings by which the session reads dates and times, as SET statements;
+ * "" if the statement has no literal that could be one.
+ */
+extern char *ddl_session_formats(const char *statement);
 
 /* A name that only this migration gives: "<base>_zdm<id>", not quoted. */
 extern char *ddl_own_name(const MigrationPlan *plan, const char *base);

@@ -17,11 +17,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
+#include "core/claim.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
+#include "plan/retype.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 static Oid
@@ -68,6 +71,14 @@ check_other_migrations(const Column *column, const ColumnForeignKey *fk)
 
 	if (other == column->relid)
 		return;
+
+	/* closes the race with a session that states one on the other end just now */
+	if (!claim_try(CLAIM_STATEMENT, other))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another transaction is stating a migration on %s, the other end of foreign key \"%s\"",
+						names_relation(other), fk->name),
+				 errhint("Try again when it has ended.")));
 	foreach(m, migration_live_on(other))
 	{
 		Migration  *migration = lfirst(m);
@@ -193,6 +204,16 @@ action_sql(char action)
 	}
 }
 
+/*
+ * A foreign key is gone when either of its tables is, and so is all that there
+ * was to do about it: the migration of the one must not end there.
+ */
+static char *
+while_both(const ColumnForeignKey *fk, const char *statement)
+{
+	return names_template_if(fk->relid, names_template_if(fk->refrelid, statement));
+}
+
 static char *
 add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
 {
@@ -213,7 +234,7 @@ add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitu
 	if (fk->deferrable)
 		appendStringInfoString(&buf, fk->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
 	appendStringInfoString(&buf, fk->not_enforced ? " NOT ENFORCED" : " NOT VALID");
-	return buf.data;
+	return while_both(fk, buf.data);
 }
 
 static List *
@@ -225,15 +246,15 @@ both_tables(const ColumnForeignKey *fk)
 static char *
 drop_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static char *
 validate_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static bool
@@ -279,8 +300,10 @@ foreign_key_append_drop(StringInfo sql, const Column *old)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s",
-						names_template_relation(fk->relid), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
+												names_template_relation(fk->relid),
+												carry_quoted(fk->name))));
 	}
 }
 
@@ -294,11 +317,15 @@ foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Colum
 		ColumnForeignKey *fk = lfirst(lc);
 		char	   *table = names_template_relation(fk->relid);
 
-		carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-						carry_quoted(carry_own_name(plan, fk->name)), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+												carry_quoted(carry_own_name(plan, fk->name)),
+												carry_quoted(fk->name))));
 		if (fk->comment != NULL)
-			carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(fk->name),
-							table, carry_literal(fk->comment));
+			carry_statement(sql, "%s",
+							while_both(fk, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
+													carry_quoted(fk->name), table,
+													carry_literal(fk->comment))));
 	}
 }
 
@@ -351,4 +378,63 @@ foreign_key_relations(const Column *old, List *relations)
 		relations = list_append_unique_oid(relations, fk->refrelid);
 	}
 	return relations;
+}
+
+/* "id" integer, ...: the columns of a table at the other end, as a definition. */
+static char *
+column_definitions(Oid relid, List *attnums)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, attnums)
+	{
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(relid, (AttrNumber) lfirst_int(lc), &type, &typmod, &collation);
+		appendStringInfo(&buf, "%s %s, ", names_attribute(relid, (AttrNumber) lfirst_int(lc)),
+						 format_type_extended(type, typmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+	return buf.data;
+}
+
+static char *
+present_names(Oid relid, List *attnums)
+{
+	return names_render(column_list(relid, attnums, &(Substitute) {0}), false);
+}
+
+List *
+foreign_key_probes(const Column *column)
+{
+	List	   *probes = NIL;
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, column->foreign_keys)
+	{
+		ColumnForeignKey *fk = lfirst(lc);
+		char	   *columns = present_names(fk->relid, fk->columns);
+		char	   *refcolumns = present_names(fk->refrelid, fk->refcolumns);
+		char	   *other = psprintf("pg_temp.zdm_probe%d", ++n);
+		bool		self = fk->relid == fk->refrelid;
+		bool		inbound = fk->refrelid == column->relid;
+
+		if (!self)
+			probes = lappend(probes,
+							 psprintf("CREATE TEMPORARY TABLE zdm_probe%d (%sUNIQUE (%s))", n,
+									  inbound ? column_definitions(fk->relid, fk->columns) :
+									  column_definitions(fk->refrelid, fk->refcolumns),
+									  inbound ? columns : refcolumns));
+		probes = lappend(probes,
+						 psprintf("ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)",
+								  self || !inbound ? RETYPE_PROBE : other,
+								  quote_identifier(fk->name), columns,
+								  self || inbound ? RETYPE_PROBE : other, refcolumns));
+	}
+	return probes;
 }

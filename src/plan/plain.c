@@ -138,7 +138,8 @@ plain_step(MigrationPlan *plan, const Change *change, const Judgement *judgement
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("%s%s", ddl_search_path(), names_escape(change->statement)),
+		.statement = psprintf("%s%s%s", ddl_search_path(), ddl_session_formats(change->statement),
+							  names_escape(change->statement)),
 		.relations = relations, .lock = lock,
 		.work = runs_long(change) ? "runs its query; readers and writers go on" : CATALOG_ONLY,
 		.note = "as it stands",

@@ -28,8 +28,6 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
-#define PROBE "pg_temp.zdm_probe"
-
 static void
 run(const char *sql)
 {
@@ -46,25 +44,29 @@ static char *
 files(MemoryContext context)
 {
 	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
-		"(SELECT pg_catalog.pg_relation_filenode('" PROBE "'::pg_catalog.regclass) "
+		"(SELECT pg_catalog.pg_relation_filenode('" RETYPE_PROBE "'::pg_catalog.regclass) "
 		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
-		" WHERE indrelid = '" PROBE "'::pg_catalog.regclass) x(f)");
+		" WHERE indrelid = '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
 	return MemoryContextStrdup(context,
 							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
 
 static bool
-probe(Oid relid, const char *column, const char *type, const char *using, MemoryContext context)
+probe(Oid relid, const char *column, const char *type, const char *using, List *further,
+	  MemoryContext context)
 {
 	char	   *before;
 	char	   *after;
+	ListCell   *lc;
 
 	SPI_connect();
 	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL)", names_relation(relid)));
 	before = files(context);
-	run(psprintf("ALTER TABLE " PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
+	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
 				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
 	after = files(context);
+	foreach(lc, further)
+		run(lfirst(lc));
 	SPI_finish();
 	return strcmp(before, after) != 0;
 }
@@ -80,7 +82,7 @@ owner_of(Oid relid)
 }
 
 RetypeWork
-retype_ask(Oid relid, const char *column, const char *type, const char *using)
+retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner resources = CurrentResourceOwner;
@@ -103,7 +105,7 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using)
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		rewrites = probe(relid, column, type, using, caller);
+		rewrites = probe(relid, column, type, using, further, caller);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();

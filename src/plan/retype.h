@@ -8,7 +8,9 @@
 #ifndef ZDM_RETYPE_H
 #define ZDM_RETYPE_H
 
-#include "postgres_ext.h"
+#include "nodes/pg_list.h"
+
+#define RETYPE_PROBE "pg_temp.zdm_probe"
 
 typedef enum RetypeWork
 {
@@ -20,10 +22,12 @@ typedef enum RetypeWork
 /*
  * Give the column of an empty table like relid the type (SQL, with COLLATE if
  * need be), and look what was rewritten.  "using" is an expression as the
- * caller wrote it, or NULL.  Leaves nothing behind.  Errors are PostgreSQL's
+ * caller wrote it, or NULL.  "further" is a list of statements (char *) that must
+ * work as well: the table of the new shape is RETYPE_PROBE.  Leaves nothing behind.  Errors are PostgreSQL's
  * own for what it refuses: a default, an index or a CHECK that the type does
  * not go with.  RETYPE_UNKNOWN if the owner may not make temporary tables.
  */
-extern RetypeWork retype_ask(Oid relid, const char *column, const char *type, const char *using);
+extern RetypeWork retype_ask(Oid relid, const char *column, const char *type, const char *using,
+							 List *further);
 
 #endif							/* ZDM_RETYPE_H */

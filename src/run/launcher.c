@@ -20,6 +20,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/migration.h"
 #include "catalog/pg_database.h"
 #include "core/errors.h"
 #include "core/extension.h"
@@ -98,6 +99,8 @@ run_dispatcher(Oid database)
 {
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
+	Oid			left_database;
+	int64		left_migration;
 
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -114,6 +117,10 @@ run_dispatcher(Oid database)
 		return false;
 	(void) WaitForBackgroundWorkerShutdown(handle);
 	pfree(handle);
+
+	/* the dispatcher may have had the last free process itself */
+	if (shmem_take_left(&left_database, &left_migration))
+		(void) start_worker(left_database, left_migration);
 	return true;
 }
 
@@ -208,6 +215,8 @@ zdm_launcher_main(Datum arg)
 void
 zdm_dispatcher_main(Datum arg)
 {
+	int64		unstarted;
+
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
@@ -215,8 +224,16 @@ zdm_dispatcher_main(Datum arg)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (extension_ready() && !start_orphans())
-		shmem_request_look(MyDatabaseId);
+	if (extension_ready())
+	{
+		bool		all = start_orphans(&unstarted);
+
+		if (unstarted != 0)
+			shmem_leave_behind(MyDatabaseId, unstarted);
+		/* come again while one waits for a slot, or for COMMIT PREPARED */
+		if (!all || migration_in_prepared_transaction())
+			shmem_request_look(MyDatabaseId);
+	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }

@@ -28,7 +28,7 @@
 static List *wanted = NIL;
 
 bool
-start_worker(int64 migration)
+start_worker(Oid database, int64 migration)
 {
 	BackgroundWorker worker;
 
@@ -36,7 +36,7 @@ start_worker(int64 migration)
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_main_arg = ObjectIdGetDatum(MyDatabaseId);
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	StaticAssertStmt(sizeof(migration) <= BGW_EXTRALEN, "migration id must fit");
 	memcpy(worker.bgw_extra, &migration, sizeof(migration));
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "pg_zdm");
@@ -79,12 +79,12 @@ count_free_slots(void)
 }
 
 bool
-start_orphans(void)
+start_orphans(int64 *unstarted)
 {
-	bool		all = true;
 	int			slots;
 	ListCell   *lc;
 
+	*unstarted = 0;
 	if (!guc_enabled)
 		return true;
 
@@ -94,9 +94,12 @@ start_orphans(void)
 	{
 		if (slots-- <= 0)
 			return false;
-		all = start_worker(*(int64 *) lfirst(lc)) && all;
+		if (start_worker(MyDatabaseId, *(int64 *) lfirst(lc)))
+			continue;
+		*unstarted = *(int64 *) lfirst(lc);
+		return false;
 	}
-	return all;
+	return true;
 }
 
 void
@@ -133,7 +136,7 @@ start_xact_callback(XactEvent event, void *arg)
 			{
 				foreach(lc, wanted)
 				{
-					if (start_worker(*(int64 *) lfirst(lc)))
+					if (start_worker(MyDatabaseId, *(int64 *) lfirst(lc)))
 						continue;
 					shmem_request_look(MyDatabaseId);
 					ereport(WARNING,

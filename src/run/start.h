@@ -25,16 +25,17 @@ extern void start_at_commit(int64 migration);
 extern void start_orphans_at_commit(void);
 
 /*
- * Start a worker for a migration of this database now.  False if no background
+ * Start a worker for a migration of "database" now.  False if no background
  * worker slot is free.
  */
-extern bool start_worker(int64 migration);
+extern bool start_worker(Oid database, int64 migration);
 
 /*
  * Start workers for the migrations of this database that have work and no
  * worker, the oldest first, as many as zdm.max_workers leaves room for.  False
- * if one is left for want of a slot.  Needs a transaction.
+ * if one is left for want of a slot; *unstarted is the first for which there
+ * was no process, or 0.  Needs a transaction.
  */
-extern bool start_orphans(void);
+extern bool start_orphans(int64 *unstarted);
 
 #endif							/* ZDM_START_H */

@@ -260,6 +260,7 @@ look_for_index(const Step *step)
 	Oid			indexid;
 	HeapTuple	tuple;
 	bool		valid;
+	Oid			relid;
 
 	if (step->index_name == NULL)
 		return INDEX_NONE;
@@ -272,7 +273,14 @@ look_for_index(const Step *step)
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation %s exists and is not an index", names_relation(indexid))));
 	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	relid = ((Form_pg_index) GETSTRUCT(tuple))->indrelid;
 	ReleaseSysCache(tuple);
+	if (relid != linitial_oid(step->relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("index %s exists, of another table", names_relation(indexid)),
+				 errhint("Rename it or drop it, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 step->migration)));
 	return valid ? INDEX_VALID : INDEX_INVALID;
 }
 
@@ -372,9 +380,16 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 static StepOutcome
 do_batch(const Migration *migration, const Step *step, StepRun *run)
 {
-	StepOutcome outcome = begin_with_locks(migration, step, run);
+	StepOutcome outcome;
 	bool		done;
 
+	if (GetCurrentTimestamp() < run->rest_until)
+	{
+		run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															  run->rest_until);
+		return OUTCOME_AGAIN;
+	}
+	outcome = begin_with_locks(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
@@ -386,6 +401,7 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 		done = backfill_batch(migration, step, &run->pause_ms);
 	else
 		done = verify_batch(migration, step, &run->pause_ms);
+	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
@@ -451,6 +467,18 @@ undo_toplevel(const Migration *migration, const Step *step)
 	return OUTCOME_DONE;
 }
 
+/*
+ * Must the undo statement of a step be left out?  Somebody who has dropped the
+ * old column by hand has left the only copy of its values in the new one.
+ */
+static bool
+undo_is_moot(const Migration *migration, const Step *step)
+{
+	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
+		return trigger_step_is_moot(migration, step->effect, true);
+	return pair_old_side_gone(migration->id);
+}
+
 StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
@@ -462,6 +490,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (step->undo == NULL || !check_relation(migration))
 	{
+		apply_effect(migration, step->effect, true);
 		step_mark_undone(step);
 		end_transaction();
 		return OUTCOME_DONE;
@@ -477,8 +506,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!((step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP) &&
-		  trigger_step_is_moot(migration, step->effect, true)))
+	if (!undo_is_moot(migration, step))
 		run_as_owner(migration, names_render(step->undo, false));
 	apply_effect(migration, step->effect, true);
 	step_mark_undone(step);

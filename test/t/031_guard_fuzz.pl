@@ -42,7 +42,8 @@ my %grammar = (
 		'CREATE INDEX ON ONLY TABLE (COLUMN) WHERE EXPR', 'DROP KIND TABLE BEHAVIOR', 'DROP INDEX MAYBE i',
 		'TRUNCATE TABLE, TABLE BEHAVIOR', 'VACUUM FULL TABLE', 'CLUSTER TABLE', 'CLUSTER', 'REINDEX TABLE MAYBE TABLE',
 		'REINDEX SCHEMA s', 'REFRESH MATERIALIZED VIEW MAYBE m', 'CREATE TABLE n (COLUMN TYPE CONSTRAINT, LIKE TABLE INCLUDING ALL)',
-		'CREATE TABLE n PARTITION OF p FOR VALUES FROM (20) TO (30)', 'CREATE TABLE n AS SELECT * FROM TABLE',
+		'CREATE TABLE n PARTITION OF TABLE FOR VALUES FROM (20) TO (30)', 'CREATE TABLE n PARTITION OF TABLE DEFAULT', 'CREATE TABLE n AS SELECT * FROM TABLE', 'CREATE TABLE n AS EXECUTE prepared', 'EXPLAIN ANALYZE CREATE TABLE n AS SELECT 1',
+		'CREATE MATERIALIZED VIEW n AS SELECT * FROM TABLE WITH NO DATA', 'COPY (DELETE FROM TABLE RETURNING *) TO STDOUT',
 		'CREATE OR REPLACE VIEW v AS SELECT a, b, c FROM TABLE', 'GRANT ALL ON TABLE TO PUBLIC', 'REVOKE ALL ON ALL TABLES IN SCHEMA s FROM PUBLIC',
 		'ALTER DOMAIN d ADD CHECK (VALUE < 10)', 'ALTER DOMAIN d SET NOT NULL', 'ALTER TYPE e ADD VALUE TEXT', 'ALTER TYPE c DROP ATTRIBUTE x',
 		'ALTER TYPE e RENAME VALUE TEXT TO TEXT', 'DROP FUNCTION f(int) BEHAVIOR', 'DROP TYPE e BEHAVIOR', 'DROP SCHEMA s BEHAVIOR',
@@ -73,7 +74,7 @@ my %grammar = (
 		'ADD CONSTRAINT x CHECK (EXPR) NOT VALID', 'VALIDATE CONSTRAINT x', 'DROP CONSTRAINT x BEHAVIOR', 'ADD PRIMARY KEY (COLUMN)',
 		'ADD UNIQUE (COLUMN)', 'ADD UNIQUE USING INDEX i', 'ADD FOREIGN KEY (COLUMN) REFERENCES TABLE', 'SET LOGGED', 'SET UNLOGGED',
 		'SET TABLESPACE pg_default', 'ENABLE ROW LEVEL SECURITY', 'REPLICA IDENTITY NOTHING', 'OWNER TO CURRENT_USER', 'SET (fillfactor = 50)',
-		'ATTACH PARTITION TABLE FOR VALUES FROM (20) TO (30)', 'DETACH PARTITION TABLE', 'DETACH PARTITION TABLE CONCURRENTLY',
+		'ATTACH PARTITION TABLE FOR VALUES FROM (20) TO (30)', 'ATTACH PARTITION TABLE DEFAULT', 'DETACH PARTITION TABLE', 'DETACH PARTITION TABLE CONCURRENTLY',
 		'INHERIT TABLE', 'NO INHERIT TABLE', 'DISABLE TRIGGER ALL', 'ADD EXCLUDE USING btree (COLUMN WITH =)', 'ALTER COLUMN COLUMN ADD GENERATED ALWAYS AS IDENTITY'
 	],
 );
@@ -136,7 +137,7 @@ is(scalar @memory, 2, 'zdm.check: memory was read twice');
 cmp_ok($memory[1] - $memory[0], '<', 4 * 1024 * 1024, "zdm.check: memory stays: @memory");
 
 # the guard: each statement really comes in, in a transaction that is rolled back
-$script = "SET client_min_messages = error; SET zdm.guard = refuse; SET zdm.guard_min_size = '512kB'; SET statement_timeout = '10s';\n";
+$script = "SET client_min_messages = error; SET zdm.guard = refuse; SET zdm.guard_min_size = '512kB'; SET statement_timeout = '10s';\nPREPARE prepared AS SELECT 1;\n";
 for my $n (1 .. $half)
 {
 	my $text = expand('START', 0);
@@ -149,6 +150,8 @@ for my $n (1 .. $half)
 @memory = $out =~ /memory\|(\d+)/g;
 is($code, 0, 'the guard: the session survives');
 unlike($err, qr/XX\d{3}/, 'the guard: no internal error');
+my ($errors, $syntax) = (scalar(() = $err =~ /ERROR:/g), scalar(() = $err =~ /42601/g));
+cmp_ok($syntax, '<', $half / 2, "the guard: $syntax syntax errors among $errors errors of $half statements");
 like($err, qr/ZD001/, 'the guard: it refused something');
 cmp_ok($memory[-1] - $memory[0], '<', 4 * 1024 * 1024, "the guard: memory stays: @memory");
 is($node->safe_psql('postgres', 'SELECT count(*) FROM big'), '20000', 'the data is there');
