@@ -14,6 +14,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "backfill/assign.h"
 #include "backfill/backfill.h"
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
@@ -86,14 +87,24 @@ come_back(const Step *step, int *pause_ms)
 	return false;
 }
 
-static void
-finish(const Step *step, const Cursor *cursor)
+/*
+ * Nothing is left of this pass.  Without a trigger to lean on there may be rows
+ * that were written behind it: only a pass that finds none is the last.
+ */
+static bool
+finish_pass(const Step *step, Cursor *cursor)
 {
+	bool		last = step->assignments == NULL || cursor->pass_rows == 0;
+
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!last)
+		cursor_next_pass(cursor);
 	cursor_save(step, cursor, rows_per_second);
-	step_mark_done(step, names_render(step->statement, false));
+	if (last)
+		step_mark_done(step, names_render(step->statement, false));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	return last;
 }
 
 /* Must the backfill hold?  Then the reason is noted and the transaction over. */
@@ -143,8 +154,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 		/* one can have been attached between the look and the lock */
 		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
 			return come_back(step, pause_ms);
-		finish(step, cursor);
-		return true;
+		*pause_ms = 0;
+		return finish_pass(step, cursor);
 	}
 	/* a leaf that was attached since the locks were had is not among them */
 	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
@@ -155,12 +166,16 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	range.rel = leaf;
 	range.begin = cursor->block;
 	range.end = range_end(cursor);
-	rows_fill(&range, migration->id, &result);
+	if (step->assignments != NULL)
+		assign_rows(&range, step, &result);
+	else
+		rows_fill(&range, migration->id, &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
 	work_ms = milliseconds_since(start);
 	cursor->rows_done += result.rows;
+	cursor->pass_rows += result.rows;
 	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
 	cursor_advance(cursor, range.end, result.deferred);
 	PushActiveSnapshot(GetTransactionSnapshot());

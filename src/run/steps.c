@@ -128,9 +128,13 @@ end_transaction(void)
 static bool
 check_relation(const Migration *migration)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
+	HeapTuple	tuple;
 	Oid			owner;
 
+	/* a statement that is about no table */
+	if (!OidIsValid(migration->relid))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
@@ -289,6 +293,14 @@ look_for_index(const Step *step)
 	return valid ? INDEX_VALID : INDEX_INVALID;
 }
 
+/* Is what the step was to drop or rebuild gone, as after a try that broke off? */
+static bool
+is_gone(const Step *step)
+{
+	return step->relations != NIL &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
+}
+
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
 static void
 build_index(Oid relid, const char *drop, const char *build)
@@ -343,6 +355,12 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
+	if (!undo && is_gone(step))
+	{
+		step_mark_done(step, names_render(step->statement, true));
+		end_transaction();
+		return OUTCOME_DONE;
+	}
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
@@ -432,6 +450,33 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 }
 
 /*
+ * Drop what a top-level step has built, or begun to; the statement does nothing
+ * the second time.
+ */
+static StepOutcome
+undo_toplevel(const Migration *migration, const Step *step)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *sql;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!still_in_state(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
+	end_transaction();
+	toplevel_run(sql);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_mark_undone(step);
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/*
  * Must the undo statement of a step be left out?  Somebody who has dropped the
  * old column by hand has left the only copy of its values in the new one.
  */
@@ -462,7 +507,9 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	end_transaction();
 
 	if (step->action == ACTION_TOPLEVEL)
-		return run_toplevel(migration, step, step->undo, true, run);
+		return step->statement[0] == '\0' ?
+			run_toplevel(migration, step, step->undo, true, run) :
+			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
 	outcome = begin_with_locks(migration, &undo, run);
