@@ -229,7 +229,8 @@ CALL there_and_back('parts', 'id', 'bigint');
 SELECT * FROM changes('parts');
 DELETE FROM before;
 INSERT INTO before SELECT * FROM before_leaf;
-SELECT * FROM changes('parts_1');
+-- but for what belongs to partitions from 17 and 18 on
+SELECT * FROM changes('parts_1') WHERE line NOT LIKE 'column%' AND line NOT LIKE '% NOT NULL %';
 INSERT INTO parts (day, v) VALUES (3, 'n') ON CONFLICT (id, day) DO NOTHING RETURNING id > 500 AS goes_on;
 SELECT relid::regclass, (SELECT count(*) FROM pg_index WHERE indrelid = relid AND indisvalid) FROM pg_partition_tree('parts') ORDER BY 1;
 -- a partition that comes in between
@@ -264,7 +265,7 @@ SELECT zdm.revert('acting');
 CALL zdm.wait('acting', 'reverted', '1 minute');
 SELECT n, id FROM acted ORDER BY n;
 SELECT id FROM acting ORDER BY id;
-SELECT * FROM describe('acting');
+SELECT * FROM describe('acting') WHERE line NOT LIKE '% NOT NULL %';
 
 -- what needs no rewrite is done at once
 CREATE TABLE quick (id int PRIMARY KEY, v varchar(10) NOT NULL DEFAULT 'x', n numeric(6,2), t timestamptz);

@@ -24,6 +24,8 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_tablespace.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -67,6 +69,20 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #define ZDM_EXECUTOR_RUN_PARAMS \
 	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define ZDM_EXECUTOR_RUN_ARGS	queryDesc, direction, count, execute_once
+#endif
+
+/* Foreign keys: SET NULL of some columns: 15.  PERIOD, and keys WITHOUT OVERLAPS: 18. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_fk_del_set_columns(con)	((con)->fk_del_set_cols)
+#else
+#define zdm_fk_del_set_columns(con)	(NIL)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define zdm_fk_with_period(con)		((con)->fk_with_period)
+#define zdm_without_overlaps(con)	((con)->without_overlaps)
+#else
+#define zdm_fk_with_period(con)		(false)
+#define zdm_without_overlaps(con)	(false)
 #endif
 
 /* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
@@ -140,6 +156,11 @@ zdm_merge_actions(ModifyTable *mt, CmdType kind)
 #define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)
 
 /* NULLS NOT DISTINCT of unique indexes: 15. */
+#if PG_VERSION_NUM >= 150000
+#define zdm_statement_nulls_not_distinct(stmt)	((stmt)->nulls_not_distinct)
+#else
+#define zdm_statement_nulls_not_distinct(stmt)	(false)
+#endif
 static inline bool
 zdm_nulls_not_distinct(Form_pg_index index)
 {
@@ -157,20 +178,31 @@ zdm_nulls_not_distinct(Form_pg_index index)
 #define zdm_partition_qual(parent, spec) get_qual_from_partbound(parent, spec)
 #endif
 
+#if PG_VERSION_NUM >= 150000
+#define zdm_copy_nulls_not_distinct(stmt, con) \
+	((stmt)->nulls_not_distinct = (con)->nulls_not_distinct)
+#else
+#define zdm_copy_nulls_not_distinct(stmt, con)	((void) 0)
+#endif
+
 /* object_aclcheck, object_ownercheck: one function per catalog up to 15. */
 #if PG_VERSION_NUM < 160000
+static inline AclResult
+object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
+{
+	if (classid == NamespaceRelationId)
+		return pg_namespace_aclcheck(objectid, roleid, mode);
+	if (classid == TableSpaceRelationId)
+		return pg_tablespace_aclcheck(objectid, roleid, mode);
+	Assert(classid == DatabaseRelationId);
+	return pg_database_aclcheck(objectid, roleid, mode);
+}
+
 static inline bool
 object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 {
 	Assert(classid == RelationRelationId);
 	return pg_class_ownercheck(objectid, roleid);
-}
-
-static inline AclResult
-object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
-{
-	Assert(classid == DatabaseRelationId);
-	return pg_database_aclcheck(objectid, roleid, mode);
 }
 #endif
 

@@ -50,6 +50,9 @@ CREATE TABLE zdm.step (
 	note          text NOT NULL DEFAULT '',
 	index_namespace oid,                         -- of the index that a toplevel step builds
 	index_name    text,
+	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
+	condition     text,
+	fire_triggers boolean NOT NULL DEFAULT false,
 	state         text NOT NULL DEFAULT 'pending',
 	attempts      int NOT NULL DEFAULT 0,
 	started       timestamptz,
@@ -126,6 +129,32 @@ CREATE FUNCTION zdm.rename_column(relation regclass, old_name name, new_name nam
 
 COMMENT ON FUNCTION zdm.rename_column(regclass, name, name, text) IS
 	'rename a column of a live table: both names work until contract; returns the id of the migration';
+
+CREATE FUNCTION zdm.migrate(ddl text, up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_migrate';
+
+COMMENT ON FUNCTION zdm.migrate(text, text, text, text) IS
+	'carry out one DDL statement without keeping readers or writers out; returns the id of the migration';
+
+CREATE FUNCTION zdm.plan(ddl text, up text DEFAULT NULL, down text DEFAULT NULL,
+						 OUT step int, OUT phase text, OUT statement text, OUT lock text, OUT work text, OUT note text)
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_plan';
+
+COMMENT ON FUNCTION zdm.plan(text, text, text) IS
+	'the steps by which zdm.migrate() would carry out a DDL statement; changes nothing';
+
+CREATE FUNCTION zdm.set_not_null(relation regclass, column_name name, fill text DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_set_not_null';
+
+COMMENT ON FUNCTION zdm.set_not_null(regclass, name, text, text) IS
+	'make a column NOT NULL, its NULLs filled in first; returns the id of the migration';
+
+CREATE FUNCTION zdm.backfill(relation regclass, assignments text, condition text DEFAULT NULL,
+							 fire_triggers boolean DEFAULT false, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_backfill';
+
+COMMENT ON FUNCTION zdm.backfill(regclass, text, text, boolean, text) IS
+	'update a whole table in short batches; returns the id of the migration';
 
 CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_type text,
 									   up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL)

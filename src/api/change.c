@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "api/access.h"
+#include "api/change.h"
 #include "catalog/migration.h"
 #include "catalog/heap.h"
 #include "catalog/pg_class.h"
@@ -24,6 +25,7 @@
 #include "core/names.h"
 #include "ddl/change.h"
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "plan/plan.h"
@@ -157,17 +159,55 @@ relation_owner(Oid relid)
 	return owner;
 }
 
+/* How the statement begins, for a change that is about no table. */
+static char *
+statement_beginning(const char *statement)
+{
+	char	   *beginning = pnstrdup(statement, pg_mbcliplen(statement, strlen(statement), 60));
+
+	beginning[strcspn(beginning, "\n")] = '\0';
+	return beginning;
+}
+
+/*
+ * DDL is compared as text: once it has been carried out, its names may mean
+ * something else or nothing.
+ */
+char *
+change_ddl_definition(const char *ddl, const char *up, const char *down)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	QUERY("SELECT jsonb_build_object('ddl', $1, 'up', $2, 'down', $3)",
+		  arg_text(ddl), arg_text(up), arg_text(down));
+	result = query_text(0, 1);
+	query_end(&session);
+	return result;
+}
+
+bool
+change_known_ddl(const char *ddl, const char *up, const char *down, const char *label, int64 *id)
+{
+	if (label == NULL || !known_label(label, change_ddl_definition(ddl, up, down), id))
+		return false;
+	(void) access_migration(*id, MIGRATION_READ);
+	return true;
+}
+
 /* Write the migration and its plan, and have it started at commit. */
 static int64
 store_migration(const PlanKind *kind, const Change *change, const char *label, char *definition)
 {
+	bool		on_table = OidIsValid(change->relid);
 	MigrationPlan plan = {.relid = change->relid};
 	Migration	migration = {
 		.label = label ? pstrdup(label) : NULL,
 		.kind = pstrdup(change->kind),
 		.relid = change->relid,
-		.relation = names_relation(change->relid),
-		.owner = relation_owner(change->relid),
+		.relation = on_table ? names_relation(change->relid) : statement_beginning(change->statement),
+		.owner = on_table ? relation_owner(change->relid) : GetUserId(),
 		.definition = definition,
 		.columns = kind->claims(change),
 		.settings = capture_settings(),
@@ -236,32 +276,58 @@ resolve_expressions(Change *change)
 		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }
 
-static int64
-state_change(Change *change, const char *label)
+void
+change_resolve(Change *change)
+{
+	if (OidIsValid(change->type))
+		resolve_expressions(change);
+}
+
+int64
+change_state(Change *change, const char *label)
 {
 	const PlanKind *kind = plan_kind(change->kind);
+	bool		on_table = OidIsValid(change->relid);
 	char	   *definition;
-	int64		known;
+	int64		id;
+	int			nestlevel;
 
-	access_check_table(change->relid);
+	if (on_table)
+		access_check_table(change->relid);
+	else if (change->ddl == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
 	start_orphans_at_commit();
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a label cannot be empty")));
-	claim_table(change->relid);
-	definition = kind->definition(change);
-	if (known_label(label, definition, &known))
-		return known;
-	check_conflicts(change->relid, kind->claims(change));
+	if (on_table)
+		claim_table(change->relid);
+	definition = change->definition ? change->definition : kind->definition(change);
+	if (known_label(label, definition, &id))
+		return id;
+	if (on_table)
+		check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
-	if (OidIsValid(change->type))
-		resolve_expressions(change);
-	return store_migration(kind, change, label, definition);
+	change_resolve(change);
+
+	/*
+	 * A date in a default is read back by the worker, not by this session.  What
+	 * has only the DDL to go by must read it as the session would, and pins the
+	 * formats when it writes.
+	 */
+	nestlevel = NewGUCNestLevel();
+	if (!kind->one_shape)
+		extension_pin_formats();
+	id = store_migration(kind, change, label, definition);
+	AtEOXact_GUC(false, nestlevel);
+	return id;
 }
 
-static char *
-name_argument(FunctionCallInfo fcinfo, int n, const char *what)
+char *
+change_name_argument(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
@@ -270,14 +336,24 @@ name_argument(FunctionCallInfo fcinfo, int n, const char *what)
 	return pstrdup(NameStr(*PG_GETARG_NAME(n)));
 }
 
-static Oid
-relation_argument(FunctionCallInfo fcinfo, int n)
+Oid
+change_relation_argument(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? InvalidOid : PG_GETARG_OID(n);
 }
 
-static char *
-text_argument(FunctionCallInfo fcinfo, int n)
+char *
+change_required_text(FunctionCallInfo fcinfo, int n, const char *what)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+char *
+change_text_argument(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
@@ -287,19 +363,19 @@ zdm_rename_column(PG_FUNCTION_ARGS)
 {
 	Change		change = {
 		.kind = "rename_column",
-		.relid = relation_argument(fcinfo, 0),
-		.column = name_argument(fcinfo, 1, "old_name"),
-		.new_name = name_argument(fcinfo, 2, "new_name"),
+		.relid = change_relation_argument(fcinfo, 0),
+		.column = change_name_argument(fcinfo, 1, "old_name"),
+		.new_name = change_name_argument(fcinfo, 2, "new_name"),
 	};
 
-	PG_RETURN_INT64(state_change(&change, text_argument(fcinfo, 3)));
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
 }
 
 /* The type that a string names, as ALTER TABLE would read it. */
 static void
 parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
 {
-	char	   *text = text_argument(fcinfo, n);
+	char	   *text = change_text_argument(fcinfo, n);
 
 	if (text == NULL)
 		ereport(ERROR,
@@ -314,12 +390,12 @@ zdm_change_column_type(PG_FUNCTION_ARGS)
 {
 	Change		change = {
 		.kind = "change_column_type",
-		.relid = relation_argument(fcinfo, 0),
-		.column = name_argument(fcinfo, 1, "column_name"),
-		.up_source = text_argument(fcinfo, 3),
-		.down_source = text_argument(fcinfo, 4),
+		.relid = change_relation_argument(fcinfo, 0),
+		.column = change_name_argument(fcinfo, 1, "column_name"),
+		.up_source = change_text_argument(fcinfo, 3),
+		.down_source = change_text_argument(fcinfo, 4),
 	};
 
 	parse_type_argument(fcinfo, 2, &change);
-	PG_RETURN_INT64(state_change(&change, text_argument(fcinfo, 5)));
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 5)));
 }

@@ -14,16 +14,21 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "backfill/assign.h"
 #include "backfill/backfill.h"
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/throttle.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "executor/instrument.h"
 #include "portability/instr_time.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
@@ -50,14 +55,56 @@ milliseconds_since(instr_time start)
 	return INSTR_TIME_GET_MILLISEC(now);
 }
 
-static void
-finish(const Step *step, const Cursor *cursor)
+/*
+ * Is no partition being attached at this moment?  ATTACH PARTITION by a
+ * transaction that is still open has found the backfill unfinished, so it will
+ * not open it again; with the lock that it takes in hand, we have either seen
+ * its partition or will be seen by it as done.
+ */
+static bool
+shut_out_attach(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE &&
+			!ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
+			return false;
+	}
+	return true;
+}
+
+/* End the transaction, and the batch with nothing done. */
+static bool
+come_back(const Step *step, int *pause_ms)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, rows_per_second);
-	step_mark_done(step, names_render(step->statement, false));
+	step_set_waiting(step, "a partition that is being attached");
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	*pause_ms = LOCKED_ROWS_PAUSE_MS;
+	return false;
+}
+
+/*
+ * Nothing is left of this pass.  Without a trigger to lean on there may be rows
+ * that were written behind it: only a pass that finds none is the last.
+ */
+static bool
+finish_pass(const Step *step, Cursor *cursor)
+{
+	bool		last = step->assignments == NULL || cursor->pass_rows == 0;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!last)
+		cursor_next_pass(cursor);
+	cursor_save(step, cursor, rows_per_second);
+	if (last)
+		step_mark_done(step, names_render(step->statement, false));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return last;
 }
 
 /* Must the backfill hold?  Then the reason is noted and the transaction over. */
@@ -104,22 +151,31 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, migration->relid))
 	{
-		finish(step, cursor);
-		return true;
+		/* one can have been attached between the look and the lock */
+		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
+			return come_back(step, pause_ms);
+		*pause_ms = 0;
+		return finish_pass(step, cursor);
 	}
+	/* a leaf that was attached since the locks were had is not among them */
+	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
+		return come_back(step, pause_ms);
 
-	/* the lock is had already, on the whole tree */
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
 	range.rel = leaf;
 	range.begin = cursor->block;
 	range.end = range_end(cursor);
-	rows_fill(&range, migration->id, &result);
+	if (step->assignments != NULL)
+		assign_rows(&range, step, &result);
+	else
+		rows_fill(&range, migration->id, &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
 	work_ms = milliseconds_since(start);
 	cursor->rows_done += result.rows;
+	cursor->pass_rows += result.rows;
 	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
 	cursor_advance(cursor, range.end, result.deferred);
 	PushActiveSnapshot(GetTransactionSnapshot());

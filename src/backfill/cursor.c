@@ -37,7 +37,8 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'end')::bigint, (c->>'total')::bigint, (c->>'passed')::bigint, "
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
-		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')) "
+		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
+		  "coalesce((c->>'pass_rows')::bigint, 0) "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -47,6 +48,7 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->blocks_done = query_int8(0, 6);
 	cursor->rows_done = query_int8(0, 7);
 	cursor->revisiting = query_bool(0, 8);
+	cursor->pass_rows = query_int8(0, 11);
 	cursor->done = query_oids(0, 9);
 	foreach(lc, query_texts(0, 10))
 	{
@@ -92,9 +94,9 @@ cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
 	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
 					 ", \"end\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
-					 ", \"revisiting\": %s, \"done\": [",
+					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
 					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
-					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done,
+					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
 	{
@@ -154,10 +156,10 @@ cursor_settle(Cursor *cursor, Oid relid)
 	List	   *leaves;
 	ListCell   *lc;
 
-	if (OidIsValid(cursor->leaf) && get_rel_relkind(cursor->leaf) == RELKIND_RELATION)
-		return true;
-
 	leaves = list_leaves(relid);
+	/* dropped meanwhile, or detached: then we have no lock on it, nor business with it */
+	if (list_member_oid(leaves, cursor->leaf))
+		return true;
 	if (cursor->blocks_total == 0)
 	{
 		foreach(lc, leaves)
@@ -255,4 +257,13 @@ cursor_advance(Cursor *cursor, int64 to, List *deferred)
 			cursor->done = list_append_unique_oid(cursor->done, cursor->leaf);
 		cursor->leaf = InvalidOid;
 	}
+}
+
+void
+cursor_next_pass(Cursor *cursor)
+{
+	int64		rows_done = cursor->rows_done;
+
+	memset(cursor, 0, sizeof(Cursor));
+	cursor->rows_done = rows_done;
 }

@@ -33,6 +33,7 @@ typedef struct Cursor
 	int64		blocks_total;	/* of all leaves, for the percentage */
 	int64		blocks_done;
 	int64		rows_done;
+	int64		pass_rows;		/* of these, in the present pass */
 } Cursor;
 
 /*
@@ -60,5 +61,8 @@ extern void cursor_check_storage(Cursor *cursor, Relation leaf);
 
 /* The blocks up to "to" are done, but for those in "deferred" (BlockRange *). */
 extern void cursor_advance(Cursor *cursor, int64 to, List *deferred);
+
+/* Begin the next pass, over the table as it is then. */
+extern void cursor_next_pass(Cursor *cursor);
 
 #endif							/* ZDM_CURSOR_H */

@@ -24,12 +24,16 @@
 #include "core/names.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
+
+/* Rest before a leaf that somebody has locked is looked at again. */
+#define LOCKED_LEAF_PAUSE_MS 250
 
 /* Rows named in the error. */
 #define EXAMPLES 5
@@ -74,6 +78,14 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		return true;
+	}
+	/* a leaf that was attached since the locks were had is not among them */
+	if (!ConditionalLockRelationOid(cursor->leaf, AccessShareLock))
+	{
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+		*pause_ms = LOCKED_LEAF_PAUSE_MS;
+		return false;
 	}
 	range.rel = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, range.rel);

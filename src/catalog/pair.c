@@ -144,9 +144,9 @@ pair_trigger_needed(Oid relid, int64 migration)
 	needed = QUERY("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
 				   "WHERE m.relid = $1 AND m.id <> $2 AND s.effect = 'trigger_create' "
 				   "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
-				   /* not one that has just come to its own drop, and left it to us */
+				   /* nor does one that has left it to us, and not yet come to its end */
 				   "AND NOT EXISTS (SELECT 1 FROM zdm.step d WHERE d.migration = m.id "
-				   "AND d.effect = 'trigger_drop' AND d.state = 'done') "
+				   "  AND d.effect = 'trigger_drop' AND d.state = 'done') "
 				   "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
 	query_end(&session);
 	return needed;

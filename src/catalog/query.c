@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/errors.h"
@@ -18,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/snapmgr.h"
 
 #define MAX_ARGS 40
 
@@ -39,6 +41,27 @@ query_end(QuerySession *session)
 	extension_restore(&session->identity);
 }
 
+/*
+ * In REPEATABLE READ and above, a statement sees what was committed when the
+ * transaction began.  What is decided here, though, is decided under locks
+ * taken since: an index made in between must not be overlooked, nor another
+ * migration.
+ */
+static int
+execute_as_of_now(const char *sql, Oid *types, Datum *values, const char *nulls, int nargs)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, nargs, types);
+	Snapshot	now;
+	int			rc;
+
+	if (plan == NULL)
+		return SPI_result;
+	now = RegisterSnapshot(GetLatestSnapshot());
+	rc = SPI_execute_snapshot(plan, values, nulls, now, InvalidSnapshot, false, true, 0);
+	UnregisterSnapshot(now);
+	return rc;
+}
+
 uint64
 query_run(const char *sql, const QueryArg *args, int nargs)
 {
@@ -55,7 +78,9 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 		values[i] = args[i].value;
 		nulls[i] = args[i].isnull ? 'n' : ' ';
 	}
-	rc = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	rc = IsolationUsesXactSnapshot() ?
+		execute_as_of_now(sql, types, values, nulls, nargs) :
+		SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
 	MemoryContextSwitchTo(caller);
 	if (rc < 0)
 		ereport(ERROR,

@@ -75,15 +75,17 @@ step_insert(const Step *step)
 
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
-		  "lock, relations, work, note, index_namespace, index_name, undo_lock) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+		  "lock, relations, work, note, index_namespace, index_name, undo_lock, "
+		  "assignments, condition, fire_triggers) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
 		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
 		  arg_text(step->statement), arg_text(step->undo),
 		  arg_text(lock_names[step->lock]), arg_oids(step->relations),
 		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
 		  arg_oid(step->index_namespace), arg_text(step->index_name),
-		  arg_text(lock_names[step->undo_lock]));
+		  arg_text(lock_names[step->undo_lock]),
+		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers));
 	query_end(&session);
 }
 
@@ -95,7 +97,8 @@ load_one(const char *condition, int64 migration, const char *phase)
 
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
-					   "relations, work, note, index_namespace, index_name, state, attempts, undo_lock "
+					   "relations, work, note, index_namespace, index_name, state, attempts, undo_lock, "
+					   "assignments, condition, fire_triggers "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
@@ -125,6 +128,9 @@ load_one(const char *condition, int64 migration, const char *phase)
 		step->attempts = query_int4(0, 15);
 		step->undo_lock = find_name(query_text(0, 16), lock_names,
 									lengthof(lock_names));
+		step->assignments = query_text(0, 17);
+		step->condition = query_text(0, 18);
+		step->fire_triggers = query_bool(0, 19);
 	}
 	query_end(&session);
 	return step;
@@ -139,7 +145,8 @@ step_next(int64 migration, const char *phase)
 Step *
 step_last_done(int64 migration)
 {
-	return load_one("state = 'done' AND $2::text IS NULL ORDER BY step DESC",
+	return load_one("(state = 'done' OR (action = 'toplevel' AND undo IS NOT NULL AND state IN ('running', 'failed'))) "
+					"AND $2::text IS NULL ORDER BY step DESC",
 					migration, NULL);
 }
 

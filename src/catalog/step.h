@@ -64,6 +64,11 @@ typedef struct Step
 	Oid			index_namespace;
 	char	   *index_name;		/* or NULL */
 
+	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
+	char	   *assignments;	/* "column = expression, ..." */
+	char	   *condition;		/* holds for rows that are to be updated */
+	bool		fire_triggers;
+
 	StepState	state;
 	int32		attempts;
 } Step;
@@ -89,7 +94,11 @@ extern void step_insert(const Step *step);
 /* The first step of the phase that is not done; NULL if all are. */
 extern Step *step_next(int64 migration, const char *phase);
 
-/* The last done step that is not undone, of any phase; NULL if none is left. */
+/*
+ * The last done step that is not undone, of any phase; NULL if none is left.  A
+ * top-level step that can be undone counts when it was begun: it may have left
+ * something behind.
+ */
 extern Step *step_last_done(int64 migration);
 
 /* Has a step of the contract phase that cannot be undone been done? */

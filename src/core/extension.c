@@ -20,6 +20,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "compat.h"
@@ -70,6 +71,20 @@ extension_become(Oid role, ExtensionIdentity *saved)
 	saved->guc_nestlevel = NewGUCNestLevel();
 	SetUserIdAndSecContext(role, saved->sec_context | SECURITY_RESTRICTED_OPERATION);
 	RestrictSearchPath();
+}
+
+void
+extension_pin_formats(void)
+{
+	static const char *const formats[][2] = {
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"extra_float_digits", "3"},
+	};
+
+	for (int i = 0; i < lengthof(formats); i++)
+		(void) set_config_option(formats[i][0], formats[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 }
 
 void

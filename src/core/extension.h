@@ -34,4 +34,10 @@ extern Oid	extension_owner(void);
 extern void extension_become(Oid role, ExtensionIdentity *saved);
 extern void extension_restore(ExtensionIdentity *saved);
 
+/*
+ * Have constants written in the forms that every session reads back the same,
+ * whatever its own DateStyle is.  Within a GUC nest level, until its end.
+ */
+extern void extension_pin_formats(void);
+
 #endif							/* ZDM_EXTENSION_H */

@@ -12,6 +12,8 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
@@ -114,6 +116,41 @@ names_template_view(const char *name)
 	return psprintf("%%V{%s}", name);
 }
 
+char *
+names_template_if(Oid relid, const char *statement)
+{
+	return psprintf("%%?{%u}%s%%;", relid, statement);
+}
+
+/*
+ * The statement that is only for as long as its relation exists; p is at "?{".
+ * Returns the place to go on from: its beginning, or its end.
+ */
+static const char *
+enter_or_skip(const char *p, bool missing_ok)
+{
+	Oid			relid;
+	int			length = 0;
+	int			depth = 1;
+
+	if (sscanf(p, "?{%u}%n", &relid, &length) != 1 || length == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("malformed statement template at \"%%%.20s\"", p)));
+	p += length;
+	/* who only wants to read it gets it all */
+	if (missing_ok || get_rel_name(relid) != NULL)
+		return p;
+	while (*p && depth > 0)
+	{
+		if (*p++ != '%' || *p == '\0')
+			continue;
+		depth += *p == '?' ? 1 : *p == ';' ? -1 : 0;
+		p++;
+	}
+	return p;
+}
+
 /*
  * Appends a view's definition; p is after "V{".  By name, as a view that is
  * dropped and made again has another OID.
@@ -139,7 +176,7 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 							NoLock, missing_ok);
 	nestlevel = NewGUCNestLevel();
 	RestrictSearchPath();
-	if (OidIsValid(view))
+	if (OidIsValid(view) && get_rel_relkind(view) == RELKIND_VIEW)
 	{
 		char	   *definition = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef,
 																   ObjectIdGetDatum(view)));
@@ -147,10 +184,14 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 		/* it ends with a semicolon */
 		appendBinaryStringInfo(buf, definition, strlen(definition) - 1);
 	}
-	else
+	else if (missing_ok)
 		appendStringInfoString(buf, "<dropped>");
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a view any more", name.data)));
 	AtEOXact_GUC(false, nestlevel);
-	return p + 1;
+	return *p ? p + 1 : p;
 }
 
 /*
@@ -211,6 +252,10 @@ names_render(const char *template, bool missing_ok)
 			appendStringInfoChar(&buf, '%');
 			p += 2;
 		}
+		else if (p[1] == ';')
+			p += 2;
+		else if (p[1] == '?')
+			p = enter_or_skip(p + 1, missing_ok);
 		else
 			p = render_object(&buf, p + 1, missing_ok);
 	}
@@ -222,9 +267,16 @@ names_make(const char *base, const char *suffix)
 {
 	int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
 	int			length = (int) strlen(base);
+	char		mark[10] = "";
 
-	Assert(room > 0);
+	/* names that differ only in what is cut away must not become one */
 	if (length > room)
+	{
+		snprintf(mark, sizeof(mark), "_%08x",
+				 DatumGetUInt32(hash_any((const unsigned char *) base, length)));
+		room -= (int) strlen(mark);
+		Assert(room > 0);
 		length = pg_mbcliplen(base, length, room);
-	return psprintf("%.*s%s", length, base, suffix);
+	}
+	return psprintf("%.*s%s%s", length, base, mark, suffix);
 }

@@ -13,6 +13,7 @@
  *						there is none yet, that it is to have, quoted
  *		%V{name}		the definition that the view of that qualified, quoted name
  *						has at the time
+ *		%?{oid}...%;	what is between, if that relation exists
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -56,6 +57,12 @@ extern char *names_template_sync_trigger(Oid relid);
 extern char *names_template_view(const char *name); /* a template itself */
 
 /*
+ * The statement, itself a template, if the relation exists when it is run; to
+ * who only reads it, it is shown in any case.
+ */
+extern char *names_template_if(Oid relid, const char *statement);
+
+/*
  * A template's SQL with the names of today.  If an object is gone: raises
  * ERRCODE_UNDEFINED_OBJECT, or with missing_ok writes "<dropped>" for it.
  */
@@ -63,7 +70,7 @@ extern char *names_render(const char *template, bool missing_ok);
 
 /*
  * Makes "base" followed by "suffix" no longer than a name may be, cutting base
- * at a character boundary.
+ * at a character boundary; a hash of the whole takes the place of what is cut.
  */
 extern char *names_make(const char *base, const char *suffix);
 

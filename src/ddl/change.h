@@ -11,6 +11,7 @@
 #ifndef ZDM_CHANGE_H
 #define ZDM_CHANGE_H
 
+#include "nodes/nodes.h"
 #include "postgres_ext.h"
 
 typedef struct Change
@@ -28,6 +29,18 @@ typedef struct Change
 	char	   *up;				/* as sync/expr.h stores them */
 	char	   *down;
 	char	   *up_readable;	/* up with column names, or NULL: it cannot fail */
+
+	/* DDL: */
+	char	   *ddl;			/* the text that was given, or NULL */
+	char	   *definition;		/* jsonb as text, to compare when its label comes again */
+	char	   *statement;		/* the statement in it, without its semicolon */
+	Node	   *stmt;			/* its raw parse tree */
+	struct Judgement *judgement;	/* what the rules say of it, once they were asked */
+
+	/* backfill: */
+	char	   *assignments;
+	char	   *condition;		/* or NULL */
+	bool		fire_triggers;
 } Change;
 
 #endif							/* ZDM_CHANGE_H */

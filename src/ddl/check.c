@@ -88,9 +88,9 @@ add_caution(Check *check, const char *object, char *detail)
 	add_findings(check, list_make1(finding));
 }
 
-/* What the open transaction keeps others from; NULL if nothing. */
+/* As the text has it.  What the statement itself takes is no earlier lock. */
 static FactRelation *
-strongly_held(Facts *facts)
+strongly_held(Facts *facts, LOCKMODE *mode)
 {
 	ListCell   *lc;
 
@@ -98,8 +98,10 @@ strongly_held(Facts *facts)
 	{
 		FactRelation *rel = (FactRelation *) lfirst(lc);
 
-		if (rules_is_strong(rel, rel->held))
-			return rel;
+		if (!rules_is_strong(rel, rel->held_before))
+			continue;
+		*mode = rel->held_before;
+		return rel;
 	}
 	return NULL;
 }
@@ -246,12 +248,14 @@ judge_statement(void *arg)
 {
 	CheckAttempt *attempt = (CheckAttempt *) arg;
 	Check	   *check = attempt->check;
-	FactRelation *held = strongly_held(check->facts);
+	ListCell   *lc;
 
+	foreach(lc, check->facts->relations)
+		((FactRelation *) lfirst(lc))->held_before = ((FactRelation *) lfirst(lc))->held;
 	check->facts->in_block = check->in_block || check->followed;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	attempt->judgement = rules_judge(check->facts, attempt->stmt->node, attempt->stmt->sql,
-									 held, held ? held->held : NoLock);
+									 strongly_held);
 	PopActiveSnapshot();
 }
 

@@ -122,7 +122,8 @@ typedef struct FactRelation
 	bool		invoker;		/* a view that is checked as its reader */
 	SelectStmt *query;			/* a view that the text made */
 	bool		changed;		/* the text changed its columns or its name */
-	LOCKMODE	held;			/* taken by earlier statements of the transaction */
+	LOCKMODE	held;			/* taken by this and earlier statements of the transaction */
+	LOCKMODE	held_before;	/* by the earlier ones alone */
 	bool		detailed;		/* the lists below are filled */
 	List	   *columns;
 	List	   *constraints;

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/relation.h"
 #include "access/xact.h"
 #include "commands/extension.h"
 #include "core/errors.h"
@@ -33,6 +34,7 @@
 #include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
 
@@ -86,6 +88,21 @@ is_active(void)
 	return extension_ready();
 }
 
+/* Most locks of a transaction that makes much are on what it made. */
+static bool
+is_made_here(Oid relid)
+{
+	Relation	relation = try_relation_open(relid, NoLock);
+	bool		made_here;
+
+	if (relation == NULL)
+		return true;
+	made_here = relation->rd_createSubid != InvalidSubTransactionId ||
+		relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP;
+	relation_close(relation, NoLock);
+	return made_here;
+}
+
 /* An existing table that this transaction keeps others from; NULL if none. */
 static FactRelation *
 strongly_locked(Facts *facts, LOCKMODE *mode)
@@ -109,7 +126,7 @@ strongly_locked(Facts *facts, LOCKMODE *mode)
 			if (lock->holdMask & LOCKBIT_ON(*mode))
 				break;
 		}
-		if (*mode < ShareLock)
+		if (*mode < ShareLock || is_made_here(lock->locktag.locktag_field2))
 			continue;
 		rel = facts_by_oid(facts, lock->locktag.locktag_field2);
 		if (rel != NULL && rel->heap == InvalidOid && rules_is_strong(rel, *mode))
@@ -130,13 +147,10 @@ static void
 judge_case(void *arg)
 {
 	GuardCase  *gc = (GuardCase *) arg;
-	FactRelation *held;
-	LOCKMODE	mode = NoLock;
 
 	limit_lock_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	held = strongly_locked(gc->facts, &mode);
-	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, held, mode);
+	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, strongly_locked);
 	if (!gc->in_block)
 	{
 		/* From here on the facts are ahead of the catalog. */
@@ -368,6 +382,13 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 	/* What another statement runs for itself was judged with it. */
 	if (context == PROCESS_UTILITY_SUBCOMMAND || !rules_cover(stmt) || !is_active())
 	{
+		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
+	if (IsA(stmt, LockStmt))
+	{
+		/* It does nothing but lock, and under NOWAIT not even looking at the table may wait. */
+		ddl_in_transaction = true;
 		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
 		return;
 	}

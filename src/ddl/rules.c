@@ -159,6 +159,22 @@ rules_strong_lock(const Judgement *judgement, FactRelation **rel)
 	return strongest;
 }
 
+bool
+rules_strong_held(Judgement *j)
+{
+	if (!j->held_known)
+	{
+		FactRelation *rel = j->find_held(j->facts, &j->strong_held);
+
+		j->held_known = true;
+		if (rel == NULL)
+			j->strong_held = NoLock;
+		else
+			j->strong_on = facts_name(rel);
+	}
+	return j->strong_held != NoLock;
+}
+
 static char *
 size_text(double blocks)
 {
@@ -220,7 +236,7 @@ decide_work(Judgement *j, RuleWork *work)
 							 facts_name(locked), blocks_whom(locked, mode),
 							 time_text(work->kind, work->blocks)),
 					work->hint);
-	else if (j->strong_held != NoLock)
+	else if (rules_strong_held(j))
 		add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, j->strong_held,
 					psprintf("%s (%s) while %s, which this transaction took earlier, blocks others on %s: %s.",
 							 work->what, size_text(work->blocks), rules_lock_name(j->strong_held),
@@ -358,7 +374,7 @@ judge_query(Judgement *j, Node *stmt)
 		into = facts_add(j->facts, ((SelectStmt *) stmt)->intoClause->rel, RELKIND_RELATION);
 	if (IsA(stmt, InsertStmt))
 		into = facts_find(j->facts, ((InsertStmt *) stmt)->relation);
-	if (j->strong_held == NoLock && (into == NULL || !into->fresh))
+	if (!rules_strong_held(j) && (into == NULL || !into->fresh))
 		return;
 	blocks = facts_statement_work(j->facts, stmt);
 	if (into != NULL && into->fresh)
@@ -518,14 +534,13 @@ judge_other_statement(Judgement *j, Node *stmt)
 }
 
 Judgement *
-rules_judge(Facts *facts, Node *stmt, const char *sql, FactRelation *held_on, LOCKMODE held)
+rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
 	Judgement  *j = palloc0(sizeof(Judgement));
 
 	j->facts = facts;
 	j->sql = sql;
-	j->strong_held = held_on ? held : NoLock;
-	j->strong_on = held_on ? facts_name(held_on) : NULL;
+	j->find_held = find_held;
 	if (names_new_label(stmt, facts->enum_labels))
 	{
 		rules_find(j, RULE_WOULD_FAIL, "enum", NoLock,

@@ -68,11 +68,20 @@ typedef struct RuleContract
 	const char *hint;
 } RuleContract;
 
+/*
+ * Finds an existing relation that the transaction's earlier statements keep
+ * others from; NULL if there is none.  Asked only when the answer matters: a
+ * transaction that restores a database holds thousands of locks.
+ */
+typedef FactRelation *(*HeldFinder) (Facts *facts, LOCKMODE *mode);
+
 /* One statement under judgement. */
 typedef struct Judgement
 {
 	Facts	   *facts;
 	const char *sql;			/* the statement's text, for hints */
+	HeldFinder	find_held;
+	bool		held_known;		/* the finder was asked: */
 	LOCKMODE	strong_held;	/* a strong lock that is held already, or NoLock */
 	char	   *strong_on;		/* on which existing table */
 	List	   *locks;			/* TakenLock */
@@ -89,7 +98,7 @@ typedef struct Judgement
  * May raise what PostgreSQL would raise for the statement.
  */
 extern Judgement *rules_judge(Facts *facts, Node *stmt, const char *sql,
-							  FactRelation *held_on, LOCKMODE held);
+							  HeldFinder find_held);
 
 /*
  * The findings for contracts (a list of RuleContract) that no longer hold, but
@@ -108,6 +117,9 @@ extern bool rules_is_strong(const FactRelation *rel, LOCKMODE mode);
 
 /* "ACCESS EXCLUSIVE" for AccessExclusiveLock. */
 extern const char *rules_lock_name(LOCKMODE mode);
+
+/* Is a strong lock held already?  Then strong_held and strong_on say which. */
+extern bool rules_strong_held(Judgement *j);
 
 /* For the families: what the statement does. */
 extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);

@@ -340,7 +340,12 @@ identity_columns(Facts *facts, FactRelation *rel)
 		if (idx->dropped || !is_identity || rel->replica_identity == REPLICA_IDENTITY_FULL)
 			continue;
 		for (int i = 0; i < idx->nkeys; i++)
-			names = lappend(names, makeString(facts_attribute(rel, idx->columns[i])->name));
+		{
+			FactColumn *col = facts_attribute(rel, idx->columns[i]);
+
+			if (col != NULL)
+				names = lappend(names, makeString(col->name));
+		}
 	}
 	return names;
 }

@@ -305,7 +305,8 @@ input_types(CreateFunctionStmt *stmt, Oid *types, int *count, int *defaults)
 
 		if (param->mode == FUNC_PARAM_OUT || param->mode == FUNC_PARAM_TABLE)
 			continue;
-		if (*count >= FUNC_MAX_ARGS || param->mode == FUNC_PARAM_VARIADIC)
+		/* Looking up a %TYPE says so to the client, who hears it from PostgreSQL anyway. */
+		if (*count >= FUNC_MAX_ARGS || param->mode == FUNC_PARAM_VARIADIC || param->argType->pct_type)
 			return false;
 		types[*count] = LookupTypeNameOid(NULL, param->argType, true);
 		if (!OidIsValid(types[*count]))
@@ -500,7 +501,7 @@ rules_copy(Judgement *j, CopyStmt *stmt)
 {
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
-	if (j->strong_held == NoLock)
+	if (!rules_strong_held(j))
 		return;
 	if (stmt->query != NULL)
 		rules_work(j, WORK_QUERY, NULL, facts_statement_work(j->facts, stmt->query),

@@ -45,6 +45,11 @@ read_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, BoundFa
 	memset(bound, 0, sizeof(*bound));
 	if (relation == NULL)
 		return;
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		relation_close(relation, AccessShareLock);
+		return;
+	}
 	spec = transformPartitionBound(pstate, relation, copyObject(spec));
 	bound->bound = zdm_partition_qual(relation, spec);
 	bound->inherited = copyObject(RelationGetPartitionQual(relation));

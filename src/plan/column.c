@@ -15,14 +15,17 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "plan/carry.h"
 #include "plan/column.h"
 #include "plan/deparse.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
@@ -397,6 +400,26 @@ column_load(Oid relid, const char *name)
 	view_load(column);
 	look_at_indexes(column);
 	return column;
+}
+
+void
+column_check_schema(const Column *column)
+{
+	Oid			schema = get_rel_namespace(column->relid);
+	bool		create = column->indexes != NIL;
+	const char *privileges = create ? "USAGE, CREATE" : "USAGE";
+	char	   *name = pstrdup(quote_identifier(get_namespace_name(schema)));
+
+	if (object_aclcheck(NamespaceRelationId, schema, column->owner, ACL_USAGE) == ACLCHECK_OK &&
+		(!create || object_aclcheck(NamespaceRelationId, schema, column->owner, ACL_CREATE) == ACLCHECK_OK))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the owner of %s needs %s on schema %s", names_relation(column->relid),
+					privileges, name),
+			 errdetail("The work is done with the rights of the table's owner."),
+			 errhint("GRANT %s ON SCHEMA %s TO %s.", privileges, name,
+					 quote_identifier(GetUserNameFromId(column->owner, false)))));
 }
 
 void

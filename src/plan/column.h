@@ -166,6 +166,13 @@ extern List *column_claims(Oid relid, const char *name);
 pg_noreturn extern void column_refuse(const char *object, const Column *column,
 									  const char *hint);
 
+/*
+ * The work is done as the owner, who may be without rights on the table's
+ * schema: an index cannot be made there then, nor take the old one's name.
+ * ERRCODE_INSUFFICIENT_PRIVILEGE.
+ */
+extern void column_check_schema(const Column *column);
+
 /* Refuse a type that ADD COLUMN cannot give without a rewrite. */
 extern void column_check_new_type(const Column *column, Oid type);
 

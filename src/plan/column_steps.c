@@ -66,6 +66,8 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	Pair	   *copy = palloc(sizeof(Pair));
 	StringInfoData sql;
 
+	column_check_schema(old);
+
 	/*
 	 * The trigger comes first and does nothing without a pair; the pair comes
 	 * into force with the column, so no row is ever written between the two.
@@ -209,7 +211,8 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 								  names_template_index(index.relid, index.new_name),
 								  names_template_index(child.relid, child.new_name)),
 			.relations = list_make1_oid(IndexGetRelation(child.old, false)),
-			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+			/* it locks the index out of its readers, who are those of the table */
+			.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		});
 	}
 }

@@ -112,12 +112,19 @@ parameters_to_template(const char *text, int base, Oid relid,
 char *
 deparse_expression_template(Node *expr, Oid relid, AttrNumber from, const char *to)
 {
-	char	   *plain = deparse_qualified(expr, relid);
 	int			base = FIRST_PARAMETER;
+	int			other = 2 * FIRST_PARAMETER;
 
-	/* $1000001 to $1001600 all begin with $100: if the text has that, take $200 */
-	while (strstr(plain, psprintf("$%d", base / 10000)) != NULL)
+	/*
+	 * $1000001 to $1001600 all begin with $100: if the text has that though its
+	 * own parameters begin with $200, take those instead, and so on.
+	 */
+	while (strstr(deparse_qualified(vars_to_parameters(expr, &other), relid),
+				  psprintf("$%d", base / 10000)) != NULL)
+	{
 		base += FIRST_PARAMETER;
+		other += FIRST_PARAMETER;
+	}
 	return parameters_to_template(deparse_qualified(vars_to_parameters(expr, &base), relid),
 								  base, relid, from, to);
 }
@@ -132,8 +139,8 @@ index_tree(HeapTuple index_tuple, AttrNumber column)
 	return isnull ? NULL : stringToNode(TextDatumGetCString(tree));
 }
 
-static char *
-qualified_collation(Oid collation)
+char *
+deparse_collation(Oid collation)
 {
 	HeapTuple	tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
 	Form_pg_collation form;
@@ -150,8 +157,8 @@ qualified_collation(Oid collation)
 	return name;
 }
 
-static char *
-qualified_opclass(Oid opclass)
+char *
+deparse_opclass(Oid opclass)
 {
 	HeapTuple	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass));
 	Form_pg_opclass form;
@@ -239,10 +246,10 @@ append_key_properties(StringInfo buf, Relation index, int key, oidvector *opclas
 	int16		order = index->rd_indoption[key];
 
 	if (OidIsValid(collation) && !(options->retyped && collation == type.collation))
-		appendStringInfo(buf, " COLLATE %s", names_escape(qualified_collation(collation)));
+		appendStringInfo(buf, " COLLATE %s", names_escape(deparse_collation(collation)));
 	if (!options->retyped || opclass_options != (Datum) 0 ||
 		opclass != GetDefaultOpClass(type.type, index->rd_rel->relam))
-		appendStringInfo(buf, " %s", names_escape(qualified_opclass(opclass)));
+		appendStringInfo(buf, " %s", names_escape(deparse_opclass(opclass)));
 	append_options(buf, " (", opclass_options);
 	if (index->rd_indam->amcanorder)
 	{

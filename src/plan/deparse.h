@@ -36,6 +36,10 @@ typedef struct IndexTemplate
 /* CREATE INDEX for an index like "indexid".  Takes ACCESS SHARE on it. */
 extern char *deparse_index_template(Oid indexid, const IndexTemplate *options);
 
+/* Qualified and quoted; ERRCODE_UNDEFINED_OBJECT if it does not exist. */
+extern char *deparse_collation(Oid collation);
+extern char *deparse_opclass(Oid opclass);
+
 /* Is any of the index's columns, expressions or its predicate about attnum? */
 extern bool deparse_index_uses(Oid indexid, AttrNumber attnum);
 

@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
+#include "core/claim.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
@@ -70,6 +71,14 @@ check_other_migrations(const Column *column, const ColumnForeignKey *fk)
 
 	if (other == column->relid)
 		return;
+
+	/* closes the race with a session that states one on the other end just now */
+	if (!claim_try(CLAIM_STATEMENT, other))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("another transaction is stating a migration on %s, the other end of foreign key \"%s\"",
+						names_relation(other), fk->name),
+				 errhint("Try again when it has ended.")));
 	foreach(m, migration_live_on(other))
 	{
 		Migration  *migration = lfirst(m);
@@ -195,6 +204,16 @@ action_sql(char action)
 	}
 }
 
+/*
+ * A foreign key is gone when either of its tables is, and so is all that there
+ * was to do about it: the migration of the one must not end there.
+ */
+static char *
+while_both(const ColumnForeignKey *fk, const char *statement)
+{
+	return names_template_if(fk->relid, names_template_if(fk->refrelid, statement));
+}
+
 static char *
 add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
 {
@@ -215,7 +234,7 @@ add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitu
 	if (fk->deferrable)
 		appendStringInfoString(&buf, fk->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
 	appendStringInfoString(&buf, fk->not_enforced ? " NOT ENFORCED" : " NOT VALID");
-	return buf.data;
+	return while_both(fk, buf.data);
 }
 
 static List *
@@ -227,15 +246,15 @@ both_tables(const ColumnForeignKey *fk)
 static char *
 drop_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static char *
 validate_sql(const ColumnForeignKey *fk, const char *name)
 {
-	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-					names_template_relation(fk->relid), carry_quoted(name));
+	return while_both(fk, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
 static bool
@@ -281,8 +300,10 @@ foreign_key_append_drop(StringInfo sql, const Column *old)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s",
-						names_template_relation(fk->relid), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
+												names_template_relation(fk->relid),
+												carry_quoted(fk->name))));
 	}
 }
 
@@ -296,11 +317,15 @@ foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Colum
 		ColumnForeignKey *fk = lfirst(lc);
 		char	   *table = names_template_relation(fk->relid);
 
-		carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-						carry_quoted(carry_own_name(plan, fk->name)), carry_quoted(fk->name));
+		carry_statement(sql, "%s",
+						while_both(fk, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+												carry_quoted(carry_own_name(plan, fk->name)),
+												carry_quoted(fk->name))));
 		if (fk->comment != NULL)
-			carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(fk->name),
-							table, carry_literal(fk->comment));
+			carry_statement(sql, "%s",
+							while_both(fk, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
+													carry_quoted(fk->name), table,
+													carry_literal(fk->comment))));
 	}
 }
 

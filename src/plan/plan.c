@@ -15,8 +15,19 @@
 #include "plan/plan.h"
 
 static const PlanKind *const kinds[] = {
+	&plan_add_column,
+	&plan_add_constraint,
+	&plan_alter_table,
+	&plan_backfill,
+	&plan_create_index,
+	&plan_drop,
+	&plan_drop_column,
+	&plan_drop_index,
+	&plan_plain,
+	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,
+	&plan_set_not_null,
 };
 
 const PlanKind *

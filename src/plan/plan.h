@@ -41,8 +41,14 @@ typedef struct PlanKind
 	/* Fill in the plan of a change that has been checked. */
 	void		(*make) (MigrationPlan *plan, const Change *change);
 
-	/* The change as jsonb text, to compare when its label comes again. */
+	/*
+	 * The change as jsonb text, to compare when its label comes again.  DDL is
+	 * compared as text, and does not need it.
+	 */
 	char	   *(*definition) (const Change *change);
+
+	/* No second column comes to be: most of the preflight does not apply. */
+	bool		one_shape;
 } PlanKind;
 
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
@@ -73,5 +79,26 @@ extern const PlanKind plan_change_column_type;
 
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
+
+/* in plain.c */
+extern const PlanKind plan_plain;
+
+/* in alter_table.c */
+extern const PlanKind plan_alter_table;
+extern const PlanKind plan_add_column;
+extern const PlanKind plan_add_constraint;
+extern const PlanKind plan_drop_column;
+extern const PlanKind plan_set_not_null;
+
+/* in index.c */
+extern const PlanKind plan_create_index;
+extern const PlanKind plan_drop_index;
+extern const PlanKind plan_reindex;
+
+/* in drop.c */
+extern const PlanKind plan_drop;
+
+/* in update.c */
+extern const PlanKind plan_backfill;
 
 #endif							/* ZDM_PLAN_H */

@@ -190,6 +190,8 @@ preflight(MigrationPlan *plan, const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
+	if (plan_kind(change->kind)->one_shape)
+		return;
 	note_disk(plan);
 	check_publications(plan);
 	note_answers(plan);

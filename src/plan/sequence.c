@@ -46,14 +46,19 @@ sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column
 		ColumnSequence *sequence = lfirst(lc);
 
 		if (sequence->typed_as_column && type != NULL)
-			carry_statement(sql, "ALTER SEQUENCE %s AS %s",
-							names_template_relation(sequence->relid), type);
+			carry_statement(sql, "%s",
+							names_template_if(sequence->relid,
+											  psprintf("ALTER SEQUENCE %s AS %s",
+													   names_template_relation(sequence->relid), type)));
 		if (sequence->identity)
 			carry_statement(sql, "SELECT zdm.move_identity(%u::oid::regclass, %s, %s)", old->relid,
 							carry_literal(from), carry_literal(to));
 		else
-			carry_statement(sql, "ALTER SEQUENCE %s OWNED BY %s.%s",
-							names_template_relation(sequence->relid),
-							names_template_relation(old->relid), carry_quoted(to));
+			carry_statement(sql, "%s",
+							names_template_if(sequence->relid,
+											  psprintf("ALTER SEQUENCE %s OWNED BY %s.%s",
+													   names_template_relation(sequence->relid),
+													   names_template_relation(old->relid),
+													   carry_quoted(to))));
 	}
 }

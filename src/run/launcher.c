@@ -36,6 +36,7 @@
 #include "storage/latch.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -43,6 +44,9 @@
 
 /* A database is not looked at more often than this: a worker that dies at once must not spin. */
 #define LOOK_INTERVAL_MS 1000
+
+/* The longest that a dispatcher may wait for a lock; the launcher waits for it. */
+#define LOCK_TIMEOUT_MS 2000
 
 void
 launcher_init(void)
@@ -212,6 +216,14 @@ zdm_launcher_main(Datum arg)
 	}
 }
 
+/* A dispatcher that did not come to its end has another one try. */
+static void
+ask_again(int code, Datum arg)
+{
+	if (code != 0)
+		shmem_request_look(MyDatabaseId);
+}
+
 void
 zdm_dispatcher_main(Datum arg)
 {
@@ -221,6 +233,10 @@ zdm_dispatcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
+	before_shmem_exit(ask_again, (Datum) 0);
+
+	/* a lock on one database's tables must not keep the launcher from the others */
+	SetConfigOption("lock_timeout", psprintf("%d", LOCK_TIMEOUT_MS), PGC_SUSET, PGC_S_SESSION);
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -139,19 +139,19 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	patience->tries++;
 	set = locks_expand(relids);
 
+	/* before any other lock is had: nobody waits behind those while we do */
+	if (patience->queue_next && list_member_oid(set, patience->refused) &&
+		!holder_is_old(patience->refused, mode))
+	{
+		patience->queue_next = false;
+		lock_in_queue(patience->refused, mode);
+	}
 	foreach(lc, set)
 	{
 		Oid			relid = lfirst_oid(lc);
 
 		if (ConditionalLockRelationOid(relid, mode))
 			continue;
-		if (patience->queue_next && patience->refused == relid &&
-			!holder_is_old(relid, mode))
-		{
-			patience->queue_next = false;
-			lock_in_queue(relid, mode);
-			continue;
-		}
 		patience->queue_next = patience->tries % TRIES_BEFORE_QUEUEING == 0;
 		patience->refused = relid;
 		return false;

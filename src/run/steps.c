@@ -21,6 +21,7 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/extension.h"
+#include "core/guc.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
@@ -28,6 +29,7 @@
 #include "run/steps.h"
 #include "run/toplevel.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -126,9 +128,13 @@ end_transaction(void)
 static bool
 check_relation(const Migration *migration)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
+	HeapTuple	tuple;
 	Oid			owner;
 
+	/* a statement that is about no table */
+	if (!OidIsValid(migration->relid))
+		return true;
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
@@ -155,7 +161,12 @@ require_relation(const Migration *migration)
 						 migration->id)));
 }
 
-/* Run statements as the table's owner, restricted, with a pinned search_path. */
+/*
+ * Run statements as the table's owner, restricted, with a pinned search_path.
+ *
+ * The locks of the step are had.  Should a statement want one more, it must not
+ * wait for it with those in hand: the error ends the try like a refused lock.
+ */
 static void
 run_as_owner(const Migration *migration, const char *sql)
 {
@@ -165,6 +176,8 @@ run_as_owner(const Migration *migration, const char *sql)
 	if (sql[0] == '\0')
 		return;
 	extension_become(migration->owner, &saved);
+	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	rc = SPI_execute(sql, false, 0);
 	if (rc < 0)
@@ -256,6 +269,7 @@ look_for_index(const Step *step)
 	Oid			indexid;
 	HeapTuple	tuple;
 	bool		valid;
+	Oid			relid;
 
 	if (step->index_name == NULL)
 		return INDEX_NONE;
@@ -268,8 +282,23 @@ look_for_index(const Step *step)
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation %s exists and is not an index", names_relation(indexid))));
 	valid = ((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	relid = ((Form_pg_index) GETSTRUCT(tuple))->indrelid;
 	ReleaseSysCache(tuple);
+	if (relid != linitial_oid(step->relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("index %s exists, of another table", names_relation(indexid)),
+				 errhint("Rename it or drop it, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 step->migration)));
 	return valid ? INDEX_VALID : INDEX_INVALID;
+}
+
+/* Is what the step was to drop or rebuild gone, as after a try that broke off? */
+static bool
+is_gone(const Step *step)
+{
+	return step->relations != NIL &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
 }
 
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
@@ -326,6 +355,12 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
+	if (!undo && is_gone(step))
+	{
+		step_mark_done(step, names_render(step->statement, true));
+		end_transaction();
+		return OUTCOME_DONE;
+	}
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
@@ -354,9 +389,16 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 static StepOutcome
 do_batch(const Migration *migration, const Step *step, StepRun *run)
 {
-	StepOutcome outcome = begin_with_locks(migration, step, run);
+	StepOutcome outcome;
 	bool		done;
 
+	if (GetCurrentTimestamp() < run->rest_until)
+	{
+		run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															  run->rest_until);
+		return OUTCOME_AGAIN;
+	}
+	outcome = begin_with_locks(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
@@ -368,6 +410,7 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 		done = backfill_batch(migration, step, &run->pause_ms);
 	else
 		done = verify_batch(migration, step, &run->pause_ms);
+	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
@@ -407,6 +450,33 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 }
 
 /*
+ * Drop what a top-level step has built, or begun to; the statement does nothing
+ * the second time.
+ */
+static StepOutcome
+undo_toplevel(const Migration *migration, const Step *step)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *sql;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!still_in_state(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
+	end_transaction();
+	toplevel_run(sql);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_mark_undone(step);
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/*
  * Must the undo statement of a step be left out?  Somebody who has dropped the
  * old column by hand has left the only copy of its values in the new one.
  */
@@ -437,7 +507,9 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	end_transaction();
 
 	if (step->action == ACTION_TOPLEVEL)
-		return run_toplevel(migration, step, step->undo, true, run);
+		return step->statement[0] == '\0' ?
+			run_toplevel(migration, step, step->undo, true, run) :
+			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
 	outcome = begin_with_locks(migration, &undo, run);

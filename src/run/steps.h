@@ -25,6 +25,7 @@ typedef struct StepRun
 	LockPatience patience;		/* with the locks of the present step */
 	TimestampTz described;		/* when the holders were last written down */
 	int			pause_ms;		/* OUTCOME_AGAIN: how long to rest */
+	TimestampTz rest_until;		/* no batch before that: rests come in pieces */
 } StepRun;
 
 /*

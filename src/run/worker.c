@@ -70,11 +70,15 @@ ask_for_successor(int code, Datum arg)
 		shmem_request_look(MyDatabaseId);
 }
 
-/* One value for this process, whatever the database or the role have set. */
+/*
+ * One value for this process, whatever the database or the role have set, of a
+ * setting that this server has.
+ */
 static void
 set_setting(const char *name, const char *value)
 {
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+	if (GetConfigOption(name, true, false) != NULL)
+		SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 }
 
 static void
@@ -88,8 +92,13 @@ set_settings(int64 id)
 	set_setting("statement_timeout", "0");
 	set_setting("lock_timeout", "0");
 	set_setting("idle_in_transaction_session_timeout", "0");
+	set_setting("transaction_timeout", "0");
 	set_setting("client_min_messages", "error");
 	set_setting("row_security", "off");
+	/* an index without a tablespace of its own is in the database's */
+	set_setting("default_tablespace", "");
+	/* views are deparsed and parsed again here; constants in them have to survive it */
+	extension_pin_formats();
 	/* the cursor is committed with its batch, so a lost commit loses nothing */
 	set_setting("synchronous_commit", "off");
 }
@@ -326,6 +335,9 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 				run->pause_ms = 0;
 			}
 		}
+		/* while one is pending, the context is not reset */
+		if (*pending != error)
+			FreeErrorData(error);
 	}
 	PG_END_TRY();
 	return result;

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * change.h
+ *		Stating a change: what all functions that do it have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_API_CHANGE_H
+#define ZDM_API_CHANGE_H
+
+#include "ddl/change.h"
+#include "fmgr.h"
+
+/*
+ * Check the change, write a migration and its plan, have it started at commit,
+ * and return its id; or the id of the one that made this change under this
+ * label before.  The label may be NULL.  Errors: whatever is wrong with the
+ * change; ERRCODE_DUPLICATE_OBJECT if the label is another change's;
+ * ERRCODE_OBJECT_IN_USE if another migration is in the way.
+ */
+extern int64 change_state(Change *change, const char *label);
+
+/* Resolve up and down of a change of type, which has been checked. */
+extern void change_resolve(Change *change);
+
+/* What identifies a change stated as DDL under its label. */
+extern char *change_ddl_definition(const char *ddl, const char *up, const char *down);
+
+/*
+ * Was this DDL, as text, stated under this label before?  Needed before its
+ * names are looked up, as what it dropped is no longer there.  Errors as above,
+ * and ERRCODE_INSUFFICIENT_PRIVILEGE.
+ */
+extern bool change_known_ddl(const char *ddl, const char *up, const char *down,
+							 const char *label, int64 *id);
+
+/* Arguments of SQL functions. */
+extern char *change_name_argument(FunctionCallInfo fcinfo, int n, const char *what);
+extern char *change_required_text(FunctionCallInfo fcinfo, int n, const char *what);
+extern char *change_text_argument(FunctionCallInfo fcinfo, int n);
+extern Oid	change_relation_argument(FunctionCallInfo fcinfo, int n);
+
+#endif							/* ZDM_API_CHANGE_H */

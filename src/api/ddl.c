@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *		zdm.migrate() and zdm.plan(): changes stated as plain DDL; and those
+ *		that have a function of their own beside it.
+ *
+ * Both go the same way as far as the plan; then one stores it, and the other
+ * prints it and forgets it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/access.h"
+#include "api/change.h"
+#include "catalog/heap.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "ddl/to_change.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_type.h"
+#include "plan/ddl_text.h"
+#include "plan/plan.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+PG_FUNCTION_INFO_V1(zdm_migrate);
+PG_FUNCTION_INFO_V1(zdm_plan);
+PG_FUNCTION_INFO_V1(zdm_set_not_null);
+PG_FUNCTION_INFO_V1(zdm_backfill);
+
+#define PLAN_COLUMNS 6
+
+/* Report positions in the DDL as such until the callback is taken off. */
+static void
+push_ddl_context(ErrorContextCallback *callback, char *ddl)
+{
+	callback->previous = error_context_stack;
+	callback->callback = change_error_callback;
+	callback->arg = ddl;
+	error_context_stack = callback;
+}
+
+/*
+ * What ALTER COLUMN TYPE says of the new type.  USING is "up", with the names
+ * in it qualified.
+ */
+static void
+read_new_type(Change *change)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	ColumnDef  *def = castNode(ColumnDef, linitial_node(AlterTableCmd, stmt->cmds)->def);
+	ParseState *pstate = make_parsestate(NULL);
+
+	(void) ddl_attribute(change->relid, change->column);
+	pstate->p_sourcetext = change->ddl;
+	typenameTypeIdAndMod(pstate, def->typeName, &change->type, &change->typmod);
+	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
+	if (def->collClause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not change the collation of a column")));
+	if (def->raw_default == NULL)
+		return;
+	if (change->up_source != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("both USING and up are given"),
+				 errdetail("They mean the same.")));
+	change->up_source = names_render(ddl_expression(change->relid, def->raw_default, change->ddl,
+													EXPR_KIND_ALTER_COL_TRANSFORM, InvalidOid, -1, NULL),
+									 false);
+}
+
+/* The change that the arguments state. */
+static Change *
+read_change(const char *ddl, const char *up, const char *down)
+{
+	Change	   *change = change_from_ddl(ddl, up, down);
+
+	change->definition = change_ddl_definition(ddl, up, down);
+	if (OidIsValid(change->relid))
+		access_check_table(change->relid);
+	if (strcmp(change->kind, "change_column_type") == 0)
+		read_new_type(change);
+	return change;
+}
+
+Datum
+zdm_migrate(PG_FUNCTION_ARGS)
+{
+	char	   *ddl = change_required_text(fcinfo, 0, "ddl");
+	char	   *up = change_text_argument(fcinfo, 1);
+	char	   *down = change_text_argument(fcinfo, 2);
+	char	   *label = change_text_argument(fcinfo, 3);
+	ErrorContextCallback callback;
+	int64		id;
+
+	if (change_known_ddl(ddl, up, down, label, &id))
+		PG_RETURN_INT64(id);
+	push_ddl_context(&callback, ddl);
+	id = change_state(read_change(ddl, up, down), label);
+	error_context_stack = callback.previous;
+	PG_RETURN_INT64(id);
+}
+
+/* The lock of a step, with the relations that it is on if they are not the one. */
+static char *
+lock_text(const Step *step, Oid relid)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, step_lock_name(step->lock));
+	if (step->lock == NoLock || (list_length(step->relations) == 1 && linitial_oid(step->relations) == relid))
+		return buf.data;
+	foreach(lc, step->relations)
+		appendStringInfo(&buf, "%s%s", lc == list_head(step->relations) ? " on " : ", ",
+						 names_relation(lfirst_oid(lc)));
+	return buf.data;
+}
+
+static void
+put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
+{
+	Datum		values[PLAN_COLUMNS];
+	bool		nulls[PLAN_COLUMNS] = {0};
+
+	values[0] = Int32GetDatum(step->number);
+	values[1] = CStringGetTextDatum(step->phase);
+	values[2] = CStringGetTextDatum(names_render(step->statement, true));
+	values[3] = CStringGetTextDatum(lock_text(step, relid));
+	values[4] = CStringGetTextDatum(step->work ? step->work : "");
+	values[5] = CStringGetTextDatum(step->note ? step->note : "");
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+Datum
+zdm_plan(PG_FUNCTION_ARGS)
+{
+	char	   *ddl = change_required_text(fcinfo, 0, "ddl");
+	char	   *up = change_text_argument(fcinfo, 1);
+	char	   *down = change_text_argument(fcinfo, 2);
+	ErrorContextCallback callback;
+	MigrationPlan plan = {0};
+	Change	   *change;
+	const PlanKind *kind;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	push_ddl_context(&callback, ddl);
+	change = read_change(ddl, up, down);
+	kind = plan_kind(change->kind);
+	kind->check(change);
+	change_resolve(change);
+	plan.relid = change->relid;
+	kind->make(&plan, change);
+	error_context_stack = callback.previous;
+	foreach(lc, plan.steps)
+		put_step((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), plan.relid);
+	return (Datum) 0;
+}
+
+Datum
+zdm_set_not_null(PG_FUNCTION_ARGS)
+{
+	Oid			relid = change_relation_argument(fcinfo, 0);
+	char	   *column = change_name_argument(fcinfo, 1, "column_name");
+	AlterTableCmd *cmd = makeNode(AlterTableCmd);
+	AlterTableStmt *stmt = makeNode(AlterTableStmt);
+	Change		change = {
+		.kind = "set_not_null",
+		.relid = relid,
+		.column = column,
+		.up_source = change_text_argument(fcinfo, 2),
+		.stmt = (Node *) stmt,
+	};
+
+	access_check_table(relid);
+	cmd->subtype = AT_SetNotNull;
+	cmd->name = column;
+	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid), -1);
+	stmt->objtype = OBJECT_TABLE;
+	stmt->cmds = list_make1(cmd);
+	change.statement = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", names_relation(relid),
+								quote_identifier(column));
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
+}
+
+Datum
+zdm_backfill(PG_FUNCTION_ARGS)
+{
+	Change		change = {
+		.kind = "backfill",
+		.relid = change_relation_argument(fcinfo, 0),
+		.assignments = change_required_text(fcinfo, 1, "assignments"),
+		.condition = change_text_argument(fcinfo, 2),
+		.fire_triggers = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3),
+	};
+
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 4)));
+}

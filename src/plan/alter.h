@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * alter.h
+ *		The parts that an ALTER TABLE is taken apart into.
+ *
+ * Each function adds the steps of one subcommand to a plan, and raises whatever
+ * is wrong with it: PostgreSQL's own errors for names, types and expressions,
+ * and ERRCODE_FEATURE_NOT_SUPPORTED for what cannot be done without keeping
+ * readers or writers out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_ALTER_H
+#define ZDM_ALTER_H
+
+#include "plan/ddl_text.h"
+
+/* in not_null.c: fill is a template for the rows that hold NULL, or NULL */
+extern void not_null_plan(MigrationPlan *plan, const char *column, const char *fill);
+
+/* The steps from a constraint that is not valid to NOT NULL, and its name. */
+extern void not_null_add(MigrationPlan *plan, const char *column);
+extern void not_null_validate(MigrationPlan *plan, const char *column);
+
+/* in constraint.c */
+extern void constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *constraint);
+
+/* The same of a key or a foreign key on a column that an earlier step adds. */
+extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *constraint);
+
+/* The name that PostgreSQL would choose, or the given one, found to be free. */
+extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
+
+/* "a_b" of a list of String nodes. */
+extern char *constraint_column_names(List *names);
+
+/* in add_column.c */
+extern void add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def);
+
+/*
+ * The type of a column to be.  False, and none, for serial and its like.
+ * "source" is for positions.
+ */
+extern bool add_column_type(const ColumnDef *def, const char *source, Oid *type, int32 *typmod);
+
+/* in drop_column.c */
+extern void drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+
+/* in update.c: a backfill step; condition is a template */
+extern void update_step(MigrationPlan *plan, const char *assignments, const char *condition,
+						bool fire_triggers);
+
+#endif							/* ZDM_ALTER_H */

@@ -1,0 +1,323 @@
+/*-------------------------------------------------------------------------
+ *
+ * alter_table.c
+ *		The plan of ALTER TABLE: as it stands, or taken apart.
+ *
+ * If the guard's rules find no work and no harm in the whole statement, it is
+ * run as it stands.  Otherwise each subcommand is planned by itself, and the
+ * steps of all of them are put in the order of their phases.  A subcommand that
+ * is harmless but cannot be written out again by itself must be stated by
+ * itself.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "plan/alter.h"
+#include "plan/column.h"
+#include "plan/plain.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+static bool
+has_subcommand(const AlterTableStmt *stmt, AlterTableType type)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == type)
+			return true;
+	}
+	return false;
+}
+
+/* Work counts whatever its size: the table may have grown when the step runs. */
+static bool
+stands_as_it_is(const Change *change, const Judgement *judgement)
+{
+	return change->up_source == NULL && change->down_source == NULL &&
+		!has_subcommand((AlterTableStmt *) change->stmt, AT_DropColumn) &&
+		judgement->works == NIL && ddl_objection(judgement) == NULL;
+}
+
+/* The fill of SET NOT NULL, an expression over the row, as a template. */
+static char *
+fill_template(const Change *change, const char *column)
+{
+	AttrNumber	attnum = ddl_attribute(change->relid, column);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	if (change->up_source == NULL)
+		return NULL;
+	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
+	return ddl_expression_text(change->relid, change->up_source, type, typmod, NULL);
+}
+
+static void
+plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+	AttrNumber	attnum = ddl_attribute(change->relid, cmd->name);
+	char	   *table = names_template_relation(change->relid);
+	char	   *column = names_template_attribute(change->relid, attnum);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
+	plain_catalog_step(plan, "migrate", cmd->def == NULL ?
+					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column) :
+					   psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
+								ddl_expression(change->relid, cmd->def, change->ddl,
+											   EXPR_KIND_COLUMN_DEFAULT, type, typmod, NULL)),
+					   NULL);
+}
+
+/* Work on a table that is too small for the guard to mind is refused too. */
+static void
+refuse_work(const Judgement *judgement)
+{
+	RuleWork   *work = judgement->works ? linitial(judgement->works) : NULL;
+
+	if (work != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() knows no safe way for this statement"),
+				 errdetail("Under its lock comes a %s.", work->what),
+				 work->hint ? errhint("%s", work->hint) : 0));
+}
+
+static void
+plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
+{
+	char	   *table = names_template_relation(change->relid);
+
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			add_column_plan(plan, change, castNode(ColumnDef, cmd->def));
+			return;
+		case AT_DropColumn:
+			drop_column_plan(plan, change, cmd);
+			return;
+		case AT_SetNotNull:
+			not_null_plan(plan, cmd->name, fill_template(change, cmd->name));
+			return;
+		case AT_AddConstraint:
+			constraint_plan(plan, change, castNode(Constraint, cmd->def));
+			return;
+		case AT_ColumnDefault:
+			plan_default(plan, change, cmd);
+			return;
+		case AT_DropNotNull:
+			plain_catalog_step(plan, "migrate",
+							   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table,
+										names_template_attribute(change->relid,
+																 ddl_attribute(change->relid, cmd->name))),
+							   NULL);
+			return;
+		case AT_ValidateConstraint:
+			plan_add(plan, &(Step) {
+				.phase = "migrate", .action = ACTION_SQL,
+				.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, ddl_quoted(cmd->name)),
+				.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+			});
+			return;
+		default:
+			if (ddl_objection(judgement) != NULL)
+				ddl_refuse(ddl_objection(judgement));
+			if (list_length(((AlterTableStmt *) change->stmt)->cmds) == 1)
+				refuse_work(judgement);
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("zdm.migrate() cannot take this ALTER TABLE apart"),
+					 errdetail("One of its subcommands needs an online way, and another cannot be planned together with it."),
+					 errhint("State its subcommands one by one.")));
+	}
+}
+
+static int
+phase_order(const char *phase)
+{
+	static const char *const order[] = {"expand", "migrate", "cutover", "contract"};
+	int			i = 0;
+
+	while (strcmp(order[i], phase) != 0)
+		i++;
+	return i;
+}
+
+/* Steps are done in the order of their phases and undone in that of their numbers. */
+static void
+sort_by_phase(MigrationPlan *plan)
+{
+	List	   *sorted = NIL;
+	ListCell   *lc;
+
+	for (int phase = 0; phase < 4; phase++)
+	{
+		foreach(lc, plan->steps)
+		{
+			Step	   *step = lfirst(lc);
+
+			if (phase_order(step->phase) != phase)
+				continue;
+			sorted = lappend(sorted, step);
+			step->number = list_length(sorted);
+		}
+	}
+	plan->steps = sorted;
+}
+
+/* The type and the default of a column to be. */
+static void
+check_new_column(const Change *change, const ColumnDef *def)
+{
+	Oid			type;
+	int32		typmod;
+	ListCell   *lc;
+
+	if (!add_column_type(def, change->ddl, &type, &typmod))
+		return;
+	foreach(lc, def->constraints)
+	{
+		Constraint *con = lfirst_node(Constraint, lc);
+
+		if (con->contype == CONSTR_DEFAULT)
+			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
+								  type, typmod, NULL);
+	}
+}
+
+/*
+ * Mistakes that PostgreSQL would find when the statement runs are found when
+ * it is stated, with their position in it, which the rules do not tell.
+ */
+static void
+check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	Constraint *con = (Constraint *) cmd->def;
+	ListCell   *lc;
+
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			if (!cmd->missing_ok)
+				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
+			check_new_column(change, castNode(ColumnDef, cmd->def));
+			break;
+		case AT_AddConstraint:
+			if (con->contype == CONSTR_CHECK && !new_columns)
+				(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_CHECK_CONSTRAINT,
+									  InvalidOid, -1, NULL);
+			if (con->contype == CONSTR_FOREIGN)
+				(void) RangeVarGetRelid(con->pktable, AccessShareLock, false);
+			foreach(lc, new_columns ? NIL : list_concat_copy(con->keys, con->fk_attrs))
+				(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
+			break;
+		case AT_ColumnDefault:
+		case AT_DropNotNull:
+		case AT_SetNotNull:
+		case AT_SetStorage:
+		case AT_SetOptions:
+		case AT_ResetOptions:
+			if (!new_columns)
+				(void) ddl_attribute(change->relid, cmd->name);
+			break;
+		case AT_DropConstraint:
+		case AT_ValidateConstraint:
+			(void) get_relation_constraint_oid(change->relid, cmd->name, cmd->missing_ok);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	Judgement  *judgement;
+	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+		check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
+	judgement = ddl_judge(change);
+
+	if (stands_as_it_is(change, judgement))
+	{
+		plain_step(plan, change, judgement);
+		return;
+	}
+	if (!stmt->relation->inh)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not do ALTER TABLE ONLY for this change"),
+				 errhint("Leave ONLY out.")));
+	foreach(lc, stmt->cmds)
+		plan_part(plan, change, lfirst_node(AlterTableCmd, lc), judgement);
+	sort_by_phase(plan);
+}
+
+/* Making the plan finds out all that is wrong. */
+static void
+check(const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	make(&scratch, change);
+}
+
+static List *
+claims(const Change *change)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->name != NULL)
+			names = lappend(names, cmd->name);
+		if (cmd->def != NULL && IsA(cmd->def, ColumnDef) && cmd->subtype == AT_AddColumn)
+			names = lappend(names, ((ColumnDef *) cmd->def)->colname);
+		if (cmd->def != NULL && IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->conname != NULL)
+			names = lappend(names, ((Constraint *) cmd->def)->conname);
+	}
+	return names;
+}
+
+/* Of zdm.set_not_null(): DDL is compared as text. */
+static char *
+definition(const Change *change)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	QUERY("SELECT jsonb_build_object('kind', 'set_not_null', 'relation', $1, 'column', $2, 'fill', $3)",
+		  arg_oid(change->relid), arg_text(change->column), arg_text(change->up_source));
+	result = query_text(0, 1);
+	query_end(&session);
+	return result;
+}
+
+/* One kind for each single subcommand that applications ask for by name. */
+#define ALTER_TABLE_KIND(kind) \
+	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, .one_shape = true}
+
+const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
+const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");
+const PlanKind plan_add_constraint = ALTER_TABLE_KIND("add_constraint");
+const PlanKind plan_drop_column = ALTER_TABLE_KIND("drop_column");
+const PlanKind plan_set_not_null = ALTER_TABLE_KIND("set_not_null");

@@ -1,0 +1,392 @@
+/*-------------------------------------------------------------------------
+ *
+ * constraint.c
+ *		The plan of ADD CONSTRAINT.
+ *
+ * A CHECK or a foreign key comes NOT VALID, which binds every write from then
+ * on and looks at no row, and is validated beside readers and writers.  A key
+ * comes as a unique index, built CONCURRENTLY, which the constraint then takes
+ * over.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "catalog/query.h"
+#include "commands/defrem.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "plan/alter.h"
+#include "plan/index.h"
+#include "plan/plain.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+char *
+constraint_column_names(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
+	return buf.data;
+}
+
+char *
+constraint_name(Oid relid, const char *given, const char *columns, const char *label)
+{
+	if (given == NULL)
+		return ChooseConstraintName(get_rel_name(relid), columns, label,
+									get_rel_namespace(relid), NIL);
+	if (ConstraintNameIsUsed(CONSTRAINT_RELATION, relid, given))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("constraint \"%s\" for relation \"%s\" already exists",
+						given, get_rel_name(relid))));
+	return pstrdup(given);
+}
+
+static void
+add_validation(MigrationPlan *plan, const char *table, const char *name)
+{
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	});
+}
+
+/* The only column of an expression, which PostgreSQL then names its constraint for. */
+static char *
+only_column(Oid relid, Node *expr)
+{
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos(expr, 1, &columns);
+	if (bms_num_members(columns) != 1)
+		return NULL;
+	return get_attname(relid, bms_singleton_member(columns) + FirstLowInvalidHeapAttributeNumber, false);
+}
+
+static void
+plan_check(MigrationPlan *plan, const Change *change, const Constraint *con)
+{
+	Node	   *expr;
+	char	   *text = ddl_expression(plan->relid, con->raw_expr, change->ddl,
+									  EXPR_KIND_CHECK_CONSTRAINT, InvalidOid, -1, &expr);
+	char	   *table = names_template_relation(plan->relid);
+	char	   *name = ddl_quoted(constraint_name(plan->relid, con->conname,
+												  only_column(plan->relid, expr), "check"));
+
+	plain_catalog_step(plan, "migrate",
+					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", table, name, text,
+								con->is_no_inherit ? " NO INHERIT" : "",
+								zdm_statement_enforced(con) ? " NOT VALID" : " NOT ENFORCED"),
+					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
+	if (!con->skip_validation && zdm_statement_enforced(con))
+		add_validation(plan, table, name);
+}
+
+/* NOT NULL as a constraint with a name: 18. */
+static void
+plan_named_not_null(MigrationPlan *plan, const Constraint *con)
+{
+	char	   *column = strVal(linitial(con->keys));
+	char	   *table = names_template_relation(plan->relid);
+	char	   *name = ddl_quoted(constraint_name(plan->relid, con->conname, column, "not_null"));
+
+	(void) ddl_attribute(plan->relid, column);
+	plain_catalog_step(plan, "migrate",
+					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s%s NOT VALID", table, name,
+								ddl_quoted(column), con->is_no_inherit ? " NO INHERIT" : ""),
+					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
+	if (!con->skip_validation)
+		add_validation(plan, table, name);
+}
+
+static const char *
+action_text(char action)
+{
+	switch (action)
+	{
+		case FKCONSTR_ACTION_RESTRICT:
+			return "RESTRICT";
+		case FKCONSTR_ACTION_CASCADE:
+			return "CASCADE";
+		case FKCONSTR_ACTION_SETNULL:
+			return "SET NULL";
+		case FKCONSTR_ACTION_SETDEFAULT:
+			return "SET DEFAULT";
+		default:
+			return "NO ACTION";
+	}
+}
+
+static void
+append_deferral(StringInfo buf, const Constraint *con)
+{
+	if (con->deferrable)
+		appendStringInfo(buf, " DEFERRABLE%s", con->initdeferred ? " INITIALLY DEFERRED" : "");
+}
+
+/* FOREIGN KEY (...) REFERENCES ..., as a template. */
+static char *
+foreign_key_text(const Constraint *con, Oid referenced)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "FOREIGN KEY %s REFERENCES %s", ddl_column_list(con->fk_attrs),
+					 names_template_relation(referenced));
+	if (con->pk_attrs != NIL)
+		appendStringInfo(&buf, " %s", ddl_column_list(con->pk_attrs));
+	if (con->fk_matchtype == FKCONSTR_MATCH_FULL)
+		appendStringInfoString(&buf, " MATCH FULL");
+	if (con->fk_upd_action != FKCONSTR_ACTION_NOACTION)
+		appendStringInfo(&buf, " ON UPDATE %s", action_text(con->fk_upd_action));
+	if (con->fk_del_action != FKCONSTR_ACTION_NOACTION)
+	{
+		appendStringInfo(&buf, " ON DELETE %s", action_text(con->fk_del_action));
+		if (zdm_fk_del_set_columns(con) != NIL)
+			appendStringInfo(&buf, " %s", ddl_column_list(zdm_fk_del_set_columns(con)));
+	}
+	append_deferral(&buf, con);
+	return buf.data;
+}
+
+/* What PostgreSQL would refuse when the step runs, found when it is stated. */
+static void
+check_foreign_key(Oid relid, const Constraint *con, Oid referenced)
+{
+	ListCell   *lc;
+	Oid			owner;
+	QuerySession session;
+	bool		has_key;
+
+	foreach(lc, con->pk_attrs)
+		(void) ddl_attribute(referenced, strVal(lfirst(lc)));
+	if (con->pk_attrs != NIL && list_length(con->pk_attrs) != list_length(con->fk_attrs))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+				 errmsg("number of referencing and referenced columns for foreign key disagree")));
+	if (zdm_fk_with_period(con))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not do temporal foreign keys")));
+
+	query_begin(&session);
+	QUERY("SELECT relowner, EXISTS (SELECT 1 FROM pg_index i WHERE indrelid = $2 AND indisunique AND indisvalid "
+		  "AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND CASE WHEN $3::text[] = '{}' THEN indisprimary "
+		  "ELSE indnkeyatts = cardinality($3) AND NOT EXISTS (SELECT 1 FROM unnest($3) n WHERE NOT EXISTS "
+		  "(SELECT 1 FROM pg_attribute a, generate_series(0, indnkeyatts - 1) k WHERE attrelid = $2 AND attname = n AND attnum = indkey[k])) END) "
+		  "FROM pg_class WHERE oid = $1",
+		  arg_oid(relid), arg_oid(referenced), arg_texts(ddl_strings(con->pk_attrs)));
+	owner = query_oid(0, 1);
+	has_key = query_bool(0, 2);
+	query_end(&session);
+	if (!has_key && con->pk_attrs == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no primary key for referenced table \"%s\"", get_rel_name(referenced))));
+	if (!has_key)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+				 errmsg("there is no unique constraint matching given keys for referenced table \"%s\"",
+						get_rel_name(referenced))));
+	if (pg_class_aclcheck(referenced, owner, ACL_REFERENCES) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(referenced, owner, ACL_REFERENCES, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(referenced));
+}
+
+static void
+foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, char *text,
+				 bool validated, LOCKMODE lock)
+{
+	char	   *table = names_template_relation(relid);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s", table, name, text,
+							  validated ? "" : " NOT VALID"),
+		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
+		.relations = list_make2_oid(relid, referenced),
+		.lock = lock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+}
+
+/*
+ * On a partitioned table a foreign key cannot be NOT VALID before 18.  It is
+ * made and validated on each leaf first: the parent's then finds them, and
+ * reads nothing.
+ */
+static void
+plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid referenced)
+{
+	char	   *leaf_name = ddl_quoted(name);
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(plan->relid, AccessShareLock, NULL))
+	{
+		Oid			leaf = lfirst_oid(lc);
+
+		if (get_rel_relkind(leaf) != RELKIND_RELATION)
+			continue;
+		foreign_key_step(plan, leaf, referenced, leaf_name, text, false, ShareRowExclusiveLock);
+		plan_add(plan, &(Step) {
+			.phase = "migrate", .action = ACTION_SQL,
+			.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+								  names_template_relation(leaf), leaf_name),
+			.relations = list_make1_oid(leaf),
+			.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+		});
+	}
+
+	/* with a leaf's constraint attached, triggers of the referenced table are dropped */
+	foreign_key_step(plan, plan->relid, referenced, leaf_name, text, true, AccessExclusiveLock);
+}
+
+static void
+plan_foreign_key(MigrationPlan *plan, const Constraint *con)
+{
+	Oid			referenced = RangeVarGetRelid(con->pktable, AccessShareLock, false);
+	char	   *name = constraint_name(plan->relid, con->conname,
+									   constraint_column_names(con->fk_attrs), "fkey");
+	char	   *text = foreign_key_text(con, referenced);
+
+	check_foreign_key(plan->relid, con, referenced);
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+	{
+		if (con->skip_validation || !zdm_statement_enforced(con))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("zdm.migrate() does not do a foreign key that is NOT VALID on a partitioned table")));
+		plan_partitioned_foreign_key(plan, name, text, referenced);
+		return;
+	}
+	if (!zdm_statement_enforced(con))
+		text = psprintf("%s NOT ENFORCED", text);
+	foreign_key_step(plan, plan->relid, referenced, ddl_quoted(name), text,
+					 !zdm_statement_enforced(con), ShareRowExclusiveLock);
+	if (!con->skip_validation && zdm_statement_enforced(con))
+		add_validation(plan, names_template_relation(plan->relid), ddl_quoted(name));
+}
+
+static void
+check_columns(Oid relid, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+		(void) ddl_attribute(relid, strVal(lfirst(lc)));
+}
+
+static void
+check_no_primary_key(MigrationPlan *plan)
+{
+	QuerySession session;
+	bool		has_primary_key;
+
+	query_begin(&session);
+	has_primary_key = QUERY("SELECT 1 FROM pg_index WHERE indrelid = $1 AND indisprimary",
+							arg_oid(plan->relid)) > 0;
+	query_end(&session);
+	if (has_primary_key)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("multiple primary keys for table \"%s\" are not allowed",
+						get_rel_name(plan->relid))));
+}
+
+static void
+plan_key(MigrationPlan *plan, const Constraint *con)
+{
+	bool		primary = con->contype == CONSTR_PRIMARY;
+	char	   *name = constraint_name(plan->relid, con->conname,
+									   primary ? NULL : constraint_column_names(list_concat_copy(con->keys, con->including)),
+									   primary ? "pkey" : "key");
+	char	   *table = names_template_relation(plan->relid);
+	char	   *index = ddl_own_name(plan, name);
+	StringInfoData sql;
+
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not add a key to a partitioned table yet"),
+				 errdetail("Its index would be built under a lock that keeps writers out."),
+				 errhint("Migrate CREATE UNIQUE INDEX instead, which is built on each partition CONCURRENTLY.")));
+	index_check_name(get_rel_namespace(plan->relid), name);
+	if (primary)
+		check_no_primary_key(plan);
+	index_key_step(plan, con, index);
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s", table, ddl_quoted(name),
+					 primary ? "PRIMARY KEY" : "UNIQUE", ddl_quoted(index));
+	append_deferral(&sql, con);
+	plain_catalog_step(plan, "migrate", sql.data,
+					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, ddl_quoted(name)));
+}
+
+void
+constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con)
+{
+	ListCell   *lc;
+
+	switch (con->contype)
+	{
+		case CONSTR_CHECK:
+			plan_check(plan, change, con);
+			return;
+		case CONSTR_FOREIGN:
+			check_columns(plan->relid, con->fk_attrs);
+			plan_foreign_key(plan, con);
+			return;
+		case CONSTR_PRIMARY:
+		case CONSTR_UNIQUE:
+			if (con->indexname != NULL || zdm_without_overlaps(con))
+				break;
+			check_columns(plan->relid, con->keys);
+			check_columns(plan->relid, con->including);
+
+			/* or a primary key reads the whole table for NULLs */
+			foreach(lc, con->contype == CONSTR_PRIMARY ? con->keys : NIL)
+				not_null_plan(plan, strVal(lfirst(lc)), NULL);
+			plan_key(plan, con);
+			return;
+		case CONSTR_NOTNULL:
+			plan_named_not_null(plan, con);
+			return;
+		default:
+			break;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("zdm.migrate() knows no safe way to add this constraint"),
+			 con->indexname != NULL ?
+			 errdetail("A column of index \"%s\" is not known to be NOT NULL, so the table would be read under ACCESS EXCLUSIVE.", con->indexname) :
+			 errdetail("PostgreSQL cannot build its index CONCURRENTLY."),
+			 con->indexname != NULL ?
+			 errhint("Migrate ALTER TABLE ... ALTER COLUMN ... SET NOT NULL first.") :
+			 errhint("Make a new table with the constraint and move the rows in batches.")));
+}
+
+void
+constraint_plan_new_column(MigrationPlan *plan, const Constraint *con)
+{
+	if (con->contype == CONSTR_FOREIGN)
+		plan_foreign_key(plan, con);
+	else
+		plan_key(plan, con);
+}

@@ -1,0 +1,281 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl_text.c
+ *		What the plans of DDL statements have in common.
+ *
+ * A statement that is taken apart is never cut from its text: its parts are
+ * analyzed by PostgreSQL, with the caller's names, and written out again with
+ * every name qualified.  So no later search_path and no renaming can change
+ * what a step means.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "core/errors.h"
+#include "core/extension.h"
+#include "core/names.h"
+#include "ddl/to_change.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "plan/ddl_text.h"
+#include "plan/deparse.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+/* The worker runs each step in a transaction of its own. */
+static FactRelation *
+nothing_held(Facts *facts, LOCKMODE *mode)
+{
+	return NULL;
+}
+
+Judgement *
+ddl_judge_alone(Facts *facts, const Change *change)
+{
+	return rules_judge(facts, copyObject(change->stmt), change->statement, nothing_held);
+}
+
+Judgement *
+ddl_judge(const Change *change)
+{
+	Facts	   *facts;
+	Judgement  *judgement = change->judgement;
+
+	/* asked once: when the plan is made, the rules would find its own migration */
+	if (judgement != NULL)
+		return judgement;
+	facts = facts_create(true);
+	judgement = ddl_judge_alone(facts, change);
+	judgement->findings = list_concat(judgement->findings,
+									  rules_breaches(facts, judgement->contracts, judgement->findings));
+	((Change *) change)->judgement = judgement;
+	return judgement;
+}
+
+const Finding *
+ddl_objection(const Judgement *judgement)
+{
+	ListCell   *lc;
+
+	foreach(lc, judgement->findings)
+	{
+		Finding    *finding = lfirst(lc);
+
+		if (finding->unsafe)
+			return finding;
+	}
+	return NULL;
+}
+
+void
+ddl_refuse(const Finding *finding)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("zdm.migrate() knows no safe way for this statement (%s)", finding->rule),
+			 finding->detail ? errdetail("%s", finding->detail) : 0,
+			 finding->hint ? errhint("%s", finding->hint) : 0));
+}
+
+char *
+ddl_search_path(void)
+{
+	StringInfoData sql;
+	const char *separator = "";
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SET search_path TO ");
+	foreach(lc, fetch_search_path(false))
+	{
+		char	   *schema = get_namespace_name(lfirst_oid(lc));
+
+		if (schema == NULL || isAnyTempNamespace(lfirst_oid(lc)))
+			continue;
+		appendStringInfo(&sql, "%s%s", separator, ddl_quoted(schema));
+		separator = ", ";
+	}
+	if (separator[0] == '\0')
+		appendStringInfoString(&sql, "''");
+	appendStringInfoString(&sql, ";\n");
+	return sql.data;
+}
+
+char *
+ddl_session_formats(const char *statement)
+{
+	static const char *const names[] = {"DateStyle", "IntervalStyle", "TimeZone"};
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (strchr(statement, '\'') == NULL || strpbrk(statement, "0123456789") == NULL)
+		return sql.data;
+	for (int i = 0; i < lengthof(names); i++)
+		appendStringInfo(&sql, "SET %s TO %s;\n", names[i],
+						 names_escape(quote_literal_cstr(GetConfigOption(names[i], false, false))));
+	return sql.data;
+}
+
+char *
+ddl_own_name(const MigrationPlan *plan, const char *base)
+{
+	return names_make(base, psprintf("_zdm" INT64_FORMAT, plan->migration));
+}
+
+char *
+ddl_quoted(const char *name)
+{
+	return names_escape(quote_identifier(name));
+}
+
+char *
+ddl_qualified(Oid namespace, const char *name)
+{
+	return names_escape(quote_qualified_identifier(get_namespace_name(namespace), name));
+}
+
+char *
+ddl_column_list(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "(", ddl_quoted(strVal(lfirst(lc))));
+	appendStringInfoChar(&buf, ')');
+	return buf.data;
+}
+
+List *
+ddl_strings(List *names)
+{
+	List	   *strings = NIL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		strings = lappend(strings, strVal(lfirst(lc)));
+	return strings;
+}
+
+/* Parse state over one table's columns. */
+static ParseState *
+parse_state(Relation rel, const char *source)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+
+	pstate->p_sourcetext = source;
+	item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, true);
+	addNSItemToQuery(pstate, item, true, true, true);
+	return pstate;
+}
+
+static Node *
+analyze(Relation rel, Node *raw, const char *source, ParseExprKind kind, Oid type, int32 typmod)
+{
+	ParseState *pstate = parse_state(rel, source);
+	Node	   *expr = transformExpr(pstate, copyObject(raw), kind);
+
+	if (OidIsValid(type))
+	{
+		Oid			given = exprType(expr);
+
+		expr = coerce_to_target_type(pstate, expr, given, type, typmod,
+									 COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+		if (expr == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("the expression is of type %s but must be of type %s",
+							format_type_be(given), format_type_be(type)),
+					 errhint("You will need to rewrite or cast the expression."),
+					 parser_errposition(pstate, exprLocation(raw))));
+	}
+	if (kind == EXPR_KIND_CHECK_CONSTRAINT)
+		expr = coerce_to_boolean(pstate, expr, "CHECK");
+	if (kind == EXPR_KIND_INDEX_PREDICATE)
+		expr = coerce_to_boolean(pstate, expr, "WHERE");
+	assign_expr_collations(pstate, expr);
+	return expr;
+}
+
+char *
+ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
+			   Oid type, int32 typmod, Node **tree)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Node	   *expr = analyze(rel, raw, source, kind, type, typmod);
+	char	   *text;
+	int			nestlevel;
+
+	/* the lock is kept: the table must not go before the plan is stored */
+	table_close(rel, NoLock);
+	if (tree != NULL)
+		*tree = expr;
+	nestlevel = NewGUCNestLevel();
+	extension_pin_formats();
+	text = deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);
+	AtEOXact_GUC(false, nestlevel);
+	return text;
+}
+
+char *
+ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = change_error_callback,
+		.arg = (void *) text,
+	};
+	RawStmt    *raw;
+	SelectStmt *select;
+	char	   *template;
+
+	error_context_stack = &callback;
+	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
+	select = castNode(SelectStmt, raw->stmt);
+	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
+		select->whereClause != NULL || select->groupClause != NIL || select->havingClause != NULL ||
+		select->sortClause != NIL || select->limitCount != NULL || select->op != SETOP_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("\"%s\" is not an expression", text)));
+	template = ddl_expression(relid, linitial_node(ResTarget, select->targetList)->val, text,
+							  EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
+	error_context_stack = callback.previous;
+	return template;
+}
+
+AttrNumber
+ddl_attribute(Oid relid, const char *name)
+{
+	AttrNumber	attnum = get_attnum(relid, name);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, get_rel_name(relid))));
+	if (attnum < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot alter system column \"%s\"", name)));
+	return attnum;
+}
+
+char *
+ddl_type(Oid type, int32 typmod)
+{
+	return names_escape(format_type_extended(type, typmod,
+											 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+}

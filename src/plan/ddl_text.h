@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl_text.h
+ *		What the plans of DDL statements have in common: reading expressions,
+ *		writing statements, asking the guard's rules.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_DDL_TEXT_H
+#define ZDM_DDL_TEXT_H
+
+#include "ddl/rules.h"
+#include "parser/parse_node.h"
+#include "plan/plan.h"
+#include "compat.h"
+
+#define CATALOG_ONLY "changes the catalog only"
+#define READS_TABLE "reads the table; readers and writers go on"
+
+/* What the guard's rules say of the statement, with its breaches of contract. */
+extern Judgement *ddl_judge(const Change *change);
+
+/* The rules' judgement only; "facts" are afterwards as the statement leaves them. */
+extern Judgement *ddl_judge_alone(Facts *facts, const Change *change);
+
+/* The first finding that stands against running the statement, or NULL. */
+extern const Finding *ddl_objection(const Judgement *judgement);
+
+/* Raise ERRCODE_FEATURE_NOT_SUPPORTED for a statement, with the rules' reason. */
+pg_noreturn extern void ddl_refuse(const Finding *finding);
+
+/* "SET search_path TO ...;\n", the schemas that names are looked up in now. */
+extern char *ddl_search_path(void);
+
+/*
+ * The settings by which the session reads dates and times, as SET statements;
+ * "" if the statement has no literal that could be one.
+ */
+extern char *ddl_session_formats(const char *statement);
+
+/* A name that only this migration gives: "<base>_zdm<id>", not quoted. */
+extern char *ddl_own_name(const MigrationPlan *plan, const char *base);
+
+/* A name, or one of a schema, quoted and escaped for a template. */
+extern char *ddl_quoted(const char *name);
+extern char *ddl_qualified(Oid namespace, const char *name);
+
+/* "(a, b)" of a list of String nodes, for a template. */
+extern char *ddl_column_list(List *names);
+
+/* The strings of a list of String nodes. */
+extern List *ddl_strings(List *names);
+
+/*
+ * A raw expression over the columns of relid as a template, and as a tree in
+ * *tree unless that is NULL.  With a type, it is cast to it as an assignment
+ * would be.  Errors are PostgreSQL's, with the position in "source".
+ */
+extern char *ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
+							Oid type, int32 typmod, Node **tree);
+
+/* The same of an expression given as text. */
+extern char *ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree);
+
+/*
+ * The attribute's number.  ERRCODE_UNDEFINED_COLUMN if there is none, and
+ * ERRCODE_FEATURE_NOT_SUPPORTED for a system column.
+ */
+extern AttrNumber ddl_attribute(Oid relid, const char *name);
+
+/* The type as it is written, qualified, for a template. */
+extern char *ddl_type(Oid type, int32 typmod);
+
+#endif							/* ZDM_DDL_TEXT_H */

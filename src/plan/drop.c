@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * drop.c
+ *		The plan of DROP TABLE, DROP VIEW, DROP TYPE and the like.
+ *
+ * There is nothing to prepare, and nothing to undo afterwards: so the migration
+ * rests at once, for as long as it takes to be sure, and only contract drops.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/migration.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "miscadmin.h"
+#include "plan/ddl_text.h"
+#include "plan/plan.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+/* Dropping a partition's or a foreign key's table locks the other one too. */
+static List *
+locked_with(Oid relid)
+{
+	QuerySession session;
+	List	   *others;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(DISTINCT o) FROM (SELECT inhparent FROM pg_inherits WHERE inhrelid = $1 "
+		  "UNION ALL SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = $1 "
+		  "UNION ALL SELECT confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid = $1) x (o) WHERE o <> $1",
+		  arg_oid(relid));
+	others = query_oids(0, 1);
+	query_end(&session);
+	return others;
+}
+
+static void
+refuse_in_use(Oid relid)
+{
+	List	   *live = migration_live_on(relid);
+	Migration  *other = live ? linitial(live) : NULL;
+
+	if (other != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("migration " INT64_FORMAT " is at work on %s", other->id, names_relation(relid)),
+				 errdetail("It is %s and its state is %s.", other->kind, state_name(other->state)),
+				 errhint("Let it come to its end, or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+						 other->id)));
+}
+
+/* What would stand in the way of contract is said now. */
+static void
+check_dependents(const ObjectAddress *address)
+{
+	QuerySession session;
+	char	   *dependents;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d "
+		  "WHERE d.refclassid = $1 AND d.refobjid = $2 AND d.deptype = 'n' AND NOT (d.classid = $1 AND d.objid = $2) "
+		  "AND NOT EXISTS (SELECT 1 FROM pg_depend own WHERE own.classid = d.classid AND own.objid = d.objid "
+		  "AND own.deptype IN ('a', 'i') AND own.refclassid = d.refclassid AND own.refobjid = d.refobjid)",
+		  arg_oid(address->classId), arg_oid(address->objectId));
+	dependents = query_text(0, 1);
+	query_end(&session);
+	if (dependents != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop %s because other objects depend on it",
+						getObjectDescription(address, false)),
+				 errdetail("They are: %s.", dependents),
+				 errhint("Drop or change them first.")));
+}
+
+/* Find one of the objects, as DROP would; and what it locks. */
+static List *
+look_at(const DropStmt *stmt, Node *object)
+{
+	Relation	rel = NULL;
+	ObjectAddress address = get_object_address(stmt->removeType, object, &rel,
+											   AccessShareLock, stmt->missing_ok);
+	List	   *locked = NIL;
+
+	if (!OidIsValid(address.objectId))
+		return NIL;
+	check_object_ownership(GetUserId(), stmt->removeType, address, object, rel);
+	if (rel != NULL)
+	{
+		locked = list_make1_oid(RelationGetRelid(rel));
+		relation_close(rel, NoLock);
+		refuse_in_use(linitial_oid(locked));
+		locked = list_concat(locked, locked_with(linitial_oid(locked)));
+	}
+	check_dependents(&address);
+	return locked;
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	DropStmt   *stmt = castNode(DropStmt, change->stmt);
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	if (stmt->behavior == DROP_CASCADE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not do DROP ... CASCADE"),
+				 errdetail("What else would be dropped is known only when it runs."),
+				 errhint("Drop what depends on it first.")));
+	foreach(lc, stmt->objects)
+		relations = list_concat_unique_oid(relations, look_at(stmt, lfirst(lc)));
+	plan_add(plan, &(Step) {
+		.phase = "contract", .action = ACTION_SQL,
+		.statement = psprintf("%s%s", ddl_search_path(), names_escape(change->statement)),
+		.relations = relations, .lock = relations != NIL ? AccessExclusiveLock : NoLock,
+		.work = CATALOG_ONLY, .note = "as it stands; cannot be undone",
+	});
+}
+
+static void
+check(const Change *change)
+{
+	MigrationPlan scratch = {0};
+
+	make(&scratch, change);
+}
+
+static List *
+claims(const Change *change)
+{
+	return NIL;
+}
+
+const PlanKind plan_drop = {
+	.name = "drop",
+	.claims = claims,
+	.check = check,
+	.make = make,
+	.one_shape = true,
+};

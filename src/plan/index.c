@@ -1,0 +1,462 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.c
+ *		The plans of CREATE INDEX, DROP INDEX and REINDEX.
+ *
+ * An index is built CONCURRENTLY under a name that only its migration gives,
+ * and gets its own when it is valid.  So an invalid index under that name can
+ * only be what an earlier try left behind, and no other is ever touched.
+ *
+ * On a partitioned table, which has no rows, the index is made on the table
+ * alone; those of the leaves are built one by one and attached, and with the
+ * last of them the whole is valid.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_tablespace.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_node.h"
+#include "plan/alter.h"
+#include "plan/deparse.h"
+#include "plan/index.h"
+#include "plan/plain.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+#define BUILDS_INDEX "reads the table twice; writers go on"
+
+void
+index_check_name(Oid namespace, const char *name)
+{
+	if (OidIsValid(get_relname_relid(name, namespace)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", name)));
+}
+
+/* (name = value, ...) of a list of DefElem. */
+static void
+append_options(StringInfo buf, const char *prefix, List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		appendStringInfo(buf, "%s%s = %s", lc == list_head(options) ? prefix : ", ",
+						 ddl_quoted(option->defname),
+						 names_escape(quote_literal_cstr(option->arg ? defGetString(option) : "true")));
+	}
+	if (options != NIL)
+		appendStringInfoChar(buf, ')');
+}
+
+/* A column by its number; by its name if an earlier step is to add it. */
+static char *
+column_template(Oid relid, const char *name)
+{
+	AttrNumber	attnum = get_attnum(relid, name);
+
+	return attnum == InvalidAttrNumber ? ddl_quoted(name) : names_template_attribute(relid, attnum);
+}
+
+/* One key: what it is of, collation, operator class, order. */
+static void
+append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
+{
+	Oid			type;
+	Node	   *tree;
+
+	if (elem->name != NULL)
+	{
+		type = get_atttype(relid, get_attnum(relid, elem->name));
+		appendStringInfoString(buf, column_template(relid, elem->name));
+	}
+	else
+	{
+		appendStringInfo(buf, "(%s)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
+													 InvalidOid, -1, &tree));
+		type = exprType(tree);
+	}
+	if (elem->collation != NIL)
+		appendStringInfo(buf, " COLLATE %s",
+						 names_escape(deparse_collation(get_collation_oid(elem->collation, false))));
+	if (elem->opclass != NIL || elem->opclassopts != NIL)
+	{
+		appendStringInfo(buf, " %s", names_escape(deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod,
+																				 get_index_am_oid(stmt->accessMethod, false)))));
+		append_options(buf, " (", elem->opclassopts);
+	}
+	if (elem->ordering == SORTBY_ASC || elem->ordering == SORTBY_DESC)
+		appendStringInfoString(buf, elem->ordering == SORTBY_ASC ? " ASC" : " DESC");
+	if (elem->nulls_ordering != SORTBY_NULLS_DEFAULT)
+		appendStringInfoString(buf, elem->nulls_ordering == SORTBY_NULLS_FIRST ?
+							   " NULLS FIRST" : " NULLS LAST");
+}
+
+/* CREATE INDEX like "stmt", on relid and under "name" (a template each). */
+static char *
+index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s", stmt->unique ? "UNIQUE " : "",
+					 only ? "" : "CONCURRENTLY ", ddl_quoted(name), only ? "ONLY " : "",
+					 names_template_relation(relid), ddl_quoted(stmt->accessMethod));
+	foreach(lc, stmt->indexParams)
+	{
+		appendStringInfoString(&buf, lc == list_head(stmt->indexParams) ? " (" : ", ");
+		append_key(&buf, relid, lfirst_node(IndexElem, lc), stmt, source);
+	}
+	appendStringInfoChar(&buf, ')');
+	foreach(lc, stmt->indexIncludingParams)
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		appendStringInfo(&buf, "%s%s", lc == list_head(stmt->indexIncludingParams) ? " INCLUDE (" : ", ",
+						 column_template(relid, elem->name));
+	}
+	if (stmt->indexIncludingParams != NIL)
+		appendStringInfoChar(&buf, ')');
+	if (zdm_statement_nulls_not_distinct(stmt))
+		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
+	append_options(&buf, " WITH (", stmt->options);
+	if (stmt->tableSpace != NULL)
+		appendStringInfo(&buf, " TABLESPACE %s", ddl_quoted(stmt->tableSpace));
+	if (stmt->whereClause != NULL)
+		appendStringInfo(&buf, " WHERE %s", ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
+														   InvalidOid, -1, NULL));
+	return buf.data;
+}
+
+static void
+build_step(MigrationPlan *plan, char *sql, Oid relid, const char *name)
+{
+	Oid			namespace = get_rel_namespace(relid);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_TOPLEVEL, .statement = sql,
+		.undo = psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", ddl_qualified(namespace, name)),
+		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
+		.index_namespace = namespace, .index_name = pstrdup(name),
+	});
+}
+
+static void
+rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to)
+{
+	Oid			namespace = get_rel_namespace(relid);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER INDEX %s RENAME TO %s", ddl_qualified(namespace, from), ddl_quoted(to)),
+		.undo = psprintf("ALTER INDEX %s RENAME TO %s", ddl_qualified(namespace, to), ddl_quoted(from)),
+		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+	});
+}
+
+void
+index_key_step(MigrationPlan *plan, const Constraint *con, const char *index)
+{
+	IndexStmt  *stmt = makeNode(IndexStmt);
+	ListCell   *lc;
+
+	stmt->unique = true;
+	stmt->accessMethod = "btree";
+	stmt->options = con->options;
+	stmt->tableSpace = con->indexspace;
+	foreach(lc, con->keys)
+	{
+		IndexElem  *elem = makeNode(IndexElem);
+
+		elem->name = strVal(lfirst(lc));
+		stmt->indexParams = lappend(stmt->indexParams, elem);
+	}
+	foreach(lc, con->including)
+	{
+		IndexElem  *elem = makeNode(IndexElem);
+
+		elem->name = strVal(lfirst(lc));
+		stmt->indexIncludingParams = lappend(stmt->indexIncludingParams, elem);
+	}
+	zdm_copy_nulls_not_distinct(stmt, con);
+	build_step(plan, index_text(stmt, NULL, plan->relid, index, false), plan->relid, index);
+}
+
+/* The name that PostgreSQL would choose: of the table and what is indexed. */
+static char *
+choose_name(Oid relid, const IndexStmt *stmt)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+	int			expressions = 0;
+
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		columns = lappend(columns, makeString(elem->name ? pstrdup(elem->name) :
+											  expressions++ == 0 ? "expr" : psprintf("expr%d", expressions - 1)));
+	}
+	return ChooseRelationName(get_rel_name(relid), constraint_column_names(columns), "idx",
+							  get_rel_namespace(relid), false);
+}
+
+/* An index that belongs to the tree: of relid, or of one of its partitions. */
+static void
+plan_tree(MigrationPlan *plan, const Change *change, Oid relid, const char *name)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+	char	   *own = ddl_own_name(plan, name);
+	Oid			namespace = get_rel_namespace(relid);
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+	{
+		build_step(plan, index_text(stmt, change->ddl, relid, own, false), relid, own);
+		rename_step(plan, relid, own, name);
+		return;
+	}
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = index_text(stmt, change->ddl, relid, name, true),
+		.undo = psprintf("DROP INDEX IF EXISTS %s", ddl_qualified(namespace, name)),
+		.relations = list_make1_oid(relid), .lock = ShareLock,
+		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.note = "of the partitioned table itself, which has no rows",
+	});
+	if (!stmt->relation->inh)
+		return;
+	foreach(lc, find_inheritance_children(relid, AccessShareLock))
+	{
+		Oid			child = lfirst_oid(lc);
+		char	   *child_name = choose_name(child, stmt);
+
+		plan_tree(plan, change, child, child_name);
+		plan_add(plan, &(Step) {
+			.phase = "migrate", .action = ACTION_SQL,
+			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s", ddl_qualified(namespace, name),
+								  ddl_qualified(get_rel_namespace(child), child_name)),
+
+			/* it locks the child's index so: nobody has that who has not the table */
+			.relations = list_make1_oid(child), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		});
+	}
+}
+
+/* Workers build it with more rights than the caller has: look at theirs here. */
+static void
+check_rights(const IndexStmt *stmt, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	Oid			namespace = get_rel_namespace(relid);
+
+	ReleaseSysCache(tuple);
+	if (object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(namespace));
+	if (stmt->tableSpace != NULL)
+	{
+		Oid			tablespace = get_tablespace_oid(stmt->tableSpace, false);
+
+		if (tablespace != MyDatabaseTableSpace &&
+			object_aclcheck(TableSpaceRelationId, tablespace, owner, ACL_CREATE) != ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLESPACE, stmt->tableSpace);
+	}
+}
+
+static void
+make_create_index(MigrationPlan *plan, const Change *change)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+	char	   *name = stmt->idxname ? stmt->idxname : choose_name(plan->relid, stmt);
+	ListCell   *lc;
+
+	check_rights(stmt, plan->relid);
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		if (lfirst_node(IndexElem, lc)->name != NULL)
+			(void) ddl_attribute(plan->relid, lfirst_node(IndexElem, lc)->name);
+	}
+	if (stmt->if_not_exists && stmt->idxname != NULL &&
+		OidIsValid(get_relname_relid(name, get_rel_namespace(plan->relid))))
+	{
+		plan_note(plan, "relation \"%s\" already exists: nothing is done", name);
+		return;
+	}
+	if (stmt->idxname != NULL)
+		index_check_name(get_rel_namespace(plan->relid), name);
+	plan_tree(plan, change, plan->relid, name);
+}
+
+static void
+check_create_index(const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	make_create_index(&scratch, change);
+}
+
+static List *
+claims_create_index(const Change *change)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+
+	return stmt->idxname != NULL ? list_make1(stmt->idxname) : NIL;
+}
+
+const PlanKind plan_create_index = {
+	.name = "create_index",
+	.claims = claims_create_index,
+	.check = check_create_index,
+	.make = make_create_index,
+	.one_shape = true,
+};
+
+static List *
+no_claims(const Change *change)
+{
+	return NIL;
+}
+
+/* An index that the caller owns, its table locked so that both stay. */
+static Oid
+find_index(RangeVar *name)
+{
+	Oid			indexid = RangeVarGetRelid(name, AccessShareLock, false);
+	char		relkind = get_rel_relkind(indexid);
+
+	if (relkind == RELKIND_PARTITIONED_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is the index of a partitioned table", names_relation(indexid)),
+				 errdetail("PostgreSQL can neither drop nor rebuild it CONCURRENTLY."),
+				 errhint("Rebuild the indexes of its partitions one by one; drop it with plain DDL and a short lock_timeout.")));
+	if (relkind != RELKIND_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an index", name->relname)));
+	if (!object_ownercheck(RelationRelationId, indexid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, name->relname);
+	return indexid;
+}
+
+static void
+make_drop_index(MigrationPlan *plan, const Change *change)
+{
+	DropStmt   *stmt = castNode(DropStmt, change->stmt);
+	ListCell   *lc;
+
+	if (stmt->behavior == DROP_CASCADE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not do DROP INDEX CASCADE"),
+				 errdetail("PostgreSQL cannot do it CONCURRENTLY."),
+				 errhint("Drop what depends on the index first.")));
+	foreach(lc, stmt->objects)
+	{
+		RangeVar   *name = makeRangeVarFromNameList(lfirst(lc));
+		Oid			indexid;
+
+		if (stmt->missing_ok && !OidIsValid(RangeVarGetRelid(name, NoLock, true)))
+			continue;
+		indexid = find_index(name);
+		if (OidIsValid(get_index_constraint(indexid)))
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop index %s because constraint %s requires it", name->relname,
+							quote_identifier(get_constraint_name(get_index_constraint(indexid)))),
+					 errhint("Drop the constraint instead.")));
+		plan_add(plan, &(Step) {
+			.phase = "migrate", .action = ACTION_TOPLEVEL,
+			.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
+			.relations = list_make2_oid(indexid, IndexGetRelation(indexid, false)),
+			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+			.note = "waits for transactions that use the table; blocks nobody",
+		});
+	}
+}
+
+static void
+check_drop_index(const Change *change)
+{
+	MigrationPlan scratch = {0};
+
+	make_drop_index(&scratch, change);
+}
+
+const PlanKind plan_drop_index = {
+	.name = "drop_index",
+	.claims = no_claims,
+	.check = check_drop_index,
+	.make = make_drop_index,
+	.one_shape = true,
+};
+
+static void
+make_reindex(MigrationPlan *plan, const Change *change)
+{
+	ReindexStmt *stmt = castNode(ReindexStmt, change->stmt);
+	Oid			relid;
+	bool		index = stmt->kind == REINDEX_OBJECT_INDEX;
+
+	if (!index && stmt->kind != REINDEX_OBJECT_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does REINDEX INDEX and REINDEX TABLE only"),
+				 errhint("State it for each table.")));
+	if (index)
+		relid = find_index(stmt->relation);
+	else
+	{
+		relid = RangeVarGetRelid(stmt->relation, AccessShareLock, false);
+		if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, stmt->relation->relname);
+	}
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_TOPLEVEL,
+		.statement = psprintf("REINDEX %s CONCURRENTLY %s", index ? "INDEX" : "TABLE",
+							  names_template_relation(relid)),
+		.relations = list_make1_oid(relid),
+		.lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
+		.note = "a try that is broken off leaves an invalid index with a name that ends in _ccnew, which may be dropped",
+	});
+}
+
+static void
+check_reindex(const Change *change)
+{
+	MigrationPlan scratch = {0};
+
+	make_reindex(&scratch, change);
+}
+
+const PlanKind plan_reindex = {
+	.name = "reindex",
+	.claims = no_claims,
+	.check = check_reindex,
+	.make = make_reindex,
+	.one_shape = true,
+};

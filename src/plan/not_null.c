@@ -1,0 +1,108 @@
+/*-------------------------------------------------------------------------
+ *
+ * not_null.c
+ *		The plan of SET NOT NULL.
+ *
+ * SET NOT NULL reads the whole table while nobody can use it, unless a valid
+ * constraint proves that there is no NULL.  So there is one first: on 18 the
+ * NOT NULL constraint itself, NOT VALID and then validated; before, a CHECK,
+ * which goes again.
+ *
+ * Rows are filled in before the constraint comes: once it is there, an update
+ * of a row that still holds NULL fails, whichever column it changes.  What is
+ * written between the two is filled in by a second pass, which is short.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "commands/defrem.h"
+#include "core/names.h"
+#include "ddl/facts_expr.h"
+#include "plan/alter.h"
+#include "plan/plain.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+/* The name for good on 18; before, one until the column itself is NOT NULL. */
+static char *
+proof_name(const MigrationPlan *plan, const char *column)
+{
+	if (ZDM_HAS_NOT_NULL_NOT_VALID)
+		return constraint_name(plan->relid, NULL, column, "not_null");
+	return ddl_own_name(plan, psprintf("%s_not_null", column));
+}
+
+void
+not_null_add(MigrationPlan *plan, const char *column)
+{
+	char	   *table = names_template_relation(plan->relid);
+	char	   *name = ddl_quoted(proof_name(plan, column));
+
+	plain_catalog_step(plan, "migrate",
+					   psprintf(ZDM_HAS_NOT_NULL_NOT_VALID ?
+								"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID" :
+								"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
+								table, name, ddl_quoted(column)),
+					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
+}
+
+void
+not_null_validate(MigrationPlan *plan, const char *column)
+{
+	char	   *table = names_template_relation(plan->relid);
+	char	   *name = ddl_quoted(proof_name(plan, column));
+	char	   *quoted = ddl_quoted(column);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	});
+	if (ZDM_HAS_NOT_NULL_NOT_VALID)
+		return;
+
+	/* two statements: in one, the drop would come first and with it the proof */
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
+							  "ALTER TABLE %s DROP CONSTRAINT %s", table, quoted, table, name),
+		.undo = psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, quoted),
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.note = "the validated constraint proves it: no scan",
+	});
+}
+
+void
+not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
+{
+	Facts	   *facts = facts_create(true);
+	FactRelation *rel = facts_by_oid(facts, plan->relid);
+	AttrNumber	attnum = ddl_attribute(plan->relid, column);
+	char	   *name = names_template_attribute(plan->relid, attnum);
+	FactColumn *col;
+
+	facts_detail(facts, rel);
+	col = facts_attribute(rel, attnum);
+	if (col->notnull)
+	{
+		plan_note(plan, "column \"%s\" is NOT NULL already", column);
+		return;
+	}
+	if (facts_proves_not_null(rel, col))
+	{
+		plain_catalog_step(plan, "migrate",
+						   psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
+									names_template_relation(plan->relid), name),
+						   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",
+									names_template_relation(plan->relid), name));
+		return;
+	}
+	if (fill != NULL)
+		update_step(plan, psprintf("%s = %s", name, fill), psprintf("%s IS NULL", name), false);
+	not_null_add(plan, column);
+	if (fill != NULL)
+		update_step(plan, psprintf("%s = %s", name, fill), psprintf("%s IS NULL", name), false);
+	not_null_validate(plan, column);
+}

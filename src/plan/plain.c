@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * plain.c
+ *		The plan of a statement that is harmless as it stands.
+ *
+ * Harmless is what the guard's rules find no harm in: one measure for both, so
+ * that nothing is run here that the guard would have refused.  The statement
+ * is run with the search_path of whoever stated it, by a worker, which waits
+ * for its locks without standing in anyone's way.
+ *
+ * Where it takes no lock that matters, it is tried when it is stated, and
+ * rolled back: its mistakes are then the caller's to see at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "ddl/facts_query.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "plan/plain.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+/* The relation that a comment or a label is on, which it locks; or none. */
+static Oid
+described_relation(const Change *change)
+{
+	ObjectType	type;
+	Node	   *object;
+	Relation	rel = NULL;
+	ObjectAddress address;
+
+	if (IsA(change->stmt, CommentStmt))
+	{
+		type = ((CommentStmt *) change->stmt)->objtype;
+		object = ((CommentStmt *) change->stmt)->object;
+	}
+	else if (IsA(change->stmt, SecLabelStmt))
+	{
+		type = ((SecLabelStmt *) change->stmt)->objtype;
+		object = ((SecLabelStmt *) change->stmt)->object;
+	}
+	else
+		return InvalidOid;
+
+	/* raises what PostgreSQL would; and closes the race with a drop */
+	address = get_object_address(type, object, &rel, AccessShareLock, false);
+	check_object_ownership(GetUserId(), type, address, object, rel);
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	return address.classId == RelationRelationId ? address.objectId : InvalidOid;
+}
+
+/* The table of extended statistics to be. */
+static Oid
+statistics_relation(const Change *change)
+{
+	CreateStatsStmt *stmt = (CreateStatsStmt *) change->stmt;
+
+	if (!IsA(stmt, CreateStatsStmt) || stmt->relations == NIL ||
+		!IsA(linitial(stmt->relations), RangeVar))
+		return InvalidOid;
+	return RangeVarGetRelid(linitial_node(RangeVar, stmt->relations), AccessShareLock, false);
+}
+
+/* The strongest lock on relations that exist, and these relations. */
+static LOCKMODE
+find_locks(const Change *change, const Judgement *judgement, List **relations)
+{
+	LOCKMODE	strongest = NoLock;
+	Oid			described = described_relation(change);
+	ListCell   *lc;
+
+	*relations = NIL;
+	if (!OidIsValid(described))
+		described = statistics_relation(change);
+	if (OidIsValid(described))
+	{
+		*relations = list_make1_oid(described);
+		return ShareUpdateExclusiveLock;
+	}
+	foreach(lc, judgement->locks)
+	{
+		TakenLock  *lock = lfirst(lc);
+
+		/* a weak lock stands in nobody's way, nor waits long */
+		if (!OidIsValid(lock->rel->oid) || lock->mode <= RowExclusiveLock)
+			continue;
+		strongest = Max(strongest, lock->mode);
+		*relations = list_append_unique_oid(*relations, lock->rel->oid);
+	}
+	return strongest;
+}
+
+/* Does it run a query of its own, which may take long? */
+static bool
+runs_long(const Change *change)
+{
+	return IsA(change->stmt, CreateTableAsStmt);
+}
+
+static void
+run_statement(void *statement)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	(void) SPI_execute((const char *) statement, false, 0);
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
+static void
+try_statement(const Change *change)
+{
+	ErrorData  *error;
+
+	if (XactReadOnly || runs_long(change))
+		return;
+	if (!facts_attempt(run_statement, change->statement, &error))
+		ReThrowError(error);
+}
+
+void
+plain_step(MigrationPlan *plan, const Change *change, const Judgement *judgement)
+{
+	List	   *relations;
+	LOCKMODE	lock = find_locks(change, judgement, &relations);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("%s%s%s", ddl_search_path(), ddl_session_formats(change->statement),
+							  names_escape(change->statement)),
+		.relations = relations, .lock = lock,
+		.work = runs_long(change) ? "runs its query; readers and writers go on" : CATALOG_ONLY,
+		.note = "as it stands",
+	});
+}
+
+void
+plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char *undo)
+{
+	plan_add(plan, &(Step) {
+		.phase = pstrdup(phase), .action = ACTION_SQL, .statement = statement, .undo = undo,
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+}
+
+static List *
+claims(const Change *change)
+{
+	return NIL;
+}
+
+static void
+check(const Change *change)
+{
+	Judgement  *judgement = ddl_judge(change);
+	const Finding *objection = ddl_objection(judgement);
+	List	   *relations;
+
+	if (objection != NULL)
+		ddl_refuse(objection);
+	if (find_locks(change, judgement, &relations) == NoLock)
+		try_statement(change);
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	plain_step(plan, change, ddl_judge(change));
+}
+
+const PlanKind plan_plain = {
+	.name = "plain",
+	.claims = claims,
+	.check = check,
+	.make = make,
+	.one_shape = true,
+};
