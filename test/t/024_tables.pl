@@ -91,10 +91,8 @@ EOS
 
 	# attached when it is ready
 	sql(<<'EOS');
-CREATE TABLE later (b text DEFAULT 'x', n int, id int, a text NOT NULL DEFAULT 'x');
-INSERT INTO later (id, a) SELECT i, 'later' || i FROM generate_series(30000, 31000) i;
-UPDATE later SET b = a;
-ALTER TABLE later ALTER b SET NOT NULL;
+CREATE TABLE later (LIKE parted INCLUDING ALL);
+INSERT INTO later (id, a, b) SELECT i, 'later' || i, 'later' || i FROM generate_series(30000, 31000) i;
 ALTER TABLE parted ATTACH PARTITION later FOR VALUES FROM (30000) TO (40000);
 EOS
 	is(rows_that_differ($node, 'parted', 'a', 'b'), 0, 'attached when ready');
