@@ -223,6 +223,13 @@ zdm_parse_type(const char *text, Oid *type, int32 *typmod)
 	pg_analyze_and_rewrite(parsetree, query, types, n, env)
 #endif
 
+/* RETURNING of a raw statement is a node since 18. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_has_returning(stmt)		((stmt)->returningClause != NULL)
+#else
+#define zdm_has_returning(stmt)		((stmt)->returningList != NIL)
+#endif
+
 /* pg_noreturn: 18; before, an attribute of another name that may stand first too. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()

@@ -64,7 +64,7 @@ parse_assignments(const char *source)
 	error_context_stack = callback.previous;
 	stmt = (UpdateStmt *) linitial_node(RawStmt, statements)->stmt;
 	if (list_length(statements) != 1 || !IsA(stmt, UpdateStmt) || stmt->fromClause != NIL ||
-		stmt->whereClause != NULL || stmt->returningList != NIL)
+		stmt->whereClause != NULL || zdm_has_returning(stmt))
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("assignments must be of the form \"column = expression, ...\""),
