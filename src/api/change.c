@@ -256,12 +256,12 @@ state_change(Change *change, const char *label)
 		return id;
 	check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
-	if (OidIsValid(change->type))
-		resolve_expressions(change);
 
-	/* a date in a default is read back by the worker, not by this session */
+	/* a date in a default or an expression is read back by others, not by this session */
 	nestlevel = NewGUCNestLevel();
 	extension_pin_formats();
+	if (OidIsValid(change->type))
+		resolve_expressions(change);
 	id = store_migration(kind, change, label, definition);
 	AtEOXact_GUC(false, nestlevel);
 	return id;
