@@ -25,8 +25,14 @@ SET datestyle = 'SQL, DMY';
 SET intervalstyle = 'sql_standard';
 SELECT zdm.rename_column('d', 'a', 'b') AS m \gset
 SELECT zdm.rename_column('d', 'i', 'j') AS n \gset
+CREATE TABLE e (a int);
+SELECT zdm.change_column_type('e', 'a', 'date', '''01/02/2020''::date + a', 'a - ''01/02/2020''::date') AS e \gset
 RESET datestyle;
 RESET intervalstyle;
+CALL zdm.wait(:e, 'ready', '60s');
+INSERT INTO e VALUES (1);
+CALL whole_way(:e);
+SELECT a = '2020-02-02' AS right_day FROM e;
 CALL zdm.wait(:m, 'ready', '60s');
 CALL zdm.wait(:n, 'ready', '60s');
 CALL whole_way(:m);

@@ -311,16 +311,16 @@ change_state(Change *change, const char *label)
 	if (on_table)
 		check_conflicts(change->relid, kind->claims(change));
 	kind->check(change);
-	change_resolve(change);
 
 	/*
-	 * A date in a default is read back by the worker, not by this session.  What
-	 * has only the DDL to go by must read it as the session would, and pins the
-	 * formats when it writes.
+	 * A date in a default or an expression is read back by others, not by this
+	 * session.  What has only the DDL to go by must read it as the session would,
+	 * and pins the formats when it writes.
 	 */
 	nestlevel = NewGUCNestLevel();
 	if (!kind->one_shape)
 		extension_pin_formats();
+	change_resolve(change);
 	id = store_migration(kind, change, label, definition);
 	AtEOXact_GUC(false, nestlevel);
 	return id;

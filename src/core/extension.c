@@ -77,7 +77,8 @@ void
 extension_pin_formats(void)
 {
 	static const char *const formats[][2] = {
-		{"DateStyle", "ISO, YMD"},
+		/* not its second half, by which dates are read: what users say is in theirs */
+		{"DateStyle", "ISO"},
 		{"IntervalStyle", "postgres"},
 		{"extra_float_digits", "3"},
 	};

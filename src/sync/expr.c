@@ -260,6 +260,41 @@ deparse_pinned(Node *expr, List *context)
 	return text;
 }
 
+/* Is the text of such a value a matter of DateStyle, IntervalStyle or TimeZone? */
+static bool
+is_written_by_style(Oid type)
+{
+	TYPCATEGORY category = TypeCategory(getBaseType(type));
+
+	return category == TYPCATEGORY_DATETIME || category == TYPCATEGORY_TIMESPAN;
+}
+
+/*
+ * Dates and times cast to text or from it come out as each writer's session
+ * writes them: the same row would have two values.
+ */
+static void
+refuse_styles(Oid source, Oid target)
+{
+	if (is_written_by_style(source) || is_written_by_style(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the cast from %s to %s depends on the settings of each session that writes",
+						format_type_be(source), format_type_be(target)),
+				 errhint("Give expressions with a fixed format for up and down, such as to_char(c, 'YYYY-MM-DD') and to_date(c, 'YYYY-MM-DD').")));
+}
+
+static bool
+refuse_styles_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CoerceViaIO))
+		refuse_styles(exprType((Node *) ((CoerceViaIO *) node)->arg),
+					  ((CoerceViaIO *) node)->resulttype);
+	return expression_tree_walker(node, refuse_styles_walker, context);
+}
+
 char *
 expr_resolve(Oid relid, const char *source, const char *role,
 			 const ExprColumn *new_column, const ExprColumn *target)
@@ -293,6 +328,7 @@ expr_resolve(Oid relid, const char *source, const char *role,
 				 errmsg("\"%s\" must not use volatile functions", role),
 				 errdetail("It is computed more than once for a row, and must give the same value each time."),
 				 errhint("Use functions that are marked IMMUTABLE or STABLE.")));
+	(void) refuse_styles_walker(expr, NULL);
 
 	stored = deparse_pinned(columns_to_numbers(expr, NULL), NIL);
 	free_parsestate(pstate);
@@ -306,9 +342,13 @@ expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
 {
 	Oid			source = from->type;
 	Oid			target = to->type;
+	Oid			function;
 
 	if (source == target && (from->typmod == to->typmod || to->typmod < 0))
 		return NULL;
+	if (find_coercion_pathway(getBaseType(target), getBaseType(source), COERCION_EXPLICIT,
+							  &function) == COERCION_PATH_COERCEVIAIO)
+		refuse_styles(source, target);
 	if (can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT))
 		return psprintf("$%d", number);
 	if (allow_explicit && can_coerce_type(1, &source, &target, COERCION_EXPLICIT))
