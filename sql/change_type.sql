@@ -402,3 +402,11 @@ SELECT relation, state FROM zdm.migrations WHERE state NOT IN ('completed', 'rev
 
 DROP OWNED BY regress_zdm_reader, regress_zdm_writer;
 DROP ROLE regress_zdm_reader, regress_zdm_writer;
+
+-- a date as text is what each writer's session makes of it
+CREATE TABLE styled (id int PRIMARY KEY, d date, s text);
+SELECT zdm.change_column_type('styled', 'd', 'text');
+SELECT zdm.change_column_type('styled', 's', 'date', 's::date', 's::text');
+BEGIN;
+SELECT zdm.change_column_type('styled', 'd', 'text', $$to_char(d, 'YYYY-MM-DD')$$, $$to_date(d, 'YYYY-MM-DD')$$) > 0 AS stated;
+ROLLBACK;

@@ -38,7 +38,7 @@ CALL zdm.wait(:n, 'ready', '60s');
 CALL whole_way(:m);
 CALL whole_way(:n);
 SELECT attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
- WHERE adrelid = 'd'::regclass ORDER BY attnum;
+ WHERE adrelid = 'd'::regclass ORDER BY attname;
 
 -- two names that differ in their last byte only
 CREATE TABLE n (id int, a int);
