@@ -233,18 +233,29 @@ INSERT INTO before SELECT * FROM before_leaf;
 SELECT * FROM changes('parts_1') WHERE line NOT LIKE 'column%' AND line NOT LIKE '% NOT NULL %';
 INSERT INTO parts (day, v) VALUES (3, 'n') ON CONFLICT (id, day) DO NOTHING RETURNING id > 500 AS goes_on;
 SELECT relid::regclass, (SELECT count(*) FROM pg_index WHERE indrelid = relid AND indisvalid) FROM pg_partition_tree('parts') ORDER BY 1;
--- a partition that comes in between
+-- a partition that comes in between has its index made at cutover, if it is small
 SELECT zdm.rename_column('parts', 'id', 'number', label => 'parts');
 CALL zdm.wait('parts', 'ready', '1 minute');
 CREATE TABLE parts_3 PARTITION OF parts FOR VALUES FROM (20) TO (30);
+INSERT INTO parts (day, v) SELECT 20 + i % 10, i FROM generate_series(1, 100) i;
 SELECT zdm.cutover('parts');
 CALL zdm.wait('parts', 'switched', '1 minute');
-DROP TABLE parts_3;
-SELECT zdm.resume('parts');
-CALL zdm.wait('parts', 'switched', '1 minute');
+INSERT INTO parts (day, number, v) OVERRIDING SYSTEM VALUE SELECT day, number, v FROM parts_3 ORDER BY number LIMIT 1;
 SELECT zdm.contract('parts');
 CALL zdm.wait('parts', 'completed', '1 minute');
-SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('parts'::regclass, 'parts_1'::regclass) ORDER BY 1;
+SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('parts'::regclass, 'parts_1'::regclass, 'parts_3'::regclass) ORDER BY 1;
+-- one that is large is not read under the strong lock
+SELECT zdm.rename_column('parts', 'number', 'id', label => 'parts again');
+CALL zdm.wait('parts again', 'ready', '1 minute');
+CREATE TABLE parts_4 PARTITION OF parts FOR VALUES FROM (30) TO (40);
+INSERT INTO parts (day, v) SELECT 30, repeat('x', 1000) FROM generate_series(1, 10000) i;
+SELECT zdm.cutover('parts again');
+CALL zdm.wait('parts again', 'switched', '1 minute');
+DROP TABLE parts_4;
+SELECT zdm.resume('parts again');
+CALL zdm.wait('parts again', 'switched', '1 minute');
+SELECT zdm.revert('parts again');
+CALL zdm.wait('parts again', 'reverted', '1 minute');
 
 -- foreign-key actions, while two constraints hold and after
 CREATE TABLE acting (id int PRIMARY KEY);
@@ -344,9 +355,7 @@ CREATE INDEX refused_s ON refused (s int4_ops);
 CREATE INDEX refused_brin ON refused USING brin (d int4_bloom_ops);
 CREATE VIEW refused_v AS SELECT s FROM refused;
 CREATE MATERIALIZED VIEW refused_vm AS SELECT * FROM refused_v;
-CREATE TABLE parted (a int, b int, c int, PRIMARY KEY (a, b), UNIQUE (a, c) DEFERRABLE) PARTITION BY RANGE (a);
-CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (2) PARTITION BY RANGE (a);
-CREATE TABLE parted_ref (a int, b int, FOREIGN KEY (a, b) REFERENCES parted);
+CREATE TABLE parted (a int) PARTITION BY RANGE (a);
 SELECT zdm.change_column_type('refused', 'e', 'bigint');
 SELECT zdm.change_column_type('refused', 'g', 'bigint');
 SELECT zdm.change_column_type('refused', 'gen', 'bigint');
@@ -373,9 +382,6 @@ SELECT zdm.change_column_type('refused', NULL, 'bigint');
 SELECT zdm.change_column_type(NULL, 'dp', 'bigint');
 SELECT zdm.change_column_type('refused_m', 'm', 'bigint');
 SELECT zdm.change_column_type('parted', 'a', 'bigint');
-SELECT zdm.change_column_type('parted', 'b', 'bigint');
-SELECT zdm.change_column_type('parted', 'c', 'bigint');
-SELECT zdm.change_column_type('parted_ref', 'b', 'bigint');
 SET ROLE regress_zdm_reader;
 SELECT zdm.change_column_type('refused', 'dp', 'bigint');
 SELECT zdm.move_identity('a2', 'b', 'a');

@@ -55,11 +55,12 @@ extern bool carry_acts_for(Oid owner, Oid role);
 
 /*
  * Primary key and unique constraints (key.c).  Loading refuses what has no
- * online way: deferrable primary keys, deferrable ones of partitioned tables,
- * those of partitions that are partitioned themselves.
+ * online way: WITHOUT OVERLAPS, and what a view groups by.  What is planned for
+ * the cutover goes before the exchange.
  */
 extern void key_load(Column *column, Oid constraint);
 extern void key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
+extern void key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
 extern void key_append_drop(StringInfo sql, const Column *old);
 extern void key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
 							  const NewColumn *new, bool forward);
@@ -72,12 +73,17 @@ extern void key_append_marks(StringInfo sql, const MigrationPlan *plan, const Co
 
 /*
  * Foreign keys in both directions (foreign_key.c).  Loading refuses those of
- * tables that the owner has no right to, and those of partitioned tables.
+ * tables that the owner has no right to.  Those to a partitioned table are made
+ * in the exchange: what is left to do then are the steps (Step *) afterwards,
+ * which for the way back do nothing until it is taken.
  */
 extern void foreign_key_load(Column *column, Oid constraint);
 extern void foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
 extern void foreign_key_append_drop(StringInfo sql, const Column *old);
-extern void foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old);
+extern void foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+									  const NewColumn *new, bool forward);
+extern void foreign_key_plan_afterwards(List **steps, const Column *old, const NewColumn *new,
+										bool forward);
 extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 							  const NewColumn *new);
 

@@ -238,7 +238,8 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		bool		own_default = query_bool(row, 8);
 		bool		is_index = relkind[0] == RELKIND_INDEX || relkind[0] == RELKIND_PARTITIONED_INDEX;
 
-		if (own_default || contype[0] == 'n' || (!is_root && inherited))
+		/* what is made of a foreign key for each partition goes with it */
+		if (own_default || contype[0] == 'n' || (inherited && (!is_root || contype[0] == 'f')))
 			continue;
 
 		/* the column itself, or, from PostgreSQL 15 on, its expression */
@@ -260,7 +261,7 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			foreign_key_load(column, object);
 			continue;
 		}
-		if (!is_root && (is_index || contype[0] == 'c'))
+		if (!is_root && (is_index || contype[0] == 'c' || contype[0] == 'f'))
 			refuse(psprintf("%s of a single partition", description), relid, column->name,
 				   "Create it on the partitioned table, or drop it first.");
 		if (is_root && strcmp(catalog, "pg_statistic_ext") == 0)

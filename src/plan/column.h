@@ -67,35 +67,47 @@ typedef struct ColumnCheck
 	char	   *comment;
 } ColumnCheck;
 
-/* The constraint of a table with rows: of the table itself, or of a partition. */
-typedef struct KeyLeaf
+/* The constraint of the table itself, or of a partition. */
+typedef struct KeyMember
 {
 	Oid			relid;
 	char	   *name;
 	Oid			indexid;
-} KeyLeaf;
+	char	   *comment;
+	char	   *index_comment;
+} KeyMember;
 
 typedef struct ColumnKey
 {
 	char	   *name;
 	Oid			indexid;
-	List	   *leaves;			/* KeyLeaf *: one, if the table is not partitioned */
-	bool		partitioned;
+	List	   *leaves;			/* KeyMember *: of tables with rows */
+	List	   *parents;		/* KeyMember *: of partitioned ones, the table itself last */
 	bool		primary;
 	bool		deferrable;
 	bool		deferred;
 	bool		nulls_not_distinct;
-	List	   *columns;		/* int: attribute numbers, of the partitioned table */
+	List	   *columns;		/* int: attribute numbers, of the table */
 	List	   *included;		/* the same */
-	char	   *comment;
-	char	   *index_comment;
 } ColumnKey;
+
+/* The constraint of a referencing table, or of a partition of it. */
+typedef struct ForeignKeyMember
+{
+	Oid			relid;
+	Oid			owner;			/* of the table */
+	char	   *name;
+	char	   *comment;		/* or NULL */
+	bool		partitioned;	/* the table has no rows itself */
+} ForeignKeyMember;
 
 typedef struct ColumnForeignKey
 {
 	char	   *name;
 	Oid			relid;			/* the referencing table */
 	Oid			refrelid;		/* the referenced one */
+	List	   *members;		/* ForeignKeyMember *: partitions first, the table last */
+	bool		in_exchange;	/* it cannot be made before the exchange */
 	List	   *columns;		/* int: attribute numbers */
 	List	   *refcolumns;
 	List	   *delete_columns; /* ON DELETE SET NULL (...), 15 */
@@ -106,7 +118,6 @@ typedef struct ColumnForeignKey
 	bool		deferred;
 	bool		validated;
 	bool		not_enforced;	/* 18 */
-	char	   *comment;
 } ColumnForeignKey;
 
 typedef struct ColumnSequence

@@ -436,7 +436,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 		append_rename(&sql, old, new_column, carry_quoted(new->name));
 		append_rename(&sql, old, old_column, column);
 	}
-	foreign_key_append_attach(&sql, plan, old);
+	foreign_key_append_attach(&sql, plan, old, new, forward);
 	append_dependents(&sql, plan, old, new, forward);
 	return sql.data;
 }
@@ -473,25 +473,28 @@ back_not_null(List **steps, const MigrationPlan *plan, const Column *old, const 
 										   AccessExclusiveLock, CATALOG_ONLY));
 }
 
+/* Steps of the way back, which are undone from the last to the first. */
+static void
+add_reversed(MigrationPlan *plan, List *steps)
+{
+	for (int i = list_length(steps) - 1; i >= 0; i--)
+		plan_add(plan, list_nth(steps, i));
+}
+
 /*
  * What the old column lost at cutover is made again before the exchange back,
- * in the manner of the migrate phase.  The steps are undone from the last to
- * the first.
+ * in the manner of the migrate phase.
  */
 static void
 plan_way_back(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	List	   *steps = NIL;
 
-	if (carry_takes_name(new))
-	{
-		key_plan_way_back(&steps, plan, old, new);
-		if (old->not_null)
-			back_not_null(&steps, plan, old, new);
-	}
+	key_plan_way_back(&steps, plan, old, new);
+	if (carry_takes_name(new) && old->not_null)
+		back_not_null(&steps, plan, old, new);
 	foreign_key_plan_way_back(&steps, plan, old, new);
-	for (int i = list_length(steps) - 1; i >= 0; i--)
-		plan_add(plan, list_nth(steps, i));
+	add_reversed(plan, steps);
 }
 
 /* All that the exchange locks. */
@@ -513,7 +516,12 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 	char	   *sql = exchange(plan, old, new, true);
 	char	   *undo = exchange(plan, old, new, false);
 	bool		nothing = sql[0] == '\0';
+	List	   *back = NIL;
+	List	   *forth = NIL;
+	ListCell   *lc;
 
+	foreign_key_plan_afterwards(&back, old, new, false);
+	foreign_key_plan_afterwards(&forth, old, new, true);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_BACKFILL,
 		.statement = psprintf("UPDATE %s SET %s = %s", names_template_relation(old->relid),
@@ -521,6 +529,8 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.relations = list_make1_oid(old->relid), .lock = RowExclusiveLock,
 		.work = "partitions attached since the backfill only",
 	});
+	key_plan_cutover(plan, old, new);
+	add_reversed(plan, back);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
 		.statement = nothing ? psprintf("-- %s becomes the authoritative column",
@@ -532,6 +542,10 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.note = "the new column becomes the authoritative one; the other is kept in step",
 	});
 	plan_way_back(plan, old, new);
+
+	/* last: one that fails leaves the way back open */
+	foreach(lc, forth)
+		plan_add(plan, lfirst(lc));
 }
 
 /* Give the new index, and its partitions' ones, the names of the old. */

@@ -298,14 +298,14 @@ deparse_index_template(Oid indexid, const IndexTemplate *options)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s",
-					 index->rd_index->indisunique ? "UNIQUE " : "",
+					 index->rd_index->indisunique && !options->not_unique ? "UNIQUE " : "",
 					 options->concurrently ? "CONCURRENTLY " : "",
 					 names_escape(quote_identifier(options->name)),
 					 options->only ? "ONLY " : "",
 					 names_template_relation(index->rd_index->indrelid),
 					 names_escape(quote_identifier(get_am_name(index->rd_rel->relam))));
 	append_index_columns(&buf, index, tuple, options);
-	if (zdm_nulls_not_distinct(index->rd_index))
+	if (zdm_nulls_not_distinct(index->rd_index) && !options->not_unique)
 		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
 	reloptions = SysCacheGetAttr(RELOID, class_tuple, Anum_pg_class_reloptions, &isnull);
 	append_options(&buf, " WITH (", isnull ? (Datum) 0 : reloptions);

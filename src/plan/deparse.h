@@ -30,6 +30,7 @@ typedef struct IndexTemplate
 	AttrNumber	from;
 	bool		concurrently;
 	bool		retyped;		/* "to" may be of another type: it has that type's operators */
+	bool		not_unique;		/* even if the other index is */
 	bool		only;			/* ON ONLY: of a partitioned table, without its leaves */
 } IndexTemplate;
 

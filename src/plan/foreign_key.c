@@ -9,6 +9,14 @@
  * gives its name to the new one; the old column, which nobody reads by then,
  * needs none until the way back makes it again in the same manner.
  *
+ * Of a partitioned table each partition has its constraint made and validated
+ * by itself; the partitioned table's own, added last, finds them and reads
+ * nothing.
+ *
+ * A foreign key to a partitioned table needs that table's own unique
+ * constraint, which can only be had in the exchange.  So it is made there, NOT
+ * VALID, and validated afterwards; whether it will be valid is looked at before.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,6 +27,7 @@
 #include "catalog/query.h"
 #include "core/claim.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
@@ -27,29 +36,22 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-static Oid
-table_owner(Oid relid)
-{
-	QuerySession session;
-	Oid			owner;
-
-	query_begin(&session);
-	QUERY("SELECT relowner FROM pg_class WHERE oid = $1", arg_oid(relid));
-	owner = query_oid(0, 1);
-	query_end(&session);
-	return owner;
-}
-
-/* The work is done as the table's owner, who may have no right to the other. */
+/* The work is done as the table's owner, who may have no right to the others. */
 static void
 check_rights(const Column *column, const ColumnForeignKey *fk)
 {
 	Oid			owner = column->owner;
+	ListCell   *lc;
 
-	if (!carry_acts_for(owner, table_owner(fk->relid)))
-		column_refuse(psprintf("foreign key %s of %s, which has another owner,", fk->name,
-							   names_relation(fk->relid)),
-					  column, "Give both tables the same owner, or make one a member of the other.");
+	foreach(lc, fk->members)
+	{
+		ForeignKeyMember *member = lfirst(lc);
+
+		if (!carry_acts_for(owner, member->owner))
+			column_refuse(psprintf("foreign key %s of %s, which has another owner,", member->name,
+								   names_relation(member->relid)),
+						  column, "Give both tables the same owner, or make one a member of the other.");
+	}
 	if (pg_class_aclcheck(fk->refrelid, owner, ACL_REFERENCES) != ACLCHECK_OK)
 		column_refuse(psprintf("foreign key %s to %s, to which the owner has no REFERENCES privilege,",
 							   fk->name, names_relation(fk->refrelid)),
@@ -129,8 +131,34 @@ read_row(void)
 	fk->deferred = query_bool(0, 11);
 	fk->validated = query_bool(0, 12);
 	fk->not_enforced = query_bool(0, 13);
-	fk->comment = query_text(0, 14);
 	return fk;
+}
+
+/* The constraint of the table itself and of its partitions. */
+static void
+load_members(ColumnForeignKey *fk, Oid constraint)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("WITH RECURSIVE m(oid, level) AS (SELECT $1, 0 UNION ALL "
+			  "SELECT o.oid, m.level + 1 FROM m JOIN pg_constraint o ON o.conparentid = m.oid AND o.confrelid = $2) "
+			  "SELECT o.conrelid, o.conname, c.relkind = 'p', c.relowner, obj_description(o.oid, 'pg_constraint') "
+			  "FROM m JOIN pg_constraint o ON o.oid = m.oid JOIN pg_class c ON c.oid = o.conrelid "
+			  "ORDER BY m.level DESC, o.conrelid", arg_oid(constraint), arg_oid(fk->refrelid));
+	for (uint64 row = 0; row < n; row++)
+	{
+		ForeignKeyMember *member = palloc0(sizeof(ForeignKeyMember));
+
+		member->relid = query_oid(row, 1);
+		member->name = query_text(row, 2);
+		member->partitioned = query_bool(row, 3);
+		member->owner = query_oid(row, 4);
+		member->comment = query_text(row, 5);
+		fk->members = lappend(fk->members, member);
+	}
+	query_end(&session);
 }
 
 void
@@ -146,20 +174,18 @@ foreign_key_load(Column *column, Oid constraint)
 		  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
 		  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
 		  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
-		  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', obj_description(oid, 'pg_constraint'), "
+		  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', "
 		  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
 		  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint));
 	fk = read_row();
-	period = query_bool(0, 15);
+	period = query_bool(0, 14);
 	query_end(&session);
 
 	if (period)
 		column_refuse(psprintf("foreign key %s, with PERIOD,", fk->name), column,
 					  "Drop it first, and add it again afterwards.");
-	if (get_rel_relkind(fk->relid) == RELKIND_PARTITIONED_TABLE || get_rel_relispartition(fk->relid) ||
-		get_rel_relkind(fk->refrelid) == RELKIND_PARTITIONED_TABLE || get_rel_relispartition(fk->refrelid))
-		column_refuse(psprintf("foreign key %s, at one end of which is a partitioned table,", fk->name),
-					  column, "Drop it first, and add it again afterwards.");
+	load_members(fk, constraint);
+	fk->in_exchange = get_rel_relkind(fk->refrelid) == RELKIND_PARTITIONED_TABLE;
 	check_rights(column, fk);
 	check_other_migrations(column, fk);
 	column->foreign_keys = lappend(column->foreign_keys, fk);
@@ -209,19 +235,34 @@ action_sql(char action)
  * was to do about it: the migration of the one must not end there.
  */
 static char *
-while_both(const ColumnForeignKey *fk, const char *statement)
+while_both(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *statement)
 {
-	return names_template_if(fk->relid, names_template_if(fk->refrelid, statement));
+	return names_template_if(member->relid, names_template_if(fk->refrelid, statement));
 }
 
+/* The table itself comes after all its partitions. */
+static ForeignKeyMember *
+root_of(const ColumnForeignKey *fk)
+{
+	return llast(fk->members);
+}
+
+static bool
+needs_validation(const ColumnForeignKey *fk)
+{
+	return fk->validated && !fk->not_enforced;
+}
+
+/* The columns of partitions have the same names: those of the table stand for them. */
 static char *
-add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
+add_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
+		const Substitute *substitute)
 {
 	StringInfoData buf;
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)",
-					 names_template_relation(fk->relid), name,
+					 names_template_relation(member->relid), carry_quoted(name),
 					 column_list(fk->relid, fk->columns, substitute),
 					 names_template_relation(fk->refrelid),
 					 column_list(fk->refrelid, fk->refcolumns, substitute));
@@ -233,8 +274,135 @@ add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitu
 		appendStringInfo(&buf, " (%s)", column_list(fk->relid, fk->delete_columns, substitute));
 	if (fk->deferrable)
 		appendStringInfoString(&buf, fk->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
-	appendStringInfoString(&buf, fk->not_enforced ? " NOT ENFORCED" : " NOT VALID");
-	return while_both(fk, buf.data);
+	if (fk->not_enforced)
+		appendStringInfoString(&buf, " NOT ENFORCED");
+	else if (!fk->validated || !member->partitioned)
+		appendStringInfoString(&buf, " NOT VALID");
+	return while_both(fk, member, buf.data);
+}
+
+static char *
+drop_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name)
+{
+	return while_both(fk, member, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+										   names_template_relation(member->relid), carry_quoted(name)));
+}
+
+/* The name that a member has until the exchange: the same for all, or its own. */
+static const char *
+member_name(const ForeignKeyMember *member, const char *common)
+{
+	return common != NULL ? common : member->name;
+}
+
+static Step *
+make_step(char *statement, List *relations, LOCKMODE lock, char *work)
+{
+	Step	   *step = palloc0(sizeof(Step));
+
+	step->action = ACTION_SQL;
+	step->statement = statement;
+	step->relations = relations;
+	step->lock = lock;
+	step->work = work;
+	return step;
+}
+
+static Step *
+add_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
+		 const Substitute *substitute)
+{
+	Step	   *step = make_step(add_sql(fk, member, name, substitute),
+								 list_append_unique_oid(list_make1_oid(member->relid), fk->refrelid),
+								 ShareRowExclusiveLock, "changes the catalog only");
+
+	step->undo = drop_sql(fk, member, name);
+	step->undo_lock = AccessExclusiveLock;
+	return step;
+}
+
+static void
+append_comment(StringInfo sql, const ColumnForeignKey *fk, const ForeignKeyMember *member)
+{
+	if (member->comment != NULL)
+		carry_statement(sql, "%s",
+						while_both(fk, member, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
+														carry_quoted(member->name),
+														names_template_relation(member->relid),
+														carry_literal(member->comment))));
+}
+
+/*
+ * The constraint of a partitioned table, when its partitions have theirs.  Rows
+ * of one attached since the plan was made would be read here, under the
+ * strongest lock: unless they are few, that is an error instead.
+ */
+static Step *
+adopt_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *common,
+		   const Substitute *substitute)
+{
+	Step	   *step = add_step(fk, member, member_name(member, common), substitute);
+	StringInfoData known;
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	initStringInfo(&known);
+	foreach(lc, fk->members)
+		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "",
+						 ((ForeignKeyMember *) lfirst(lc))->relid);
+	carry_statement(&sql, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
+					"FROM pg_inherits i, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
+					"WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
+					member->relid, known.data, (int64) guc_guard_min_size * BLCKSZ);
+	carry_statement(&sql, "%s", step->statement);
+	if (common == NULL)
+		append_comment(&sql, fk, member);
+	step->statement = sql.data;
+
+	/* triggers that a partition had for itself are dropped */
+	step->lock = AccessExclusiveLock;
+	return step;
+}
+
+/*
+ * The steps (Step *) that make the constraint, or, if it has been "begun", that
+ * come after the statements which begin it.  "common" is the name of all
+ * members, NULL: each has its own.
+ */
+static List *
+build_steps(const ColumnForeignKey *fk, const char *common, const Substitute *substitute, bool begun)
+{
+	List	   *steps = NIL;
+	ListCell   *lc;
+
+	foreach(lc, fk->members)
+	{
+		ForeignKeyMember *member = lfirst(lc);
+		const char *name = member_name(member, common);
+
+		if (!needs_validation(fk))
+		{
+			if (member == root_of(fk) && !begun)
+				steps = lappend(steps, add_step(fk, member, name, substitute));
+			continue;
+		}
+		if (member->partitioned)
+		{
+			steps = lappend(steps, adopt_step(fk, member, common, substitute));
+			continue;
+		}
+		if (!begun)
+			steps = lappend(steps, add_step(fk, member, name, substitute));
+		steps = lappend(steps,
+						make_step(while_both(fk, member,
+											 psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+													  names_template_relation(member->relid),
+													  carry_quoted(name))),
+								  list_make1_oid(member->relid), ShareUpdateExclusiveLock,
+								  "reads both tables; writers go on"));
+	}
+	return steps;
 }
 
 static List *
@@ -243,24 +411,34 @@ both_tables(const ColumnForeignKey *fk)
 	return list_append_unique_oid(list_make1_oid(fk->relid), fk->refrelid);
 }
 
-static char *
-drop_sql(const ColumnForeignKey *fk, const char *name)
+/*
+ * Look for rows that the constraint will not let be.  EXCEPT compares by the
+ * types' own equality, whichever schema that is in.
+ */
+static void
+plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *substitute)
 {
-	return while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-								   names_template_relation(fk->relid), carry_quoted(name)));
-}
+	char	   *columns = column_list(fk->relid, fk->columns, substitute);
+	StringInfoData given;
+	ListCell   *lc;
 
-static char *
-validate_sql(const ColumnForeignKey *fk, const char *name)
-{
-	return while_both(fk, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-								   names_template_relation(fk->relid), carry_quoted(name)));
-}
-
-static bool
-needs_validation(const ColumnForeignKey *fk)
-{
-	return fk->validated && !fk->not_enforced;
+	initStringInfo(&given);
+	foreach(lc, fk->columns)
+		appendStringInfo(&given, "%s%s IS NOT NULL", given.len > 0 ? " AND " : "",
+						 column_list(fk->relid, list_make1_int(lfirst_int(lc)), substitute));
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = while_both(fk, root_of(fk),
+								psprintf("SELECT (CASE count(*) WHEN 0 THEN '0' ELSE count(*) || %s END)::int "
+										 "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) x",
+										 carry_literal(psprintf(" keys would be left without their row by foreign key %s", fk->name)),
+										 columns, names_template_relation(fk->relid), given.data,
+										 column_list(fk->refrelid, fk->refcolumns, substitute),
+										 names_template_relation(fk->refrelid))),
+		.relations = both_tables(fk), .lock = AccessShareLock,
+		.work = "reads both tables",
+		.note = "the constraint itself can only be made at cutover",
+	});
 }
 
 void
@@ -268,26 +446,25 @@ foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn
 {
 	Substitute	substitute = {old->relid, old->attnum, carry_quoted(new->name)};
 	ListCell   *lc;
+	ListCell   *s;
 
 	foreach(lc, old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
-		char	   *name = carry_own_name(plan, fk->name);
 
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
-			.statement = add_sql(fk, carry_quoted(name), &substitute),
-			.undo = drop_sql(fk, name), .undo_lock = AccessExclusiveLock,
-			.relations = both_tables(fk), .lock = ShareRowExclusiveLock,
-			.work = "changes the catalog only",
-		});
-		if (needs_validation(fk))
-			plan_add(plan, &(Step) {
-				.phase = "migrate", .action = ACTION_SQL,
-				.statement = validate_sql(fk, name),
-				.relations = list_make1_oid(fk->relid), .lock = ShareUpdateExclusiveLock,
-				.work = "reads both tables; writers go on",
-			});
+		if (fk->in_exchange)
+		{
+			if (needs_validation(fk))
+				plan_look(plan, fk, &substitute);
+			continue;
+		}
+		foreach(s, build_steps(fk, carry_own_name(plan, fk->name), &substitute, false))
+		{
+			Step	   *step = lfirst(s);
+
+			step->phase = "migrate";
+			plan_add(plan, step);
+		}
 	}
 }
 
@@ -301,45 +478,80 @@ foreign_key_append_drop(StringInfo sql, const Column *old)
 		ColumnForeignKey *fk = lfirst(lc);
 
 		carry_statement(sql, "%s",
-						while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
-												names_template_relation(fk->relid),
-												carry_quoted(fk->name))));
+						while_both(fk, root_of(fk),
+								   psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
+											names_template_relation(fk->relid),
+											carry_quoted(fk->name))));
+	}
+}
+
+static void
+append_rename(StringInfo sql, const ColumnForeignKey *fk, const ForeignKeyMember *member,
+			  const char *from)
+{
+	if (strcmp(from, member->name) == 0)
+		return;
+	carry_statement(sql, "%s",
+					while_both(fk, member, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s",
+													names_template_relation(member->relid),
+													carry_quoted(from), carry_quoted(member->name))));
+}
+
+/* What of a foreign key to a partitioned table is made in the exchange itself. */
+static void
+append_begin(StringInfo sql, const ColumnForeignKey *fk, const Substitute *substitute)
+{
+	ListCell   *lc;
+
+	if (!needs_validation(fk))
+		carry_statement(sql, "%s", add_sql(fk, root_of(fk), fk->name, substitute));
+	foreach(lc, fk->members)
+	{
+		ForeignKeyMember *member = lfirst(lc);
+
+		if (!needs_validation(fk))
+			append_rename(sql, fk, member, fk->name);
+		else if (!member->partitioned)
+			carry_statement(sql, "%s", add_sql(fk, member, member->name, substitute));
 	}
 }
 
 void
-foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old)
+foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+						  const NewColumn *new, bool forward)
 {
+	Substitute	substitute = {old->relid, old->attnum, carry_quoted(forward ? new->final_name : old->name)};
 	ListCell   *lc;
+	ListCell   *m;
 
 	foreach(lc, old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
-		char	   *table = names_template_relation(fk->relid);
 
-		carry_statement(sql, "%s",
-						while_both(fk, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-												carry_quoted(carry_own_name(plan, fk->name)),
-												carry_quoted(fk->name))));
-		if (fk->comment != NULL)
-			carry_statement(sql, "%s",
-							while_both(fk, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
-													carry_quoted(fk->name), table,
-													carry_literal(fk->comment))));
+		if (fk->in_exchange)
+			append_begin(sql, fk, &substitute);
+		foreach(m, fk->members)
+		{
+			ForeignKeyMember *member = lfirst(m);
+
+			if (!fk->in_exchange)
+				append_rename(sql, fk, member, carry_own_name(plan, fk->name));
+			if (!fk->in_exchange || !needs_validation(fk) || !member->partitioned)
+				append_comment(sql, fk, member);
+		}
 	}
 }
 
-/* One step of the way back: it does nothing until then. */
+/* The step does its work on the way back, and nothing until then. */
 static Step *
-back_step(const ColumnForeignKey *fk, char *undo, List *relations, LOCKMODE lock, char *work)
+only_back(Step *step)
 {
-	Step	   *step = palloc0(sizeof(Step));
-
-	*step = (Step) {
-		.phase = "cutover", .action = ACTION_SQL, .statement = "", .undo = undo,
-		.relations = relations, .undo_lock = lock, .work = work,
-		.note = "on the way back only",
-	};
+	step->phase = "cutover";
+	step->undo = step->statement;
+	step->undo_lock = step->lock;
+	step->statement = "";
+	step->lock = NoLock;
+	step->note = "on the way back only";
 	return step;
 }
 
@@ -349,19 +561,40 @@ foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column 
 {
 	Substitute	substitute = {old->relid, old->attnum, carry_old_later(plan, old, new)};
 	ListCell   *lc;
+	ListCell   *s;
 
 	foreach(lc, old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
-		char	   *name = carry_own_name(plan, fk->name);
 
-		*steps = lappend(*steps,
-						 back_step(fk, add_sql(fk, carry_quoted(name), &substitute), both_tables(fk),
-								   ShareRowExclusiveLock, "changes the catalog only"));
-		if (needs_validation(fk))
-			*steps = lappend(*steps,
-							 back_step(fk, validate_sql(fk, name), list_make1_oid(fk->relid),
-									   ShareUpdateExclusiveLock, "reads both tables; writers go on"));
+		if (fk->in_exchange)
+			continue;
+		foreach(s, build_steps(fk, carry_own_name(plan, fk->name), &substitute, false))
+			*steps = lappend(*steps, only_back(lfirst(s)));
+	}
+}
+
+void
+foreign_key_plan_afterwards(List **steps, const Column *old, const NewColumn *new, bool forward)
+{
+	Substitute	substitute = {old->relid, old->attnum, carry_quoted(forward ? new->final_name : old->name)};
+	ListCell   *lc;
+	ListCell   *s;
+
+	foreach(lc, old->foreign_keys)
+	{
+		ColumnForeignKey *fk = lfirst(lc);
+
+		if (!fk->in_exchange)
+			continue;
+		foreach(s, build_steps(fk, NULL, &substitute, true))
+		{
+			Step	   *step = lfirst(s);
+
+			step->phase = "cutover";
+			step->undo = NULL;
+			*steps = lappend(*steps, forward ? step : only_back(step));
+		}
 	}
 }
 

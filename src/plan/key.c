@@ -15,13 +15,17 @@
  * itself; the partitioned table's own constraint, added last, finds them and
  * builds nothing.
  *
+ * A constraint that can be deferred lets rows pass that its index alone would
+ * not: a unique one is attached as soon as its index is built, and the index of
+ * a primary key, of which there can be but one, is only built at cutover.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
@@ -33,24 +37,16 @@ check_key(const Column *column, const ColumnKey *key)
 {
 	ListCell   *lc;
 
-	if (key->deferrable && (key->primary || key->partitioned))
-		column_refuse(psprintf("constraint %s, a deferrable %s,", key->name,
-							   key->primary ? "primary key" : "one of a partitioned table"), column,
-					  "Make it a unique constraint, or not deferrable, first.");
 	foreach(lc, key->leaves)
 	{
-		KeyLeaf    *leaf = lfirst(lc);
+		KeyMember  *leaf = lfirst(lc);
 		QuerySession session;
 		bool		marked;
 
-		if (get_rel_relkind(leaf->relid) != RELKIND_RELATION)
-			column_refuse(psprintf("constraint %s of partition %s, which is partitioned itself,",
-								   leaf->name, names_relation(leaf->relid)), column,
-						  "Drop the constraint first, and add it again afterwards.");
 		query_begin(&session);
 		QUERY("SELECT indisreplident OR indisclustered FROM pg_index WHERE indexrelid = $1",
 			  arg_oid(leaf->indexid));
-		marked = key->partitioned && query_bool(0, 1);
+		marked = key->parents != NIL && query_bool(0, 1);
 		query_end(&session);
 		if (marked)
 			column_refuse(psprintf("constraint %s, the replica identity of partition %s, or what it is clustered on,",
@@ -59,25 +55,33 @@ check_key(const Column *column, const ColumnKey *key)
 	}
 }
 
+/* The constraint of the table itself and of its partitions, theirs first. */
 static void
-load_leaves(Column *column, ColumnKey *key, Oid constraint)
+load_members(ColumnKey *key, Oid constraint)
 {
 	QuerySession session;
 	uint64		n;
 
-	key->partitioned = get_rel_relkind(column->relid) == RELKIND_PARTITIONED_TABLE;
 	query_begin(&session);
-	n = QUERY("SELECT conrelid, conname, conindid FROM pg_constraint "
-			  "WHERE CASE WHEN $2 THEN conparentid ELSE oid END = $1 ORDER BY conrelid",
-			  arg_oid(constraint), arg_bool(key->partitioned));
+	n = QUERY("WITH RECURSIVE m(oid, level) AS (SELECT $1, 0 UNION ALL "
+			  "SELECT o.oid, m.level + 1 FROM m JOIN pg_constraint o ON o.conparentid = m.oid) "
+			  "SELECT o.conrelid, o.conname, o.conindid, c.relkind = 'p', "
+			  "obj_description(o.oid, 'pg_constraint'), obj_description(o.conindid, 'pg_class') "
+			  "FROM m JOIN pg_constraint o ON o.oid = m.oid JOIN pg_class c ON c.oid = o.conrelid "
+			  "ORDER BY m.level DESC, o.conrelid", arg_oid(constraint));
 	for (uint64 row = 0; row < n; row++)
 	{
-		KeyLeaf    *leaf = palloc0(sizeof(KeyLeaf));
+		KeyMember  *member = palloc0(sizeof(KeyMember));
 
-		leaf->relid = query_oid(row, 1);
-		leaf->name = query_text(row, 2);
-		leaf->indexid = query_oid(row, 3);
-		key->leaves = lappend(key->leaves, leaf);
+		member->relid = query_oid(row, 1);
+		member->name = query_text(row, 2);
+		member->indexid = query_oid(row, 3);
+		member->comment = query_text(row, 5);
+		member->index_comment = query_text(row, 6);
+		if (query_bool(row, 4))
+			key->parents = lappend(key->parents, member);
+		else
+			key->leaves = lappend(key->leaves, member);
 	}
 	query_end(&session);
 }
@@ -112,7 +116,6 @@ key_load(Column *column, Oid constraint)
 
 	query_begin(&session);
 	QUERY("SELECT conname, conindid, contype = 'p', condeferrable, condeferred, "
-		  "obj_description(oid, 'pg_constraint'), obj_description(conindid, 'pg_class'), "
 		  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true', "
 		  "(SELECT string_agg(pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d "
 		  "  WHERE d.refclassid = 'pg_constraint'::regclass AND d.refobjid = o.oid AND d.deptype = 'n') "
@@ -122,16 +125,14 @@ key_load(Column *column, Oid constraint)
 	key->primary = query_bool(0, 3);
 	key->deferrable = query_bool(0, 4);
 	key->deferred = query_bool(0, 5);
-	key->comment = query_text(0, 6);
-	key->index_comment = query_text(0, 7);
-	if (query_bool(0, 8))
+	if (query_bool(0, 6))
 		column_refuse(psprintf("constraint %s, WITHOUT OVERLAPS,", key->name), column,
 					  "No index can be built for it without locking the table; drop it first.");
-	if (!query_null(0, 9))
-		column_refuse(psprintf("%s, through constraint %s,", query_text(0, 9), key->name), column,
+	if (!query_null(0, 7))
+		column_refuse(psprintf("%s, through constraint %s,", query_text(0, 7), key->name), column,
 					  "Name all columns in its GROUP BY, first.");
 	query_end(&session);
-	load_leaves(column, key, constraint);
+	load_members(key, constraint);
 	load_columns(key);
 	check_key(column, key);
 	column->keys = lappend(column->keys, key);
@@ -146,33 +147,47 @@ deferral(const ColumnKey *key)
 
 /* The index that the old column is to have again, or still. */
 static char *
-back_name(const MigrationPlan *plan, const KeyLeaf *leaf)
+back_name(const MigrationPlan *plan, const KeyMember *leaf)
 {
 	return carry_own_name(plan, psprintf("%s_old", leaf->name));
 }
 
 static Step *
-index_step(const Column *old, const KeyLeaf *leaf, const char *name, const char *to, bool retyped)
+index_step(const Column *old, const KeyMember *leaf, const IndexTemplate *index)
 {
 	Step	   *step = palloc0(sizeof(Step));
+	IndexTemplate template = *index;
 
+	template.from = get_attnum(leaf->relid, old->name);
+	template.concurrently = true;
 	*step = (Step) {
 		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = deparse_index_template(leaf->indexid, &(IndexTemplate) {
-			.name = name, .from = get_attnum(leaf->relid, old->name), .to = to,
-			.retyped = retyped, .concurrently = true,
-		}),
+		.statement = deparse_index_template(leaf->indexid, &template),
 		.relations = list_make1_oid(leaf->relid), .lock = ShareUpdateExclusiveLock,
-		.work = "reads the table twice; writers go on", .index_name = pstrdup(name),
+		.work = "reads the table twice; writers go on", .index_name = pstrdup(index->name),
 	};
 	return step;
 }
 
-/* The old column keeps an index that is no constraint's. */
-static void
-plan_lasting_index(MigrationPlan *plan, const Column *old, const KeyLeaf *leaf)
+static Step *
+new_index_step(const MigrationPlan *plan, const Column *old, const NewColumn *new, const KeyMember *leaf)
 {
-	char	   *name = back_name(plan, leaf);
+	return index_step(old, leaf, &(IndexTemplate) {
+		.name = carry_own_name(plan, leaf->name), .to = carry_quoted(new->name),
+		.retyped = new->retyped,
+	});
+}
+
+/*
+ * The old column keeps an index that is no constraint's.  Nothing more than an
+ * index where the constraint can be deferred: ON CONFLICT has no use for such a
+ * one, and a unique index would be stricter.
+ */
+static void
+plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key, const KeyMember *leaf)
+{
+	char	   *name = key->deferrable ?
+	carry_own_name(plan, psprintf("%s_lookup", leaf->name)) : back_name(plan, leaf);
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL, .statement = "",
@@ -180,9 +195,11 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const KeyLeaf *leaf)
 		.undo_lock = AccessExclusiveLock, .relations = list_make1_oid(leaf->relid),
 		.note = "on the way back only",
 	});
-	plan_add(plan, index_step(old, leaf, name,
-							  names_template_attribute(leaf->relid, get_attnum(leaf->relid, old->name)),
-							  false));
+	plan_add(plan, index_step(old, leaf, &(IndexTemplate) {
+		.name = name,
+		.to = names_template_attribute(leaf->relid, get_attnum(leaf->relid, old->name)),
+		.not_unique = key->deferrable,
+	}));
 }
 
 /*
@@ -190,14 +207,15 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const KeyLeaf *leaf)
  * unique index it would not let pass what a transaction mends before its end.
  */
 static void
-plan_deferrable(MigrationPlan *plan, const Column *old, const ColumnKey *key)
+plan_deferrable(MigrationPlan *plan, const ColumnKey *key, const KeyMember *leaf)
 {
-	char	   *name = carry_quoted(carry_own_name(plan, key->name));
+	char	   *name = carry_quoted(carry_own_name(plan, leaf->name));
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s",
-							  names_template_relation(old->relid), name, name, deferral(key)),
+							  names_template_relation(leaf->relid), name, name, deferral(key)),
+		.relations = list_make1_oid(leaf->relid),
 		.lock = AccessExclusiveLock, .work = "changes the catalog only",
 		.note = "until it is a constraint, the index checks each row at once",
 	});
@@ -215,15 +233,38 @@ key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 
 		foreach(l, key->leaves)
 		{
-			KeyLeaf    *leaf = lfirst(l);
+			KeyMember  *leaf = lfirst(l);
 
-			plan_add(plan, index_step(old, leaf, carry_own_name(plan, leaf->name),
-									  carry_quoted(new->name), new->retyped));
+			if (!key->deferrable || !key->primary)
+				plan_add(plan, new_index_step(plan, old, new, leaf));
+			if (key->deferrable && !key->primary)
+				plan_deferrable(plan, key, leaf);
 			if (!carry_takes_name(new))
-				plan_lasting_index(plan, old, leaf);
+				plan_lasting_index(plan, old, key, leaf);
 		}
-		if (key->deferrable)
-			plan_deferrable(plan, old, key);
+	}
+}
+
+void
+key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	ListCell   *lc;
+	ListCell   *l;
+
+	foreach(lc, old->keys)
+	{
+		ColumnKey  *key = lfirst(lc);
+
+		if (!key->deferrable || !key->primary)
+			continue;
+		foreach(l, key->leaves)
+		{
+			Step	   *step = new_index_step(plan, old, new, lfirst(l));
+
+			step->phase = "cutover";
+			step->note = "until it is the primary key's, the index checks each row at once";
+			plan_add(plan, step);
+		}
 	}
 }
 
@@ -242,15 +283,15 @@ key_append_drop(StringInfo sql, const Column *old)
 }
 
 static void
-append_comments(StringInfo sql, const Column *old, const ColumnKey *key)
+append_comments(StringInfo sql, const KeyMember *member)
 {
-	if (key->comment != NULL)
-		carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(key->name),
-						names_template_relation(old->relid), carry_literal(key->comment));
-	if (key->index_comment != NULL)
+	if (member->comment != NULL)
+		carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(member->name),
+						names_template_relation(member->relid), carry_literal(member->comment));
+	if (member->index_comment != NULL)
 		carry_statement(sql, "COMMENT ON INDEX %s IS %s",
-						names_template_index(old->relid, key->name),
-						carry_literal(key->index_comment));
+						names_template_index(member->relid, member->name),
+						carry_literal(member->index_comment));
 }
 
 static char *
@@ -268,54 +309,71 @@ column_list(const Column *old, List *attnums, const char *column)
 }
 
 /*
- * The constraint of the partitioned table, when all partitions have theirs.  One
- * attached since the plan was made would have its index built here, under the
- * strongest lock: that is an error instead.
+ * The constraint of a partitioned table, when its partitions have theirs.  One
+ * attached since the plan was made has its index built here, under the strongest
+ * lock: unless it is small, that is an error instead.
  */
 static void
-append_partitioned(StringInfo sql, const Column *old, const ColumnKey *key, const char *column)
+append_parent(StringInfo sql, const Column *old, const ColumnKey *key, const KeyMember *parent,
+			  const char *column)
 {
-	char	   *table = names_template_relation(old->relid);
+	StringInfoData known;
+	ListCell   *lc;
 
-	carry_statement(sql, "SELECT (CASE count(*) WHEN %d THEN '0' ELSE 'partitions have come or gone since the migration was stated: revert it, and state it again' END)::int "
-					"FROM pg_inherits WHERE inhparent = %u", list_length(key->leaves), old->relid);
-	carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)", table, carry_quoted(key->name),
+	initStringInfo(&known);
+	foreach(lc, list_concat_copy(key->leaves, key->parents))
+		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "", ((KeyMember *) lfirst(lc))->relid);
+	carry_statement(sql, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
+					"FROM pg_inherits i, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
+					"WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
+					parent->relid, known.data, (int64) guc_guard_min_size * BLCKSZ);
+	carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
+					names_template_relation(parent->relid), carry_quoted(parent->name),
 					key->primary ? "PRIMARY KEY" : "UNIQUE",
 					key->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
 					column_list(old, key->columns, column));
 	if (key->included != NIL)
 		appendStringInfo(sql, " INCLUDE (%s)", column_list(old, key->included, column));
+	appendStringInfoString(sql, deferral(key));
+}
+
+/* The constraint of a table with rows, on the index that is there for it. */
+static void
+append_leaf(StringInfo sql, const MigrationPlan *plan, const ColumnKey *key, const KeyMember *leaf,
+			bool forward)
+{
+	char	   *table = names_template_relation(leaf->relid);
+	char	   *own = carry_own_name(plan, leaf->name);
+
+	if (forward && key->deferrable && !key->primary)
+		carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+						carry_quoted(own), carry_quoted(leaf->name));
+	else
+		carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table,
+						carry_quoted(leaf->name), key->primary ? "PRIMARY KEY" : "UNIQUE",
+						carry_quoted(forward ? own : back_name(plan, leaf)), deferral(key));
+	append_comments(sql, leaf);
 }
 
 void
 key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
 				  const NewColumn *new, bool forward)
 {
+	char	   *column = forward ? carry_quoted(new->name) : carry_old_later(plan, old, new);
 	ListCell   *lc;
-	ListCell   *l;
+	ListCell   *m;
 
 	foreach(lc, old->keys)
 	{
 		ColumnKey  *key = lfirst(lc);
 
-		foreach(l, key->leaves)
+		foreach(m, key->leaves)
+			append_leaf(sql, plan, key, lfirst(m), forward);
+		foreach(m, key->parents)
 		{
-			KeyLeaf    *leaf = lfirst(l);
-			char	   *table = names_template_relation(leaf->relid);
-			char	   *own = carry_own_name(plan, leaf->name);
-
-			if (forward && key->deferrable)
-				carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-								carry_quoted(own), carry_quoted(leaf->name));
-			else
-				carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table,
-								carry_quoted(leaf->name), key->primary ? "PRIMARY KEY" : "UNIQUE",
-								carry_quoted(forward ? own : back_name(plan, leaf)), deferral(key));
+			append_parent(sql, old, key, lfirst(m), column);
+			append_comments(sql, lfirst(m));
 		}
-		if (key->partitioned)
-			append_partitioned(sql, old, key, forward ? carry_quoted(new->name) :
-							   carry_old_later(plan, old, new));
-		append_comments(sql, old, key);
 	}
 }
 
@@ -327,11 +385,17 @@ key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old, co
 
 	foreach(lc, old->keys)
 	{
-		foreach(l, ((ColumnKey *) lfirst(lc))->leaves)
+		ColumnKey  *key = lfirst(lc);
+
+		/* the index that lasts is the one to go back to */
+		if (!carry_takes_name(new) && !key->deferrable)
+			continue;
+		foreach(l, key->leaves)
 		{
-			KeyLeaf    *leaf = lfirst(l);
-			Step	   *step = index_step(old, leaf, back_name(plan, leaf),
-										  carry_old_later(plan, old, new), false);
+			KeyMember  *leaf = lfirst(l);
+			Step	   *step = index_step(old, leaf, &(IndexTemplate) {
+				.name = back_name(plan, leaf), .to = carry_old_later(plan, old, new),
+			});
 
 			step->phase = "cutover";
 			step->undo = step->statement;

@@ -142,7 +142,16 @@ sub migration
 		# what was read is known by the next step, if that is one that was held
 		is($now, $before, "$what, step $last: nothing was read under the strong lock")
 		  if $strong && $major >= 15 && $found =~ /^(\d+)\|/ && $1 == $last + 1;
-		if ($found eq 'ready' && !$contracted++)
+		if ($found eq 'ready' && $option{switches})
+		{
+			ask('SELECT zdm.cutover(:id)', id => $id);
+			$strong = 0;
+			wait_for("$what: cutover", sub {
+				return ask('SELECT state FROM zdm.migrations WHERE id = :id', id => $id) ne 'ready';
+			});
+			next;
+		}
+		if ($found =~ /^(ready|switched)$/ && !$contracted++)
 		{
 			ask('SELECT zdm.contract(:id)', id => $id);
 			$strong = 0;
@@ -213,6 +222,22 @@ migration('index on partitions', 'CREATE INDEX p_n ON p (n)');
 migration('backfill', '', call => q{SELECT zdm.backfill('t', 'phone = upper(phone)')});
 migration('drop column', 'ALTER TABLE t DROP COLUMN phone');
 migration('drop table', 'DROP TABLE t', drops => 1);
+
+
+# a column that changes its type, foreign keys of partitions with it: one that
+# can be made beside the old one, and one that is made in the exchange
+$node->safe_psql('postgres', <<'EOS');
+CREATE TABLE t (id int, n int) PARTITION BY RANGE (n);
+CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (1000);
+ALTER TABLE t ADD PRIMARY KEY (id, n);
+INSERT INTO t SELECT i, i FROM generate_series(1, 300) i;
+ALTER TABLE p ADD FOREIGN KEY (id, n) REFERENCES t DEFERRABLE;
+VACUUM ANALYZE;
+EOS
+migration('foreign key of partitions, with its column', '', switches => 1,
+	call => q{SELECT zdm.change_column_type('p', 'rid', 'bigint')});
+migration('foreign key to partitions, with its column', '', switches => 1,
+	call => q{SELECT zdm.change_column_type('p', 'n', 'bigint')});
 
 $node->stop;
 done_testing();
