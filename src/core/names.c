@@ -176,7 +176,8 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 							NoLock, missing_ok);
 	nestlevel = NewGUCNestLevel();
 	RestrictSearchPath();
-	if (OidIsValid(view) && get_rel_relkind(view) == RELKIND_VIEW)
+	if (OidIsValid(view) &&
+		(get_rel_relkind(view) == RELKIND_VIEW || get_rel_relkind(view) == RELKIND_MATVIEW))
 	{
 		char	   *definition = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef,
 																   ObjectIdGetDatum(view)));

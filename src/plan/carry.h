@@ -107,15 +107,44 @@ extern void statistics_plan_migrate(MigrationPlan *plan, const Column *old, cons
 extern void statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column *old);
 
 /*
- * Triggers, policies, functions and publications (dependent.c), told apart by
- * the name of their catalog; false if it is none of these.  Triggers that name
- * the column cannot be carried while both names are in use.
+ * Triggers, rules, policies, functions, publications and virtual generated
+ * columns (dependent.c), told apart by the name of their catalog; false if it is
+ * none of these.  Triggers and rules that name the column cannot be carried
+ * while both names are in use.  Rules of views that are made again go with them.
  */
 extern bool dependent_load(Column *column, const char *catalog, Oid object,
 						   const char *description);
-extern void dependent_refuse_triggers(const Column *column);
-extern void dependent_append_drop(StringInfo sql, const Column *old);
-extern void dependent_append_create(StringInfo sql, const Column *old);
+extern void dependent_load_generated(Column *column, Oid relid, Oid expression,
+									 const char *description);
+pg_noreturn extern void dependent_refuse_stored(const Column *column, const char *description);
+extern void dependent_check_both_names(const Column *column);
+extern void dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
+extern void dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new);
+
+/*
+ * Materialized views (matview.c).  Loading refuses those that the owner cannot
+ * make the like of, and those on which more than plain views depend.  They are
+ * created while the column's name is lent to the new column.
+ */
+extern void matview_load(Column *column);
+extern List *matview_oids(const Column *column);
+extern void matview_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
+								  const NewColumn *new);
+extern void matview_append_undo(StringInfo sql, const MigrationPlan *plan, const Column *old);
+extern void matview_plan_cutover(MigrationPlan *plan, const Column *old);
+extern void matview_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
+									bool forward);
+extern void matview_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old);
+extern void matview_append_contract(StringInfo sql, const MigrationPlan *plan, const Column *old);
+
+/* A view that is made anew in the place, or beside, the one of that Oid. */
+typedef struct ViewProperties
+{
+	Oid			oid;
+	const char *name;			/* template, qualified and quoted, of the new one */
+	const char *owner;			/* template */
+	const char *kind;			/* VIEW or MATERIALIZED VIEW */
+} ViewProperties;
 
 /*
  * Views (view.c).  view_check_recreation() refuses what would not survive that
@@ -123,6 +152,8 @@ extern void dependent_append_create(StringInfo sql, const Column *old);
  */
 extern void view_load(Column *column);
 extern void view_check_recreation(const Column *column);
+extern void view_refuse_dependents(const Column *column, Oid view, const char *description);
+extern void view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view);
 extern void view_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
 extern void view_append_create(StringInfo sql, const Column *old, const NewColumn *new);
 

@@ -66,7 +66,7 @@ is_catalog_only(const Column *column, const Change *change)
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
 		column->checks == NIL && column->foreign_keys == NIL &&
-		column->views == NIL && column->dependents == NIL;
+		column->matviews == NIL && column->views == NIL && column->dependents == NIL;
 }
 
 static void

@@ -217,7 +217,7 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			  "coalesce(c.relispartition OR (o.contype = 'c' AND o.coninhcount > 0) "
 			  "  OR (o.contype <> 'c' AND o.conparentid <> 0), false), "
 			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, d.deptype = 'i', "
-			  "coalesce(r.rulename = '_RETURN' AND v.relkind = 'v', false) "
+			  "coalesce(r.rulename = '_RETURN' AND v.relkind IN ('v', 'm'), false) "
 			  "FROM pg_depend d "
 			  "LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
 			  "LEFT JOIN pg_constraint o ON d.classid = 'pg_constraint'::regclass AND o.oid = d.objid "
@@ -242,10 +242,14 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		if (own_default || contype[0] == 'n' || (inherited && (!is_root || contype[0] == 'f')))
 			continue;
 
-		/* the column itself, or, from PostgreSQL 15 on, its expression */
-		if ((object == relid && strcmp(catalog, "pg_class") == 0) || strcmp(catalog, "pg_attrdef") == 0)
-			refuse(psprintf("the generated %s", description), relid, column->name,
-				   "Drop the generated column first, and add it again afterwards.");
+		/* a generated column, or, from PostgreSQL 15 on, its expression */
+		if (object == relid && strcmp(catalog, "pg_class") == 0)
+			dependent_refuse_stored(column, description);
+		if (strcmp(catalog, "pg_attrdef") == 0)
+		{
+			dependent_load_generated(column, relid, object, description);
+			continue;
+		}
 		if (relkind[0] == RELKIND_SEQUENCE && is_root)
 		{
 			sequence_load(column, object, query_bool(row, 9));
@@ -398,6 +402,7 @@ column_load(Oid relid, const char *name)
 			refuse_partition_settings(column, member);
 	}
 	load_checks(column);
+	matview_load(column);
 	view_load(column);
 	look_at_indexes(column);
 	return column;
@@ -452,6 +457,8 @@ column_claims(Oid relid, const char *name)
 		claims = lappend(claims, psprintf("constraint %s", ((ColumnForeignKey *) lfirst(lc))->name));
 	foreach(lc, column->extended)
 		claims = lappend(claims, psprintf("statistics %s", ((ColumnStatistics *) lfirst(lc))->name));
+	foreach(lc, column->matviews)
+		claims = lappend(claims, psprintf("materialized view %s", ((ColumnMatview *) lfirst(lc))->name));
 	foreach(lc, column->views)
 		claims = lappend(claims, psprintf("view %s", ((ColumnView *) lfirst(lc))->name));
 	foreach(lc, column->dependents)

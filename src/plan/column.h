@@ -34,6 +34,7 @@ typedef struct Column
 	List	   *keys;			/* ColumnKey *: primary key, unique constraints */
 	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
 	List	   *sequences;		/* ColumnSequence *: owned by it */
+	List	   *matviews;		/* ColumnMatview * */
 	List	   *views;			/* ColumnView *, those over others last */
 	List	   *extended;		/* ColumnStatistics * */
 	List	   *dependents;		/* ColumnDependent * */
@@ -143,10 +144,27 @@ typedef struct ColumnStatistics
 typedef struct ColumnDependent
 {
 	char	   *description;
-	bool		is_trigger;
+	const char *refusal;		/* why it cannot be while both names are in use, or NULL */
+	const char *hint;			/* what to do then */
+	Oid			view;			/* that it is a rule of, or InvalidOid */
 	char	   *drop;			/* template, or NULL: it can be altered in place */
 	char	   *create;			/* template */
 } ColumnDependent;
+
+/* Names are those of the day when the change was stated. */
+typedef struct ColumnMatview
+{
+	Oid			oid;
+	Oid			namespace;
+	char	   *name;
+	char	   *owner;			/* template, like the next three */
+	char	   *options;		/* what stands in WITH (...), or "" */
+	char	   *access_method;
+	char	   *tablespace;		/* or NULL: the database's */
+	bool		populated;
+	List	   *indexes;		/* Oid */
+	Oid			cluster_index;	/* or InvalidOid */
+} ColumnMatview;
 
 typedef struct ColumnView
 {

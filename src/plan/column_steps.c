@@ -240,6 +240,56 @@ plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, con
 		});
 }
 
+static void
+append_rename(StringInfo sql, const Column *old, const char *from, const char *to)
+{
+	carry_statement(sql, "ALTER TABLE %s RENAME COLUMN %s TO %s",
+					names_template_relation(old->relid), from, to);
+}
+
+/*
+ * Between the two, in a script, one column's name means the other one: what is
+ * made in it from its own text is about that.  Both names are templates.
+ */
+static void
+append_lend_name(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				 const char *lender, const char *borrower)
+{
+	append_rename(sql, old, lender, carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name))));
+	append_rename(sql, old, borrower, lender);
+}
+
+static void
+append_return_name(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				   const char *lender, const char *borrower)
+{
+	append_rename(sql, old, lender, borrower);
+	append_rename(sql, old, carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name))), lender);
+}
+
+static void
+plan_matviews(MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	char	   *old_column = names_template_attribute(old->relid, old->attnum);
+	char	   *new_column = carry_quoted(new->name);
+	StringInfoData sql;
+	StringInfoData undo;
+
+	if (old->matviews == NIL)
+		return;
+	initStringInfo(&sql);
+	initStringInfo(&undo);
+	append_lend_name(&sql, plan, old, old_column, new_column);
+	matview_append_create(&sql, plan, old, new);
+	append_return_name(&sql, plan, old, old_column, new_column);
+	matview_append_undo(&undo, plan, old);
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL, .statement = sql.data, .undo = undo.data,
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.note = "materialized views over the new column, without data: the column has the old one's name while they are made",
+	});
+}
+
 /* The name of the constraint that stands for NOT NULL until contract. */
 static char *
 not_null_name(const MigrationPlan *plan, const Column *old)
@@ -340,6 +390,7 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 		plan_not_null(plan, old, new_column);
 	foreign_key_plan_migrate(plan, old, new);
 	statistics_plan_migrate(plan, old, new);
+	plan_matviews(plan, old, new);
 	plan_analyze(plan, old, new);
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_VERIFY,
@@ -362,40 +413,40 @@ append_default(StringInfo sql, const Column *old, const char *from, const char *
 	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, from);
 }
 
-static void
-append_rename(StringInfo sql, const Column *old, const char *from, const char *to)
-{
-	carry_statement(sql, "ALTER TABLE %s RENAME COLUMN %s TO %s",
-					names_template_relation(old->relid), from, to);
-}
-
 /*
- * What is made again from its own text, in which the column has its old name:
- * that name has to mean the column that the text is to be about.  In a rename
- * it does so for this moment only.
+ * What is made again from its own text needs that the column's name in it means
+ * the column that it is to be about.  In a rename it does so for this moment
+ * only.  Views tell their text when the script begins, and name the column that
+ * they show then; the others told it when the change was stated.
  */
 static void
 append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
 				  const NewColumn *new, bool forward)
 {
 	char	   *old_column = names_template_attribute(old->relid, old->attnum);
-	char	   *name = carry_quoted(old->name);
-	char	   *aside = carry_quoted(carry_own_name(plan, old->name));
-	bool		lend_name = forward && !carry_takes_name(new);
+	char	   *new_column = carry_quoted(new->name);
+	bool		lend_name = !carry_takes_name(new);
 
 	if (old->views == NIL && old->dependents == NIL)
 		return;
-	if (lend_name)
+	if (!lend_name)
 	{
-		append_rename(sql, old, old_column, aside);
-		append_rename(sql, old, carry_quoted(new->name), name);
+		view_append_create(sql, old, new);
+		dependent_append_create(sql, old, new);
 	}
-	view_append_create(sql, old, new);
-	dependent_append_create(sql, old);
-	if (lend_name)
+	else if (forward)
 	{
-		append_rename(sql, old, name, carry_quoted(new->name));
-		append_rename(sql, old, aside, name);
+		append_lend_name(sql, plan, old, old_column, new_column);
+		view_append_create(sql, old, new);
+		dependent_append_create(sql, old, new);
+		append_return_name(sql, plan, old, old_column, new_column);
+	}
+	else
+	{
+		append_lend_name(sql, plan, old, new_column, old_column);
+		view_append_create(sql, old, new);
+		append_return_name(sql, plan, old, new_column, old_column);
+		dependent_append_create(sql, old, new);
 	}
 }
 
@@ -416,7 +467,8 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 
 	initStringInfo(&sql);
 	view_append_drop(&sql, old, new);
-	dependent_append_drop(&sql, old);
+	dependent_append_drop(&sql, old, new);
+	matview_append_exchange(&sql, plan, old, forward);
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
@@ -494,6 +546,7 @@ plan_way_back(MigrationPlan *plan, const Column *old, const NewColumn *new)
 	if (carry_takes_name(new) && old->not_null)
 		back_not_null(&steps, plan, old, new);
 	foreign_key_plan_way_back(&steps, plan, old, new);
+	matview_plan_way_back(&steps, plan, old);
 	add_reversed(plan, steps);
 }
 
@@ -530,6 +583,7 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.work = "partitions attached since the backfill only",
 	});
 	key_plan_cutover(plan, old, new);
+	matview_plan_cutover(plan, old);
 	add_reversed(plan, back);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
@@ -604,8 +658,8 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *ne
 	});
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s DROP COLUMN %s", table,
-					 old_column);
+	matview_append_contract(&sql, plan, old);
+	carry_statement(&sql, "ALTER TABLE %s DROP COLUMN %s", table, old_column);
 	foreach(lc, old->indexes)
 		append_index_renames(&sql, plan, lfirst_oid(lc));
 	foreach(lc, old->checks)

@@ -28,6 +28,7 @@ typedef struct IndexTemplate
 	const char *name;			/* unquoted, of the index to be made */
 	const char *to;				/* template of the column that replaces "from" */
 	AttrNumber	from;
+	const char *on;				/* template of another relation of the same columns, or NULL */
 	bool		concurrently;
 	bool		retyped;		/* "to" may be of another type: it has that type's operators */
 	bool		not_unique;		/* even if the other index is */

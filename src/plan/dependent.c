@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * dependent.c
- *		Triggers, policies, functions and publications that name a column which
- *		is replaced.
+ *		Triggers, rules, policies, functions, publications and virtual generated
+ *		columns that name a column which is replaced.
  *
  * PostgreSQL has their parse trees over column numbers.  Each is read as text
  * when the change is stated, and given again in the exchange, when the column's
- * name means the new column.  What can be altered in place is; only triggers
- * and published tables have to be dropped and made again, in the one
+ * name means the new column.  What can be altered in place is; only triggers,
+ * rules and published tables have to be dropped and made again, in the one
  * transaction that keeps everybody out.
  *
  *-------------------------------------------------------------------------
@@ -20,16 +20,16 @@
 #include "plan/carry.h"
 #include "utils/lsyscache.h"
 
-static void
-add_dependent(Column *column, const char *description, bool is_trigger, char *drop, char *create)
+static ColumnDependent *
+add_dependent(Column *column, const char *description, char *drop, char *create)
 {
 	ColumnDependent *dependent = palloc0(sizeof(ColumnDependent));
 
 	dependent->description = pstrdup(description);
-	dependent->is_trigger = is_trigger;
 	dependent->drop = drop;
 	dependent->create = create;
 	column->dependents = lappend(column->dependents, dependent);
+	return dependent;
 }
 
 static const char *
@@ -54,6 +54,7 @@ load_trigger(Column *column, Oid trigger, const char *description)
 	QuerySession session;
 	char	   *table = names_template_relation(column->relid);
 	StringInfoData sql;
+	ColumnDependent *dependent;
 	char	   *name;
 	const char *enabled;
 
@@ -73,7 +74,56 @@ load_trigger(Column *column, Oid trigger, const char *description)
 		carry_statement(&sql, "COMMENT ON TRIGGER %s ON %s IS %s", name, table,
 						carry_literal(query_text(0, 4)));
 	query_end(&session);
-	add_dependent(column, description, true, psprintf("DROP TRIGGER %s ON %s", name, table), sql.data);
+	dependent = add_dependent(column, description, psprintf("DROP TRIGGER %s ON %s", name, table), sql.data);
+	dependent->refusal = "which names it (UPDATE OF, WHEN)";
+	dependent->hint = "Both columns will be written to meanwhile: create the trigger again without naming the column, first.";
+}
+
+/*
+ * A rule of the table itself, or of a view.  What it says of the rows that are
+ * written can only be about one column at a time.
+ */
+static void
+load_rule(Column *column, Oid rule, const char *description)
+{
+	QuerySession session;
+	StringInfoData sql;
+	ColumnDependent *dependent;
+	char	   *name;
+	char	   *table;
+	const char *enabled;
+	bool		is_view;
+	bool		may_alter;
+	Oid			relid;
+
+	initStringInfo(&sql);
+	query_begin(&session);
+	QUERY("SELECT ev_class, quote_ident(rulename), rtrim(pg_get_ruledef(r.oid), ';'), ev_enabled::text, "
+		  "obj_description(r.oid, 'pg_rewrite'), relkind = 'v', pg_has_role($2, relowner, 'USAGE') "
+		  "FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE r.oid = $1",
+		  arg_oid(rule), arg_oid(column->owner));
+	relid = query_oid(0, 1);
+	name = names_escape(query_text(0, 2));
+	table = names_template_relation(relid);
+	enabled = firing(query_text(0, 4)[0]);
+	is_view = query_bool(0, 6);
+	may_alter = query_bool(0, 7);
+	carry_statement(&sql, "%s", names_escape(query_text(0, 3)));
+	if (enabled != NULL && !is_view)
+		carry_statement(&sql, "ALTER TABLE %s %s RULE %s", table, enabled, name);
+	if (!query_null(0, 5))
+		carry_statement(&sql, "COMMENT ON RULE %s ON %s IS %s", name, table, carry_literal(query_text(0, 5)));
+	query_end(&session);
+	if (!may_alter || (relid != column->relid && !is_view))
+		column_refuse(description, column, "Drop the rule first, and create it again afterwards.");
+	dependent = add_dependent(column, description, psprintf("DROP RULE %s ON %s", name, table), sql.data);
+	if (is_view)
+	{
+		dependent->view = relid;
+		return;
+	}
+	dependent->refusal = "which looks at what is written to it";
+	dependent->hint = "Both columns will be written to meanwhile: drop the rule first, and create it again afterwards.";
 }
 
 static void
@@ -98,7 +148,7 @@ load_policy(Column *column, Oid policy, const char *description)
 	if (relid != column->relid)
 		column_refuse(description, column,
 					  "Drop the policy of the other table first, and create it again afterwards.");
-	add_dependent(column, description, false, NULL, sql.data);
+	(void) add_dependent(column, description, NULL, sql.data);
 }
 
 /* A function with an SQL body; others are text to PostgreSQL. */
@@ -119,7 +169,7 @@ load_function(Column *column, Oid function, const char *description)
 	if (!may_replace)
 		column_refuse(psprintf("%s, which the table's owner may not replace,", description), column,
 					  "Give both the same owner, with CREATE on the function's schema, first.");
-	add_dependent(column, description, false, NULL, sql);
+	(void) add_dependent(column, description, NULL, sql);
 }
 
 static void
@@ -150,7 +200,55 @@ load_published(Column *column, Oid published, const char *description)
 	if (!may_alter)
 		column_refuse(psprintf("%s, which the table's owner may not alter,", description), column,
 					  "Publish the table without a column list or row filter while the migration runs.");
-	add_dependent(column, description, false, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
+	(void) add_dependent(column, description, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
+}
+
+void
+dependent_refuse_stored(const Column *column, const char *description)
+{
+	column_refuse(psprintf("the generated %s, which is stored,", description), column,
+				  "PostgreSQL cannot make a column generated without writing every row under a strong lock: drop the generated column first, and add it again afterwards.");
+}
+
+/* Why PostgreSQL would not give the column another expression in an instant, or NULL. */
+#define GENERATED_OBSTACLE \
+	"CASE WHEN a.attnotnull THEN 'is NOT NULL' " \
+	"  WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = a.attrelid AND contype = 'c') THEN 'is of a table with CHECK constraints' " \
+	"  WHEN EXISTS (SELECT 1 FROM pg_publication_tables t JOIN pg_class c ON c.relname = t.tablename " \
+	"    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname WHERE c.oid = a.attrelid) THEN 'is of a published table' END"
+
+void
+dependent_load_generated(Column *column, Oid relid, Oid expression, const char *description)
+{
+	QuerySession session;
+	bool		virtual;
+	bool		inherited;
+	char	   *obstacle;
+	char	   *sql;
+
+	query_begin(&session);
+	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid), "
+		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
+		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname) "
+		  "FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid = $1",
+		  arg_oid(expression), arg_oid(column->relid));
+	virtual = query_bool(0, 1);
+	obstacle = query_text(0, 2);
+	sql = psprintf("ALTER TABLE %s ALTER COLUMN %s SET EXPRESSION AS (%s)",
+				   names_template_relation(column->relid), names_escape(query_text(0, 3)),
+				   names_escape(query_text(0, 4)));
+	inherited = relid != column->relid && query_bool(0, 5);
+	query_end(&session);
+	if (!virtual)
+		dependent_refuse_stored(column, description);
+	if (obstacle != NULL)
+		column_refuse(psprintf("the generated %s, which %s,", description, obstacle), column,
+					  "Drop the generated column first, and add it again afterwards.");
+	if (relid != column->relid && !inherited)
+		column_refuse(psprintf("the generated %s of a single partition", description), column,
+					  "Give it the expression of the partitioned table, first.");
+	if (relid == column->relid)
+		(void) add_dependent(column, description, NULL, sql);
 }
 
 bool
@@ -164,13 +262,15 @@ dependent_load(Column *column, const char *catalog, Oid object, const char *desc
 		load_function(column, object, description);
 	else if (strcmp(catalog, "pg_publication_rel") == 0)
 		load_published(column, object, description);
+	else if (strcmp(catalog, "pg_rewrite") == 0)
+		load_rule(column, object, description);
 	else
 		return false;
 	return true;
 }
 
 void
-dependent_refuse_triggers(const Column *column)
+dependent_check_both_names(const Column *column)
 {
 	ListCell   *lc;
 
@@ -178,14 +278,30 @@ dependent_refuse_triggers(const Column *column)
 	{
 		ColumnDependent *dependent = lfirst(lc);
 
-		if (dependent->is_trigger)
-			column_refuse(psprintf("%s, which names it (UPDATE OF, WHEN),", dependent->description), column,
-						  "Both columns will be written to meanwhile: create the trigger again without naming the column, first.");
+		if (dependent->refusal != NULL)
+			column_refuse(psprintf("%s, %s,", dependent->description, dependent->refusal), column,
+						  dependent->hint);
 	}
 }
 
+/* Is it a rule that comes and goes with its view? */
+static bool
+goes_with_view(const ColumnDependent *dependent, const Column *old, const NewColumn *new)
+{
+	ListCell   *lc;
+
+	if (!new->retyped || !OidIsValid(dependent->view))
+		return false;
+	foreach(lc, old->views)
+	{
+		if (((ColumnView *) lfirst(lc))->oid == dependent->view)
+			return true;
+	}
+	return false;
+}
+
 void
-dependent_append_drop(StringInfo sql, const Column *old)
+dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 
@@ -193,16 +309,21 @@ dependent_append_drop(StringInfo sql, const Column *old)
 	{
 		ColumnDependent *dependent = lfirst(lc);
 
-		if (dependent->drop != NULL)
+		if (dependent->drop != NULL && !goes_with_view(dependent, old, new))
 			carry_statement(sql, "%s", dependent->drop);
 	}
 }
 
 void
-dependent_append_create(StringInfo sql, const Column *old)
+dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 
 	foreach(lc, old->dependents)
-		carry_statement(sql, "%s", ((ColumnDependent *) lfirst(lc))->create);
+	{
+		ColumnDependent *dependent = lfirst(lc);
+
+		if (!goes_with_view(dependent, old, new))
+			carry_statement(sql, "%s", dependent->create);
+	}
 }

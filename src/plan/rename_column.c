@@ -36,7 +36,7 @@ check(const Change *change)
 	column = column_load(change->relid, change->column);
 	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);
-	dependent_refuse_triggers(column);
+	dependent_check_both_names(column);
 }
 
 static void

@@ -21,23 +21,23 @@
 #include "utils/builtins.h"
 
 /*
- * Views over the column, and over those, the deepest last; $1 and $2 are the
- * column, and $3 tells whether views over views are asked for.
+ * Views over the column ($1, $2) or its materialized views ($3), and over those,
+ * the deepest last.
  */
 #define VIEWS_SQL \
 	"WITH RECURSIVE v(oid, level) AS (" \
 	"  SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' " \
 	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' " \
 	"  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass " \
-	"  AND d.refobjid = $1 AND d.refobjsubid = $2 " \
+	"  AND (d.refobjid = $1 AND d.refobjsubid = $2 OR d.refobjid = ANY ($3)) " \
 	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
 	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
 	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
-	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' WHERE $3) "
+	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v') "
 
-/* Who hangs on a view and is not a view itself. */
-static void
-refuse_dependents(const Column *column, Oid view, const char *name)
+/* Who hangs on a view and is not a plain view itself. */
+void
+view_refuse_dependents(const Column *column, Oid view, const char *description)
 {
 	QuerySession session;
 
@@ -51,7 +51,7 @@ refuse_dependents(const Column *column, Oid view, const char *name)
 			  "  AND d.refobjid IN (SELECT oid FROM pg_type WHERE typrelid = $1 "
 			  "    UNION ALL SELECT typarray FROM pg_type WHERE typrelid = $1)) ORDER BY 1 LIMIT 1",
 			  arg_oid(view)) > 0)
-		column_refuse(psprintf("%s, by way of view %s,", query_text(0, 1), name), column,
+		column_refuse(psprintf("%s, by way of %s,", query_text(0, 1), description), column,
 					  "Drop it first, and create it again afterwards.");
 	query_end(&session);
 }
@@ -81,7 +81,7 @@ view_load(Column *column)
 			  "  FROM pg_options_to_table(c.reloptions)), ''), c.relowner::regrole::text "
 			  "FROM v JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
 			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner, c.reloptions ORDER BY 4, 1",
-			  arg_oid(column->relid), arg_int2(column->attnum), arg_bool(true), arg_oid(column->owner));
+			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner));
 	for (uint64 row = 0; row < n; row++)
 	{
 		ColumnView *view = palloc0(sizeof(ColumnView));
@@ -106,13 +106,13 @@ view_check_recreation(const Column *column)
 	{
 		ColumnView *view = lfirst(lc);
 
-		refuse_dependents(column, view->oid, view->name);
+		view_refuse_dependents(column, view->oid, psprintf("view %s", view->name));
 	}
 }
 
 /* Statements, one per row, that give a view made anew what it had. */
 static const char *const properties[] = {
-	"SELECT 'ALTER VIEW ' || $2 || ' OWNER TO ' || $3 FROM pg_class WHERE oid = $1 AND relowner <> $4",
+	"SELECT 'ALTER ' || $5 || ' ' || $2 || ' OWNER TO ' || $3 FROM pg_class WHERE oid = $1 AND relowner <> $4",
 	/* default privileges may have given what was not there */
 	"SELECT 'REVOKE ALL ON ' || $2 || ' FROM ' || g.name FROM "
 	"(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS name "
@@ -125,17 +125,17 @@ static const char *const properties[] = {
 	"SELECT 'GRANT ' || x.privilege_type || ' (' || quote_ident(a.attname) || ') ON ' || $2 || ' TO ' "
 	"|| CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END "
 	"FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY a.attnum, 1",
-	"SELECT 'ALTER VIEW ' || $2 || ' ALTER COLUMN ' || quote_ident(a.attname) || ' SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) "
+	"SELECT 'ALTER ' || $5 || ' ' || $2 || ' ALTER COLUMN ' || quote_ident(a.attname) || ' SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) "
 	"FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = $1 AND $3 <> '' AND $4 <> 0",
 	"SELECT rtrim(pg_get_ruledef(oid), ';') FROM pg_rewrite WHERE ev_class = $1 AND rulename <> '_RETURN' AND $2 <> '' AND $3 <> '' AND $4 <> 0 ORDER BY rulename",
 	"SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND $2 <> '' AND $3 <> '' AND $4 <> 0 ORDER BY tgname",
-	"SELECT 'COMMENT ON ' || CASE WHEN objsubid = 0 THEN 'VIEW ' || $2 ELSE 'COLUMN ' || $2 || '.' || "
+	"SELECT 'COMMENT ON ' || CASE WHEN objsubid = 0 THEN $5 || ' ' || $2 ELSE 'COLUMN ' || $2 || '.' || "
 	"(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attnum = objsubid) END || ' IS ' || quote_literal(description) "
 	"FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY objsubid",
 };
 
-static void
-append_properties(StringInfo sql, const Column *old, const ColumnView *view)
+void
+view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view)
 {
 	for (int i = 0; i < lengthof(properties); i++)
 	{
@@ -144,7 +144,7 @@ append_properties(StringInfo sql, const Column *old, const ColumnView *view)
 
 		query_begin(&session);
 		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
-				  arg_oid(old->owner));
+				  arg_oid(old->owner), arg_text(view->kind));
 		for (uint64 row = 0; row < n; row++)
 			carry_statement(sql, "%s", names_escape(query_text(row, 1)));
 		query_end(&session);
@@ -184,6 +184,8 @@ view_append_create(StringInfo sql, const Column *old, const NewColumn *new)
 			continue;
 		}
 		append_create(sql, view, "CREATE");
-		append_properties(sql, old, view);
+		view_append_properties(sql, old, &(ViewProperties) {
+			.oid = view->oid, .name = view->name, .owner = view->owner, .kind = "VIEW",
+		});
 	}
 }

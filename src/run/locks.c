@@ -66,7 +66,7 @@ locks_with_views(List *relids)
 	QUERY("WITH RECURSIVE v(oid) AS (SELECT unnest($1) "
 		  "UNION SELECT r.ev_class FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid "
 		  "JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN') "
-		  "SELECT coalesce(array_agg(c.oid), '{}') FROM v JOIN pg_class c USING (oid) WHERE c.relkind = 'v'",
+		  "SELECT coalesce(array_agg(c.oid), '{}') FROM v JOIN pg_class c USING (oid) WHERE c.relkind IN ('v', 'm')",
 		  arg_oids(relids));
 	views = query_oids(0, 1);
 	query_end(&session);
