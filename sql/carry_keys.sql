@@ -227,4 +227,19 @@ CALL there_and_back($$SELECT zdm.change_column_type('dp', 'id', 'bigint')$$);
 SELECT * FROM changes();
 CALL there_and_back($$SELECT zdm.rename_column('dp', 'id', 'number')$$);
 SELECT line FROM changes() WHERE change = 'found' ORDER BY 1;
+
+-- a partition that is detached meanwhile keeps what it had
+CREATE TABLE dt (k int, id int, PRIMARY KEY (k, id), FOREIGN KEY (id) REFERENCES q) PARTITION BY RANGE (k);
+CREATE TABLE dt1 PARTITION OF dt FOR VALUES FROM (0) TO (10);
+CREATE TABLE dt2 PARTITION OF dt FOR VALUES FROM (10) TO (20);
+INSERT INTO dt SELECT i, i FROM generate_series(2, 19) i;
+SELECT zdm.change_column_type('dt', 'id', 'bigint', label => 'detached');
+CALL zdm.wait('detached', 'ready', '1 minute');
+ALTER TABLE dt DETACH PARTITION dt1;
+SELECT zdm.cutover('detached');
+CALL zdm.wait('detached', 'switched', '1 minute');
+SELECT zdm.revert('detached');
+CALL zdm.wait('detached', 'reverted', '1 minute');
+SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
+ WHERE conrelid IN ('dt'::regclass, 'dt1'::regclass, 'dt2'::regclass) AND contype IN ('p', 'f') ORDER BY 1, 2;
 SELECT count(*) FROM zdm.pair WHERE new_attnum IS NOT NULL;

@@ -231,13 +231,17 @@ action_sql(char action)
 }
 
 /*
- * A foreign key is gone when either of its tables is, and so is all that there
- * was to do about it: the migration of the one must not end there.
+ * A foreign key is gone when either of its tables is, or when a partition is
+ * none any more, and so is all that there was to do about it: the migration of
+ * the one must not end there.
  */
 static char *
 while_both(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *statement)
 {
-	return names_template_if(member->relid, names_template_if(fk->refrelid, statement));
+	char	   *if_referenced = names_template_if(fk->refrelid, statement);
+
+	return member->relid == fk->relid ? names_template_if(fk->relid, if_referenced) :
+		names_template_if_partition(member->relid, fk->relid, if_referenced);
 }
 
 /* The table itself comes after all its partitions. */

@@ -152,6 +152,14 @@ back_name(const MigrationPlan *plan, const KeyMember *leaf)
 	return carry_own_name(plan, psprintf("%s_old", leaf->name));
 }
 
+/* A partition may have gone meanwhile, and its own part of the constraint with it. */
+static char *
+while_member(const Column *old, const KeyMember *member, char *statement)
+{
+	return member->relid == old->relid ? statement :
+		names_template_if_partition(member->relid, old->relid, statement);
+}
+
 static Step *
 index_step(const Column *old, const KeyMember *leaf, const IndexTemplate *index)
 {
@@ -162,7 +170,7 @@ index_step(const Column *old, const KeyMember *leaf, const IndexTemplate *index)
 	template.concurrently = true;
 	*step = (Step) {
 		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = deparse_index_template(leaf->indexid, &template),
+		.statement = while_member(old, leaf, deparse_index_template(leaf->indexid, &template)),
 		.relations = list_make1_oid(leaf->relid), .lock = ShareUpdateExclusiveLock,
 		.work = "reads the table twice; writers go on", .index_name = pstrdup(index->name),
 	};
@@ -191,7 +199,8 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key,
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL, .statement = "",
-		.undo = psprintf("DROP INDEX IF EXISTS %s", names_template_index(leaf->relid, name)),
+		.undo = while_member(old, leaf, psprintf("DROP INDEX IF EXISTS %s",
+												 names_template_index(leaf->relid, name))),
 		.undo_lock = AccessExclusiveLock, .relations = list_make1_oid(leaf->relid),
 		.note = "on the way back only",
 	});
@@ -207,14 +216,15 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key,
  * unique index it would not let pass what a transaction mends before its end.
  */
 static void
-plan_deferrable(MigrationPlan *plan, const ColumnKey *key, const KeyMember *leaf)
+plan_deferrable(MigrationPlan *plan, const Column *old, const ColumnKey *key, const KeyMember *leaf)
 {
 	char	   *name = carry_quoted(carry_own_name(plan, leaf->name));
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s",
-							  names_template_relation(leaf->relid), name, name, deferral(key)),
+		.statement = while_member(old, leaf,
+								  psprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s",
+										   names_template_relation(leaf->relid), name, name, deferral(key))),
 		.relations = list_make1_oid(leaf->relid),
 		.lock = AccessExclusiveLock, .work = "changes the catalog only",
 		.note = "until it is a constraint, the index checks each row at once",
@@ -238,7 +248,7 @@ key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 			if (!key->deferrable || !key->primary)
 				plan_add(plan, new_index_step(plan, old, new, leaf));
 			if (key->deferrable && !key->primary)
-				plan_deferrable(plan, key, leaf);
+				plan_deferrable(plan, old, key, leaf);
 			if (!carry_takes_name(new))
 				plan_lasting_index(plan, old, key, leaf);
 		}
@@ -282,18 +292,6 @@ key_append_drop(StringInfo sql, const Column *old)
 	}
 }
 
-static void
-append_comments(StringInfo sql, const KeyMember *member)
-{
-	if (member->comment != NULL)
-		carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(member->name),
-						names_template_relation(member->relid), carry_literal(member->comment));
-	if (member->index_comment != NULL)
-		carry_statement(sql, "COMMENT ON INDEX %s IS %s",
-						names_template_index(member->relid, member->name),
-						carry_literal(member->index_comment));
-}
-
 static char *
 column_list(const Column *old, List *attnums, const char *column)
 {
@@ -313,46 +311,69 @@ column_list(const Column *old, List *attnums, const char *column)
  * attached since the plan was made has its index built here, under the strongest
  * lock: unless it is small, that is an error instead.
  */
-static void
-append_parent(StringInfo sql, const Column *old, const ColumnKey *key, const KeyMember *parent,
-			  const char *column)
+static char *
+parent_sql(const Column *old, const ColumnKey *key, const KeyMember *parent, const char *column)
 {
 	StringInfoData known;
+	StringInfoData add;
 	ListCell   *lc;
 
+	initStringInfo(&add);
 	initStringInfo(&known);
 	foreach(lc, list_concat_copy(key->leaves, key->parents))
 		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "", ((KeyMember *) lfirst(lc))->relid);
-	carry_statement(sql, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
+	carry_statement(&add, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
 					"FROM pg_inherits i, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
 					"WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
 					parent->relid, known.data, (int64) guc_guard_min_size * BLCKSZ);
-	carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
+	carry_statement(&add, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
 					names_template_relation(parent->relid), carry_quoted(parent->name),
 					key->primary ? "PRIMARY KEY" : "UNIQUE",
 					key->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
 					column_list(old, key->columns, column));
 	if (key->included != NIL)
-		appendStringInfo(sql, " INCLUDE (%s)", column_list(old, key->included, column));
-	appendStringInfoString(sql, deferral(key));
+		appendStringInfo(&add, " INCLUDE (%s)", column_list(old, key->included, column));
+	appendStringInfoString(&add, deferral(key));
+	return add.data;
+}
+
+static void
+append_member(StringInfo sql, const Column *old, const KeyMember *member, char *statement)
+{
+	carry_statement(sql, "%s", while_member(old, member, statement));
+}
+
+static void
+append_comments(StringInfo sql, const Column *old, const KeyMember *member)
+{
+	if (member->comment != NULL)
+		append_member(sql, old, member,
+					  psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(member->name),
+							   names_template_relation(member->relid), carry_literal(member->comment)));
+	if (member->index_comment != NULL)
+		append_member(sql, old, member,
+					  psprintf("COMMENT ON INDEX %s IS %s",
+							   names_template_index(member->relid, member->name),
+							   carry_literal(member->index_comment)));
 }
 
 /* The constraint of a table with rows, on the index that is there for it. */
 static void
-append_leaf(StringInfo sql, const MigrationPlan *plan, const ColumnKey *key, const KeyMember *leaf,
-			bool forward)
+append_leaf(StringInfo sql, const MigrationPlan *plan, const Column *old, const ColumnKey *key,
+			const KeyMember *leaf, bool forward)
 {
 	char	   *table = names_template_relation(leaf->relid);
-	char	   *own = carry_own_name(plan, leaf->name);
+	char	   *own = carry_quoted(carry_own_name(plan, leaf->name));
+	char	   *name = carry_quoted(leaf->name);
 
 	if (forward && key->deferrable && !key->primary)
-		carry_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-						carry_quoted(own), carry_quoted(leaf->name));
+		append_member(sql, old, leaf, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table, own, name));
 	else
-		carry_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table,
-						carry_quoted(leaf->name), key->primary ? "PRIMARY KEY" : "UNIQUE",
-						carry_quoted(forward ? own : back_name(plan, leaf)), deferral(key));
-	append_comments(sql, leaf);
+		append_member(sql, old, leaf,
+					  psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, name,
+							   key->primary ? "PRIMARY KEY" : "UNIQUE",
+							   forward ? own : carry_quoted(back_name(plan, leaf)), deferral(key)));
+	append_comments(sql, old, leaf);
 }
 
 void
@@ -368,11 +389,11 @@ key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
 		ColumnKey  *key = lfirst(lc);
 
 		foreach(m, key->leaves)
-			append_leaf(sql, plan, key, lfirst(m), forward);
+			append_leaf(sql, plan, old, key, lfirst(m), forward);
 		foreach(m, key->parents)
 		{
-			append_parent(sql, old, key, lfirst(m), column);
-			append_comments(sql, lfirst(m));
+			append_member(sql, old, lfirst(m), parent_sql(old, key, lfirst(m), column));
+			append_comments(sql, old, lfirst(m));
 		}
 	}
 }
