@@ -177,11 +177,6 @@ SELECT count(*) FROM zdm.step s WHERE NOT EXISTS (SELECT FROM zdm.migration m WH
 SELECT count(*) FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc AND tgrelid NOT IN ('owned'::regclass, 'hidden'::regclass);
 
 -- constraints without an online way, and keys of partitioned tables
-CREATE TABLE parted_key (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
-CREATE TABLE parted_keys PARTITION OF parted_key FOR VALUES FROM (MINVALUE) TO (MAXVALUE) PARTITION BY RANGE (day);
-SELECT refusal('parted_key', 'id', 'new_name');
-CREATE TABLE late (id int PRIMARY KEY DEFERRABLE);
-SELECT refusal('late', 'id', 'new_name');
 -- what belongs to somebody else
 CREATE TABLE theirs (id int PRIMARY KEY);
 CREATE TABLE ours (id int REFERENCES theirs);
