@@ -83,7 +83,7 @@ handle_timeout(void)
 	}
 	expired = true;
 	lower_log_level();
-	if (debug_query_string != NULL || IsBackgroundWorker)
+	if (debug_query_string != NULL || AmBackgroundWorkerProcess())
 		QueryCancelPending = true;
 	else
 		ProcDiePending = true;
