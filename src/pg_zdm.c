@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "run/launcher.h"
 #include "run/start.h"
+#include "run/stop.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -33,6 +34,7 @@ _PG_init(void)
 	stmtcols_init();
 	pairs_init();
 	start_init();
+	stop_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();
