@@ -65,7 +65,8 @@ BEGIN
 	CALL zdm.wait(m, 'ready', '1 minute');
 	CALL go(m, 'cutover', 'switched');
 	CALL go(m, 'contract', 'completed');
-	IF triggers() <> held THEN
+	-- before 14.14, attaching a partition's foreign key to its table's left some behind
+	IF triggers() <> held AND current_setting('server_version_num')::int >= 140014 THEN
 		RAISE WARNING '% triggers, and there were %', triggers(), held;
 	END IF;
 END

@@ -389,6 +389,7 @@ RESET ROLE;
 SELECT zdm.move_identity('a2', 'a', 'b');
 SELECT zdm.move_identity('a2', 'b', 'a');
 SELECT zdm.move_identity('a2', 'b', 'nosuch');
+SELECT zdm.move_generated('refused', 'gen', 'g', 'e');
 -- the two ends of a foreign key, and what two columns share
 CREATE TABLE up (id int PRIMARY KEY, x int UNIQUE, y int REFERENCES up (x));
 CREATE INDEX up_xy ON up (x, y);

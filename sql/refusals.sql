@@ -142,7 +142,6 @@ CREATE TABLE loud (a int);
 CREATE RULE loud AS ON UPDATE TO hung WHERE new.ruled > 0 DO ALSO INSERT INTO loud VALUES (new.ruled);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
 CREATE TRIGGER on_watched BEFORE UPDATE OF watched ON hung FOR EACH ROW EXECUTE FUNCTION nothing();
-SELECT refusal('hung', 'plain', 'x');
 SELECT refusal('hung', 'stored', 'x');
 SELECT refusal('hung', 'watched', 'x');
 SELECT refusal('hung', 'ruled', 'x');

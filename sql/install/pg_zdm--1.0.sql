@@ -172,6 +172,14 @@ CREATE FUNCTION zdm.move_identity(relation regclass, from_column name, to_column
 COMMENT ON FUNCTION zdm.move_identity(regclass, name, name) IS
 	'make another column of the table the identity column, with the same sequence';
 
+-- Used by the steps of a rename: SQL gives a stored generated column another
+-- expression only by writing every row anew.
+CREATE FUNCTION zdm.move_generated(relation regclass, generated_column name, from_column name, to_column name)
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_move_generated';
+
+COMMENT ON FUNCTION zdm.move_generated(regclass, name, name, name) IS
+	'let a stored generated column be computed from the other column of a rename, whose values are the same';
+
 ------------------------------------------------------------------------------
 -- Steering it
 

@@ -107,8 +107,8 @@ extern void statistics_plan_migrate(MigrationPlan *plan, const Column *old, cons
 extern void statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column *old);
 
 /*
- * Triggers, rules, policies, functions, publications and virtual generated
- * columns (dependent.c), told apart by the name of their catalog; false if it is
+ * Triggers, rules, policies, functions, publications and generated columns
+ * (dependent.c), told apart by the name of their catalog; false if it is
  * none of these.  Triggers and rules that name the column cannot be carried
  * while both names are in use.  Rules of views that are made again go with them.
  */
@@ -116,8 +116,11 @@ extern bool dependent_load(Column *column, const char *catalog, Oid object,
 						   const char *description);
 extern void dependent_load_generated(Column *column, Oid relid, Oid expression,
 									 const char *description);
-pg_noreturn extern void dependent_refuse_stored(const Column *column, const char *description);
+extern void dependent_load_stored(Column *column, const char *name);
+extern void dependent_check_retyped(const Column *column);
 extern void dependent_check_both_names(const Column *column);
+extern void dependent_append_generated(StringInfo sql, const Column *old, const NewColumn *new,
+									   bool forward);
 extern void dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
 extern void dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new);
 

@@ -43,6 +43,7 @@ check(const Change *change)
 
 	column_check_new_type(column, change->type);
 	view_check_recreation(column);
+	dependent_check_retyped(column);
 }
 
 /* The type as ALTER TABLE has it: with the collation that the column has. */

@@ -244,7 +244,10 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 
 		/* a generated column, or, from PostgreSQL 15 on, its expression */
 		if (object == relid && strcmp(catalog, "pg_class") == 0)
-			dependent_refuse_stored(column, description);
+		{
+			dependent_load_stored(column, get_attname(relid, (AttrNumber) query_int4(row, 3), false));
+			continue;
+		}
 		if (strcmp(catalog, "pg_attrdef") == 0)
 		{
 			dependent_load_generated(column, relid, object, description);

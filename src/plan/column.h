@@ -38,6 +38,7 @@ typedef struct Column
 	List	   *views;			/* ColumnView *, those over others last */
 	List	   *extended;		/* ColumnStatistics * */
 	List	   *dependents;		/* ColumnDependent * */
+	List	   *generated;		/* char *: names of stored generated columns over it */
 	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */

@@ -474,6 +474,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	sequence_append_exchange(&sql, plan, old, new, forward);
 	append_default(&sql, old, forward ? old_column : new_column,
 				   forward ? new_column : old_column);
+	dependent_append_generated(&sql, old, new, forward);
 	key_append_attach(&sql, plan, old, new, forward);
 	key_append_marks(&sql, plan, old, forward);
 	if (forward && carry_takes_name(new) && old->not_null)

@@ -18,6 +18,7 @@
 #include "catalog/query.h"
 #include "core/names.h"
 #include "plan/carry.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 static ColumnDependent *
@@ -203,11 +204,39 @@ load_published(Column *column, Oid published, const char *description)
 	(void) add_dependent(column, description, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
 }
 
+/* A partition has the same columns generated, or some more (before 16). */
 void
-dependent_refuse_stored(const Column *column, const char *description)
+dependent_load_stored(Column *column, const char *name)
 {
-	column_refuse(psprintf("the generated %s, which is stored,", description), column,
-				  "PostgreSQL cannot make a column generated without writing every row under a strong lock: drop the generated column first, and add it again afterwards.");
+	ListCell   *lc;
+
+	foreach(lc, column->generated)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return;
+	}
+	column->generated = lappend(column->generated, pstrdup(name));
+}
+
+void
+dependent_check_retyped(const Column *column)
+{
+	if (column->generated != NIL)
+		column_refuse(psprintf("the generated column %s, which is stored,",
+							   quote_identifier(linitial(column->generated))), column,
+					  "PostgreSQL cannot make a column generated without writing every row under a strong lock: drop the generated column first, and add it again afterwards.");
+}
+
+/* In a rename both columns have the same values, and so has what is computed from them. */
+void
+dependent_append_generated(StringInfo sql, const Column *old, const NewColumn *new, bool forward)
+{
+	ListCell   *lc;
+
+	foreach(lc, old->generated)
+		carry_statement(sql, "SELECT zdm.move_generated(%u::oid::regclass, %s, %s, %s)", old->relid,
+						carry_literal(lfirst(lc)), carry_literal(forward ? old->name : new->name),
+						carry_literal(forward ? new->name : old->name));
 }
 
 /* Why PostgreSQL would not give the column another expression in an instant, or NULL. */
@@ -224,12 +253,13 @@ dependent_load_generated(Column *column, Oid relid, Oid expression, const char *
 	bool		virtual;
 	bool		inherited;
 	char	   *obstacle;
+	char	   *name;
 	char	   *sql;
 
 	query_begin(&session);
 	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid), "
 		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
-		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname) "
+		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname), a.attname "
 		  "FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid = $1",
 		  arg_oid(expression), arg_oid(column->relid));
 	virtual = query_bool(0, 1);
@@ -238,9 +268,13 @@ dependent_load_generated(Column *column, Oid relid, Oid expression, const char *
 				   names_template_relation(column->relid), names_escape(query_text(0, 3)),
 				   names_escape(query_text(0, 4)));
 	inherited = relid != column->relid && query_bool(0, 5);
+	name = query_text(0, 6);
 	query_end(&session);
 	if (!virtual)
-		dependent_refuse_stored(column, description);
+	{
+		dependent_load_stored(column, name);
+		return;
+	}
 	if (obstacle != NULL)
 		column_refuse(psprintf("the generated %s, which %s,", description, obstacle), column,
 					  "Drop the generated column first, and add it again afterwards.");
