@@ -190,10 +190,7 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
-		if ((*migration)->state == STATE_REVERTING)
-			*step = step_last_done(id);
-		else if (state_phase((*migration)->state) != NULL)
-			*step = step_next(id, state_phase((*migration)->state));
+		*step = steps_next(*migration);
 		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
 		if (*step != NULL && (*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
 			step_mark_running(*step);
@@ -278,10 +275,7 @@ record_failure(int64 id, const ErrorData *error)
 	migration = extension_ready() ? migration_load(id, MIGRATION_LOCK_NOWAIT) : NULL;
 	if (migration != NULL && !state_is_final(migration->state))
 	{
-		if (migration->state == STATE_REVERTING)
-			step = step_last_done(id);
-		else if (state_phase(migration->state) != NULL)
-			step = step_next(id, state_phase(migration->state));
+		step = steps_next(migration);
 		if (step != NULL)
 			step_mark_failed(step, error->message);
 		migration_fail(migration, &reason);
