@@ -17,20 +17,21 @@
  * constraint, which can only be had in the exchange.  So it is made there, NOT
  * VALID, and validated afterwards; whether it will be valid is looked at before.
  *
+ * The column at the other end may be replaced at the same time; what that means
+ * is plan/other_end.c's.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/migration.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
-#include "core/claim.h"
-#include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
+#include "plan/other_end.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -56,52 +57,6 @@ check_rights(const Column *column, const ColumnForeignKey *fk)
 		column_refuse(psprintf("foreign key %s to %s, to which the owner has no REFERENCES privilege,",
 							   fk->name, names_relation(fk->refrelid)),
 					  column, "Grant it first.");
-}
-
-/*
- * The tables at the other end may be changed at the same time: what that
- * migration knows of the constraint would no longer be so.
- */
-static void
-check_other_migrations(const Column *column, const ColumnForeignKey *fk)
-{
-	Oid			other = fk->relid == column->relid ? fk->refrelid : fk->relid;
-	List	   *columns = fk->relid == column->relid ? fk->refcolumns : fk->columns;
-	ListCell   *m;
-	ListCell   *a;
-	ListCell   *n;
-
-	if (other == column->relid)
-		return;
-
-	/* closes the race with a session that states one on the other end just now */
-	if (!claim_try(CLAIM_STATEMENT, other))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another transaction is stating a migration on %s, the other end of foreign key \"%s\"",
-						names_relation(other), fk->name),
-				 errhint("Try again when it has ended.")));
-	foreach(m, migration_live_on(other))
-	{
-		Migration  *migration = lfirst(m);
-
-		foreach(a, columns)
-		{
-			char	   *name = get_attname(other, (AttrNumber) lfirst_int(a), false);
-
-			foreach(n, migration->columns)
-			{
-				if (strcmp(name, lfirst(n)) == 0)
-					ereport(ERROR,
-							(errcode(ERRCODE_OBJECT_IN_USE),
-							 migration_is_visible(migration) ?
-							 errmsg("migration " INT64_FORMAT " is at work on \"%s\" of %s, the other end of foreign key \"%s\"",
-									migration->id, name, names_relation(other), fk->name) :
-							 errmsg("a migration is at work on the other end of foreign key \"%s\"", fk->name),
-							 errhint("Let it come to its end first: the two ends of a foreign key are changed one after the other.")));
-			}
-		}
-	}
 }
 
 static List *
@@ -163,33 +118,48 @@ load_members(ColumnForeignKey *fk, Oid constraint)
 	query_end(&session);
 }
 
+ColumnForeignKey *
+foreign_key_read(Oid constraint, bool *period)
+{
+	QuerySession session;
+	ColumnForeignKey *fk = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT conname, conrelid, confrelid, "
+			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(conkey) WITH ORDINALITY u(a, n)), "
+			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
+			  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
+			  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
+			  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', "
+			  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
+			  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint)) > 0)
+	{
+		fk = read_row();
+		*period = query_bool(0, 14);
+	}
+	query_end(&session);
+	if (fk != NULL)
+		load_members(fk, constraint);
+	return fk;
+}
+
 void
 foreign_key_load(Column *column, Oid constraint)
 {
-	QuerySession session;
 	ColumnForeignKey *fk;
-	bool		period;
+	bool		period = false;
 
-	query_begin(&session);
-	QUERY("SELECT conname, conrelid, confrelid, "
-		  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(conkey) WITH ORDINALITY u(a, n)), "
-		  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
-		  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
-		  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
-		  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', "
-		  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
-		  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint));
-	fk = read_row();
-	period = query_bool(0, 14);
-	query_end(&session);
-
+	if (other_end_holds_it(column->relid, constraint))
+		return;
+	fk = foreign_key_read(constraint, &period);
+	if (fk == NULL)
+		other_end_has_changed(column);
 	if (period)
 		column_refuse(psprintf("foreign key %s, with PERIOD,", fk->name), column,
 					  "Drop it first, and add it again afterwards.");
-	load_members(fk, constraint);
 	fk->in_exchange = get_rel_relkind(fk->refrelid) == RELKIND_PARTITIONED_TABLE;
 	check_rights(column, fk);
-	check_other_migrations(column, fk);
+	other_end_check(column, fk);
 	column->foreign_keys = lappend(column->foreign_keys, fk);
 }
 
@@ -292,6 +262,31 @@ drop_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char 
 {
 	return while_both(fk, member, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
 										   names_template_relation(member->relid), carry_quoted(name)));
+}
+
+static char *
+validate_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name)
+{
+	return while_both(fk, member, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+										   names_template_relation(member->relid), carry_quoted(name)));
+}
+
+char *
+foreign_key_add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
+{
+	return add_sql(fk, root_of(fk), name, substitute);
+}
+
+char *
+foreign_key_validate_sql(const ColumnForeignKey *fk, const char *name)
+{
+	return validate_sql(fk, root_of(fk), name);
+}
+
+char *
+foreign_key_drop_sql(const ColumnForeignKey *fk, const char *name)
+{
+	return drop_sql(fk, root_of(fk), name);
 }
 
 /* The name that a member has until the exchange: the same for all, or its own. */
@@ -401,10 +396,7 @@ build_steps(const ColumnForeignKey *fk, const char *common, const Substitute *su
 		if (!begun)
 			steps = lappend(steps, add_step(fk, member, name, substitute));
 		steps = lappend(steps,
-						make_step(while_both(fk, member,
-											 psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-													  names_template_relation(member->relid),
-													  carry_quoted(name))),
+						make_step(validate_sql(fk, member, name),
 								  list_make1_oid(member->relid), ShareUpdateExclusiveLock,
 								  "reads both tables; writers go on"));
 	}
