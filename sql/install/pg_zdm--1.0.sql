@@ -95,11 +95,13 @@ CREATE INDEX ON zdm.pair (relid);
 -- sync
 
 -- Rows whose new value could not be computed from what an old application
--- wrote.  Writers only ever insert here, so none waits for another: that is
--- why it has no foreign key.
+-- wrote, or the old one from what a new application did.  Writers only ever
+-- insert here, so none waits for another: that is why it has no foreign key.
 CREATE TABLE zdm.misfit (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	migration     bigint NOT NULL,
+	direction     text NOT NULL,                 -- up or down: what could not be computed
+	dealt_with    boolean NOT NULL DEFAULT false,
 	relation      text NOT NULL,
 	key           text NOT NULL,
 	sqlstate      text NOT NULL,
@@ -323,7 +325,7 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s
                       WHERE s.migration = m.id
                         AND CASE m.state WHEN 'expanding' THEN s.phase = 'expand' WHEN 'migrating' THEN s.phase = 'migrate'
-                            WHEN 'cutting_over' THEN s.phase = 'cutover' WHEN 'contracting' THEN s.phase = 'contract'
+                            WHEN 'cutting_over' THEN s.phase IN ('migrate', 'cutover') WHEN 'contracting' THEN s.phase = 'contract'
                             WHEN 'reverting' THEN s.state = 'done' END
                         AND (m.state = 'reverting' OR s.state NOT IN ('done', 'undone'))
                       ORDER BY CASE m.state WHEN 'reverting' THEN -s.step ELSE s.step END LIMIT 1) s ON true

@@ -301,6 +301,18 @@ step_reopen_backfill(int64 migration)
 }
 
 void
+step_reopen_rows(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
+		  "WHERE migration = $1 AND phase = 'migrate' AND action IN ('backfill', 'verify') AND state = 'done'",
+		  arg_int8(migration));
+	query_end(&session);
+}
+
+void
 step_set_waiting(const Step *step, const char *reason)
 {
 	QuerySession session;

@@ -138,6 +138,12 @@ extern char *step_backfill_cursor(int64 migration);
  */
 extern bool step_reopen_backfill(int64 migration);
 
+/*
+ * Have every row filled in where need be, and read again: the steps of the migrate
+ * phase that do so are to be done from the beginning.
+ */
+extern void step_reopen_rows(int64 migration);
+
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
 
