@@ -98,7 +98,8 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	}
 	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
 		relations = locks_with_views(relations);
-	if (locks_try(relations, step->lock, &run->patience))
+	if (locks_try_beside(step->beside, &run->patience) &&
+		locks_try(relations, step->lock, &run->patience))
 	{
 		/* the locks may have been waited for: look at the tables as they are now */
 		PopActiveSnapshot();
@@ -522,6 +523,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	undo.beside = NIL;
 	if (step->undo_relations != NIL)
 		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
