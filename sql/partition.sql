@@ -56,7 +56,9 @@ ALTER TABLE other ALTER id SET NOT NULL;
 SELECT * FROM zdm.plan('ALTER TABLE p ATTACH PARTITION other FOR VALUES FROM (1000) TO (2000)');
 DROP TABLE other;
 CREATE TEMP TABLE other (LIKE p);
+\set VERBOSITY sqlstate
 SELECT * FROM zdm.plan('ALTER TABLE p ATTACH PARTITION other FOR VALUES FROM (1000) TO (2000)');
+\set VERBOSITY terse
 DROP TABLE other;
 
 -- a row of the new partition in the default one: found before anything is changed there
