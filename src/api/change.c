@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
+#include "common/hashfn.h"
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -68,10 +69,17 @@ capture_settings(void)
 static bool
 known_label(const char *label, const char *definition, int64 *id)
 {
-	Migration  *known = label ? migration_load_label(label, MIGRATION_READ) : NULL;
+	Migration  *known;
 	QuerySession session;
 	bool		same;
 
+	if (label == NULL)
+		return false;
+
+	/* closes the race with a session that has stated it and not yet committed */
+	claim_wait(CLAIM_LABEL, (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label,
+																	 strlen(label), 0)));
+	known = migration_load_label(label, MIGRATION_READ);
 	if (known == NULL)
 		return false;
 	query_begin(&session);
@@ -83,7 +91,8 @@ known_label(const char *label, const char *definition, int64 *id)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("label \"%s\" is taken by migration " INT64_FORMAT ", which is another change",
 						label, known->id),
-				 errdetail("It is %s on %s.", known->kind, known->relation),
+				 migration_is_visible(known) ?
+				 errdetail("It is %s on %s.", known->kind, known->relation) : 0,
 				 errhint("Choose another label.")));
 	ereport(NOTICE,
 			(errmsg("migration \"%s\" exists already, as " INT64_FORMAT " (%s)",
@@ -303,13 +312,14 @@ change_state(Change *change, const char *label)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a label cannot be empty")));
-	if (on_table)
-		claim_table(change->relid);
 	definition = change->definition ? change->definition : kind->definition(change);
 	if (known_label(label, definition, &id))
 		return id;
 	if (on_table)
+	{
+		claim_table(change->relid);
 		check_conflicts(change->relid, kind->claims(change));
+	}
 	kind->check(change);
 
 	/*

@@ -92,8 +92,10 @@ check_other_migrations(const Column *column, const ColumnForeignKey *fk)
 				if (strcmp(name, lfirst(n)) == 0)
 					ereport(ERROR,
 							(errcode(ERRCODE_OBJECT_IN_USE),
+							 migration_is_visible(migration) ?
 							 errmsg("migration " INT64_FORMAT " is at work on \"%s\" of %s, the other end of foreign key \"%s\"",
-									migration->id, name, names_relation(other), fk->name),
+									migration->id, name, names_relation(other), fk->name) :
+							 errmsg("a migration is at work on the other end of foreign key \"%s\"", fk->name),
 							 errhint("Let it come to its end first: the two ends of a foreign key are changed one after the other.")));
 			}
 		}

@@ -63,16 +63,24 @@ still_in_state(const Migration *migration, const Step *step)
 	return now != NULL && now->state == migration->state && !now->paused;
 }
 
+bool
+steps_must_describe(StepRun *run)
+{
+	if (!TimestampDifferenceExceeds(run->described, GetCurrentTimestamp(),
+									DESCRIBE_INTERVAL_MS))
+		return false;
+	run->described = GetCurrentTimestamp();
+	return true;
+}
+
 /* Write down, now and then, who has the lock that a step waits for. */
 static void
 describe_wait(const Step *step, StepRun *run)
 {
 	char	   *holders;
 
-	if (!TimestampDifferenceExceeds(run->described, GetCurrentTimestamp(),
-									DESCRIBE_INTERVAL_MS))
+	if (!steps_must_describe(run))
 		return;
-	run->described = GetCurrentTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	holders = locks_describe(&run->patience, step->lock);
@@ -123,8 +131,9 @@ end_transaction(void)
 }
 
 /*
- * Is the migration's table there, and does the role whose rights the work is
- * done with still own it?  Expressions were stated by that role; nobody else's
+ * Is the migration's table there (or, of a change that is about none, the role
+ * that stated it), and does the role whose rights the work is done with still
+ * own it?  Expressions were stated by that role; nobody else's
  * rights may run them.
  */
 static bool
@@ -133,9 +142,9 @@ check_relation(const Migration *migration)
 	HeapTuple	tuple;
 	Oid			owner;
 
-	/* a statement that is about no table */
+	/* a statement that is about no table: nobody must come to own what it makes */
 	if (!OidIsValid(migration->relid))
-		return true;
+		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(migration->owner));
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -155,7 +164,15 @@ check_relation(const Migration *migration)
 static void
 require_relation(const Migration *migration)
 {
-	if (!check_relation(migration))
+	if (check_relation(migration))
+		return;
+	if (!OidIsValid(migration->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that stated the migration no longer exists"),
+				 errhint("Close it with SELECT zdm.revert(" INT64_FORMAT "), and state it again.",
+						 migration->id)));
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table %s no longer exists", migration->relation),
@@ -314,6 +331,16 @@ is_gone(const Step *step)
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
 }
 
+/* How the invalid index of a broken try is dropped, in "context". */
+static char *
+drop_statement(const Step *step, MemoryContext context)
+{
+	return MemoryContextStrdup(context,
+							   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+										quote_qualified_identifier(get_namespace_name(index_namespace(step)),
+																   step->index_name)));
+}
+
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
 static void
 build_index(Oid relid, const char *drop, const char *build)
@@ -377,10 +404,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
-		drop = MemoryContextStrdup(caller,
-								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-											quote_qualified_identifier(get_namespace_name(index_namespace(step)),
-																	   step->index_name)));
+		drop = drop_statement(step, caller);
 	end_transaction();
 
 	if (leftover != INDEX_VALID)
@@ -396,6 +420,23 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
+}
+
+void
+steps_tidy(const Step *step)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *drop = NULL;
+
+	if (step->action != ACTION_TOPLEVEL || step->index_name == NULL)
+		return;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!is_gone(step) && look_for_index(step) == INDEX_INVALID)
+		drop = drop_statement(step, caller);
+	end_transaction();
+	if (drop != NULL)
+		toplevel_run(drop);
 }
 
 /* A batch of rows, filled in or read. */
