@@ -51,6 +51,7 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
+	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
 	index_name    text,                          -- that a toplevel step builds
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates

@@ -58,6 +58,7 @@ typedef struct Step
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
 	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
+	List	   *beside;			/* Oids locked SHARE UPDATE EXCLUSIVE only, without their partitions */
 	List	   *undo_relations; /* the same of undo, NIL: as relations */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
