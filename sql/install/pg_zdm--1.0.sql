@@ -39,7 +39,7 @@ CREATE TABLE zdm.step (
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
-	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
+	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
@@ -48,7 +48,7 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
-	index_namespace oid,                         -- of the index that a toplevel step builds
+	index_namespace oid,                         -- of the index or view that the step makes
 	index_name    text,
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
 	condition     text,

@@ -29,6 +29,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_SWITCH] = "pair_switch",
 	[EFFECT_PAIR_DROP] = "pair_drop",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
+	[EFFECT_VIEW_ADD] = "view_add",
 };
 
 static const char *const lock_names[] = {
@@ -155,6 +156,17 @@ step_contract_begun(int64 migration)
 {
 	return load_one("phase = $2 AND state = 'done' AND action NOT IN ('verify', 'backfill')",
 					migration, "contract") != NULL;
+}
+
+void
+step_add_relation(int64 migration, Oid relid)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET relations = array_append(relations, $2) WHERE migration = $1",
+		  arg_int8(migration), arg_oid(relid));
+	query_end(&session);
 }
 
 void

@@ -33,7 +33,8 @@ typedef enum StepEffect
 	EFFECT_PAIR_ADD,			/* the migration's pair, its new column just added */
 	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
 	EFFECT_PAIR_DROP,			/* the pair ends */
-	EFFECT_TRIGGER_DROP			/* drop the sync trigger unless it is needed */
+	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
+	EFFECT_VIEW_ADD				/* the migration's view: its steps lock it from now on */
 } StepEffect;
 
 typedef enum StepState
@@ -60,7 +61,7 @@ typedef struct Step
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
 
-	/* ACTION_TOPLEVEL building an index: where it comes to be */
+	/* ACTION_TOPLEVEL building an index, EFFECT_VIEW_ADD: where it comes to be */
 	Oid			index_namespace;
 	char	   *index_name;		/* or NULL */
 
@@ -105,6 +106,9 @@ extern Step *step_last_done(int64 migration);
 extern bool step_contract_begun(int64 migration);
 
 extern void step_mark_running(const Step *step);
+
+/* From now on the migration's steps lock "relid" too. */
+extern void step_add_relation(int64 migration, Oid relid);
 
 /* Done, with the SQL that was really run. */
 extern void step_mark_done(const Step *step, const char *statement);

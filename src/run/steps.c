@@ -200,11 +200,11 @@ trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
 	return !exists || pair_trigger_needed(migration->relid, migration->id);
 }
 
-/* The step's effect on zdm.pair, or its opposite. */
+/* The step's effect on zdm.pair and zdm.step, or its opposite. */
 static void
-apply_effect(const Migration *migration, StepEffect effect, bool undo)
+apply_effect(const Migration *migration, const Step *step, bool undo)
 {
-	switch (effect)
+	switch (step->effect)
 	{
 		case EFFECT_PAIR_ADD:
 			if (undo)
@@ -217,6 +217,11 @@ apply_effect(const Migration *migration, StepEffect effect, bool undo)
 			break;
 		case EFFECT_PAIR_DROP:
 			pair_deactivate(migration->id);
+			break;
+		case EFFECT_VIEW_ADD:
+			if (!undo)
+				step_add_relation(migration->id,
+								  get_relname_relid(step->index_name, step->index_namespace));
 			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
@@ -241,7 +246,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 		sql = psprintf("-- nothing to do: %s", sql);
 	else
 		run_as_owner(migration, sql);
-	apply_effect(migration, step->effect, false);
+	apply_effect(migration, step, false);
 	step_mark_done(step, sql);
 	ZDM_DEBUG_POINT("step-before-commit");
 	end_transaction();
@@ -499,7 +504,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (step->undo == NULL || !check_relation(migration))
 	{
-		apply_effect(migration, step->effect, true);
+		apply_effect(migration, step, true);
 		step_mark_undone(step);
 		end_transaction();
 		return OUTCOME_DONE;
@@ -517,7 +522,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	if (!undo_is_moot(migration, step))
 		run_as_owner(migration, names_render(step->undo, false));
-	apply_effect(migration, step->effect, true);
+	apply_effect(migration, step, true);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();
