@@ -36,7 +36,7 @@ SELECT relname || ' ' || relkind::text FROM pg_class
 WHERE relnamespace = 'app'::regnamespace AND relname IN ('customer', 'client', 'Ein "Name"') OR relname LIKE '%zdm%' AND relnamespace <> 'zdm'::regnamespace ORDER BY 1
 $$;
 CREATE FUNCTION grants(name) RETURNS SETOF text LANGUAGE sql AS $$
-SELECT concat_ws(' ', x.grantee::regrole::text, x.privilege_type, x.is_grantable) FROM pg_class c, aclexplode(c.relacl) x WHERE relname = $1 AND relnamespace = 'app'::regnamespace
+SELECT concat_ws(' ', x.grantee::regrole::text, x.privilege_type, x.is_grantable) FROM pg_class c, aclexplode(c.relacl) x WHERE relname = $1 AND x.privilege_type <> 'MAINTAIN' AND relnamespace = 'app'::regnamespace
 UNION ALL
 SELECT concat_ws(' ', x.grantee::regrole::text, x.privilege_type, attname, x.is_grantable) FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid, aclexplode(a.attacl) x WHERE relname = $1 AND relnamespace = 'app'::regnamespace
 ORDER BY 1
