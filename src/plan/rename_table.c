@@ -335,7 +335,7 @@ plan_view(MigrationPlan *plan, const Place *new)
 						 ZDM_HAS_MERGE_INTO_VIEW ? "" : ", MERGE",
 						 invoker ? "" : "; what is granted, revoked or ruled by policies from here on has to be so on both",
 						 notes(plan->relid)),
-		.index_namespace = new->namespace, .index_name = pstrdup(new->name),
+		.index_name = quote_qualified_identifier(get_namespace_name(new->namespace), new->name),
 	});
 }
 

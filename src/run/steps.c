@@ -26,6 +26,7 @@
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/index.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
 #include "utils/builtins.h"
@@ -200,7 +201,7 @@ trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
 	return !exists || pair_trigger_needed(migration->relid, migration->id);
 }
 
-/* The step's effect on zdm.pair and zdm.step, or its opposite. */
+/* The step's effect on zdm.pair and the plan, or its opposite. */
 static void
 apply_effect(const Migration *migration, const Step *step, bool undo)
 {
@@ -218,16 +219,26 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 		case EFFECT_PAIR_DROP:
 			pair_deactivate(migration->id);
 			break;
+		case EFFECT_INDEX_TREE:
+			if (!undo)
+				index_tree_complete(migration->id, step);
+			break;
 		case EFFECT_VIEW_ADD:
 			if (!undo)
-				step_add_relation(migration->id,
-								  get_relname_relid(step->index_name, step->index_namespace));
+				step_add_relation(migration->id, step->index_name);
 			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
 			break;
 	}
+}
+
+/* What is noted of a step whose object is gone, or there already. */
+static char *
+nothing_to_do(const Step *step)
+{
+	return psprintf("-- nothing to do: %s", names_render(step->statement, true));
 }
 
 static StepOutcome
@@ -242,9 +253,9 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	require_relation(migration);
 	sql = names_render(step->statement, false);
-	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
-		sql = psprintf("-- nothing to do: %s", sql);
-	else
+	if (sql[0] == '\0' || (trigger_step && trigger_step_is_moot(migration, step->effect, false)))
+		sql = nothing_to_do(step);
+	else if (step->effect != EFFECT_INDEX_TREE)
 		run_as_owner(migration, sql);
 	apply_effect(migration, step, false);
 	step_mark_done(step, sql);
@@ -360,9 +371,9 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
-	if (!undo && is_gone(step))
+	if (!undo && (is_gone(step) || names_render(template, false)[0] == '\0'))
 	{
-		step_mark_done(step, names_render(step->statement, true));
+		step_mark_done(step, nothing_to_do(step));
 		end_transaction();
 		return OUTCOME_DONE;
 	}
@@ -473,11 +484,9 @@ undo_toplevel(const Migration *migration, const Step *step)
 	}
 	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
 	end_transaction();
-	toplevel_run(sql);
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_undone(step);
-	end_transaction();
+	if (sql[0] != '\0')
+		toplevel_run(sql);
+	mark_done(step, NULL);
 	return OUTCOME_DONE;
 }
 
@@ -517,6 +526,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	if (step->undo_relations != NIL)
+		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
