@@ -30,6 +30,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_DROP] = "pair_drop",
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
+	[EFFECT_VIEW_ADD] = "view_add",
 };
 
 static const char *const lock_names[] = {
@@ -171,6 +172,17 @@ step_contract_begun(int64 migration)
 {
 	return load_one("phase = $2 AND state = 'done' AND action NOT IN ('verify', 'backfill')",
 					migration, "contract") != NULL;
+}
+
+void
+step_add_relation(int64 migration, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET relations = array_append(relations, $2::regclass::oid) WHERE migration = $1",
+		  arg_int8(migration), arg_text(name));
+	query_end(&session);
 }
 
 void

@@ -314,6 +314,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				index_tree_complete(migration->id, step);
 			break;
+		case EFFECT_VIEW_ADD:
+			if (!undo)
+				step_add_relation(migration->id, step->index_name);
+			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
