@@ -195,7 +195,7 @@ zdm_move_generated(PG_FUNCTION_ARGS)
 	char	   *to = NameStr(*PG_GETARG_NAME(3));
 	ListCell   *lc;
 
-	access_check_table(relid);
+	access_check_table(relid, false);
 
 	/* nobody may compute the column by the other expression any more */
 	LockRelationOid(relid, AccessExclusiveLock);

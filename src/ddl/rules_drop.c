@@ -311,14 +311,23 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 	}
 }
 
-static char *
-rename_hint(FactRelation *rel, RenameStmt *stmt)
+static bool
+is_table(FactRelation *rel)
 {
+	return rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE;
+}
+
+static char *
+rename_hint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
+{
+	char	   *by_hand;
+
 	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
 		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
 						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));
-	return psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
-					facts_name(rel), facts_name(rel));
+	by_hand = psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
+					   facts_name(rel), facts_name(rel));
+	return is_table(rel) ? rules_migrate_hint(j, by_hand) : by_hand;
 }
 
 static void
@@ -341,7 +350,7 @@ rename_column(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 		rules_lock(j, member, AccessExclusiveLock);
 		facts_detail(j->facts, member);
 		if (member == rel)
-			rules_touch(j, rel, rename_hint(rel, stmt));
+			rules_touch(j, rel, rename_hint(j, rel, stmt));
 		col = facts_column(member, stmt->subname);
 		if (col != NULL)
 			col->name = pstrdup(stmt->newname);
@@ -395,7 +404,7 @@ rename_relation(Judgement *j, RenameStmt *stmt)
 	else
 	{
 		rules_lock(j, rel, AccessExclusiveLock);
-		rules_touch(j, rel, rename_hint(rel, stmt));
+		rules_touch(j, rel, rename_hint(j, rel, stmt));
 		rel->name = pstrdup(stmt->newname);
 	}
 }
@@ -459,7 +468,7 @@ rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 			if (rel == NULL || strcmp(rel->schema, stmt->newschema) == 0)
 				return;
 			rules_lock(j, rel, AccessExclusiveLock);
-			rules_touch(j, rel, ESCAPE_HINT);
+			rules_touch(j, rel, is_table(rel) ? rules_migrate_hint(j, ESCAPE_HINT) : ESCAPE_HINT);
 			rel->schema = pstrdup(stmt->newschema);
 			break;
 		case OBJECT_TYPE:
