@@ -1,4 +1,4 @@
-# 041_partitioned_keys.pl: an int column becomes bigint under applications that
+# 042_partitioned_keys.pl: an int column becomes bigint under applications that
 # do not stop, where both ends of its foreign key are partitioned, a
 # materialized view shows it, and partitions come meanwhile.  Forth, back, forth
 # again and to the end, and no query fails.
