@@ -48,8 +48,8 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
-	index_namespace oid,                         -- of the index that a toplevel step builds
-	index_name    text,
+	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
+	index_name    text,                          -- that a toplevel step builds
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
 	condition     text,
 	fire_triggers boolean NOT NULL DEFAULT false,

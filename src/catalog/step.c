@@ -28,6 +28,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_ADD] = "pair_add",
 	[EFFECT_PAIR_SWITCH] = "pair_switch",
 	[EFFECT_PAIR_DROP] = "pair_drop",
+	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
 };
 
@@ -75,7 +76,7 @@ step_insert(const Step *step)
 
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
-		  "lock, relations, work, note, index_namespace, index_name, undo_lock, "
+		  "lock, relations, work, note, undo_relations, index_name, undo_lock, "
 		  "assignments, condition, fire_triggers) "
 		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
@@ -83,9 +84,22 @@ step_insert(const Step *step)
 		  arg_text(step->statement), arg_text(step->undo),
 		  arg_text(lock_names[step->lock]), arg_oids(step->relations),
 		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
-		  arg_oid(step->index_namespace), arg_text(step->index_name),
+		  arg_oids(step->undo_relations), arg_text(step->index_name),
 		  arg_text(lock_names[step->undo_lock]),
 		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers));
+	query_end(&session);
+}
+
+void
+step_make_room(int64 migration, int32 number, int32 count)
+{
+	QuerySession session;
+
+	/* in two moves: in one, a number would be met that is not free yet */
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET step = - (step + $3) WHERE migration = $1 AND step > $2",
+		  arg_int8(migration), arg_int4(number), arg_int4(count));
+	QUERY("UPDATE zdm.step SET step = - step WHERE migration = $1 AND step < 0", arg_int8(migration));
 	query_end(&session);
 }
 
@@ -97,7 +111,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
-					   "relations, work, note, index_namespace, index_name, state, attempts, undo_lock, "
+					   "relations, work, note, undo_relations, index_name, state, attempts, undo_lock, "
 					   "assignments, condition, fire_triggers "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
@@ -119,7 +133,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 		step->relations = query_oids(0, 9);
 		step->work = query_text(0, 10);
 		step->note = query_text(0, 11);
-		step->index_namespace = query_oid(0, 12);
+		step->undo_relations = query_oids(0, 12);
 		step->index_name = query_text(0, 13);
 		step->state = strcmp(state, "done") == 0 ? STEP_DONE :
 			strcmp(state, "running") == 0 ? STEP_RUNNING :

@@ -33,6 +33,7 @@ typedef enum StepEffect
 	EFFECT_PAIR_ADD,			/* the migration's pair, its new column just added */
 	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
 	EFFECT_PAIR_DROP,			/* the pair ends */
+	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
 	EFFECT_TRIGGER_DROP			/* drop the sync trigger unless it is needed */
 } StepEffect;
 
@@ -57,12 +58,15 @@ typedef struct Step
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
 	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
+	List	   *undo_relations; /* the same of undo, NIL: as relations */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
 
-	/* ACTION_TOPLEVEL building an index: where it comes to be */
-	Oid			index_namespace;
-	char	   *index_name;		/* or NULL */
+	/*
+	 * The index that ACTION_TOPLEVEL builds on the first of the relations, or
+	 * that EFFECT_INDEX_TREE looks at; or NULL
+	 */
+	char	   *index_name;
 
 	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
 	char	   *assignments;	/* "column = expression, ..." */
@@ -90,6 +94,9 @@ extern const char *step_lock_name(LOCKMODE lock);
 extern const char *step_action_name(StepAction action);
 
 extern void step_insert(const Step *step);
+
+/* Make room for "count" steps behind the one with that number. */
+extern void step_make_room(int64 migration, int32 number, int32 count);
 
 /* The first step of the phase that is not done; NULL if all are. */
 extern Step *step_next(int64 migration, const char *phase);

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
@@ -122,24 +123,37 @@ names_template_if(Oid relid, const char *statement)
 	return psprintf("%%?{%u}%s%%;", relid, statement);
 }
 
+char *
+names_template_if_partition(Oid relid, Oid root, const char *statement)
+{
+	return psprintf("%%?{%u.%u}%s%%;", relid, root, statement);
+}
+
 /*
- * The statement that is only for as long as its relation exists; p is at "?{".
- * Returns the place to go on from: its beginning, or its end.
+ * The statement that is only for as long as its relation exists, or is a
+ * partition of another; p is at "?{".  Returns the place to go on from: its
+ * beginning, or its end.
  */
 static const char *
 enter_or_skip(const char *p, bool missing_ok)
 {
 	Oid			relid;
+	Oid			root = InvalidOid;
 	int			length = 0;
 	int			depth = 1;
+	bool		holds;
 
-	if (sscanf(p, "?{%u}%n", &relid, &length) != 1 || length == 0)
+	if ((sscanf(p, "?{%u}%n", &relid, &length) != 1 || length == 0) &&
+		(sscanf(p, "?{%u.%u}%n", &relid, &root, &length) != 2 || length == 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("malformed statement template at \"%%%.20s\"", p)));
 	p += length;
+	/* one whose detaching has begun has no ancestors any more */
+	holds = OidIsValid(root) ? list_member_oid(get_partition_ancestors(relid), root) :
+		get_rel_name(relid) != NULL;
 	/* who only wants to read it gets it all */
-	if (missing_ok || get_rel_name(relid) != NULL)
+	if (missing_ok || holds)
 		return p;
 	while (*p && depth > 0)
 	{

@@ -14,6 +14,7 @@
  *		%V{name}		the definition that the view of that qualified, quoted name
  *						has at the time
  *		%?{oid}...%;	what is between, if that relation exists
+ *		%?{oid.root}...%;	the same, if it is a partition of root at any level
  *		%%				a percent sign
  *
  * Everything else stands for itself.
@@ -61,6 +62,9 @@ extern char *names_template_view(const char *name); /* a template itself */
  * who only reads it, it is shown in any case.
  */
 extern char *names_template_if(Oid relid, const char *statement);
+
+/* The same, if the relation is a partition of "root", at any level. */
+extern char *names_template_if_partition(Oid relid, Oid root, const char *statement);
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

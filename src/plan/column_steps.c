@@ -143,7 +143,7 @@ plan_plain_index(MigrationPlan *plan, const NewIndex *index, AttrNumber from,
 		.relations = list_make1_oid(IndexGetRelation(index->old, false)),
 		.lock = ShareUpdateExclusiveLock,
 		.work = "reads the table twice; writers go on",
-		.index_namespace = index->namespace, .index_name = index->new_name,
+		.index_name = index->new_name,
 	});
 }
 

@@ -309,6 +309,41 @@ check_no_primary_key(MigrationPlan *plan)
 						get_rel_name(plan->relid))));
 }
 
+/* "PRIMARY KEY (a, b) ...", as ADD CONSTRAINT takes it, as a template. */
+static char *
+key_text(const Constraint *con)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "%s%s %s", con->contype == CONSTR_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
+					 zdm_statement_nulls_not_distinct(con) ? " NULLS NOT DISTINCT" : "",
+					 ddl_column_list(con->keys));
+	if (con->including != NIL)
+		appendStringInfo(&sql, " INCLUDE %s", ddl_column_list(con->including));
+	index_append_options(&sql, " WITH (", con->options);
+	if (con->indexspace != NULL)
+		appendStringInfo(&sql, " USING INDEX TABLESPACE %s", ddl_quoted(con->indexspace));
+	append_deferral(&sql, con);
+	return sql.data;
+}
+
+/* Of a partitioned table: partition by partition. */
+static void
+plan_partitioned_key(MigrationPlan *plan, const Constraint *con, const char *name)
+{
+	IndexStmt  *stmt = index_key_statement(con);
+	StringInfoData deferral;
+
+	initStringInfo(&deferral);
+	append_deferral(&deferral, con);
+	index_tree_plan(&(IndexTree) {
+		.plan = plan, .root = plan->relid, .stmt = stmt, .key = key_text(con),
+		.deferral = deferral.data, .primary = stmt->primary, .unique = true,
+		.columns = index_columns(stmt),
+	}, name);
+}
+
 static void
 plan_key(MigrationPlan *plan, const Constraint *con)
 {
@@ -320,16 +355,16 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 	char	   *index = ddl_own_name(plan, name);
 	StringInfoData sql;
 
-	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not add a key to a partitioned table yet"),
-				 errdetail("Its index would be built under a lock that keeps writers out."),
-				 errhint("Migrate CREATE UNIQUE INDEX instead, which is built on each partition CONCURRENTLY.")));
 	index_check_name(get_rel_namespace(plan->relid), name);
 	if (primary)
 		check_no_primary_key(plan);
-	index_key_step(plan, con, index);
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+	{
+		plan_partitioned_key(plan, con, name);
+		return;
+	}
+	index_build_step(plan, index_text(index_key_statement(con), NULL, plan->relid, index, false),
+					 plan->relid, InvalidOid, index);
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s", table, ddl_quoted(name),

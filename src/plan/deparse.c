@@ -302,7 +302,8 @@ deparse_index_template(Oid indexid, const IndexTemplate *options)
 					 options->concurrently ? "CONCURRENTLY " : "",
 					 names_escape(quote_identifier(options->name)),
 					 options->only ? "ONLY " : "",
-					 names_template_relation(index->rd_index->indrelid),
+					 names_template_relation(OidIsValid(options->relid) ? options->relid :
+											 index->rd_index->indrelid),
 					 names_escape(quote_identifier(get_am_name(index->rd_rel->relam))));
 	append_index_columns(&buf, index, tuple, options);
 	if (zdm_nulls_not_distinct(index->rd_index))

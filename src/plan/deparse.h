@@ -31,6 +31,7 @@ typedef struct IndexTemplate
 	bool		concurrently;
 	bool		retyped;		/* "to" may be of another type: it has that type's operators */
 	bool		only;			/* ON ONLY: of a partitioned table, without its leaves */
+	Oid			relid;			/* the table it is to be on, InvalidOid: the index's own */
 } IndexTemplate;
 
 /* CREATE INDEX for an index like "indexid".  Takes ACCESS SHARE on it. */

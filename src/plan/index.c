@@ -21,7 +21,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_tablespace.h"
@@ -53,9 +52,8 @@ index_check_name(Oid namespace, const char *name)
 				 errmsg("relation \"%s\" already exists", name)));
 }
 
-/* (name = value, ...) of a list of DefElem. */
-static void
-append_options(StringInfo buf, const char *prefix, List *options)
+void
+index_append_options(StringInfo buf, const char *prefix, List *options)
 {
 	ListCell   *lc;
 
@@ -105,7 +103,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 	{
 		appendStringInfo(buf, " %s", names_escape(deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod,
 																				 get_index_am_oid(stmt->accessMethod, false)))));
-		append_options(buf, " (", elem->opclassopts);
+		index_append_options(buf, " (", elem->opclassopts);
 	}
 	if (elem->ordering == SORTBY_ASC || elem->ordering == SORTBY_DESC)
 		appendStringInfoString(buf, elem->ordering == SORTBY_ASC ? " ASC" : " DESC");
@@ -114,8 +112,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 							   " NULLS FIRST" : " NULLS LAST");
 }
 
-/* CREATE INDEX like "stmt", on relid and under "name" (a template each). */
-static char *
+char *
 index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
 {
 	StringInfoData buf;
@@ -142,7 +139,7 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 		appendStringInfoChar(&buf, ')');
 	if (zdm_statement_nulls_not_distinct(stmt))
 		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
-	append_options(&buf, " WITH (", stmt->options);
+	index_append_options(&buf, " WITH (", stmt->options);
 	if (stmt->tableSpace != NULL)
 		appendStringInfo(&buf, " TABLESPACE %s", ddl_quoted(stmt->tableSpace));
 	if (stmt->whereClause != NULL)
@@ -151,39 +148,44 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 	return buf.data;
 }
 
-static void
-build_step(MigrationPlan *plan, char *sql, Oid relid, const char *name)
+void
+index_build_step(MigrationPlan *plan, const char *sql, Oid relid, Oid root, const char *name)
 {
-	Oid			namespace = get_rel_namespace(relid);
+	char	   *drop = psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", names_template_index(relid, name));
 
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL, .statement = sql,
-		.undo = psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", ddl_qualified(namespace, name)),
+		.phase = "migrate", .action = ACTION_TOPLEVEL,
+		.statement = OidIsValid(root) ? names_template_if_partition(relid, root, sql) : pstrdup(sql),
+		.undo = names_template_if(relid, drop),
 		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
-		.index_namespace = namespace, .index_name = pstrdup(name),
+		.index_name = pstrdup(name),
 	});
 }
 
-static void
-rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to)
+/* IF EXISTS: a partition that was detached before its turn has none. */
+void
+index_rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to)
 {
-	Oid			namespace = get_rel_namespace(relid);
+	const char *if_exists = get_rel_relispartition(relid) ? "IF EXISTS " : "";
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER INDEX %s RENAME TO %s", ddl_qualified(namespace, from), ddl_quoted(to)),
-		.undo = psprintf("ALTER INDEX %s RENAME TO %s", ddl_qualified(namespace, to), ddl_quoted(from)),
+		.statement = names_template_if(relid, psprintf("ALTER INDEX %s%s RENAME TO %s", if_exists,
+													   names_template_index(relid, from), ddl_quoted(to))),
+		.undo = names_template_if(relid, psprintf("ALTER INDEX IF EXISTS %s RENAME TO %s",
+												  names_template_index(relid, to), ddl_quoted(from))),
 		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
 
-void
-index_key_step(MigrationPlan *plan, const Constraint *con, const char *index)
+IndexStmt *
+index_key_statement(const Constraint *con)
 {
 	IndexStmt  *stmt = makeNode(IndexStmt);
 	ListCell   *lc;
 
 	stmt->unique = true;
+	stmt->primary = con->contype == CONSTR_PRIMARY;
 	stmt->accessMethod = "btree";
 	stmt->options = con->options;
 	stmt->tableSpace = con->indexspace;
@@ -202,12 +204,11 @@ index_key_step(MigrationPlan *plan, const Constraint *con, const char *index)
 		stmt->indexIncludingParams = lappend(stmt->indexIncludingParams, elem);
 	}
 	zdm_copy_nulls_not_distinct(stmt, con);
-	build_step(plan, index_text(stmt, NULL, plan->relid, index, false), plan->relid, index);
+	return stmt;
 }
 
-/* The name that PostgreSQL would choose: of the table and what is indexed. */
-static char *
-choose_name(Oid relid, const IndexStmt *stmt)
+List *
+index_columns(const IndexStmt *stmt)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
@@ -220,50 +221,36 @@ choose_name(Oid relid, const IndexStmt *stmt)
 		columns = lappend(columns, makeString(elem->name ? pstrdup(elem->name) :
 											  expressions++ == 0 ? "expr" : psprintf("expr%d", expressions - 1)));
 	}
-	return ChooseRelationName(get_rel_name(relid), constraint_column_names(columns), "idx",
+	return columns;
+}
+
+/* The name that PostgreSQL would choose: of the table and what is indexed. */
+static char *
+choose_name(Oid relid, const IndexStmt *stmt)
+{
+	return ChooseRelationName(get_rel_name(relid), constraint_column_names(index_columns(stmt)), "idx",
 							  get_rel_namespace(relid), false);
 }
 
-/* An index that belongs to the tree: of relid, or of one of its partitions. */
 static void
-plan_tree(MigrationPlan *plan, const Change *change, Oid relid, const char *name)
+plan_index(MigrationPlan *plan, const Change *change, const char *name)
 {
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
-	char	   *own = ddl_own_name(plan, name);
-	Oid			namespace = get_rel_namespace(relid);
-	ListCell   *lc;
+	IndexTree	tree = {
+		.plan = plan, .root = plan->relid, .stmt = stmt, .source = change->ddl,
+		.unique = stmt->unique, .only = !stmt->relation->inh, .columns = index_columns(stmt),
+	};
+	char	   *own;
 
-	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
 	{
-		build_step(plan, index_text(stmt, change->ddl, relid, own, false), relid, own);
-		rename_step(plan, relid, own, name);
+		index_tree_plan(&tree, name);
 		return;
 	}
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = index_text(stmt, change->ddl, relid, name, true),
-		.undo = psprintf("DROP INDEX IF EXISTS %s", ddl_qualified(namespace, name)),
-		.relations = list_make1_oid(relid), .lock = ShareLock,
-		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-		.note = "of the partitioned table itself, which has no rows",
-	});
-	if (!stmt->relation->inh)
-		return;
-	foreach(lc, find_inheritance_children(relid, AccessShareLock))
-	{
-		Oid			child = lfirst_oid(lc);
-		char	   *child_name = choose_name(child, stmt);
-
-		plan_tree(plan, change, child, child_name);
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
-			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s", ddl_qualified(namespace, name),
-								  ddl_qualified(get_rel_namespace(child), child_name)),
-
-			/* it locks the child's index so: nobody has that who has not the table */
-			.relations = list_make1_oid(child), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-		});
-	}
+	own = ddl_own_name(plan, name);
+	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, false),
+					 plan->relid, InvalidOid, own);
+	index_rename_step(plan, plan->relid, own, name);
 }
 
 /* Workers build it with more rights than the caller has: look at theirs here. */
@@ -308,7 +295,7 @@ make_create_index(MigrationPlan *plan, const Change *change)
 	}
 	if (stmt->idxname != NULL)
 		index_check_name(get_rel_namespace(plan->relid), name);
-	plan_tree(plan, change, plan->relid, name);
+	plan_index(plan, change, name);
 }
 
 static void

@@ -8,15 +8,70 @@
 #ifndef ZDM_INDEX_H
 #define ZDM_INDEX_H
 
+#include "catalog/migration.h"
 #include "plan/ddl_text.h"
 
 /* ERRCODE_DUPLICATE_TABLE if the schema has a relation of that name. */
 extern void index_check_name(Oid namespace, const char *name);
 
+/* The statement of the unique index that a key needs. */
+extern IndexStmt *index_key_statement(const Constraint *constraint);
+
+/* Append <prefix>name = value, ...) of a list of DefElem, to a template. */
+extern void index_append_options(StringInfo buf, const char *prefix, List *options);
+
+/* The names of its columns, as index names are made of them (list of String). */
+extern List *index_columns(const IndexStmt *stmt);
+
 /*
- * Build the unique index of a constraint on the plan's table, which is not
- * partitioned, under the name "index".
+ * CREATE INDEX like "stmt", on relid and under "name" (unquoted), as a template:
+ * with "only" of a partitioned table alone, else CONCURRENTLY.  "source" is
+ * what positions are of, or NULL.
  */
-extern void index_key_step(MigrationPlan *plan, const Constraint *constraint, const char *index);
+extern char *index_text(const IndexStmt *stmt, const char *source, Oid relid,
+						const char *name, bool only);
+
+/*
+ * Build an index under the name that no other has, by a statement (a
+ * template), and rename it.  "root" is the partitioned table that relid is a
+ * partition of, or InvalidOid: if it is none any more, nothing is done.
+ */
+extern void index_build_step(MigrationPlan *plan, const char *sql, Oid relid, Oid root, const char *name);
+extern void index_rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to);
+
+/*
+ * An index of a partitioned table with those of all its partitions: as it is
+ * stated; or, when the partitioned table has it already, as it is.
+ */
+typedef struct IndexTree
+{
+	MigrationPlan *plan;
+	Oid			root;			/* the partitioned table */
+	const IndexStmt *stmt;		/* what is stated, or NULL */
+	const char *source;			/* its text, or NULL */
+	Oid			indexid;		/* without stmt: the index of the partitioned table */
+	const char *key;			/* template "UNIQUE (a, b) DEFERRABLE", NULL: no constraint */
+	const char *deferral;		/* "" or " DEFERRABLE ..." */
+	bool		primary;
+	bool		unique;
+	bool		only;			/* ON ONLY: without its partitions */
+	List	   *columns;		/* String: that names are made of */
+	List	   *taken;			/* char *: names given so far, qualified */
+} IndexTree;
+
+/*
+ * Plan the index of the tree's root under "name".  Raises what PostgreSQL would
+ * for an index that cannot be unique over all partitions
+ * (ERRCODE_FEATURE_NOT_SUPPORTED), and for a second primary key of a partition.
+ */
+extern void index_tree_plan(IndexTree *tree, const char *name);
+
+/*
+ * The last step of such a plan, in the transaction of which this is to be
+ * called: plan behind it for partitions that have come since; see to it that the
+ * index becomes valid when some have gone.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+ * if that cannot be, ERRCODE_UNDEFINED_OBJECT if the index is gone.
+ */
+extern void index_tree_complete(int64 migration, const Step *step);
 
 #endif							/* ZDM_INDEX_H */

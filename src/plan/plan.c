@@ -50,7 +50,7 @@ plan_add(MigrationPlan *plan, const Step *step)
 
 	*copy = *step;
 	copy->migration = plan->migration;
-	copy->number = list_length(plan->steps) + 1;
+	copy->number = plan->stored + list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
 	if (copy->undo != NULL && copy->undo_lock == NoLock)
@@ -80,12 +80,20 @@ plan_note(MigrationPlan *plan, const char *fmt,...)
 }
 
 void
-plan_store(const MigrationPlan *plan)
+plan_store_steps(const MigrationPlan *plan)
 {
 	ListCell   *lc;
 
 	foreach(lc, plan->steps)
 		step_insert(lfirst(lc));
+}
+
+void
+plan_store(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+
+	plan_store_steps(plan);
 	foreach(lc, plan->pairs)
 		pair_insert(lfirst(lc));
 	migration_set_notes(plan->migration, plan->notes);

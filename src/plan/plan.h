@@ -20,6 +20,7 @@ typedef struct MigrationPlan
 {
 	int64		migration;		/* names of temporary objects are made from it */
 	Oid			relid;
+	int32		stored;			/* number of the step behind which these come, 0 for a new plan */
 	List	   *steps;			/* Step * */
 	List	   *pairs;			/* Pair * */
 	List	   *notes;			/* char *: what the preflight found */
@@ -63,6 +64,9 @@ extern void plan_add(MigrationPlan *plan, const Step *step);
 
 /* Append a note for the reader. */
 extern void plan_note(MigrationPlan *plan, const char *fmt,...) pg_attribute_printf(2, 3);
+
+/* Write the steps alone, to where room has been made for them. */
+extern void plan_store_steps(const MigrationPlan *plan);
 
 /* Write steps, pairs and notes to the catalog. */
 extern void plan_store(const MigrationPlan *plan);

@@ -26,6 +26,7 @@
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/index.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
 #include "utils/builtins.h"
@@ -217,11 +218,11 @@ trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
 	return !exists || pair_trigger_needed(migration->relid, migration->id);
 }
 
-/* The step's effect on zdm.pair, or its opposite. */
+/* The step's effect on zdm.pair and the plan, or its opposite. */
 static void
-apply_effect(const Migration *migration, StepEffect effect, bool undo)
+apply_effect(const Migration *migration, const Step *step, bool undo)
 {
-	switch (effect)
+	switch (step->effect)
 	{
 		case EFFECT_PAIR_ADD:
 			if (undo)
@@ -235,11 +236,22 @@ apply_effect(const Migration *migration, StepEffect effect, bool undo)
 		case EFFECT_PAIR_DROP:
 			pair_deactivate(migration->id);
 			break;
+		case EFFECT_INDEX_TREE:
+			if (!undo)
+				index_tree_complete(migration->id, step);
+			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
 			break;
 	}
+}
+
+/* What is noted of a step whose object is gone, or there already. */
+static char *
+nothing_to_do(const Step *step)
+{
+	return psprintf("-- nothing to do: %s", names_render(step->statement, true));
 }
 
 static StepOutcome
@@ -254,11 +266,11 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	require_relation(migration);
 	sql = names_render(step->statement, false);
-	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
-		sql = psprintf("-- nothing to do: %s", sql);
-	else
+	if (sql[0] == '\0' || (trigger_step && trigger_step_is_moot(migration, step->effect, false)))
+		sql = nothing_to_do(step);
+	else if (step->effect != EFFECT_INDEX_TREE)
 		run_as_owner(migration, sql);
-	apply_effect(migration, step->effect, false);
+	apply_effect(migration, step, false);
 	step_mark_done(step, sql);
 	ZDM_DEBUG_POINT("step-before-commit");
 	end_transaction();
@@ -382,9 +394,9 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_STALE;
 	}
 	require_relation(migration);
-	if (!undo && is_gone(step))
+	if (!undo && (is_gone(step) || names_render(template, false)[0] == '\0'))
 	{
-		step_mark_done(step, names_render(step->statement, true));
+		step_mark_done(step, nothing_to_do(step));
 		end_transaction();
 		return OUTCOME_DONE;
 	}
@@ -509,11 +521,9 @@ undo_toplevel(const Migration *migration, const Step *step)
 	}
 	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
 	end_transaction();
-	toplevel_run(sql);
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	step_mark_undone(step);
-	end_transaction();
+	if (sql[0] != '\0')
+		toplevel_run(sql);
+	mark_done(step, NULL);
 	return OUTCOME_DONE;
 }
 
@@ -540,7 +550,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (step->undo == NULL || !check_relation(migration))
 	{
-		apply_effect(migration, step->effect, true);
+		apply_effect(migration, step, true);
 		step_mark_undone(step);
 		end_transaction();
 		return OUTCOME_DONE;
@@ -553,12 +563,14 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	if (step->undo_relations != NIL)
+		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	if (!undo_is_moot(migration, step))
 		run_as_owner(migration, names_render(step->undo, false));
-	apply_effect(migration, step->effect, true);
+	apply_effect(migration, step, true);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();

@@ -210,6 +210,8 @@ migration('index', 'CREATE INDEX t_rid ON t (rid)', writer => 't');
 migration('reindex', 'REINDEX TABLE t', writer => 't', drops => 1);
 migration('drop index', 'DROP INDEX t_rid', writer => 't', drops => 1);
 migration('index on partitions', 'CREATE INDEX p_n ON p (n)');
+migration('unique of partitions', 'ALTER TABLE p ADD UNIQUE (id, n)');
+migration('primary key of partitions', 'ALTER TABLE p ADD PRIMARY KEY (id)');
 migration('backfill', '', call => q{SELECT zdm.backfill('t', 'phone = upper(phone)')});
 migration('drop column', 'ALTER TABLE t DROP COLUMN phone');
 migration('drop table', 'DROP TABLE t', drops => 1);

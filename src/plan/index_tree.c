@@ -1,0 +1,474 @@
+/*-------------------------------------------------------------------------
+ *
+ * index_tree.c
+ *		An index, or a key, of a partitioned table and all its partitions.
+ *
+ * The partitioned table, which has no rows, has its index made alone and not
+ * valid.  From then on PostgreSQL gives a new partition its part by itself.
+ * Those that are there have theirs built one by one, CONCURRENTLY, and attached;
+ * with the last the whole is valid.  A key is the same, but for the constraint
+ * that each partition's index is given before.
+ *
+ * It may take days, and partitions come and go.  A step of one that is gone
+ * does nothing; and when all are done the catalog is asked once more: what has
+ * come before the partitioned table had its index is planned for then.
+ *
+ * Undoing begins where the index hangs together: nobody can drop a part that is
+ * attached, so the undo of attaching drops the whole.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/query.h"
+#include "commands/defrem.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "partitioning/partdefs.h"
+#include "plan/alter.h"
+#include "plan/deparse.h"
+#include "plan/index.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+#define AGAIN_NOTE "once more: PostgreSQL looks only then whether all partitions have their part"
+
+static void plan_member(IndexTree *tree, Oid relid, const char *name);
+
+static bool
+is_partitioned(Oid relid)
+{
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+}
+
+static bool
+is_taken(List *taken, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, taken)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The name that PostgreSQL would choose for a partition's part.  Long names of
+ * partitions may be cut to the same one.
+ */
+static char *
+choose_name(IndexTree *tree, Oid relid)
+{
+	const char *label = tree->primary ? "pkey" : tree->key ? "key" : "idx";
+	char	   *columns = tree->primary ? NULL : constraint_column_names(tree->columns);
+	Oid			namespace = get_rel_namespace(relid);
+
+	for (int n = 0;; n++)
+	{
+		char	   *name = ChooseRelationName(get_rel_name(relid), columns,
+											  n == 0 ? label : psprintf("%s%d", label, n),
+											  namespace, tree->key != NULL);
+		char	   *qualified = quote_qualified_identifier(get_namespace_name(namespace), name);
+
+		if (is_taken(tree->taken, qualified))
+			continue;
+		tree->taken = lappend(tree->taken, qualified);
+		return name;
+	}
+}
+
+/* CREATE INDEX on a member of the tree. */
+static char *
+member_text(const IndexTree *tree, Oid relid, const char *name, bool only)
+{
+	if (tree->stmt != NULL)
+		return index_text(tree->stmt, tree->source, relid, name, only);
+	return deparse_index_template(tree->indexid, &(IndexTemplate) {
+		.name = name, .from = InvalidAttrNumber, .relid = relid,
+		.only = only, .concurrently = !only,
+	});
+}
+
+/* A statement about a member, for as long as it is one. */
+static char *
+while_member(const IndexTree *tree, Oid relid, char *sql)
+{
+	return relid == tree->root ? sql : names_template_if_partition(relid, tree->root, sql);
+}
+
+/* Drop the member's own index or constraint, with all that is attached to it. */
+static char *
+drop_text(const IndexTree *tree, Oid relid, const char *name)
+{
+	return names_template_if(relid, tree->key != NULL ?
+							 psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
+									  names_template_relation(relid), ddl_quoted(name)) :
+							 psprintf("DROP INDEX IF EXISTS %s", names_template_index(relid, name)));
+}
+
+static void
+plan_only(IndexTree *tree, Oid relid, const char *name)
+{
+	char	   *sql = tree->key == NULL ? member_text(tree, relid, name, true) :
+		psprintf("ALTER TABLE ONLY %s ADD CONSTRAINT %s %s", names_template_relation(relid),
+				 ddl_quoted(name), tree->key);
+
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = while_member(tree, relid, sql), .undo = drop_text(tree, relid, name),
+		.relations = list_make1_oid(relid),
+		.lock = tree->key ? AccessExclusiveLock : ShareLock,
+		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.note = "of the partitioned table itself, which has no rows",
+	});
+}
+
+static void
+plan_leaf(IndexTree *tree, Oid relid, const char *name)
+{
+	char	   *own = ddl_own_name(tree->plan, name);
+	char	   *table = names_template_relation(relid);
+
+	index_build_step(tree->plan, member_text(tree, relid, own, false), relid, tree->root, own);
+	if (tree->key == NULL)
+	{
+		index_rename_step(tree->plan, relid, own, name);
+		return;
+	}
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = while_member(tree, relid,
+								  psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table,
+										   ddl_quoted(name), tree->primary ? "PRIMARY KEY" : "UNIQUE",
+										   ddl_quoted(own), tree->deferral)),
+		.undo = drop_text(tree, relid, name),
+		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+}
+
+static void
+plan_attach(IndexTree *tree, Oid parent, const char *parent_name, Oid relid, const char *name,
+			const char *note)
+{
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = while_member(tree, relid,
+								  psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+										   names_template_index(parent, parent_name),
+										   names_template_index(relid, name))),
+		.undo = drop_text(tree, parent, parent_name),
+
+		/* it locks the part so: nobody has that who has not its table */
+		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,
+		.undo_relations = list_make1_oid(parent), .work = CATALOG_ONLY, .note = pstrdup(note),
+	});
+}
+
+static void
+plan_child(IndexTree *tree, Oid parent, const char *parent_name, Oid relid)
+{
+	char	   *name = choose_name(tree, relid);
+
+	plan_member(tree, relid, name);
+	plan_attach(tree, parent, parent_name, relid, name, "");
+}
+
+/* The part of relid, and of all that is below it. */
+static void
+plan_member(IndexTree *tree, Oid relid, const char *name)
+{
+	ListCell   *lc;
+
+	if (!is_partitioned(relid))
+	{
+		plan_leaf(tree, relid, name);
+		return;
+	}
+	plan_only(tree, relid, name);
+	if (tree->only)
+		return;
+	foreach(lc, find_inheritance_children(relid, AccessShareLock))
+		plan_child(tree, relid, name, lfirst_oid(lc));
+}
+
+/* The last step: what a person would ask; a worker does more. */
+static void
+plan_completion(IndexTree *tree, const char *name)
+{
+	char	   *index = quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name);
+
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_INDEX_TREE,
+		.statement = psprintf("SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = %s::pg_catalog.regclass",
+							  names_escape(quote_literal_cstr(index))),
+		.relations = list_make1_oid(tree->root), .work = "looks at the catalog",
+		.index_name = pstrdup(name),
+		.note = "if false, partitions have come or gone since: those without their part get it, and the last is attached once more",
+	});
+}
+
+/* Is it one of the columns that are to be unique? */
+static bool
+is_key_column(const IndexTree *tree, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree->stmt->indexParams)
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		if (elem->name != NULL && strcmp(elem->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What PostgreSQL would say of one partitioned table when the step runs. */
+static void
+check_partition_key(const IndexTree *tree, Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	PartitionKey key = RelationGetPartitionKey(rel);
+	const char *what = tree->primary ? "PRIMARY KEY" : "UNIQUE";
+
+	for (int i = 0; i < key->partnatts; i++)
+	{
+		char	   *name;
+
+		if (key->partattrs[i] == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unsupported %s constraint with partition key definition", what),
+					 errdetail("%s constraints cannot be used when partition keys include expressions.", what)));
+		name = get_attname(relid, key->partattrs[i], false);
+		if (!is_key_column(tree, name))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unique constraint on partitioned table must include all partitioning columns"),
+					 errdetail("%s constraint on table \"%s\" lacks column \"%s\" which is part of the partition key.",
+							   what, get_rel_name(relid), name)));
+	}
+	table_close(rel, NoLock);
+}
+
+/*
+ * A partition with a primary key of its own could be given no second one; and
+ * once attached, that would go when the migration is reverted.
+ */
+static void
+check_no_primary_key(Oid relid)
+{
+	QuerySession session;
+	char	   *constraint = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT conname FROM pg_constraint WHERE conrelid = $1 AND contype = 'p'", arg_oid(relid)) > 0)
+		constraint = query_text(0, 1);
+	query_end(&session);
+	if (constraint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("multiple primary keys for table \"%s\" are not allowed", get_rel_name(relid)),
+				 errdetail("The partition has primary key %s already.", quote_identifier(constraint)),
+				 errhint("Drop it; or build the same key on each other partition (CREATE UNIQUE INDEX CONCURRENTLY, then ALTER TABLE ... ADD PRIMARY KEY USING INDEX): the partitioned table's then finds them and builds nothing.")));
+}
+
+/*
+ * Has each partition with rows the key already, under whatever name?  Then the
+ * partitioned table's own finds them, and builds nothing.
+ */
+static bool
+all_have_key(const IndexTree *tree)
+{
+	QuerySession session;
+	bool		all;
+
+	if (tree->key == NULL)
+		return false;
+	query_begin(&session);
+	QUERY("SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM pg_constraint o JOIN pg_index i ON i.indexrelid = o.conindid "
+		  "WHERE o.conrelid = t.relid AND o.contype::text = $2 AND i.indisvalid AND o.conparentid = 0 "
+		  "AND replace(pg_get_constraintdef(o.oid), ' ', '') = replace($3, ' ', ''))) "
+		  "FROM pg_partition_tree($1::regclass) t WHERE t.isleaf",
+		  arg_oid(tree->root), arg_text(tree->primary ? "p" : "u"), arg_text(names_render(tree->key, true)));
+	all = query_bool(0, 1);
+	query_end(&session);
+	return all;
+}
+
+/* One step, which no undo could take back without taking their keys too. */
+static void
+plan_key_of_all(IndexTree *tree, const char *name)
+{
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", names_template_relation(tree->root),
+							  ddl_quoted(name), tree->key),
+		.relations = list_make1_oid(tree->root), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.note = "each partition has its key already",
+	});
+}
+
+static void
+check_tree(const IndexTree *tree)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(tree->root, AccessShareLock, NULL))
+	{
+		Oid			relid = lfirst_oid(lc);
+
+		if (tree->unique && is_partitioned(relid))
+			check_partition_key(tree, relid);
+		if (tree->primary && relid != tree->root)
+			check_no_primary_key(relid);
+	}
+}
+
+void
+index_tree_plan(IndexTree *tree, const char *name)
+{
+	if (all_have_key(tree))
+	{
+		plan_key_of_all(tree, name);
+		return;
+	}
+	check_tree(tree);
+	tree->taken = list_make1(quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name));
+	plan_member(tree, tree->root, name);
+	if (!tree->only)
+		plan_completion(tree, name);
+}
+
+/* The tree of an index that is there, from the catalog. */
+static void
+load_tree(IndexTree *tree, Oid indexid)
+{
+	QuerySession session;
+	ListCell   *lc;
+	List	   *columns;
+
+	tree->indexid = indexid;
+	query_begin(&session);
+	QUERY("SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = $1", arg_oid(indexid));
+	columns = query_texts(0, 1);
+	if (QUERY("SELECT pg_get_constraintdef(oid), contype = 'p', CASE WHEN condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' "
+			  "WHEN condeferrable THEN ' DEFERRABLE' ELSE '' END FROM pg_constraint "
+			  "WHERE conindid = $1 AND contype IN ('p', 'u')", arg_oid(indexid)) > 0)
+	{
+		tree->key = names_escape(query_text(0, 1));
+		tree->primary = query_bool(0, 2);
+		tree->deferral = query_text(0, 3);
+	}
+	query_end(&session);
+	foreach(lc, columns)
+		tree->columns = lappend(tree->columns, makeString(lfirst(lc)));
+}
+
+/* The part of "parent", an index, that relid has, if any; is it valid? */
+static Oid
+find_part(Oid parent, Oid relid, bool *valid)
+{
+	QuerySession session;
+	Oid			part = InvalidOid;
+
+	query_begin(&session);
+	if (QUERY("SELECT indexrelid, indisvalid FROM pg_index JOIN pg_inherits ON inhrelid = indexrelid "
+			  "WHERE indrelid = $1 AND inhparent = $2", arg_oid(relid), arg_oid(parent)) > 0)
+	{
+		part = query_oid(0, 1);
+		*valid = query_bool(0, 2);
+	}
+	query_end(&session);
+	return part;
+}
+
+/*
+ * Plan for what is missing below relid, whose index is not valid: parts of
+ * partitions that have come, or the one that is to be attached once more.
+ */
+static void
+plan_missing(IndexTree *tree, Oid relid, Oid indexid)
+{
+	List	   *children = find_inheritance_children(relid, AccessShareLock);
+	char	   *name = get_rel_name(indexid);
+	Oid			part = InvalidOid;
+	int			before = list_length(tree->plan->steps);
+	ListCell   *lc;
+
+	foreach(lc, children)
+	{
+		Oid			child = lfirst_oid(lc);
+		bool		valid = false;
+
+		part = find_part(indexid, child, &valid);
+		if (!OidIsValid(part))
+			plan_child(tree, relid, name, child);
+		else if (!valid)
+			plan_missing(tree, child, part);
+	}
+	if (list_length(tree->plan->steps) == before && children != NIL)
+		plan_attach(tree, relid, name, llast_oid(children), get_rel_name(part), AGAIN_NOTE);
+}
+
+/* Has the last one been attached once more, just before this step? */
+static bool
+was_attached_again(const Step *step)
+{
+	QuerySession session;
+	bool		again;
+
+	query_begin(&session);
+	again = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND note = $3",
+				  arg_int8(step->migration), arg_int4(step->number - 1), arg_text(AGAIN_NOTE)) > 0;
+	query_end(&session);
+	return again;
+}
+
+static bool
+is_valid(Oid indexid)
+{
+	QuerySession session;
+	bool		valid;
+
+	query_begin(&session);
+	valid = QUERY("SELECT FROM pg_index WHERE indexrelid = $1 AND indisvalid", arg_oid(indexid)) > 0;
+	query_end(&session);
+	return valid;
+}
+
+void
+index_tree_complete(int64 migration, const Step *step)
+{
+	Oid			root = linitial_oid(step->relations);
+	Oid			indexid = get_relname_relid(step->index_name, get_rel_namespace(root));
+	MigrationPlan plan = {.migration = migration, .relid = root, .stored = step->number};
+	IndexTree	tree = {.plan = &plan, .root = root};
+
+	if (!OidIsValid(indexid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s\" of %s no longer exists", step->index_name, names_relation(root)),
+				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
+	if (is_valid(indexid))
+		return;
+	load_tree(&tree, indexid);
+	plan_missing(&tree, root, indexid);
+	if (plan.steps == NIL || was_attached_again(step))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index %s is not valid, though each partition has its part", names_relation(indexid)),
+				 errdetail("A partition has gone in between, and this release of PostgreSQL does not look again."),
+				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
+	plan_completion(&tree, step->index_name);
+	step_make_room(migration, step->number, list_length(plan.steps));
+	plan_store_steps(&plan);
+}
