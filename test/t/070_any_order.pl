@@ -124,7 +124,7 @@ my @kinds = (
 	{ name => 'backfill', call => "zdm.backfill('live.%', 'pad = ''q''', 'pad = ''p'' AND id <= $rows')", ddl => '' },
 	map { { name => $_, call => "zdm.migrate('ALTER TABLE live.% $_')", ddl => "ALTER TABLE twin.% $_" } }
 	  ('ADD CONSTRAINT positive CHECK (n >= 0)', 'ADD CONSTRAINT parent FOREIGN KEY (ref) REFERENCES live.parent',
-		'ADD COLUMN added int NOT NULL DEFAULT 5', 'ADD CONSTRAINT one UNIQUE (id, n)',
+		'ADD COLUMN added int NOT NULL DEFAULT 5', 'ADD CONSTRAINT %_one UNIQUE (id, n)',
 		'DROP COLUMN pad', 'ALTER pad SET DEFAULT 4711::text'));
 push @kinds,
   map { { name => $_->[0], call => "zdm.migrate('$_->[1] live.%$_->[2]')", ddl => "$_->[1] twin.%$_->[2]" } }
@@ -316,7 +316,7 @@ sub check_end
 		  . "UNION ALL SELECT 'invalid ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid AND indexrelid::regclass::text ~ '$t' "
 		  . "UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ 'zdm\\d' AND conrelid::regclass::text ~ '$t' "
 		  . "UNION ALL SELECT tgname FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc AND tgrelid::regclass::text ~ '$t' "
-		  . "UNION ALL SELECT attname FROM pg_attribute WHERE attname ~ 'zdm\\d' AND attrelid::regclass::text ~ '$t' "
+		  . "UNION ALL SELECT attname FROM pg_attribute WHERE attname ~ 'zdm\\d' AND attrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^$t') "
 		  . "UNION ALL SELECT 'pair ' || id FROM zdm.pair WHERE migration = $m->{id} AND new_attnum IS NOT NULL) l (x)");
 	push @trouble, "left: $left" if $left ne '';
 	return;
