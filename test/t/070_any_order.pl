@@ -1,14 +1,15 @@
 # 070_any_order.pl: whatever is done to a migration, in whatever order, it ends
 # well.
 #
-# In each round every table is given a migration of some kind, and while writers
-# are at work, calls and accidents rain on it: pause, resume, cutover, contract,
-# revert, configure; workers that are killed or cancelled, a server that crashes,
-# tables that are locked, rewritten, emptied, given columns and partitions.  In
-# the end it is driven to one of its two ends.  Then the table must be as it was,
-# or as its twin, to which the plain DDL was done; nothing of ours may be left on
-# it; and every row must hold what was last written to it, which it says itself:
-# a is always 'v' followed by n.
+# In each round every table is given a migration or two, of any kind, and while
+# writers are at work, calls and accidents rain on them: pause, resume, cutover,
+# contract, revert, configure; workers that are held up, fail, are killed or
+# cancelled, a server that crashes, tables that are locked, rewritten, emptied,
+# given columns and partitions.  In the end each is driven to one of its two
+# ends.  Then the table must be like its twin, to which the plain DDL was done of
+# those that completed; nothing of ours may be left on it; and every row must
+# hold what was last written to it, which it says itself: a is always 'v'
+# followed by n.
 #
 # ZDM_SEED has the same turns taken again, as far as timing allows, and
 # ZDM_ORDER_SECONDS sets the time.
@@ -16,6 +17,7 @@
 use strict;
 use warnings;
 
+use IPC::Run;
 use PostgreSQL::Test::Utils;
 use ZdmTest;
 use Test::More;
@@ -99,7 +101,7 @@ SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
   SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM t) AND NOT tgisinternal
 ) l
 EOS
-	$shape =~ s/\b$schema\././g;
+	$shape =~ s/\b(?:live|twin)\././g;
 	return $shape;
 }
 
@@ -130,28 +132,34 @@ push @kinds,
   map { { name => $_->[0], call => "zdm.migrate('$_->[1] live.%$_->[2]')", ddl => "$_->[1] twin.%$_->[2]" } }
   (['index', 'CREATE INDEX made ON', '(n, a)'], ['unique index', 'CREATE UNIQUE INDEX made ON', '(id, a)']);
 
-# state_some(table): a migration of some kind, its twin, and what is to come.
+# state_some(table): a migration of some kind; undef if it is refused, because
+# it is not to be had or another is in the way.
 sub state_some
 {
 	my ($table) = @_;
-	my $before = shape('live', $table);
+	my $kind = pick(@kinds);
+	my ($call, $ddl) = map { s/INDEX made/INDEX %_made/r =~ s/%/$table/gr } $kind->{call}, $kind->{ddl};
+	my $id = run('SET zdm.batch_time = ' . pick("'1ms'", "'20ms'") . '; SET zdm.batch_rest = ' . pick(0, 0, 30) . "; SELECT $call");
 
-	while (1)
-	{
-		my $kind = pick(@kinds);
-		(my $call = $kind->{call}) =~ s/%/$table/g;
-		(my $ddl = $kind->{ddl}) =~ s/%/$table/g;
-		$ddl =~ s/INDEX made/INDEX ${table}_made/;
-		$call =~ s/INDEX made/INDEX ${table}_made/;
-		my $id = run('SET zdm.batch_time = ' . pick("'1ms'", "'20ms'") . "; SELECT $call");
+	return if $id =~ /^ERROR (0A000|55P03|55006|42701|42P07|42710|42703|08)/;
+	die "$kind->{name} of $table: $id" if $id !~ /^\d+$/;
+	return { id => $id, table => $table, kind => $kind->{name}, ddl => $ddl, parted => scalar($table =~ /^p/), did => [] };
+}
 
-		# what is not to be had is refused at once
-		next if $id =~ /^ERROR (0A000|55P03|55006|08)/;
-		die "$kind->{name} of $table: $id" if $id !~ /^\d+$/;
-		sql($ddl) if $ddl ne '';
-		return { id => $id, table => $table, kind => $kind->{name}, before => $before,
-			parted => scalar($table =~ /^p/) };
-	}
+# hold_up(error, seconds): workers wait, or fail, at some point for a moment.
+my @holders;
+
+sub hold_up
+{
+	my ($error, $for) = @_;
+	my $point = pick(map({ "state-$_" } qw(expanding migrating cutting_over contracting reverting)),
+		qw(step-before-commit backfill-before-commit backfill-after-batch backfill-with-snapshot undo-before-commit toplevel-before-mark));
+
+	push @holders,
+	  IPC::Run::start([ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-c',
+			"SELECT pg_advisory_lock(hashtextextended('zdm:$point$error', 0)); SELECT pg_sleep($for)" ],
+		'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
+	return;
 }
 
 # --- what is done to it
@@ -170,6 +178,7 @@ my %accidents = (
 	},
 	kill => sub { run("SELECT pg_terminate_backend(worker) FROM zdm.progress WHERE worker IS NOT NULL AND id = $_[0]{id}") },
 	cancel => sub { run("SELECT pg_cancel_backend(worker) FROM zdm.progress WHERE worker IS NOT NULL AND id = $_[0]{id}") },
+	hold => sub { hold_up(pick('', '', ':40P01', ':race', ':53100'), pick(0.1, 0.4)) },
 	rewrite => sub { try_to('VACUUM FULL', "VACUUM FULL live.$_[0]{table}", '57014') },
 	vacuum => sub { try_to('VACUUM', "VACUUM (ANALYZE) live.$_[0]{table}") },
 	empty => sub { try_to('TRUNCATE', "TRUNCATE live.$_[0]{table}") },
@@ -200,7 +209,7 @@ my %accidents = (
 		remove_extra_partition($m) if rand() < 0.6;
 	},
 );
-my @frequent = (('steer') x 12, qw(configure kill kill cancel rewrite vacuum empty column lock lock schema partition partition));
+my @frequent = (('steer') x 12, qw(hold hold configure kill kill cancel rewrite vacuum empty column lock lock schema partition partition));
 
 sub remove_extra_partition
 {
@@ -290,34 +299,27 @@ sub drive_to_its_end
 	}
 }
 
-sub check_end
+sub check_table
 {
-	my ($m, $end) = @_;
-	my $t = $m->{table};
+	my ($t) = @_;
 
-	$ends{"$m->{kind} $end"}++;
 	for my $column (split /\n/, sql("SELECT attname FROM pg_attribute WHERE attrelid = 'live.$t'::regclass AND attname LIKE 'extra%' AND NOT attisdropped"))
 	{
 		wait_for('the column to be gone', sub { run("ALTER TABLE live.$t DROP COLUMN IF EXISTS $column") !~ /^ERROR/ });
 	}
-	my $expected = $end eq 'reverted' ? $m->{before} : shape('twin', $t);
-	my $is = shape('live', $t);
-	$expected =~ s/REFERENCES \.parent/REFERENCES live.parent/g;
-	$is =~ s/REFERENCES \.parent/REFERENCES live.parent/g;
+	my ($is, $expected) = (shape('live', $t), shape('twin', $t));
 	push @trouble, 'shape: ' . difference($is, $expected) if $is ne $expected;
 
-	my $a = $m->{kind} eq 'rename' && $end eq 'completed' ? 'b' : 'a';
+	my $a = $is =~ /^column \.$t\.a /m ? 'a' : 'b';
 	my $wrong = sql("SELECT coalesce(string_agg(concat_ws(' ', id, n, $a), ', '), '') FROM (SELECT * FROM live.$t WHERE $a IS DISTINCT FROM 'v' || n LIMIT 5) x");
 	push @trouble, "rows: $wrong" if $wrong ne '';
-	push @trouble, 'NULLs are left' if $m->{kind} eq 'set not null' && $end eq 'completed' && sql("SELECT count(*) FROM live.$t WHERE nul IS NULL") > 0;
-
 	my $left = sql("SELECT string_agg(x, ', ') FROM ("
 		  . "SELECT relname::text FROM pg_class WHERE relname ~ 'zdm\\d' AND relname ~ '^$t' "
 		  . "UNION ALL SELECT 'invalid ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid AND indexrelid::regclass::text ~ '$t' "
 		  . "UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ 'zdm\\d' AND conrelid::regclass::text ~ '$t' "
 		  . "UNION ALL SELECT tgname FROM pg_trigger WHERE tgfoid = 'zdm.sync'::regproc AND tgrelid::regclass::text ~ '$t' "
 		  . "UNION ALL SELECT attname FROM pg_attribute WHERE attname ~ 'zdm\\d' AND attrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relname ~ '^$t') "
-		  . "UNION ALL SELECT 'pair ' || id FROM zdm.pair WHERE migration = $m->{id} AND new_attnum IS NOT NULL) l (x)");
+		  . "UNION ALL SELECT 'pair ' || id FROM zdm.pair WHERE relid = 'live.$t'::regclass AND new_attnum IS NOT NULL) l (x)");
 	push @trouble, "left: $left" if $left ne '';
 	return;
 }
@@ -334,27 +336,33 @@ my $writers = start_pgbench($node,
 
 my $end_time = time + $seconds;
 my $round = 0;
-while (time < $end_time)
+while (time < $end_time && @trouble < 5)
 {
-	my @migrations;
+	my %migrations;
 
 	$round++;
 	for my $t (@tables)
 	{
 		wait_for("$t to be made", sub { make($_, $t) for qw(live twin); 1 });
-		push @migrations, state_some($t);
 	}
-	$_->{did} = [] for @migrations;
+	hold_up('', pick(0.2, 1)) for 1 .. 3;
+	for my $t (@tables)
+	{
+		# one that is refused is followed by another
+		$migrations{$t} = [ grep { defined } map { state_some($t) } 1 .. 3 ];
+	}
+	my @all = map { @$_ } @migrations{@tables};
+
 	for (1 .. 8 + int rand 25)
 	{
-		my $m = pick(@migrations);
+		my $m = pick(@all);
 		my $what = pick(@frequent);
 		my $before = @trouble;
 
 		$accidents{$what}->($m);
 		push @{ $m->{did} }, $what;
 		$_ = "round $round, $m->{kind} on $m->{table} ($m->{id}): $_" for @trouble[ $before .. $#trouble ];
-		usleep(rand 60_000);
+		usleep(rand 40_000);
 	}
 	if (rand() < 0.25)
 	{
@@ -362,17 +370,26 @@ while (time < $end_time)
 		rand() < 0.5 ? $node->stop('immediate') : kill_postmaster($node);
 		start_again($node);
 	}
-	for my $m (@migrations)
+	$_->finish for splice @holders;
+	for my $t (@tables)
 	{
 		my $before = @trouble;
+		my @did;
 
-		remove_extra_partition($m) if $m->{parted};
-		my $end = eval { drive_to_its_end($m) };
-		diag($@) unless defined $end;
-		check_end($m, $end) if defined $end;
-		$_ = "round $round, $m->{kind} on $m->{table} ($m->{id}, $end) after @{ $m->{did} }: $_" for @trouble[ $before .. $#trouble ];
+		remove_extra_partition($migrations{$t}[0]) if $t =~ /^p/ && @{ $migrations{$t} };
+		for my $m (@{ $migrations{$t} })
+		{
+			my $end = drive_to_its_end($m);
+
+			$ends{"$m->{kind} $end"}++;
+			push @did, "$m->{kind} ($m->{id}, $end) after @{ $m->{did} }";
+		}
+		# renames last: what was stated beside one knew the old name
+		sql($_->{ddl}) for grep { migration_state($node, $_->{id}) eq 'completed' && $_->{ddl} ne '' }
+		  sort { ($a->{kind} eq 'rename') <=> ($b->{kind} eq 'rename') } @{ $migrations{$t} };
+		check_table($t);
+		$_ = "round $round, $t, " . join(', ', @did) . ": $_" for @trouble[ $before .. $#trouble ];
 	}
-	last if @trouble > 10;
 }
 stop_pgbench($writers);
 
