@@ -23,7 +23,7 @@ use ZdmTest;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $seconds = $ENV{ZDM_ORDER_SECONDS} // 45;
+my $seconds = $ENV{ZDM_ORDER_SECONDS} // 30;
 my @tables = qw(t1 t2 p1 p2);
 my $rows = 1500;
 my ($restarts, $calls, %ends) = (0, 0);
