@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 CREATE TABLE zdm.migration (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	label         text UNIQUE,
+	label         text,
 	kind          text NOT NULL,
 	relid         oid NOT NULL,
 	relation      text NOT NULL,                 -- its name when stated, for when it is gone
@@ -33,6 +33,9 @@ CREATE TABLE zdm.migration (
 );
 
 CREATE INDEX ON zdm.migration (relid);
+
+-- what has been reverted can be stated again under its label
+CREATE UNIQUE INDEX ON zdm.migration (label) WHERE state <> 'reverted';
 
 CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,

@@ -64,7 +64,8 @@ capture_settings(void)
 
 /*
  * A label that is known already: the same change again is harmless, as when a
- * deployment is run twice; another one is an error.
+ * deployment is run twice; another one is an error.  A change that has been
+ * reverted is wanted again: false, so that it is stated anew.
  */
 static bool
 known_label(const char *label, const char *definition, int64 *id)
@@ -94,11 +95,25 @@ known_label(const char *label, const char *definition, int64 *id)
 				 migration_is_visible(known) ?
 				 errdetail("It is %s on %s.", known->kind, known->relation) : 0,
 				 errhint("Choose another label.")));
+	if (known->state == STATE_REVERTED)
+		return false;
 	ereport(NOTICE,
 			(errmsg("migration \"%s\" exists already, as " INT64_FORMAT " (%s)",
 					label, known->id, state_name(known->state))));
 	*id = known->id;
 	return true;
+}
+
+/* Say that a label, which is taken if at all by what has been reverted, now means something new. */
+static void
+say_anew(const char *label)
+{
+	Migration  *known = label ? migration_load_label(label, MIGRATION_READ) : NULL;
+
+	if (known != NULL)
+		ereport(NOTICE,
+				(errmsg("migration \"%s\" has been reverted, as " INT64_FORMAT ": it is begun anew",
+						label, known->id)));
 }
 
 /* The first string that both lists have, or NULL. */
@@ -315,6 +330,7 @@ change_state(Change *change, const char *label)
 	definition = change->definition ? change->definition : kind->definition(change);
 	if (known_label(label, definition, &id))
 		return id;
+	say_anew(label);
 	if (on_table)
 	{
 		claim_table(change->relid);

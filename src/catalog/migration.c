@@ -116,7 +116,8 @@ migration_load_label(const char *label, MigrationLock lock)
 
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
-					   " FROM zdm.migration WHERE label = $1%s", lock_clause(lock)),
+					   " FROM zdm.migration WHERE label = $1 "
+					   "ORDER BY state = 'reverted', id DESC LIMIT 1%s", lock_clause(lock)),
 			  arg_text(label)) > 0)
 		m = read_row(0);
 	query_end(&session);

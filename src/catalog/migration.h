@@ -58,7 +58,10 @@ extern void migration_insert(Migration *migration);
 /* Store what the preflight found.  "notes" is a list of char *. */
 extern void migration_set_notes(int64 id, List *notes);
 
-/* The row, in the current memory context; NULL if there is none. */
+/*
+ * The row, in the current memory context; NULL if there is none.  Of those with
+ * one label all but one are reverted, and the last one stated counts.
+ */
 extern Migration *migration_load(int64 id, MigrationLock lock);
 extern Migration *migration_load_label(const char *label, MigrationLock lock);
 

@@ -18,7 +18,8 @@
  *		%!{oid}...%;	what is between, if that partition's detaching was broken off
  *		%%				a percent sign
  *
- * Everything else stands for itself.
+ * Everything else stands for itself.  What else a template of an exchange may
+ * have is written out before, by plan/other_end.c.
  *
  *-------------------------------------------------------------------------
  */

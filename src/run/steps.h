@@ -32,6 +32,12 @@ typedef struct StepRun
 } StepRun;
 
 /*
+ * The next step in the migration's state, or, on the way back, the one to be
+ * undone; NULL if none is left.  Needs a transaction.
+ */
+extern Step *steps_next(const Migration *migration);
+
+/*
  * Do a step, or a part of it.  To be called outside any transaction; returns
  * outside any.  Its effect and its mark are in one transaction, but for a
  * top-level step, whose leftovers are cleaned before it is tried again.

@@ -27,17 +27,6 @@
 static List *steered = NIL;
 static List *workers = NIL;
 
-void
-stop_at_commit(int64 migration)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	int64	   *id = palloc(sizeof(int64));
-
-	*id = migration;
-	steered = lappend(steered, id);
-	MemoryContextSwitchTo(old);
-}
-
 /* A rolled back savepoint may have taken back what was wanted: look again. */
 static bool
 is_wanted(int64 id)
@@ -93,7 +82,17 @@ stop_xact_callback(XactEvent event, void *arg)
 }
 
 void
-stop_init(void)
+stop_at_commit(int64 migration)
 {
-	RegisterXactCallback(stop_xact_callback, NULL);
+	static bool registered = false;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	int64	   *id = palloc(sizeof(int64));
+
+	/* not at load: a session that steers nothing pays nothing at its commits */
+	if (!registered)
+		RegisterXactCallback(stop_xact_callback, NULL);
+	registered = true;
+	*id = migration;
+	steered = lappend(steered, id);
+	MemoryContextSwitchTo(old);
 }

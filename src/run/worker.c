@@ -172,17 +172,6 @@ phase_end(const Migration *migration, bool rests)
 	}
 }
 
-/* The step that is to be done next, or undone; NULL if the phase is over. */
-static Step *
-step_at_hand(const Migration *migration)
-{
-	if (migration->state == STATE_REVERTING)
-		return step_last_done(migration->id);
-	if (state_phase(migration->state) != NULL)
-		return step_next(migration->id, state_phase(migration->state));
-	return NULL;
-}
-
 /* Read what is next: the migration, its step, and whether it ever rests. */
 static void
 look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests)
@@ -199,7 +188,7 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	if (*migration != NULL && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
-		*step = step_at_hand(*migration);
+		*step = steps_next(*migration);
 		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
 		if (!(*migration)->paused && *step != NULL &&
 			(*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
@@ -337,7 +326,7 @@ record_error(int64 id, const ErrorData *error, StepRun *run)
 	if (migration != NULL && migration->state == run->state &&
 		!(migration->paused && verdict != RETRY_NEVER))
 	{
-		step = step_at_hand(migration);
+		step = steps_next(migration);
 		if (verdict == RETRY_ALWAYS)
 		{
 			if (step != NULL)
