@@ -111,6 +111,42 @@ SELECT tree('p_v');
 SELECT step, statement, state FROM zdm.steps WHERE label = 'changing key' ORDER BY step;
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'p1'::regclass ORDER BY 1;
 
+-- the same of the index of a column that is renamed
+CREATE PROCEDURE come_and_go(what text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM zdm.rename_column('s', 'a', 'b', what), zdm.pause(what);
+	COMMIT;
+	DROP TABLE s2;
+	ALTER TABLE s DETACH PARTITION s3;
+	CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (400);
+	INSERT INTO s SELECT i, 'v' || i FROM generate_series(200, 399) i;
+	PERFORM zdm.resume(what);
+	COMMIT;
+END
+$$;
+CREATE TABLE s (id int, a text NOT NULL) PARTITION BY RANGE (id);
+CREATE INDEX s_a ON s (a, lower(a));
+CREATE TABLE s1 PARTITION OF s FOR VALUES FROM (0) TO (200);
+CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (300);
+CREATE TABLE s3 PARTITION OF s FOR VALUES FROM (300) TO (400);
+INSERT INTO s SELECT i, 'v' || i FROM generate_series(0, 399) i;
+CALL come_and_go('rename');
+CALL zdm.wait('rename', 'ready', '1 min');
+SELECT zdm.revert('rename');
+CALL zdm.wait('rename', 'reverted', '1 min');
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('s')) ORDER BY 1;
+DROP TABLE s2, s3;
+CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (300);
+CREATE TABLE s3 PARTITION OF s FOR VALUES FROM (300) TO (400);
+CALL come_and_go('again');
+CALL zdm.wait('again', 'ready', '1 min');
+SELECT zdm.cutover('again');
+CALL zdm.wait('again', 'switched', '1 min');
+SELECT zdm.contract('again');
+CALL zdm.wait('again', 'completed', '1 min');
+SELECT tree('s_a');
+SELECT count(b) FROM s;
+
 -- names that are cut to the same
 CREATE TABLE q (id int, k int) PARTITION BY LIST (id);
 CREATE TABLE a_partition_with_a_name_that_is_as_long_as_names_can_be_000001 PARTITION OF q FOR VALUES IN (1);
@@ -127,5 +163,5 @@ SELECT zdm.migrate('CREATE INDEX q_only ON ONLY q (id)', label => 'only');
 CALL zdm.wait('only', timeout => '1 min');
 SELECT tree('q_only');
 
-SELECT label, state FROM zdm.migrations WHERE state <> 'completed';
+SELECT label, state FROM zdm.migrations WHERE state <> 'completed' ORDER BY id;
 SELECT relname FROM pg_class WHERE relname LIKE '%zdm%' AND relnamespace = 'public'::regnamespace;
