@@ -147,6 +147,31 @@ CALL zdm.wait('again', 'completed', '1 min');
 SELECT tree('s_a');
 SELECT count(b) FROM s;
 
+-- a foreign key: what has come is given its own before the whole has it
+CREATE TABLE r (id int PRIMARY KEY);
+INSERT INTO r SELECT i FROM generate_series(1, 100) i;
+CREATE TABLE g (id int, k int) PARTITION BY RANGE (id);
+CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (100);
+CREATE TABLE g2 PARTITION OF g FOR VALUES FROM (100) TO (200);
+CREATE TABLE g3 PARTITION OF g FOR VALUES FROM (200) TO (300);
+INSERT INTO g SELECT i, i % 100 + 1 FROM generate_series(0, 299) i;
+CREATE TABLE g4 (id int, k int) PARTITION BY LIST (k);
+CREATE TABLE g41 PARTITION OF g4 DEFAULT;
+INSERT INTO g4 SELECT i, i % 100 + 1 FROM generate_series(300, 399) i;
+BEGIN;
+SELECT zdm.migrate('ALTER TABLE g ADD FOREIGN KEY (k) REFERENCES r ON DELETE CASCADE', label => 'fk') > 0;
+SELECT zdm.pause('fk');
+COMMIT;
+DROP TABLE g1;
+ALTER TABLE g DETACH PARTITION g2;
+ALTER TABLE g ATTACH PARTITION g4 FOR VALUES FROM (300) TO (400);
+CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (100);
+SELECT zdm.resume('fk');
+CALL zdm.wait('fk', timeout => '1 min');
+SELECT statement FROM zdm.steps WHERE label = 'fk' ORDER BY step;
+SELECT conrelid::regclass, conname, convalidated, conparentid <> 0 FROM pg_constraint
+WHERE contype = 'f' AND confrelid = 'r'::regclass ORDER BY 1;
+
 -- names that are cut to the same
 CREATE TABLE q (id int, k int) PARTITION BY LIST (id);
 CREATE TABLE a_partition_with_a_name_that_is_as_long_as_names_can_be_000001 PARTITION OF q FOR VALUES IN (1);

@@ -26,6 +26,7 @@
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/alter.h"
 #include "plan/index.h"
 #include "plan/other_end.h"
 #include "run/start.h"
@@ -313,6 +314,7 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				index_tree_complete(migration->id, step);
 			break;
+		case EFFECT_FOREIGN_KEY_TREE:
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
@@ -361,6 +363,12 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
+	if (step->effect == EFFECT_FOREIGN_KEY_TREE && constraint_plan_missing_parts(migration->id, step))
+	{
+		/* they come before this one, which is no longer next */
+		end_transaction();
+		return OUTCOME_STALE;
+	}
 	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
 		sql = nothing_to_do(step);
 	else
