@@ -31,6 +31,7 @@ static const char *const effect_names[] = {
 	[EFFECT_FOREIGN_KEY_TREE] = "foreign_key_tree",
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
+	[EFFECT_VIEW_ADD] = "view_add",
 };
 
 static const char *const lock_names[] = {
@@ -177,6 +178,17 @@ step_contract_begun(int64 migration)
 }
 
 void
+step_add_relation(int64 migration, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET relations = array_append(relations, $2::regclass::oid) WHERE migration = $1",
+		  arg_int8(migration), arg_text(name));
+	query_end(&session);
+}
+
+void
 step_mark_running(const Step *step)
 {
 	QuerySession session;
@@ -303,6 +315,18 @@ step_reopen_backfill(int64 migration)
 					 arg_int8(migration)) > 0;
 	query_end(&session);
 	return reopened;
+}
+
+void
+step_reopen_rows(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
+		  "WHERE migration = $1 AND phase = 'migrate' AND action IN ('backfill', 'verify') AND state = 'done'",
+		  arg_int8(migration));
+	query_end(&session);
 }
 
 void

@@ -35,7 +35,8 @@ typedef enum StepEffect
 	EFFECT_PAIR_DROP,			/* the pair ends */
 	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
-	EFFECT_TRIGGER_DROP			/* drop the sync trigger unless it is needed */
+	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
+	EFFECT_VIEW_ADD				/* the migration's view: its steps lock it from now on */
 } StepEffect;
 
 typedef enum StepState
@@ -66,7 +67,8 @@ typedef struct Step
 
 	/*
 	 * The index that ACTION_TOPLEVEL builds on the first of the relations, or
-	 * that EFFECT_INDEX_TREE looks at; or NULL
+	 * that EFFECT_INDEX_TREE looks at; of EFFECT_VIEW_ADD the view's qualified,
+	 * quoted name; or NULL
 	 */
 	char	   *index_name;
 
@@ -119,6 +121,9 @@ extern bool step_contract_begun(int64 migration);
 
 extern void step_mark_running(const Step *step);
 
+/* From now on the migration's steps lock the relation of that qualified, quoted name too. */
+extern void step_add_relation(int64 migration, const char *name);
+
 /* Done, with the SQL that was really run. */
 extern void step_mark_done(const Step *step, const char *statement);
 extern void step_mark_undone(const Step *step);
@@ -143,6 +148,12 @@ extern char *step_backfill_cursor(int64 migration);
  * not seen.  False if it has not been done yet anyway.
  */
 extern bool step_reopen_backfill(int64 migration);
+
+/*
+ * Have every row filled in where need be, and read again: the steps of the migrate
+ * phase that do so are to be done from the beginning.
+ */
+extern void step_reopen_rows(int64 migration);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);

@@ -87,6 +87,9 @@ extern const PlanKind plan_change_column_type;
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
 
+/* in rename_table.c */
+extern const PlanKind plan_rename_table;
+
 /* in plain.c */
 extern const PlanKind plan_plain;
 

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "backfill/backfill.h"
 #include "backfill/verify.h"
+#include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -314,12 +315,50 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				index_tree_complete(migration->id, step);
 			break;
+		case EFFECT_VIEW_ADD:
+			if (!undo)
+				step_add_relation(migration->id, step->index_name);
+			break;
 		case EFFECT_FOREIGN_KEY_TREE:
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
 			break;
 	}
+}
+
+/*
+ * Has an old application written what the new column cannot hold?  Nobody writes
+ * now: from here on all rows are filled in and read again, which stops at each one
+ * that has not been mended, and then the exchange is come back to.
+ */
+static bool
+must_fill_again(const Migration *migration, const Step *step)
+{
+	if (step->effect != EFFECT_PAIR_SWITCH || !misfit_deal_with(migration->id, MISFIT_UP))
+		return false;
+	step_reopen_rows(migration->id);
+	return true;
+}
+
+/*
+ * Has a new application written what the old column cannot hold, after the way
+ * back was taken?  Whoever resumes it has seen the error.
+ */
+static void
+refuse_loss(const Migration *migration, const Step *step)
+{
+	char	   *rows = step->effect == EFFECT_PAIR_SWITCH ?
+		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
+
+	if (rows != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
+						migration->id),
+				 errdetail("Among them: %s.", rows),
+				 errhint("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
+						 "); what is not mended by then is lost.", migration->id)));
 }
 
 /*
@@ -345,6 +384,17 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	return sql;
 }
 
+/*
+ * Has a partition come that must have its part of what this step makes first?
+ * With the locks had, no other can come; its steps are in front of this one now.
+ */
+static bool
+must_plan_parts(const Migration *migration, const Step *step)
+{
+	return step->effect == EFFECT_FOREIGN_KEY_TREE &&
+		constraint_plan_missing_parts(migration->id, step);
+}
+
 /* What is noted of a step whose object is gone, or there already. */
 static char *
 nothing_to_do(const Step *step)
@@ -363,9 +413,8 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
-	if (step->effect == EFFECT_FOREIGN_KEY_TREE && constraint_plan_missing_parts(migration->id, step))
+	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
-		/* they come before this one, which is no longer next */
 		end_transaction();
 		return OUTCOME_STALE;
 	}
@@ -673,6 +722,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
+	refuse_loss(migration, step);
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else

@@ -128,7 +128,7 @@ sub migration
 	my $hold = take_hold();
 	$writer->query_safe("BEGIN; UPDATE $option{writer} SET n = n WHERE id = 1;") if $option{writer};
 	my $id = $node->safe_psql('postgres', $option{call} // "SELECT zdm.migrate(\$ddl\$$ddl\$ddl\$)");
-	my $contracted = 0;
+	my $steered = 0;
 	for (;;)
 	{
 		my $found;
@@ -142,9 +142,10 @@ sub migration
 		# what was read is known by the next step, if that is one that was held
 		is($now, $before, "$what, step $last: nothing was read under the strong lock")
 		  if $strong && $major >= 15 && $found =~ /^(\d+)\|/ && $1 == $last + 1;
-		if ($found eq 'ready' && !$contracted++)
+		if ($found =~ /^(ready|switched)$/ && $steered++ < 2)
 		{
-			ask('SELECT zdm.contract(:id)', id => $id);
+			my $cutover = $found eq 'ready' && ask(q{SELECT count(*) FROM zdm.step WHERE migration = :id AND phase = 'cutover'}, id => $id);
+			ask($cutover ? 'SELECT zdm.cutover(:id)' : 'SELECT zdm.contract(:id)', id => $id);
 			$strong = 0;
 			next;
 		}
@@ -183,6 +184,7 @@ CREATE TABLE r (id int PRIMARY KEY, n int);
 INSERT INTO r SELECT i, i FROM generate_series(1, 100) i;
 CREATE TABLE t (id int PRIMARY KEY, n int, phone text, rid int);
 INSERT INTO t SELECT i, i, CASE WHEN i % 7 > 0 THEN 'p' || i END, i % 100 + 1 FROM generate_series(1, 300) i;
+CREATE SCHEMA other;
 CREATE INDEX t_phone ON t (phone);
 CREATE TABLE p (id int, n int, rid int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (150);
@@ -228,7 +230,10 @@ migration('detach partition beside a default one', 'ALTER TABLE a DETACH PARTITI
 migration('detach partition', 'ALTER TABLE d DETACH PARTITION d1', writer => 'd');
 migration('backfill', '', call => q{SELECT zdm.backfill('t', 'phone = upper(phone)')});
 migration('drop column', 'ALTER TABLE t DROP COLUMN phone');
-migration('drop table', 'DROP TABLE t', drops => 1);
+migration('rename table', 'ALTER TABLE t RENAME TO u');
+migration('rename partitioned table', 'ALTER TABLE p RENAME TO q');
+migration('set schema', 'ALTER TABLE u SET SCHEMA other');
+migration('drop table', 'DROP TABLE other.u', drops => 1);
 
 $node->stop;
 done_testing();
