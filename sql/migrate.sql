@@ -163,6 +163,29 @@ SELECT zdm.migrate('ALTER TABLE t ADD COLUMN never int') > 0;
 ROLLBACK;
 SELECT count(*) FROM zdm.migrations WHERE state NOT IN ('completed', 'reverted');
 
+-- a materialized view, without keeping its readers out
+CREATE MATERIALIZED VIEW mv AS SELECT id, n FROM t WHERE id <= 10 WITH NO DATA;
+SELECT statement, lock, note FROM zdm.plan('REFRESH MATERIALIZED VIEW mv');
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW mv', label => 'fill');
+CALL zdm.wait('fill', timeout => '1 min');
+SELECT count(*) FROM mv;
+\set VERBOSITY default
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW mv', label => 'refresh');
+CREATE UNIQUE INDEX ON mv (id) WHERE id > 0;
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW mv', label => 'refresh');
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW mv WITH NO DATA', label => 'empty');
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW t', label => 'empty');
+\set VERBOSITY terse
+CREATE UNIQUE INDEX ON mv (id);
+UPDATE t SET n = 999999 WHERE id = 7;
+SELECT statement, lock, note FROM zdm.plan('REFRESH MATERIALIZED VIEW mv');
+BEGIN;
+SELECT zdm.migrate('REFRESH MATERIALIZED VIEW mv', label => 'refresh') > 0;
+COMMIT;
+CALL zdm.wait('refresh', timeout => '1 min');
+SELECT n FROM mv WHERE id = 7;
+DROP MATERIALIZED VIEW mv;
+
 -- what is left of it all on the tables
 SELECT tgname FROM pg_trigger WHERE tgrelid = 't'::regclass AND NOT tgisinternal;
 SELECT relname FROM pg_class WHERE relname LIKE '%zdm%' AND relnamespace = 'app'::regnamespace;

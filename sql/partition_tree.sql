@@ -111,6 +111,67 @@ SELECT tree('p_v');
 SELECT step, statement, state FROM zdm.steps WHERE label = 'changing key' ORDER BY step;
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'p1'::regclass ORDER BY 1;
 
+-- the same of the index of a column that is renamed
+CREATE PROCEDURE come_and_go(what text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM zdm.rename_column('s', 'a', 'b', what), zdm.pause(what);
+	COMMIT;
+	DROP TABLE s2;
+	ALTER TABLE s DETACH PARTITION s3;
+	CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (400);
+	INSERT INTO s SELECT i, 'v' || i FROM generate_series(200, 399) i;
+	PERFORM zdm.resume(what);
+	COMMIT;
+END
+$$;
+CREATE TABLE s (id int, a text NOT NULL) PARTITION BY RANGE (id);
+CREATE INDEX s_a ON s (a, lower(a));
+CREATE TABLE s1 PARTITION OF s FOR VALUES FROM (0) TO (200);
+CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (300);
+CREATE TABLE s3 PARTITION OF s FOR VALUES FROM (300) TO (400);
+INSERT INTO s SELECT i, 'v' || i FROM generate_series(0, 399) i;
+CALL come_and_go('rename');
+CALL zdm.wait('rename', 'ready', '1 min');
+SELECT zdm.revert('rename');
+CALL zdm.wait('rename', 'reverted', '1 min');
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('s')) ORDER BY 1;
+DROP TABLE s2, s3;
+CREATE TABLE s2 PARTITION OF s FOR VALUES FROM (200) TO (300);
+CREATE TABLE s3 PARTITION OF s FOR VALUES FROM (300) TO (400);
+CALL come_and_go('again');
+CALL zdm.wait('again', 'ready', '1 min');
+SELECT zdm.cutover('again');
+CALL zdm.wait('again', 'switched', '1 min');
+SELECT zdm.contract('again');
+CALL zdm.wait('again', 'completed', '1 min');
+SELECT tree('s_a');
+SELECT count(b) FROM s;
+
+-- a foreign key: what has come is given its own before the whole has it
+CREATE TABLE r (id int PRIMARY KEY);
+INSERT INTO r SELECT i FROM generate_series(1, 100) i;
+CREATE TABLE g (id int, k int) PARTITION BY RANGE (id);
+CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (100);
+CREATE TABLE g2 PARTITION OF g FOR VALUES FROM (100) TO (200);
+CREATE TABLE g3 PARTITION OF g FOR VALUES FROM (200) TO (300);
+INSERT INTO g SELECT i, i % 100 + 1 FROM generate_series(0, 299) i;
+CREATE TABLE g4 (id int, k int) PARTITION BY LIST (k);
+CREATE TABLE g41 PARTITION OF g4 DEFAULT;
+INSERT INTO g4 SELECT i, i % 100 + 1 FROM generate_series(300, 399) i;
+BEGIN;
+SELECT zdm.migrate('ALTER TABLE g ADD FOREIGN KEY (k) REFERENCES r ON DELETE CASCADE', label => 'fk') > 0;
+SELECT zdm.pause('fk');
+COMMIT;
+DROP TABLE g1;
+ALTER TABLE g DETACH PARTITION g2;
+ALTER TABLE g ATTACH PARTITION g4 FOR VALUES FROM (300) TO (400);
+CREATE TABLE g1 PARTITION OF g FOR VALUES FROM (0) TO (100);
+SELECT zdm.resume('fk');
+CALL zdm.wait('fk', timeout => '1 min');
+SELECT statement FROM zdm.steps WHERE label = 'fk' ORDER BY step;
+SELECT conrelid::regclass, conname, convalidated, conparentid <> 0 FROM pg_constraint
+WHERE contype = 'f' AND confrelid = 'r'::regclass ORDER BY 1;
+
 -- names that are cut to the same
 CREATE TABLE q (id int, k int) PARTITION BY LIST (id);
 CREATE TABLE a_partition_with_a_name_that_is_as_long_as_names_can_be_000001 PARTITION OF q FOR VALUES IN (1);
@@ -127,5 +188,5 @@ SELECT zdm.migrate('CREATE INDEX q_only ON ONLY q (id)', label => 'only');
 CALL zdm.wait('only', timeout => '1 min');
 SELECT tree('q_only');
 
-SELECT label, state FROM zdm.migrations WHERE state <> 'completed';
+SELECT label, state FROM zdm.migrations WHERE state <> 'completed' ORDER BY id;
 SELECT relname FROM pg_class WHERE relname LIKE '%zdm%' AND relnamespace = 'public'::regnamespace;

@@ -1,7 +1,7 @@
 --
 -- The classic playbook of safe patterns, each by one call: nullable column,
 -- concurrent index, NOT VALID then VALIDATE for CHECK and foreign key, the NOT
--- NULL pattern, default then backfill, rename, and contract.
+-- NULL pattern, default then backfill, rename, int to bigint, and contract.
 --
 CREATE EXTENSION pg_zdm;
 SET client_min_messages = warning;
@@ -57,6 +57,18 @@ SELECT zdm.cutover('rename');
 CALL zdm.wait('rename', 'switched', '1 min');
 SELECT zdm.contract('rename');
 CALL zdm.wait('rename', 'completed', '1 min');
+-- int to bigint, of a primary key that others reference
+CREATE TABLE item (id int PRIMARY KEY, order_id bigint REFERENCES orders);
+INSERT INTO item SELECT i, i FROM generate_series(1, 100) i;
+CALL run('bigint', 'ALTER TABLE orders ALTER id TYPE bigint');
+CALL zdm.wait('bigint', 'ready', '1 min');
+SELECT zdm.cutover('bigint');
+CALL zdm.wait('bigint', 'switched', '1 min');
+INSERT INTO orders (id, customer, state, amount) VALUES (5000000000, 1, 'large', 9);
+INSERT INTO item VALUES (101, 5000000000);
+SELECT zdm.contract('bigint');
+CALL zdm.wait('bigint', 'completed', '1 min');
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'item'::regclass AND contype = 'f';
 -- a column that nobody needs any more
 CALL run('drop', 'ALTER TABLE orders DROP COLUMN note');
 CALL zdm.wait('drop', 'ready', '1 min');

@@ -54,6 +54,8 @@ CREATE TABLE zdm.step (
 	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
 	index_name    text,                          -- that a toplevel step builds; a view that the step makes
+	part_name     text,                          -- what partitions that have come since are given: templates
+	part_text     text,
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
 	condition     text,
 	fire_triggers boolean NOT NULL DEFAULT false,

@@ -28,6 +28,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_ADD] = "pair_add",
 	[EFFECT_PAIR_SWITCH] = "pair_switch",
 	[EFFECT_PAIR_DROP] = "pair_drop",
+	[EFFECT_FOREIGN_KEY_TREE] = "foreign_key_tree",
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
 	[EFFECT_VIEW_ADD] = "view_add",
@@ -78,8 +79,8 @@ step_insert(const Step *step)
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
 		  "lock, relations, work, note, undo_relations, index_name, undo_lock, "
-		  "assignments, condition, fire_triggers, beside) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+		  "assignments, condition, fire_triggers, beside, part_name, part_text) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
 		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
 		  arg_text(step->statement), arg_text(step->undo),
@@ -88,7 +89,7 @@ step_insert(const Step *step)
 		  arg_oids(step->undo_relations), arg_text(step->index_name),
 		  arg_text(lock_names[step->undo_lock]),
 		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers),
-		  arg_oids(step->beside));
+		  arg_oids(step->beside), arg_text(step->part_name), arg_text(step->part_text));
 	query_end(&session);
 }
 
@@ -114,7 +115,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
 					   "relations, work, note, undo_relations, index_name, state, attempts, undo_lock, "
-					   "assignments, condition, fire_triggers, beside "
+					   "assignments, condition, fire_triggers, beside, part_name, part_text "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
@@ -148,6 +149,8 @@ load_one(const char *condition, int64 migration, const char *phase)
 		step->condition = query_text(0, 18);
 		step->fire_triggers = query_bool(0, 19);
 		step->beside = query_oids(0, 20);
+		step->part_name = query_text(0, 21);
+		step->part_text = query_text(0, 22);
 	}
 	query_end(&session);
 	return step;

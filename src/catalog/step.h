@@ -33,6 +33,7 @@ typedef enum StepEffect
 	EFFECT_PAIR_ADD,			/* the migration's pair, its new column just added */
 	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
 	EFFECT_PAIR_DROP,			/* the pair ends */
+	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
 	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
 	EFFECT_VIEW_ADD				/* the migration's view: its steps lock it from now on */
@@ -70,6 +71,10 @@ typedef struct Step
 	 * quoted name; or NULL
 	 */
 	char	   *index_name;
+
+	/* EFFECT_FOREIGN_KEY_TREE: what each partition is to have; templates */
+	char	   *part_name;		/* quoted */
+	char	   *part_text;		/* FOREIGN KEY ... */
 
 	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
 	char	   *assignments;	/* "column = expression, ..." */

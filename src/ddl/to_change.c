@@ -69,8 +69,6 @@ static const struct
 	"pg_repack moves a table to another tablespace online."},
 	{T_TruncateStmt, "TRUNCATE", "It removes data, not a shape, and cannot be reverted.",
 	"Run it yourself, with SET lock_timeout = '2s'."},
-	{T_RefreshMatViewStmt, "REFRESH MATERIALIZED VIEW", "It is no change of a schema; without CONCURRENTLY, it keeps readers out while its query runs.",
-	"Run REFRESH MATERIALIZED VIEW CONCURRENTLY as it is, for which the view needs a unique index."},
 	{T_DropOwnedStmt, "DROP OWNED", "What it drops is known only when it runs.",
 	"Drop the objects by name, one by one."},
 	{T_CreatedbStmt, "CREATE DATABASE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
@@ -264,6 +262,9 @@ read_statement(Change *change, Node *stmt)
 			break;
 		case T_ReindexStmt:
 			change->kind = "reindex";
+			break;
+		case T_RefreshMatViewStmt:
+			change->kind = "refresh";
 			break;
 		default:
 			break;

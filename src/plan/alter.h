@@ -25,6 +25,12 @@ extern void not_null_validate(MigrationPlan *plan, const char *column);
 /* in constraint.c */
 extern void constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *constraint);
 
+/*
+ * Before the step that gives a partitioned table its foreign key, with its locks
+ * had: plan in front of it for partitions that have none yet.  False: all have.
+ */
+extern bool constraint_plan_missing_parts(int64 migration, const Step *step);
+
 /* The same of a key or a foreign key on a column that an earlier step adds. */
 extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *constraint);
 

@@ -19,6 +19,7 @@
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
+#include "plan/index.h"
 #include "plan/other_end.h"
 #include "plan/trigger_sql.h"
 #include "utils/builtins.h"
@@ -131,16 +132,23 @@ index_children(Oid indexid)
 	return find_inheritance_children(indexid, AccessShareLock);
 }
 
+/* A statement about a partition's index, for as long as it is a partition. */
+static char *
+while_member(const MigrationPlan *plan, Oid relid, char *sql)
+{
+	return relid == plan->relid ? sql : names_template_if_partition(relid, plan->relid, sql);
+}
+
 static void
 plan_plain_index(MigrationPlan *plan, const NewIndex *index, AttrNumber from,
 				 const NewColumn *new)
 {
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = deparse_index_template(index->old, &(IndexTemplate) {
+		.statement = while_member(plan, index->relid, deparse_index_template(index->old, &(IndexTemplate) {
 			.name = index->new_name, .from = from, .to = carry_quoted(new->name),
 			.retyped = new->retyped, .concurrently = true,
-		}),
+		})),
 		.relations = list_make1_oid(IndexGetRelation(index->old, false)),
 		.lock = ShareUpdateExclusiveLock,
 		.work = "reads the table twice; writers go on",
@@ -167,7 +175,8 @@ plan_index_statistics(MigrationPlan *plan, const NewIndex *index)
 	query_end(&session);
 	if (n > 0)
 		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+			.phase = "migrate", .action = ACTION_SQL,
+			.statement = while_member(plan, index->relid, sql.data),
 			.relations = list_make1_oid(IndexGetRelation(index->old, false)),
 			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		});
@@ -193,10 +202,10 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 	}
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = deparse_index_template(indexid, &(IndexTemplate) {
+		.statement = while_member(plan, relid, deparse_index_template(indexid, &(IndexTemplate) {
 			.name = index.new_name, .from = from, .to = carry_quoted(new->name),
 			.retyped = new->retyped, .only = true,
-		}),
+		})),
 		.relations = list_make1_oid(relid), .lock = ShareLock, .work = CATALOG_ONLY,
 		.note = "of the partitioned table itself, which has no rows",
 	});
@@ -208,14 +217,17 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 		plan_index(plan, old, child.old, new);
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
-			.statement = psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-								  names_template_index(index.relid, index.new_name),
-								  names_template_index(child.relid, child.new_name)),
+			.statement = while_member(plan, child.relid,
+									  psprintf("ALTER INDEX %s ATTACH PARTITION %s",
+											   names_template_index(index.relid, index.new_name),
+											   names_template_index(child.relid, child.new_name))),
 			.relations = list_make1_oid(IndexGetRelation(child.old, false)),
 			/* it locks the index out of its readers, who are those of the table */
 			.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		});
 	}
+	if (relid == plan->relid)
+		index_tree_plan_completion(plan, relid, index.new_name);
 }
 
 static void
@@ -612,16 +624,19 @@ append_index_renames(StringInfo sql, const MigrationPlan *plan, Oid indexid)
 	NewIndex	index = new_index(plan, indexid);
 	QuerySession session;
 	ListCell   *lc;
+	char	   *rename;
 
-	appendStringInfo(sql, ";\nALTER INDEX %s RENAME TO %s",
-					 names_template_index(index.relid, index.new_name),
-					 carry_quoted(index.old_name));
+	/* of a partition that has gone before its turn there is none */
+	rename = psprintf(";\nALTER INDEX %s%s RENAME TO %s", index.relid == plan->relid ? "" : "IF EXISTS ",
+					  names_template_index(index.relid, index.new_name), carry_quoted(index.old_name));
+	appendStringInfoString(sql, index.relid == plan->relid ? rename : names_template_if(index.relid, rename));
 	query_begin(&session);
 	QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
 	if (!query_null(0, 1))
-		appendStringInfo(sql, ";\nCOMMENT ON INDEX %s IS %s",
-						 names_template_index(index.relid, index.old_name),
-						 names_escape(quote_literal_cstr(query_text(0, 1))));
+		appendStringInfoString(sql, while_member(plan, index.relid,
+												 psprintf(";\nCOMMENT ON INDEX %s IS %s",
+														  names_template_index(index.relid, index.old_name),
+														  names_escape(quote_literal_cstr(query_text(0, 1))))));
 	query_end(&session);
 	foreach(lc, index_children(indexid))
 		append_index_renames(sql, plan, lfirst_oid(lc));

@@ -211,19 +211,58 @@ check_foreign_key(Oid relid, const Constraint *con, Oid referenced)
 }
 
 static void
-foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, char *text,
-				 bool validated, LOCKMODE lock)
+foreign_key_step(MigrationPlan *plan, Oid referenced, char *name, char *text, bool validated)
 {
-	char	   *table = names_template_relation(relid);
+	char	   *table = names_template_relation(plan->relid);
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s", table, name, text,
 							  validated ? "" : " NOT VALID"),
 		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
-		.relations = list_make2_oid(relid, referenced),
-		.lock = lock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.relations = list_make2_oid(plan->relid, referenced),
+		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
+}
+
+/* On a partition, for as long as it is one. */
+static void
+plan_leaf_foreign_key(MigrationPlan *plan, Oid leaf, Oid referenced, const char *name, const char *text)
+{
+	char	   *table = names_template_relation(leaf);
+	char	   *drop = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = names_template_if_partition(leaf, plan->relid,
+												 psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, name, text)),
+		.undo = names_template_if(leaf, drop),
+		.relations = list_make2_oid(leaf, referenced),
+		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = names_template_if_partition(leaf, plan->relid,
+												 psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name)),
+		.relations = list_make1_oid(leaf), .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	});
+}
+
+/* The partitions with rows that have no foreign key of that name (quoted) yet. */
+static List *
+leaves_without_foreign_key(Oid relid, const char *name)
+{
+	QuerySession session;
+	List	   *leaves;
+
+	query_begin(&session);
+	QUERY("SELECT coalesce(array_agg(relid::oid ORDER BY relid::oid), '{}') FROM pg_partition_tree($1::regclass) t "
+		  "WHERE isleaf AND relid <> $1 AND NOT EXISTS (SELECT FROM pg_constraint "
+		  "WHERE conrelid = t.relid AND contype = 'f' AND quote_ident(conname) = $2)",
+		  arg_oid(relid), arg_text(name));
+	leaves = query_oids(0, 1);
+	query_end(&session);
+	return leaves;
 }
 
 /*
@@ -234,27 +273,44 @@ foreign_key_step(MigrationPlan *plan, Oid relid, Oid referenced, char *name, cha
 static void
 plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid referenced)
 {
-	char	   *leaf_name = ddl_quoted(name);
+	char	   *table = names_template_relation(plan->relid);
+	char	   *quoted = ddl_quoted(name);
 	ListCell   *lc;
 
 	foreach(lc, find_all_inheritors(plan->relid, AccessShareLock, NULL))
 	{
-		Oid			leaf = lfirst_oid(lc);
-
-		if (get_rel_relkind(leaf) != RELKIND_RELATION)
-			continue;
-		foreign_key_step(plan, leaf, referenced, leaf_name, text, false, ShareRowExclusiveLock);
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
-			.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-								  names_template_relation(leaf), leaf_name),
-			.relations = list_make1_oid(leaf),
-			.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-		});
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			plan_leaf_foreign_key(plan, lfirst_oid(lc), referenced, quoted, text);
 	}
 
 	/* with a leaf's constraint attached, triggers of the referenced table are dropped */
-	foreign_key_step(plan, plan->relid, referenced, leaf_name, text, true, AccessExclusiveLock);
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_FOREIGN_KEY_TREE,
+		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, quoted, text),
+		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, quoted),
+		.relations = list_make2_oid(plan->relid, referenced),
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.part_name = quoted, .part_text = text,
+		.note = "finds those of the partitions; one that has come since is given its own first",
+	});
+}
+
+bool
+constraint_plan_missing_parts(int64 migration, const Step *step)
+{
+	MigrationPlan plan = {
+		.migration = migration, .relid = linitial_oid(step->relations), .stored = step->number - 1,
+	};
+	ListCell   *lc;
+
+	foreach(lc, leaves_without_foreign_key(plan.relid, names_render(step->part_name, true)))
+		plan_leaf_foreign_key(&plan, lfirst_oid(lc), lsecond_oid(step->relations),
+							  step->part_name, step->part_text);
+	if (plan.steps == NIL)
+		return false;
+	step_make_room(migration, step->number - 1, list_length(plan.steps));
+	plan_store_steps(&plan);
+	return true;
 }
 
 static void
@@ -277,8 +333,7 @@ plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 	}
 	if (!zdm_statement_enforced(con))
 		text = psprintf("%s NOT ENFORCED", text);
-	foreign_key_step(plan, plan->relid, referenced, ddl_quoted(name), text,
-					 !zdm_statement_enforced(con), ShareRowExclusiveLock);
+	foreign_key_step(plan, referenced, ddl_quoted(name), text, !zdm_statement_enforced(con));
 	if (!con->skip_validation && zdm_statement_enforced(con))
 		add_validation(plan, names_template_relation(plan->relid), ddl_quoted(name));
 }

@@ -73,10 +73,12 @@ extern void index_tree_plan(IndexTree *tree, const char *name);
  */
 extern void index_tree_plan_like(IndexTree *tree);
 
+/* The step that ends the plan of an index "name" of root, a partitioned table. */
+extern void index_tree_plan_completion(MigrationPlan *plan, Oid root, const char *name);
+
 /*
- * The last step of such a plan, in the transaction of which this is to be
- * called: plan behind it for partitions that have come since; see to it that the
- * index becomes valid when some have gone.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+ * Do that step, in its transaction: plan behind it for partitions that have come
+ * since; see to it that the index becomes valid when some have gone.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
  * if that cannot be, ERRCODE_UNDEFINED_OBJECT if the index is gone.
  */
 extern void index_tree_complete(int64 migration, const Step *step);

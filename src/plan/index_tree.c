@@ -200,17 +200,17 @@ plan_member(IndexTree *tree, Oid relid, const char *name)
 		plan_child(tree, relid, name, lfirst_oid(lc));
 }
 
-/* The last step: what a person would ask; a worker does more. */
-static void
-plan_completion(IndexTree *tree, const char *name)
+/* What a person would ask; a worker does more. */
+void
+index_tree_plan_completion(MigrationPlan *plan, Oid root, const char *name)
 {
-	char	   *index = quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name);
+	char	   *index = quote_qualified_identifier(get_namespace_name(get_rel_namespace(root)), name);
 
-	plan_add(tree->plan, &(Step) {
+	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_INDEX_TREE,
 		.statement = psprintf("SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = %s::pg_catalog.regclass",
 							  names_escape(quote_literal_cstr(index))),
-		.relations = list_make1_oid(tree->root), .work = "looks at the catalog",
+		.relations = list_make1_oid(root), .work = "looks at the catalog",
 		.index_name = pstrdup(name),
 		.note = "if false, partitions have come or gone since: those without their part get it, and the last is attached once more",
 	});
@@ -344,7 +344,7 @@ index_tree_plan(IndexTree *tree, const char *name)
 	tree->taken = list_make1(quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name));
 	plan_member(tree, tree->root, name);
 	if (!tree->only)
-		plan_completion(tree, name);
+		index_tree_plan_completion(tree->plan, tree->root, name);
 }
 
 /* What the tree's index is, from the catalog. */
@@ -384,7 +384,7 @@ index_tree_plan_like(IndexTree *tree)
 	name = choose_name(tree, tree->root);
 	plan_member(tree, tree->root, name);
 	if (is_partitioned(tree->root))
-		plan_completion(tree, name);
+		index_tree_plan_completion(tree->plan, tree->root, name);
 }
 
 /* The part of "parent", an index, that relid has, if any; is it valid? */
@@ -483,7 +483,7 @@ index_tree_complete(int64 migration, const Step *step)
 				 errmsg("index %s is not valid, though each partition has its part", names_relation(indexid)),
 				 errdetail("A partition has gone in between, and this release of PostgreSQL does not look again."),
 				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
-	plan_completion(&tree, step->index_name);
+	index_tree_plan_completion(&plan, root, step->index_name);
 	step_make_room(migration, step->number, list_length(plan.steps));
 	plan_store_steps(&plan);
 }

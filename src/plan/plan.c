@@ -26,6 +26,7 @@ static const PlanKind *const kinds[] = {
 	&plan_drop_column,
 	&plan_drop_index,
 	&plan_plain,
+	&plan_refresh,
 	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,

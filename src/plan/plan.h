@@ -112,6 +112,9 @@ extern const PlanKind plan_detach_partition;
 /* in drop.c */
 extern const PlanKind plan_drop;
 
+/* in refresh.c */
+extern const PlanKind plan_refresh;
+
 /* in update.c */
 extern const PlanKind plan_backfill;
 

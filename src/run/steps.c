@@ -27,6 +27,7 @@
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/alter.h"
 #include "plan/index.h"
 #include "plan/other_end.h"
 #include "run/start.h"
@@ -318,6 +319,7 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				step_add_relation(migration->id, step->index_name);
 			break;
+		case EFFECT_FOREIGN_KEY_TREE:
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
@@ -382,6 +384,17 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	return sql;
 }
 
+/*
+ * Has a partition come that must have its part of what this step makes first?
+ * With the locks had, no other can come; its steps are in front of this one now.
+ */
+static bool
+must_plan_parts(const Migration *migration, const Step *step)
+{
+	return step->effect == EFFECT_FOREIGN_KEY_TREE &&
+		constraint_plan_missing_parts(migration->id, step);
+}
+
 /* What is noted of a step whose object is gone, or there already. */
 static char *
 nothing_to_do(const Step *step)
@@ -420,7 +433,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	require_relation(migration);
 	if (step->effect == EFFECT_PAIR_DROP)
 		refuse_new_dependents(migration);
-	if (must_fill_again(migration, step))
+	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
 		end_transaction();
 		return OUTCOME_STALE;
