@@ -47,6 +47,11 @@
 #define AT_SetAccessMethod ((AlterTableType) 1000)
 #endif
 
+/* AmBackgroundWorkerProcess: 17.  A variable before. */
+#if PG_VERSION_NUM < 170000
+#define AmBackgroundWorkerProcess() IsBackgroundWorker
+#endif
+
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
 zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,

@@ -17,7 +17,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "run/launcher.h"
-#include "run/start.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -32,7 +31,6 @@ _PG_init(void)
 	guard_init();
 	stmtcols_init();
 	pairs_init();
-	start_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();

@@ -149,8 +149,9 @@ access_check_table(Oid relid)
 	check_tree(relid, relkind);
 }
 
+/* "named" is how the caller calls the migration. */
 static Migration *
-check_access(Migration *migration)
+check_access(Migration *migration, const char *named)
 {
 	bool		allowed;
 
@@ -158,6 +159,10 @@ check_access(Migration *migration)
 		allowed = object_ownercheck(RelationRelationId, migration->relid, GetUserId());
 	else
 		allowed = superuser() || has_privs_of_role(GetUserId(), migration->owner);
+	if (!allowed && !migration_is_visible(migration))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for migration %s", named)));
 	if (!allowed)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -175,7 +180,7 @@ access_migration(int64 id, MigrationLock lock)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("migration " INT64_FORMAT " does not exist", id),
 				 errhint("TABLE zdm.migrations lists all there are.")));
-	return check_access(migration);
+	return check_access(migration, psprintf(INT64_FORMAT, id));
 }
 
 Migration *
@@ -188,5 +193,5 @@ access_migration_label(const char *label, MigrationLock lock)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("migration \"%s\" does not exist", label),
 				 errhint("TABLE zdm.migrations lists all there are.")));
-	return check_access(migration);
+	return check_access(migration, psprintf("\"%s\"", label));
 }

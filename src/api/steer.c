@@ -21,6 +21,7 @@
 #include "core/guc.h"
 #include "fmgr.h"
 #include "run/start.h"
+#include "run/stop.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/guc.h"
@@ -143,6 +144,7 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 	refuse_one_way(migration);
 	adopt(migration);
 	(void) migration_transition(migration, EVENT_REVERT);
+	stop_at_commit(migration->id);
 	if (migration->paused)
 		migration_set_paused(migration, false);
 }
@@ -154,6 +156,7 @@ steer_pause(Migration *migration, FunctionCallInfo fcinfo)
 		wrong_state(migration, "paused");
 	refuse_paused(migration, "paused again");
 	migration_set_paused(migration, true);
+	stop_at_commit(migration->id);
 }
 
 static void

@@ -190,7 +190,7 @@ step_mark_running(const Step *step)
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = 'running', attempts = attempts + 1, "
-		  "started = coalesce(started, clock_timestamp()), error = NULL "
+		  "started = coalesce(started, clock_timestamp()), error = NULL, failures = 0 "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number));
 	query_end(&session);
@@ -203,7 +203,7 @@ step_mark_done(const Step *step, const char *statement)
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = 'done', finished = clock_timestamp(), executed = $3, "
-		  "error = NULL, waiting_for = NULL, waiting_since = NULL "
+		  "error = NULL, failures = 0, waiting_for = NULL, waiting_since = NULL "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(statement));
 	query_end(&session);
@@ -215,7 +215,7 @@ step_mark_undone(const Step *step)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'undone', error = NULL, waiting_for = NULL, "
+	QUERY("UPDATE zdm.step SET state = 'undone', error = NULL, failures = 0, waiting_for = NULL, "
 		  "waiting_since = NULL WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number));
 	query_end(&session);
@@ -228,10 +228,27 @@ step_mark_failed(const Step *step, const char *error)
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = CASE WHEN state = 'done' THEN state ELSE 'failed' END, "
-		  "error = $3, waiting_for = NULL, waiting_since = NULL "
+		  "error = $3, failures = 0, waiting_for = NULL, waiting_since = NULL "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
 	query_end(&session);
+}
+
+int
+step_note_failure(const Step *step, const char *error)
+{
+	QuerySession session;
+	int			failures;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET attempts = attempts + 1, failures = failures + 1, error = $3, "
+		  "waiting_for = 'another try after: ' || $3, "
+		  "waiting_since = coalesce(waiting_since, clock_timestamp()) "
+		  "WHERE migration = $1 AND step = $2 RETURNING failures",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
+	failures = query_int4(0, 1);
+	query_end(&session);
+	return failures;
 }
 
 void
@@ -242,7 +259,7 @@ step_save_progress(const Step *step, const StepProgress *progress)
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET cursor = coalesce($3, cursor), blocks_total = $4, "
 		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
-		  "waiting_for = NULL, waiting_since = NULL, error = NULL "
+		  "waiting_for = NULL, waiting_since = NULL, error = NULL, failures = 0 "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
 		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),

@@ -123,6 +123,12 @@ extern void step_mark_done(const Step *step, const char *statement);
 extern void step_mark_undone(const Step *step);
 extern void step_mark_failed(const Step *step, const char *error);
 
+/*
+ * The step, still to be done or undone, has failed for a reason that may pass.
+ * Returns how often that has been so in a row.
+ */
+extern int	step_note_failure(const Step *step, const char *error);
+
 extern void step_save_progress(const Step *step, const StepProgress *progress);
 
 /* The stored cursor (jsonb as text), NULL if the step has none yet. */

@@ -17,7 +17,8 @@
  *		%?{oid.root}...%;	the same, if it is a partition of root at any level
  *		%%				a percent sign
  *
- * Everything else stands for itself.
+ * Everything else stands for itself.  What else a template of an exchange may
+ * have is written out before, by plan/other_end.c.
  *
  *-------------------------------------------------------------------------
  */

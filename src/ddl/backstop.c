@@ -90,6 +90,19 @@ stop_work(ErrorData *edata)
 		prev_emit_log_hook(edata);
 }
 
+/* From the first statement on that has to be watched. */
+static void
+listen(void)
+{
+	static bool listening = false;
+
+	if (listening)
+		return;
+	listening = true;
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = stop_work;
+}
+
 void
 backstop_begin(const Judgement *judgement)
 {
@@ -116,6 +129,7 @@ backstop_begin(const Judgement *judgement)
 	MemoryContextSwitchTo(old);
 	if (watched == NIL)
 		return;
+	listen();
 	watching = true;
 	user_log_level = log_min_messages;
 	log_min_messages = Min(log_min_messages, DEBUG1);
@@ -128,11 +142,4 @@ backstop_end(void)
 		return;
 	watching = false;
 	log_min_messages = user_log_level;
-}
-
-void
-backstop_init(void)
-{
-	prev_emit_log_hook = emit_log_hook;
-	emit_log_hook = stop_work;
 }

@@ -10,9 +10,6 @@
 
 #include "ddl/rules.h"
 
-/* Called once, from guard_init(). */
-extern void backstop_init(void);
-
 /*
  * Watch the statement that is about to run, if it takes a lock that blocks the
  * writers of a large table.  Work that it starts on such a table raises

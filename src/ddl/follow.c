@@ -8,7 +8,8 @@
  * read-only, utility statements are handed to a collector, queries that would
  * write or call volatile built-in code are started but not run, and what is
  * left of such code (an assignment in PL/pgSQL runs no query) is stopped by an
- * error before it is called.  Whatever the code did take is rolled back.
+ * error before it is called.  Whatever the code did take is rolled back.  The
+ * hooks that do this are there only while code is followed.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,6 +40,9 @@ static object_access_hook_type prev_object_access = NULL;
 
 static FollowCollector collector = NULL;
 static void *collector_arg = NULL;
+
+/* The hooks below are in place. */
+static bool hooked = false;
 
 /* A query is being started that will not be run. */
 static bool starting_only = false;
@@ -200,32 +204,12 @@ run_code(void *arg)
 	PopActiveSnapshot();
 }
 
-bool
-follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData **error)
+static void
+set_hooks(void)
 {
-	FollowCollector outer = collector;
-	void	   *outer_arg = collector_arg;
-	volatile bool done = false;
-
-	collector = new_collector;
-	collector_arg = arg;
-	PG_TRY();
-	{
-		done = facts_attempt(run_code, (void *) sql, error);
-	}
-	PG_FINALLY();
-	{
-		collector = outer;
-		collector_arg = outer_arg;
-		starting_only = false;
-	}
-	PG_END_TRY();
-	return done;
-}
-
-void
-follow_init(void)
-{
+	if (hooked)
+		return;
+	hooked = true;
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = follow_utility;
 	prev_executor_start = ExecutorStart_hook;
@@ -236,4 +220,52 @@ follow_init(void)
 	ExecutorFinish_hook = follow_executor_finish;
 	prev_object_access = object_access_hook;
 	object_access_hook = follow_object_access;
+}
+
+/*
+ * Back to what was followed before, if anything: if nothing, the hooks go.
+ * Unless a library that the code made PostgreSQL load has put a hook in front
+ * of ours: then ours have to stay, and hand on.
+ */
+static void
+stop_following(FollowCollector outer, void *outer_arg)
+{
+	collector = outer;
+	collector_arg = outer_arg;
+	starting_only = false;
+	if (collector != NULL ||
+		ProcessUtility_hook != follow_utility || ExecutorStart_hook != follow_executor_start ||
+		ExecutorRun_hook != follow_executor_run || ExecutorFinish_hook != follow_executor_finish ||
+		object_access_hook != follow_object_access)
+		return;
+	hooked = false;
+	ProcessUtility_hook = prev_process_utility;
+	ExecutorStart_hook = prev_executor_start;
+	ExecutorRun_hook = prev_executor_run;
+	ExecutorFinish_hook = prev_executor_finish;
+	object_access_hook = prev_object_access;
+}
+
+bool
+follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData **error)
+{
+	FollowCollector outer = collector;
+	void	   *outer_arg = collector_arg;
+	bool		done;
+
+	set_hooks();
+	collector = new_collector;
+	collector_arg = arg;
+	PG_TRY();
+	{
+		done = facts_attempt(run_code, (void *) sql, error);
+	}
+	PG_CATCH();
+	{
+		stop_following(outer, outer_arg);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	stop_following(outer, outer_arg);
+	return done;
 }

@@ -13,9 +13,6 @@
 /* Gets each statement that the code would have run, in place of PostgreSQL. */
 typedef void (*FollowCollector) (Node *stmt, const char *sql, void *arg);
 
-/* Called once, from guard_init(), after the guard's own hooks are in place. */
-extern void follow_init(void);
-
 /*
  * Run one statement, a DO block, CALL or SELECT of a function, in a read-only
  * subtransaction that is rolled back.  Utility statements go to the collector;

@@ -3,9 +3,12 @@
  * guard.c
  *		The hook that judges DDL before it runs.
  *
- * Every statement that is not DDL leaves by the first test.  DDL is judged in
- * a subtransaction that is rolled back, so that looking leaves no lock behind;
- * then it is refused, or run under a lock timeout with the hold clock armed.
+ * Every statement that is not DDL leaves by the first test, and what has to be
+ * watched after DDL (queries, the end of the transaction) is watched from a
+ * session's first DDL on: a session that runs none has one hook, on utility
+ * statements.  DDL is judged in a subtransaction that is rolled back, so that
+ * looking leaves no lock behind; then it is refused, or run under a lock
+ * timeout with the hold clock armed.
  *
  * A statement on its own answers for its effect on applications at once.  In a
  * transaction block, or in a function, later statements may mend it: contracts
@@ -42,7 +45,6 @@ bool		guard_exempt = false;
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
-static ExecutorRun_hook_type prev_executor_run = NULL;
 
 /* This transaction has run DDL; nothing else has to ask for its locks. */
 static bool ddl_in_transaction = false;
@@ -319,26 +321,6 @@ run_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilit
 		standard_ProcessUtility(pstmt, query, read_only, context, params, env, dest, qc);
 }
 
-/* Hand on, with errors looked at: one may be the cancellation that the hold clock asked for. */
-static void
-run_watched(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
-			ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
-{
-	hold_timeout_enter();
-	PG_TRY();
-	{
-		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-	}
-	PG_CATCH();
-	{
-		hold_timeout_leave();
-		hold_timeout_translate();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	hold_timeout_leave();
-}
-
 /* Run a judged statement under the lock timeout and the hold clock. */
 static void
 run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
@@ -348,7 +330,6 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	int			nest_level = 0;
 	int			depth = judged_depth;
 
-	ddl_in_transaction = true;
 	if (strong && takes_lock_timeout(pstmt->utilityStmt))
 	{
 		nest_level = NewGUCNestLevel();
@@ -357,44 +338,11 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	if (mode != NoLock)
 		hold_timeout_arm(relation, mode);
 	judged_depth = depth + 1;
-	run_watched(pstmt, query, read_only, context, params, env, dest, qc);
+	run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	judged_depth = depth;
 	backstop_end();
 	if (nest_level > 0)
 		AtEOXact_GUC(true, nest_level);
-}
-
-static void
-guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
-			  ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
-{
-	Node	   *stmt = pstmt->utilityStmt;
-	bool		in_block;
-	char	   *relation = NULL;
-	bool		strong;
-	LOCKMODE	mode;
-
-	if (IsA(stmt, TransactionStmt))
-	{
-		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-		return;
-	}
-	/* What another statement runs for itself was judged with it. */
-	if (context == PROCESS_UTILITY_SUBCOMMAND || !rules_cover(stmt) || !is_active())
-	{
-		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
-		return;
-	}
-	if (IsA(stmt, LockStmt))
-	{
-		/* It does nothing but lock, and under NOWAIT not even looking at the table may wait. */
-		ddl_in_transaction = true;
-		run_watched(pstmt, query, read_only, context, params, env, dest, qc);
-		return;
-	}
-	in_block = context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || IsSubTransaction();
-	mode = judge(pstmt, query, in_block, &relation, &strong);
-	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong);
 }
 
 /* A query that would do O(n) work while this transaction blocks others. */
@@ -432,38 +380,6 @@ guard_executor_start(QueryDesc *query_desc, int eflags)
 	if (ddl_in_transaction && judged_depth == 0 && !follow_active() &&
 		!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 		judge_query(query_desc);
-}
-
-static void
-run_query(ZDM_EXECUTOR_RUN_PARAMS)
-{
-	if (prev_executor_run != NULL)
-		prev_executor_run(ZDM_EXECUTOR_RUN_ARGS);
-	else
-		standard_ExecutorRun(ZDM_EXECUTOR_RUN_ARGS);
-}
-
-static void
-guard_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
-{
-	if (!hold_timeout_armed())
-	{
-		run_query(ZDM_EXECUTOR_RUN_ARGS);
-		return;
-	}
-	hold_timeout_enter();
-	PG_TRY();
-	{
-		run_query(ZDM_EXECUTOR_RUN_ARGS);
-	}
-	PG_CATCH();
-	{
-		hold_timeout_leave();
-		hold_timeout_translate();
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	hold_timeout_leave();
 }
 
 static void
@@ -514,18 +430,54 @@ guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactio
 	}
 }
 
+/* DDL comes: from here on the session's queries and transactions are looked at. */
+static void
+watch_transaction(void)
+{
+	static bool watching = false;
+
+	ddl_in_transaction = true;
+	if (watching)
+		return;
+	watching = true;
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = guard_executor_start;
+	RegisterXactCallback(guard_xact_callback, NULL);
+	RegisterSubXactCallback(guard_subxact_callback, NULL);
+}
+
+static void
+guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+	bool		in_block;
+	char	   *relation = NULL;
+	bool		strong;
+	LOCKMODE	mode;
+
+	/* What another statement runs for itself was judged with it. */
+	if (IsA(stmt, TransactionStmt) || context == PROCESS_UTILITY_SUBCOMMAND ||
+		!rules_cover(stmt) || !is_active())
+	{
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
+	watch_transaction();
+	if (IsA(stmt, LockStmt))
+	{
+		/* It does nothing but lock, and under NOWAIT not even looking at the table may wait. */
+		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
+		return;
+	}
+	in_block = context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || IsSubTransaction();
+	mode = judge(pstmt, query, in_block, &relation, &strong);
+	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong);
+}
+
 void
 guard_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = guard_utility;
-	prev_executor_start = ExecutorStart_hook;
-	ExecutorStart_hook = guard_executor_start;
-	prev_executor_run = ExecutorRun_hook;
-	ExecutorRun_hook = guard_executor_run;
-	RegisterXactCallback(guard_xact_callback, NULL);
-	RegisterSubXactCallback(guard_subxact_callback, NULL);
-	hold_timeout_init();
-	backstop_init();
-	follow_init();
 }

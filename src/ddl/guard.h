@@ -13,7 +13,7 @@
 /* Set by our own workers, whose statements are not judged. */
 extern bool guard_exempt;
 
-/* Install the hooks.  Called once, from _PG_init. */
+/* Install the hook.  Called once, from _PG_init. */
 extern void guard_init(void);
 
 #endif							/* ZDM_GUARD_H */

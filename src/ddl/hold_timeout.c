@@ -10,7 +10,10 @@
  * granted.  When it runs out, a running statement is cancelled as by
  * statement_timeout.  A session that is idle in its transaction has nothing to
  * cancel; it is ended, as by idle_in_transaction_session_timeout.  Both raise
- * PostgreSQL's own errors, which are given our SQLSTATE on their way out.
+ * PostgreSQL's own errors, which code treats as what they are (a handler for
+ * OTHERS does not catch a cancellation); where they leave the server, the log
+ * hook gives them our SQLSTATE.  So nothing has to catch errors on the way,
+ * and statements pay nothing for the clock.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +28,7 @@
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "tcop/tcopprot.h"
 #include "utils/timeout.h"
 #include "compat.h"
 
@@ -32,11 +36,14 @@
 #define TICK 50
 
 static TimeoutId hold_timeout_id;
-static bool registered = false;
 static volatile sig_atomic_t armed = false;
 static volatile sig_atomic_t granted = false;
 static volatile sig_atomic_t expired = false;
-static volatile sig_atomic_t depth = 0;
+
+/* log_min_messages, while it is lowered so that the log hook is called at all. */
+static volatile sig_atomic_t log_lowered = false;
+static int	user_log_level;
+
 static char held_relation[NAMEDATALEN * 2 + 8];
 static LOCKMODE held_mode;
 static emit_log_hook_type prev_emit_log_hook = NULL;
@@ -47,7 +54,22 @@ waits_for_lock(void)
 	return MyProc != NULL && MyProc->waitLock != NULL;
 }
 
-/* Runs in a signal handler. */
+/* Runs in a signal handler.  A server that logs no errors calls no log hook for them. */
+static void
+lower_log_level(void)
+{
+	if (log_lowered || (log_min_messages <= ERROR && log_min_messages != LOG))
+		return;
+	user_log_level = log_min_messages;
+	log_min_messages = ERROR;
+	log_lowered = true;
+}
+
+/*
+ * Runs in a signal handler.  Between two commands there is nothing to cancel
+ * but the session.  Ticks on, in case what was cancelled came to its end first,
+ * or caught it.
+ */
 static void
 handle_timeout(void)
 {
@@ -60,12 +82,54 @@ handle_timeout(void)
 		return;
 	}
 	expired = true;
-	if (depth > 0)
+	lower_log_level();
+	if (debug_query_string != NULL || AmBackgroundWorkerProcess())
 		QueryCancelPending = true;
 	else
 		ProcDiePending = true;
 	InterruptPending = true;
 	SetLatch(MyLatch);
+	enable_timeout_after(hold_timeout_id, Max(guc_ddl_hold_timeout, TICK));
+}
+
+/* Is it the error that handle_timeout() asked for? */
+static bool
+is_ours(const ErrorData *edata)
+{
+	return expired &&
+		((edata->elevel == ERROR && edata->sqlerrcode == ERRCODE_QUERY_CANCELED) ||
+		 (edata->elevel == FATAL && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN));
+}
+
+/* The error is on its way to the client and the log, in its own memory context. */
+static void
+rename_error(ErrorData *edata)
+{
+	if (is_ours(edata))
+	{
+		edata->sqlerrcode = ERRCODE_ZDM_LOCK_HELD;
+		edata->message = psprintf("transaction held %s on %s for more than %d ms",
+								  rules_lock_name(held_mode), held_relation, guc_ddl_hold_timeout);
+		edata->detail = pstrdup("The setting zdm.ddl_hold_timeout cancels DDL that blocks the table for longer.");
+		edata->hint = pstrdup("Do long work in a transaction that holds no such lock, or SET LOCAL zdm.ddl_hold_timeout = 0;");
+	}
+	if (log_lowered && (edata->elevel < FATAL || user_log_level > FATAL))
+		edata->output_to_server = false;
+	if (prev_emit_log_hook != NULL)
+		prev_emit_log_hook(edata);
+}
+
+static void
+set_up_once(void)
+{
+	static bool done = false;
+
+	if (done)
+		return;
+	done = true;
+	hold_timeout_id = RegisterTimeout(USER_TIMEOUT, handle_timeout);
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = rename_error;
 }
 
 void
@@ -73,11 +137,7 @@ hold_timeout_arm(const char *relation, LOCKMODE mode)
 {
 	if (guc_ddl_hold_timeout <= 0)
 		return;
-	if (!registered)
-	{
-		hold_timeout_id = RegisterTimeout(USER_TIMEOUT, handle_timeout);
-		registered = true;
-	}
+	set_up_once();
 	if (armed)
 	{
 		/* An error caught at a savepoint has switched all timeouts off. */
@@ -101,68 +161,7 @@ hold_timeout_disarm(void)
 	armed = false;
 	expired = false;
 	disable_timeout(hold_timeout_id, false);
-}
-
-bool
-hold_timeout_armed(void)
-{
-	return armed;
-}
-
-void
-hold_timeout_enter(void)
-{
-	depth++;
-}
-
-void
-hold_timeout_leave(void)
-{
-	if (depth > 0)
-		depth--;
-}
-
-static char *
-hold_message(void)
-{
-	return psprintf("transaction held %s on %s for more than %d ms",
-					rules_lock_name(held_mode), held_relation, guc_ddl_hold_timeout);
-}
-
-void
-hold_timeout_translate(void)
-{
-	MemoryContext old;
-
-	/* Inside code that could catch it, it stays the cancellation that it is. */
-	if (!expired || depth > 0 || geterrcode() != ERRCODE_QUERY_CANCELED)
-		return;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	FlushErrorState();
-	MemoryContextSwitchTo(old);
-	ereport(ERROR,
-			(errcode(ERRCODE_ZDM_LOCK_HELD),
-			 errmsg_internal("%s", hold_message()),
-			 errdetail("The setting zdm.ddl_hold_timeout cancels DDL that blocks the table for longer."),
-			 errhint("Do long work in a transaction that holds no such lock, or SET LOCAL zdm.ddl_hold_timeout = 0;")));
-}
-
-/* The end of an idle session is no ERROR that could be caught: rename it on its way out. */
-static void
-rename_termination(ErrorData *edata)
-{
-	if (expired && edata->elevel == FATAL && edata->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-	{
-		edata->sqlerrcode = ERRCODE_ZDM_LOCK_HELD;
-		edata->message = hold_message();
-	}
-	if (prev_emit_log_hook != NULL)
-		prev_emit_log_hook(edata);
-}
-
-void
-hold_timeout_init(void)
-{
-	prev_emit_log_hook = emit_log_hook;
-	emit_log_hook = rename_termination;
+	if (log_lowered)
+		log_min_messages = user_log_level;
+	log_lowered = false;
 }

@@ -102,33 +102,13 @@ start_orphans(int64 *unstarted)
 	return true;
 }
 
-void
-start_at_commit(int64 migration)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	int64	   *id = palloc(sizeof(int64));
-
-	*id = migration;
-	wanted = lappend(wanted, id);
-	MemoryContextSwitchTo(old);
-}
-
-void
-start_orphans_at_commit(void)
-{
-	ListCell   *lc;
-
-	if (shmem_available() || !guc_enabled)
-		return;
-	foreach(lc, find_orphans())
-		start_at_commit(*(int64 *) lfirst(lc));
-}
-
 static void
 start_xact_callback(XactEvent event, void *arg)
 {
 	ListCell   *lc;
 
+	if (wanted == NIL)
+		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
@@ -150,8 +130,7 @@ start_xact_callback(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_PREPARE:
 			/* its COMMIT PREPARED may come from anywhere: let the launcher look */
-			if (wanted != NIL)
-				shmem_request_look(MyDatabaseId);
+			shmem_request_look(MyDatabaseId);
 			wanted = NIL;
 			break;
 		case XACT_EVENT_ABORT:
@@ -163,7 +142,28 @@ start_xact_callback(XactEvent event, void *arg)
 }
 
 void
-start_init(void)
+start_at_commit(int64 migration)
 {
-	RegisterXactCallback(start_xact_callback, NULL);
+	static bool registered = false;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	int64	   *id = palloc(sizeof(int64));
+
+	/* not at load: a session that starts nothing pays nothing at its commits */
+	if (!registered)
+		RegisterXactCallback(start_xact_callback, NULL);
+	registered = true;
+	*id = migration;
+	wanted = lappend(wanted, id);
+	MemoryContextSwitchTo(old);
+}
+
+void
+start_orphans_at_commit(void)
+{
+	ListCell   *lc;
+
+	if (shmem_available() || !guc_enabled)
+		return;
+	foreach(lc, find_orphans())
+		start_at_commit(*(int64 *) lfirst(lc));
 }

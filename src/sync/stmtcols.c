@@ -64,16 +64,11 @@ call_executor_run(ZDM_EXECUTOR_RUN_PARAMS)
 		standard_ExecutorRun(ZDM_EXECUTOR_RUN_ARGS);
 }
 
-static void
-stmtcols_ExecutorRun(ZDM_EXECUTOR_RUN_PARAMS)
+/* Apart from the hook, so that a query that only reads needs no room for the frame. */
+static pg_noinline void
+run_in_frame(ZDM_EXECUTOR_RUN_PARAMS)
 {
 	StmtFrame	frame = {.outer = top_frame,.query = queryDesc};
-
-	if (!query_writes(queryDesc))
-	{
-		call_executor_run(ZDM_EXECUTOR_RUN_ARGS);
-		return;
-	}
 
 	top_frame = &frame;
 	PG_TRY();
@@ -85,6 +80,15 @@ stmtcols_ExecutorRun(ZDM_EXECUTOR_RUN_PARAMS)
 		top_frame = frame.outer;
 	}
 	PG_END_TRY();
+}
+
+static void
+stmtcols_ExecutorRun(ZDM_EXECUTOR_RUN_PARAMS)
+{
+	if (query_writes(queryDesc))
+		run_in_frame(ZDM_EXECUTOR_RUN_ARGS);
+	else
+		call_executor_run(ZDM_EXECUTOR_RUN_ARGS);
 }
 
 static void
@@ -96,17 +100,10 @@ call_executor_finish(QueryDesc *queryDesc)
 		standard_ExecutorFinish(queryDesc);
 }
 
-static void
-stmtcols_ExecutorFinish(QueryDesc *queryDesc)
+static pg_noinline void
+finish_in_frame(QueryDesc *queryDesc)
 {
 	StmtFrame	frame = {.outer = top_frame,.query = queryDesc};
-
-	/* other triggers it fires run statements of their own */
-	if (!queryDesc->plannedstmt->hasModifyingCTE)
-	{
-		call_executor_finish(queryDesc);
-		return;
-	}
 
 	top_frame = &frame;
 	PG_TRY();
@@ -118,6 +115,16 @@ stmtcols_ExecutorFinish(QueryDesc *queryDesc)
 		top_frame = frame.outer;
 	}
 	PG_END_TRY();
+}
+
+static void
+stmtcols_ExecutorFinish(QueryDesc *queryDesc)
+{
+	/* other triggers it fires run statements of their own */
+	if (queryDesc->plannedstmt->hasModifyingCTE)
+		finish_in_frame(queryDesc);
+	else
+		call_executor_finish(queryDesc);
 }
 
 static void

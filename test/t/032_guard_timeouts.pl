@@ -64,6 +64,26 @@ is(state_of('BEGIN; ALTER TABLE big ADD COLUMN b int; SAVEPOINT a; SELECT 1/0; R
 	'22012', 'an error comes first');
 is(state_of("DO 'BEGIN ALTER TABLE big ADD COLUMN b int; BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN OTHERS THEN NULL; END; END';"),
 	'ZD002', 'code cannot catch it');
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION alter_and_sleep() RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		ALTER TABLE big ADD COLUMN b int;
+		PERFORM pg_sleep(60);
+	EXCEPTION WHEN OTHERS THEN NULL;
+	END $$;
+	CREATE FUNCTION alter_and_stay() RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN
+		ALTER TABLE big ADD COLUMN b int;
+		FOR try IN 1 .. 1000 LOOP
+			BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END;
+			EXIT WHEN try = 3;
+		END LOOP;
+		PERFORM pg_sleep(60);
+	END $$;
+});
+is(state_of('SELECT alter_and_sleep();'), 'ZD002', 'nor in a function that a query calls');
+is(state_of('SELECT alter_and_stay();'), 'ZD002', 'and who catches cancellations is cancelled again');
+is(state_of('SET log_min_messages = panic; SELECT alter_and_sleep();'), 'ZD002', 'also where the server logs no errors');
 is(state_of('BEGIN; ALTER TABLE small ADD COLUMN b int; SELECT pg_sleep(0.6); ROLLBACK;'),
 	'', 'a small table may be held');
 is(state_of("SET zdm.ddl_hold_timeout = 0; BEGIN; ALTER TABLE big ADD COLUMN b int; SELECT pg_sleep(0.6); ROLLBACK;"),
