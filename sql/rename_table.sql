@@ -226,6 +226,17 @@ SELECT zdm.contract('partitioned');
 CALL zdm.wait('partitioned', 'completed', '1 min');
 SELECT to_regclass('p'), to_regclass('q');
 
+-- who goes by the name, or by the row type, is in the plan's notes
+CREATE PUBLICATION rt_published FOR TABLE orders;
+CREATE FUNCTION takes_row(q) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION asks_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', TG_TABLE_NAME; RETURN new; END';
+CREATE TRIGGER asks BEFORE INSERT ON q FOR EACH ROW EXECUTE FUNCTION asks_name();
+SELECT regexp_replace(note, '^.*other DDL(, MERGE)?', '') FROM zdm.plan('ALTER TABLE q RENAME TO q2') WHERE step = 1;
+SELECT regexp_replace(note, '^.*other DDL(, MERGE)?', '') FROM zdm.plan('ALTER TABLE orders RENAME TO o2') WHERE step = 1;
+DROP PUBLICATION rt_published;
+DROP TRIGGER asks ON q;
+DROP FUNCTION takes_row, asks_name;
+
 -- what is refused
 SELECT zdm.migrate('ALTER TABLE q RENAME TO orders');
 SELECT zdm.migrate('ALTER TABLE q RENAME TO q');
