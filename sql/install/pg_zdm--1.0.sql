@@ -51,6 +51,7 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
+	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
 	index_name    text,                          -- that a toplevel step builds; a view that the step makes
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
@@ -95,11 +96,13 @@ CREATE INDEX ON zdm.pair (relid);
 -- sync
 
 -- Rows whose new value could not be computed from what an old application
--- wrote.  Writers only ever insert here, so none waits for another: that is
--- why it has no foreign key.
+-- wrote, or the old one from what a new application did.  Writers only ever
+-- insert here, so none waits for another: that is why it has no foreign key.
 CREATE TABLE zdm.misfit (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	migration     bigint NOT NULL,
+	direction     text NOT NULL,                 -- up or down: what could not be computed
+	dealt_with    boolean NOT NULL DEFAULT false,
 	relation      text NOT NULL,
 	key           text NOT NULL,
 	sqlstate      text NOT NULL,
@@ -323,7 +326,7 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s
                       WHERE s.migration = m.id
                         AND CASE m.state WHEN 'expanding' THEN s.phase = 'expand' WHEN 'migrating' THEN s.phase = 'migrate'
-                            WHEN 'cutting_over' THEN s.phase = 'cutover' WHEN 'contracting' THEN s.phase = 'contract'
+                            WHEN 'cutting_over' THEN s.phase IN ('migrate', 'cutover') WHEN 'contracting' THEN s.phase = 'contract'
                             WHEN 'reverting' THEN s.state = 'done' END
                         AND (m.state = 'reverting' OR s.state NOT IN ('done', 'undone'))
                       ORDER BY CASE m.state WHEN 'reverting' THEN -s.step ELSE s.step END LIMIT 1) s ON true

@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "api/access.h"
 #include "catalog/migration.h"
+#include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/step.h"
@@ -165,6 +166,7 @@ steer_resume(Migration *migration, FunctionCallInfo fcinfo)
 	if (migration->state == STATE_FAILED)
 	{
 		adopt(migration);
+		misfit_accept_loss(migration->id);
 		(void) migration_transition(migration, EVENT_RESUME);
 	}
 	else if (!migration->paused)

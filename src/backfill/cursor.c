@@ -252,7 +252,8 @@ void
 cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases)
 {
 	cursor->window_end = Min(cursor->block + blocks, cursor->end);
-	cursor->phase = in_phases ? 0 : PACE_ALL_PHASES;
+	/* an empty one, of an empty table, has no next phase */
+	cursor->phase = in_phases && cursor->window_end > cursor->block ? 0 : PACE_ALL_PHASES;
 }
 
 void

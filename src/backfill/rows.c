@@ -79,13 +79,23 @@ begin_scan(const RowRange *range, Snapshot snapshot)
 	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
 }
 
+/*
+ * Is there nothing to do about the pair?  What an application wrote to the new
+ * side alone, where that counts, is not to be overwritten.
+ */
+static bool
+is_right(SyncPair *pair, TupleTableSlot *slot)
+{
+	return pair_agrees(pair, slot) || pair_given_up(pair, slot);
+}
+
 /* Is a pair of the migration still to be filled in this row? */
 static bool
 is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
 {
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+		if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
 			return true;
 	}
 	return false;
@@ -105,7 +115,7 @@ compute_pair(SyncPair *pair, int64 migration, TupleTableSlot *slot, Datum *value
 
 	if (pair->migration == migration)
 	{
-		if (pair_agrees(pair, slot))
+		if (is_right(pair, slot))
 			return false;
 		*value = pair_new_value(pair, slot, isnull);
 		return true;
@@ -351,8 +361,7 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 		caller = MemoryContextSwitchTo(row_memory);
 		for (int i = 0; i < pairs->npairs; i++)
 		{
-			if (pairs->pairs[i].migration == migration &&
-				!pair_agrees(&pairs->pairs[i], slot) && !pair_given_up(&pairs->pairs[i], slot))
+			if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
 				disagree(&pairs->pairs[i], slot, context);
 		}
 		MemoryContextSwitchTo(caller);

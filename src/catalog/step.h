@@ -59,6 +59,7 @@ typedef struct Step
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
 	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
+	List	   *beside;			/* Oids locked SHARE UPDATE EXCLUSIVE only, without their partitions */
 	List	   *undo_relations; /* the same of undo, NIL: as relations */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
@@ -142,6 +143,12 @@ extern char *step_backfill_cursor(int64 migration);
  * not seen.  False if it has not been done yet anyway.
  */
 extern bool step_reopen_backfill(int64 migration);
+
+/*
+ * Have every row filled in where need be, and read again: the steps of the migrate
+ * phase that do so are to be done from the beginning.
+ */
+extern void step_reopen_rows(int64 migration);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);

@@ -136,6 +136,10 @@ subcommand_kind(const AlterTableCmd *cmd)
 			return "add_constraint";
 		case AT_AlterColumnType:
 			return "change_column_type";
+		case AT_AttachPartition:
+			return "attach_partition";
+		case AT_DetachPartition:
+			return "detach_partition";
 		default:
 			return "alter_table";
 	}

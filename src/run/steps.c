@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "backfill/backfill.h"
 #include "backfill/verify.h"
+#include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -185,7 +186,8 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	}
 	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
 		relations = locks_with_views(relations);
-	if (!locks_try(relations, step->lock, &run->patience))
+	if (!locks_try_beside(step->beside, &run->patience) ||
+		!locks_try(relations, step->lock, &run->patience))
 		return come_again(step, NULL, run);
 	if (!claim_exchange(migration, step))
 		return come_again(step, "a transaction that is stating a migration on the table, or on another that references it or is referenced", run);
@@ -324,6 +326,40 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 }
 
 /*
+ * Has an old application written what the new column cannot hold?  Nobody writes
+ * now: from here on all rows are filled in and read again, which stops at each one
+ * that has not been mended, and then the exchange is come back to.
+ */
+static bool
+must_fill_again(const Migration *migration, const Step *step)
+{
+	if (step->effect != EFFECT_PAIR_SWITCH || !misfit_deal_with(migration->id, MISFIT_UP))
+		return false;
+	step_reopen_rows(migration->id);
+	return true;
+}
+
+/*
+ * Has a new application written what the old column cannot hold, after the way
+ * back was taken?  Whoever resumes it has seen the error.
+ */
+static void
+refuse_loss(const Migration *migration, const Step *step)
+{
+	char	   *rows = step->effect == EFFECT_PAIR_SWITCH ?
+		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
+
+	if (rows != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
+						migration->id),
+				 errdetail("Among them: %s.", rows),
+				 errhint("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
+						 "); what is not mended by then is lost.", migration->id)));
+}
+
+/*
  * Run a template of the step with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
  */
@@ -364,6 +400,11 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
+	if (must_fill_again(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
 	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
 		sql = nothing_to_do(step);
 	else
@@ -662,11 +703,13 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	undo.beside = NIL;
 	if (step->undo_relations != NIL)
 		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
+	refuse_loss(migration, step);
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else

@@ -20,9 +20,9 @@ my $major = $node->pg_version->major;
 # The locks of the worker, one row for each relation that was there before the
 # migration began, with the strongest mode; beside it what the step says.  Only
 # catalogs are asked: the tables are locked.
-my $locks_sql = sprintf(<<'EOS', sprintf($rank, 'l.mode'), sprintf($rank, q{replace(initcap(s.lock), ' ', '') || 'Lock'}));
+my $locks_sql = sprintf(<<'EOS', sprintf($rank, 'l.mode'), sprintf($rank, q{replace(initcap(CASE WHEN l.relation = ANY (s.beside) THEN 'share update exclusive' ELSE s.lock END), ' ', '') || 'Lock'}));
 SELECT l.relation::regclass || ' ' || CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'other' END,
-	max(%s), coalesce(max(%s), 0), bool_or(l.relation = ANY (s.relations)
+	max(%s), coalesce(max(%s), 0), bool_or(l.relation = ANY (s.relations || s.beside)
 	OR (SELECT inhparent FROM pg_inherits WHERE inhrelid = l.relation) = ANY (s.relations))
 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN seen ON seen.oid = l.relation,
 	(SELECT * FROM zdm.step WHERE migration = :id AND state IN ('running', 'pending', 'failed') ORDER BY array_position('{expand,migrate,cutover,contract}', phase), step LIMIT 1) s
@@ -45,7 +45,7 @@ sub ask
 # How much was read of the tables, and the files that they are in.
 sub reads
 {
-	return ask(q{SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('t', 'r', 'p1', 'p2')});
+	return ask(q{SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('t', 'r', 'p1', 'p2', 'anew', 'arest')});
 }
 
 sub files
@@ -190,6 +190,17 @@ CREATE TABLE p (id int, n int, rid int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (150);
 CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (150) TO (300);
 INSERT INTO p SELECT i, i, i % 100 + 1 FROM generate_series(1, 299) i;
+CREATE TABLE a (id int PRIMARY KEY, n int, rid int REFERENCES r) PARTITION BY RANGE (id);
+CREATE INDEX a_n ON a (n);
+CREATE TABLE a1 PARTITION OF a FOR VALUES FROM (1) TO (150);
+CREATE TABLE arest PARTITION OF a DEFAULT;
+INSERT INTO a SELECT i, i, i % 100 + 1 FROM generate_series(1, 149) i;
+INSERT INTO a SELECT i, i, i % 100 + 1 FROM generate_series(1000, 1100) i;
+CREATE TABLE anew (id int NOT NULL, n int, rid int);
+INSERT INTO anew SELECT i, i, i % 100 + 1 FROM generate_series(150, 299) i;
+CREATE TABLE d (id int, n int, rid int REFERENCES r) PARTITION BY RANGE (id);
+CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (1) TO (150);
+INSERT INTO d SELECT i, i, i % 100 + 1 FROM generate_series(1, 149) i;
 VACUUM ANALYZE;
 EOS
 
@@ -214,6 +225,9 @@ migration('drop index', 'DROP INDEX t_rid', writer => 't', drops => 1);
 migration('index on partitions', 'CREATE INDEX p_n ON p (n)');
 migration('unique of partitions', 'ALTER TABLE p ADD UNIQUE (id, n)');
 migration('primary key of partitions', 'ALTER TABLE p ADD PRIMARY KEY (id)');
+migration('attach partition', 'ALTER TABLE a ATTACH PARTITION anew FOR VALUES FROM (150) TO (300)');
+migration('detach partition beside a default one', 'ALTER TABLE a DETACH PARTITION anew');
+migration('detach partition', 'ALTER TABLE d DETACH PARTITION d1', writer => 'd');
 migration('backfill', '', call => q{SELECT zdm.backfill('t', 'phone = upper(phone)')});
 migration('drop column', 'ALTER TABLE t DROP COLUMN phone');
 migration('rename table', 'ALTER TABLE t RENAME TO u');
