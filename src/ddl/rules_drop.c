@@ -311,23 +311,14 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 	}
 }
 
-static bool
-is_table(FactRelation *rel)
-{
-	return rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE;
-}
-
 static char *
 rename_hint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 {
-	char	   *by_hand;
-
 	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
 		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
 						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));
-	by_hand = psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
+	return psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
 					   facts_name(rel), facts_name(rel));
-	return is_table(rel) ? rules_migrate_hint(j, by_hand) : by_hand;
 }
 
 static void
@@ -468,7 +459,7 @@ rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 			if (rel == NULL || strcmp(rel->schema, stmt->newschema) == 0)
 				return;
 			rules_lock(j, rel, AccessExclusiveLock);
-			rules_touch(j, rel, is_table(rel) ? rules_migrate_hint(j, ESCAPE_HINT) : ESCAPE_HINT);
+			rules_touch(j, rel, ESCAPE_HINT);
 			rel->schema = pstrdup(stmt->newschema);
 			break;
 		case OBJECT_TYPE:
