@@ -35,6 +35,7 @@ CREATE SEQUENCE fresh START 100000000;
 CREATE TABLE p (id bigint, n int, rid int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO ($rows / 2);
 CREATE TABLE p2 PARTITION OF p FOR VALUES FROM ($rows / 2) TO (1000000000);
+CREATE INDEX p_id ON p (id);
 INSERT INTO p SELECT i, i, i % 100 + 1 FROM generate_series(1, $rows) i;
 CREATE TABLE old (a int);
 CREATE TYPE mood AS ENUM ('glad');
