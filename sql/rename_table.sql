@@ -13,7 +13,6 @@ CREATE ROLE rt_reader;
 CREATE ROLE rt_writer;
 CREATE ROLE rt_owner NOLOGIN;
 CREATE ROLE rt_other;
-CREATE ROLE rt_log;
 GRANT rt_owner TO CURRENT_USER;
 GRANT USAGE ON SCHEMA app TO PUBLIC;
 GRANT CREATE ON SCHEMA app TO rt_owner;
@@ -71,7 +70,6 @@ BEGIN
 	CALL try(format('SELECT tableoid FROM %s', name));
 	CALL try(format('SELECT "na%%me" FROM %s WHERE id < 3 GROUP BY id', name));
 	CALL try(format('CREATE TABLE never (r int REFERENCES %s)', name));
-	CALL try(format('ALTER TABLE %s ADD COLUMN never int', name));
 	CALL try(format('TRUNCATE %s', name));
 	CALL try(format('SELECT 1 WHERE pg_get_serial_sequence(%L, ''id'') IS NOT NULL', name));
 END $$;
@@ -188,30 +186,6 @@ CALL zdm.wait('schema', 'reverted', '1 min');
 EXECUTE two;
 SELECT relnamespace::regnamespace, relname, relkind FROM pg_class WHERE relname LIKE 'Ein%' OR relname LIKE 'customer\_%' ORDER BY 1, 2;
 
--- row-level security: policies bind whoever uses the view
-CREATE TABLE log (owner name DEFAULT current_user, what text);
-INSERT INTO log VALUES ('rt_reader', 'not yours');
-ALTER TABLE log ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON log USING (owner = current_user);
-GRANT INSERT ON log TO rt_log;
-GRANT SELECT, UPDATE ON log TO rt_other;
-SELECT zdm.migrate('ALTER TABLE log RENAME TO journal', label => 'policies');
-CALL zdm.wait('policies', 'ready', '1 min');
-SET ROLE rt_log;
-CALL try('INSERT INTO journal (what) VALUES (''mine'')');
-CALL try('INSERT INTO journal VALUES (''rt_other'', ''not mine'')');
-CALL try('SELECT * FROM journal');
-SET ROLE rt_reader;
-CALL try('SELECT * FROM journal');
-SET ROLE rt_other;
-CALL try('SELECT * FROM journal');
-CALL try('UPDATE journal SET owner = current_user');
-RESET ROLE;
-SELECT zdm.revert('policies');
-CALL zdm.wait('policies', 'reverted', '1 min');
-GRANT SELECT (what) ON log TO rt_reader;
-SELECT zdm.migrate('ALTER TABLE log RENAME TO journal');
-
 -- partitioned
 CREATE TABLE p (id int, k int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (1000);
@@ -225,6 +199,17 @@ SELECT * FROM p, q WHERE p.id = q.id ORDER BY 1;
 SELECT zdm.contract('partitioned');
 CALL zdm.wait('partitioned', 'completed', '1 min');
 SELECT to_regclass('p'), to_regclass('q');
+
+-- who goes by the name, or by the row type, is in the plan's notes
+CREATE PUBLICATION rt_published FOR TABLE orders;
+CREATE FUNCTION takes_row(q) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION asks_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', TG_TABLE_NAME; RETURN new; END';
+CREATE TRIGGER asks BEFORE INSERT ON q FOR EACH ROW EXECUTE FUNCTION asks_name();
+SELECT regexp_replace(note, '^.*other DDL(, MERGE)?(; what is granted[^;]*)?', '') FROM zdm.plan('ALTER TABLE q RENAME TO q2') WHERE step = 1;
+SELECT regexp_replace(note, '^.*other DDL(, MERGE)?(; what is granted[^;]*)?', '') FROM zdm.plan('ALTER TABLE orders RENAME TO o2') WHERE step = 1;
+DROP PUBLICATION rt_published;
+DROP TRIGGER asks ON q;
+DROP FUNCTION takes_row, asks_name;
 
 -- what is refused
 SELECT zdm.migrate('ALTER TABLE q RENAME TO orders');
@@ -247,8 +232,8 @@ SELECT zdm.migrate('ALTER TABLE "Ein ""Name""" RENAME TO client');
 RESET ROLE;
 
 -- nothing is left behind
-DROP TABLE log, orders, "Ein ""Name""" CASCADE;
+DROP TABLE orders, "Ein ""Name""" CASCADE;
 ALTER DEFAULT PRIVILEGES FOR ROLE rt_owner IN SCHEMA app REVOKE SELECT ON TABLES FROM rt_other;
 REVOKE ALL ON SCHEMA app, "Other" FROM rt_owner;
-DROP OWNED BY rt_reader, rt_writer, rt_owner, rt_other, rt_log;
-DROP ROLE rt_reader, rt_writer, rt_owner, rt_other, rt_log;
+DROP OWNED BY rt_reader, rt_writer, rt_owner, rt_other;
+DROP ROLE rt_reader, rt_writer, rt_owner, rt_other;

@@ -20,6 +20,7 @@
 #include "core/names.h"
 #include "miscadmin.h"
 #include "plan/ddl_text.h"
+#include "plan/drop.h"
 #include "plan/plan.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -57,33 +58,9 @@ refuse_in_use(Oid relid)
 						 other->id)));
 }
 
-/* What would stand in the way of contract is said now. */
-static void
-check_dependents(const ObjectAddress *address)
-{
-	QuerySession session;
-	char	   *dependents;
-
-	query_begin(&session);
-	QUERY("SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d "
-		  "WHERE d.refclassid = $1 AND d.refobjid = $2 AND d.deptype = 'n' AND NOT (d.classid = $1 AND d.objid = $2) "
-		  "AND NOT EXISTS (SELECT 1 FROM pg_depend own WHERE own.classid = d.classid AND own.objid = d.objid "
-		  "AND own.deptype IN ('a', 'i') AND own.refclassid = d.refclassid AND own.refobjid = d.refobjid)",
-		  arg_oid(address->classId), arg_oid(address->objectId));
-	dependents = query_text(0, 1);
-	query_end(&session);
-	if (dependents != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop %s because other objects depend on it",
-						getObjectDescription(address, false)),
-				 errdetail("They are: %s.", dependents),
-				 errhint("Drop or change them first.")));
-}
-
-/* Find one of the objects, as DROP would; and what it locks. */
+/* Find one of the objects, as DROP would, and add it to the list; and what it locks. */
 static List *
-look_at(const DropStmt *stmt, Node *object)
+look_at(const DropStmt *stmt, Node *object, List **addresses)
 {
 	Relation	rel = NULL;
 	ObjectAddress address = get_object_address(stmt->removeType, object, &rel,
@@ -100,7 +77,7 @@ look_at(const DropStmt *stmt, Node *object)
 		refuse_in_use(linitial_oid(locked));
 		locked = list_concat(locked, locked_with(linitial_oid(locked)));
 	}
-	check_dependents(&address);
+	*addresses = lappend(*addresses, memcpy(palloc(sizeof(address)), &address, sizeof(address)));
 	return locked;
 }
 
@@ -109,16 +86,13 @@ make(MigrationPlan *plan, const Change *change)
 {
 	DropStmt   *stmt = castNode(DropStmt, change->stmt);
 	List	   *relations = NIL;
+	List	   *addresses = NIL;
 	ListCell   *lc;
 
-	if (stmt->behavior == DROP_CASCADE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not do DROP ... CASCADE"),
-				 errdetail("What else would be dropped is known only when it runs."),
-				 errhint("Drop what depends on it first.")));
 	foreach(lc, stmt->objects)
-		relations = list_concat_unique_oid(relations, look_at(stmt, lfirst(lc)));
+		relations = list_concat_unique_oid(relations, look_at(stmt, lfirst(lc), &addresses));
+	drop_check_dependents(addresses, stmt->behavior,
+						  addresses != NIL ? getObjectDescription(linitial(addresses), false) : "it");
 	plan_add(plan, &(Step) {
 		.phase = "contract", .action = ACTION_SQL,
 		.statement = psprintf("%s%s", ddl_search_path(), names_escape(change->statement)),

@@ -20,35 +20,11 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/alter.h"
+#include "plan/drop.h"
 #include "plan/plain.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "compat.h"
-
-/* What would stand in the way of contract is said now. */
-static void
-check_dependents(const MigrationPlan *plan, AttrNumber attnum, const char *name)
-{
-	QuerySession session;
-	char	   *dependents;
-
-	query_begin(&session);
-	QUERY("SELECT string_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d "
-		  "WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.refobjsubid = $2 AND d.deptype = 'n' "
-		  "AND NOT EXISTS (SELECT 1 FROM pg_depend own WHERE own.classid = d.classid AND own.objid = d.objid "
-		  "AND own.deptype IN ('a', 'i') AND own.refclassid = d.refclassid AND own.refobjid = d.refobjid) "
-		  "AND NOT (d.classid = 'pg_class'::regclass AND d.objid = $1)",
-		  arg_oid(plan->relid), arg_int2(attnum));
-	dependents = query_text(0, 1);
-	query_end(&session);
-	if (dependents != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop column %s of table %s because other objects depend on it",
-						name, get_rel_name(plan->relid)),
-				 errdetail("They are: %s.", dependents),
-				 errhint("Drop or change them first.")));
-}
 
 /* May an INSERT leave the column out today? */
 static bool
@@ -139,6 +115,7 @@ void
 drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum;
+	ObjectAddress address;
 	HeapTuple	tuple;
 
 	if (cmd->missing_ok && get_attnum(plan->relid, cmd->name) == InvalidAttrNumber)
@@ -147,13 +124,9 @@ drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd 
 		return;
 	}
 	attnum = ddl_attribute(plan->relid, cmd->name);
-	if (cmd->behavior == DROP_CASCADE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not do DROP COLUMN CASCADE"),
-				 errdetail("What else would be dropped is known only when it runs."),
-				 errhint("Drop what depends on the column first.")));
-	check_dependents(plan, attnum, cmd->name);
+	address = (ObjectAddress) {RelationRelationId, plan->relid, attnum};
+	drop_check_dependents(list_make1(&address), cmd->behavior,
+						  psprintf("column %s of table %s", cmd->name, get_rel_name(plan->relid)));
 
 	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(plan->relid), Int16GetDatum(attnum));
 	plan_omittable(plan, change, (Form_pg_attribute) GETSTRUCT(tuple), cmd->name);

@@ -13,6 +13,9 @@ NEWEST_MAJOR=18
 # This list, and nothing else, is what a test may rely on.
 TEST_PACKAGES=(gcc libc6-dev make perl libipc-run-perl)
 
+# Migration tools that one test deploys with; without them it is skipped.
+TOOL_PACKAGES=(sqitch libdbd-pg-perl python3-alembic python3-psycopg2)
+
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
 	exit 1
@@ -136,6 +139,21 @@ install_packages() {
 	if [ "$major" -lt "$OLDEST_MAJOR" ] || [ "$major" -gt "$NEWEST_MAJOR" ]; then
 		die "PostgreSQL $major is not supported, only $OLDEST_MAJOR to $NEWEST_MAJOR"
 	fi
+}
+
+# install_tools: install the migration tools, where that can be done.
+install_tools() {
+	local package lacking=()
+	command -v dpkg-query >/dev/null || return 0
+	for package in "${TOOL_PACKAGES[@]}"; do
+		have_package "$package" || lacking+=("$package")
+	done
+	[ ${#lacking[@]} -gt 0 ] || return 0
+	if may_install; then
+		say "installing ${lacking[*]}"
+		apt_install "${lacking[@]}" && return
+	fi
+	say "not installed: ${lacking[*]}; what they are needed for is skipped"
 }
 
 # apt_install PACKAGE...: lists that are missing or out of date show as a
