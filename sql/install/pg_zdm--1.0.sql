@@ -42,7 +42,7 @@ CREATE TABLE zdm.step (
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
-	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
+	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
@@ -51,8 +51,9 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
+	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
-	index_name    text,                          -- that a toplevel step builds
+	index_name    text,                          -- that a toplevel step builds; a view that the step makes
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
 	condition     text,
 	fire_triggers boolean NOT NULL DEFAULT false,

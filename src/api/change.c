@@ -317,7 +317,7 @@ change_state(Change *change, const char *label)
 	int			nestlevel;
 
 	if (on_table)
-		access_check_table(change->relid);
+		access_check_table(change->relid, kind->partition_ok);
 	else if (change->ddl == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

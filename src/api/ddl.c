@@ -84,7 +84,7 @@ read_change(const char *ddl, const char *up, const char *down)
 
 	change->definition = change_ddl_definition(ddl, up, down);
 	if (OidIsValid(change->relid))
-		access_check_table(change->relid);
+		access_check_table(change->relid, plan_kind(change->kind)->partition_ok);
 	if (strcmp(change->kind, "change_column_type") == 0)
 		read_new_type(change);
 	return change;
@@ -117,10 +117,13 @@ lock_text(const Step *step, Oid relid)
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, step_lock_name(step->lock));
-	if (step->lock == NoLock || (list_length(step->relations) == 1 && linitial_oid(step->relations) == relid))
+	if (step->lock == NoLock || (step->beside == NIL && list_length(step->relations) == 1 && linitial_oid(step->relations) == relid))
 		return buf.data;
 	foreach(lc, step->relations)
 		appendStringInfo(&buf, "%s%s", lc == list_head(step->relations) ? " on " : ", ",
+						 names_relation(lfirst_oid(lc)));
+	foreach(lc, step->beside)
+		appendStringInfo(&buf, "%s%s", lc == list_head(step->beside) ? "; SHARE UPDATE EXCLUSIVE on " : ", ",
 						 names_relation(lfirst_oid(lc)));
 	return buf.data;
 }
@@ -181,7 +184,7 @@ zdm_set_not_null(PG_FUNCTION_ARGS)
 		.stmt = (Node *) stmt,
 	};
 
-	access_check_table(relid);
+	access_check_table(relid, false);
 	cmd->subtype = AT_SetNotNull;
 	cmd->name = column;
 	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid), -1);

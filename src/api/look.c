@@ -34,7 +34,7 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " is %s and has nothing to verify",
 						migration->id, state_name(migration->state))));
-	access_check_table(migration->relid);
+	access_check_table(migration->relid, true);
 	verify_table(migration, result->setResult, result->setDesc);
 	return (Datum) 0;
 }

@@ -252,7 +252,7 @@ void
 cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases)
 {
 	cursor->window_end = Min(cursor->block + blocks, cursor->end);
-	/* no blocks at all: there is nothing to come back for */
+	/* an empty one, of an empty table, has no next phase */
 	cursor->phase = in_phases && cursor->window_end > cursor->block ? 0 : PACE_ALL_PHASES;
 }
 

@@ -30,6 +30,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_DROP] = "pair_drop",
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
+	[EFFECT_VIEW_ADD] = "view_add",
 };
 
 static const char *const lock_names[] = {
@@ -77,8 +78,8 @@ step_insert(const Step *step)
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
 		  "lock, relations, work, note, undo_relations, index_name, undo_lock, "
-		  "assignments, condition, fire_triggers) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		  "assignments, condition, fire_triggers, beside) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
 		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
 		  arg_text(step->statement), arg_text(step->undo),
@@ -86,7 +87,8 @@ step_insert(const Step *step)
 		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
 		  arg_oids(step->undo_relations), arg_text(step->index_name),
 		  arg_text(lock_names[step->undo_lock]),
-		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers));
+		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers),
+		  arg_oids(step->beside));
 	query_end(&session);
 }
 
@@ -112,7 +114,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
 					   "relations, work, note, undo_relations, index_name, state, attempts, undo_lock, "
-					   "assignments, condition, fire_triggers "
+					   "assignments, condition, fire_triggers, beside "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
@@ -145,6 +147,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 		step->assignments = query_text(0, 17);
 		step->condition = query_text(0, 18);
 		step->fire_triggers = query_bool(0, 19);
+		step->beside = query_oids(0, 20);
 	}
 	query_end(&session);
 	return step;
@@ -169,6 +172,17 @@ step_contract_begun(int64 migration)
 {
 	return load_one("phase = $2 AND state = 'done' AND action NOT IN ('verify', 'backfill')",
 					migration, "contract") != NULL;
+}
+
+void
+step_add_relation(int64 migration, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET relations = array_append(relations, $2::regclass::oid) WHERE migration = $1",
+		  arg_int8(migration), arg_text(name));
+	query_end(&session);
 }
 
 void

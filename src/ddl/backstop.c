@@ -92,7 +92,7 @@ stop_work(ErrorData *edata)
 
 /* From the first statement on that has to be watched. */
 static void
-listen(void)
+watch_log(void)
 {
 	static bool listening = false;
 
@@ -129,7 +129,7 @@ backstop_begin(const Judgement *judgement)
 	MemoryContextSwitchTo(old);
 	if (watched == NIL)
 		return;
-	listen();
+	watch_log();
 	watching = true;
 	user_log_level = log_min_messages;
 	log_min_messages = Min(log_min_messages, DEBUG1);

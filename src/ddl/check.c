@@ -21,6 +21,7 @@
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
+#include "ddl/hint.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -123,13 +124,16 @@ said_already(Check *check)
 	return said;
 }
 
+/* "sql" is the statement that was the whole transaction; NULL if there were several. */
 static void
-end_transaction(Check *check)
+end_transaction(Check *check, const char *sql)
 {
+	List	   *breaches = rules_breaches(check->facts, check->contracts, said_already(check));
 	ListCell   *lc;
 
-	add_findings(check, rules_breaches(check->facts, check->contracts,
-									   said_already(check)));
+	if (sql != NULL && !check->silent)
+		hint_migrate(breaches, sql);
+	add_findings(check, breaches);
 	check->contracts = NIL;
 	check->in_block = false;
 	check->savepoints = NIL;
@@ -210,7 +214,7 @@ check_transaction(Check *check, TransactionStmt *stmt)
 			break;
 		case TRANS_STMT_COMMIT:
 		case TRANS_STMT_PREPARE:
-			end_transaction(check);
+			end_transaction(check, NULL);
 			break;
 		default:
 			break;
@@ -287,6 +291,8 @@ judge_one(Check *check, CheckStatement *stmt)
 		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
 	}
+	if (!check->silent)
+		hint_migrate(attempt.judgement->findings, stmt->sql);
 	add_findings(check, unsafe_first(attempt.judgement->findings));
 	check->contracts = list_concat(check->contracts, attempt.judgement->contracts);
 }
@@ -404,7 +410,7 @@ check_statement(Check *check, CheckStatement *stmt)
 		if (is_code(stmt->node))
 			follow(check, stmt);
 		if (!check->in_block)
-			end_transaction(check);
+			end_transaction(check, stmt->sql);
 	}
 	check->done = lappend(check->done, stmt);
 }
@@ -471,7 +477,7 @@ check_text(const char *ddl)
 		stmt->sql = raw_text(ddl, raw);
 		check_statement(&check, stmt);
 	}
-	end_transaction(&check);
+	end_transaction(&check, NULL);
 	AtEOXact_GUC(false, nest_level);
 	return check.findings;
 }

@@ -29,6 +29,7 @@
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
 #include "ddl/guard.h"
+#include "ddl/hint.h"
 #include "ddl/hold_timeout.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -284,6 +285,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
+		hint_migrate(gc.judgement->findings, gc.sql);
 		report(gc.judgement->findings, outcome());
 		backstop_begin(gc.judgement);
 		/* Who turns the guard off means to hold the lock for as long as it takes. */

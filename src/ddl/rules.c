@@ -132,14 +132,6 @@ rules_caution(Judgement *j, const char *rule, const char *object, char *detail, 
 	add_finding(j, rule, false, object, NoLock, detail, hint);
 }
 
-char *
-rules_migrate_hint(Judgement *j, char *otherwise)
-{
-	if (!facts_zdm_function("migrate"))
-		return otherwise;
-	return psprintf("SELECT zdm.migrate(%s);", quote_literal_cstr(j->sql));
-}
-
 LOCKMODE
 rules_strong_lock(const Judgement *judgement, FactRelation **rel)
 {

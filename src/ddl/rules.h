@@ -132,9 +132,6 @@ extern void rules_find(Judgement *j, const char *rule, const char *object, LOCKM
 extern void rules_caution(Judgement *j, const char *rule, const char *object,
 						  char *detail, char *hint);
 
-/* A hint to let zdm.migrate() do the whole statement, or "otherwise". */
-extern char *rules_migrate_hint(Judgement *j, char *otherwise);
-
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_migration(Judgement *j, Node *stmt);
 

@@ -64,7 +64,7 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), AccessExclusiveLock,
 				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
 							quote_identifier(col->name), facts_name(rel)),
-				   rules_migrate_hint(j, "Deploy applications that no longer name the column first; then SET LOCAL zdm.guard = off; in the transaction that drops it."));
+				   pstrdup("Deploy applications that no longer name the column first; then SET LOCAL zdm.guard = off; in the transaction that drops it."));
 	if (cmd->behavior == DROP_CASCADE)
 		rules_drop_views(j, facts_dependent_views(j->facts, rel, col->attnum));
 	foreach(lc, tree)

@@ -424,9 +424,12 @@ foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type
 	}
 }
 
+/* With USING, the statement says how values are converted: it is handed on whole. */
 static char *
-type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
+type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod, bool using)
 {
+	if (using && facts_zdm_function("migrate"))
+		return psprintf("SELECT zdm.migrate(%s);", quote_literal_cstr(j->sql));
 	if (!facts_zdm_function("change_column_type"))
 		return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it in step by a trigger, fill it in batches, then swap the names.",
 						facts_name(rel), quote_identifier(psprintf("%s_new", col->name)),
@@ -438,7 +441,7 @@ type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int
 
 /* Do values of the old type still go where the new one is? */
 static void
-client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type)
+client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, bool using)
 {
 	if (rel->fresh || col->fresh || rel->is_child || type == col->type)
 		return;
@@ -448,7 +451,7 @@ client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type)
 				   psprintf("Statements that write or compare %s.%s as %s fail: nothing casts it to %s by itself.",
 							facts_name(rel), quote_identifier(col->name),
 							format_type_be(col->type), format_type_be(type)),
-				   type_change_hint(j, rel, col, type, -1));
+				   type_change_hint(j, rel, col, type, -1, using));
 }
 
 static void
@@ -511,8 +514,8 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 								 quote_identifier(col->name),
 								 format_type_with_typemod(col->type, col->typmod),
 								 format_type_with_typemod(type, typmod)),
-						type_change_hint(j, rel, col, type, typmod));
-	client_types(j, rel, col, type);
+						type_change_hint(j, rel, col, type, typmod, def->raw_default != NULL));
+	client_types(j, rel, col, type, def->raw_default != NULL);
 	type_cautions(j, rel, col);
 	foreach(lc, tree)
 	{

@@ -186,7 +186,8 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	}
 	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
 		relations = locks_with_views(relations);
-	if (!locks_try(relations, step->lock, &run->patience))
+	if (!locks_try_beside(step->beside, &run->patience) ||
+		!locks_try(relations, step->lock, &run->patience))
 		return come_again(step, NULL, run);
 	if (!claim_exchange(migration, step))
 		return come_again(step, "a transaction that is stating a migration on the table, or on another that references it or is referenced", run);
@@ -312,6 +313,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 		case EFFECT_INDEX_TREE:
 			if (!undo)
 				index_tree_complete(migration->id, step);
+			break;
+		case EFFECT_VIEW_ADD:
+			if (!undo)
+				step_add_relation(migration->id, step->index_name);
 			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
@@ -698,6 +703,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	undo.beside = NIL;
 	if (step->undo_relations != NIL)
 		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
