@@ -37,7 +37,9 @@ $$;
 -- three columns of two tables at once, both ends of the foreign key among them
 SELECT zdm.change_column_type('t', 'id', 'bigint', label => 't.id');
 -- the publication can be taken out and put back by one only
+\set VERBOSITY terse
 SELECT zdm.change_column_type('t', 'code', 'bigint', label => 't.code');
+\set VERBOSITY default
 SELECT zdm.change_column_type('t', 'up_id', 'bigint', label => 't.up_id');
 SELECT zdm.change_column_type('up', 'id', 'bigint', label => 'up.id');
 CALL zdm.wait('t.id', 'ready', '1 minute');
