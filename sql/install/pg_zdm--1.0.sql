@@ -87,7 +87,8 @@ CREATE TABLE zdm.pair (
 	down          text,
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
-	reversible    boolean NOT NULL DEFAULT true
+	reversible    boolean NOT NULL DEFAULT true,
+	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
 );
 
 CREATE INDEX ON zdm.pair (relid);

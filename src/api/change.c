@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "plan/plan.h"
+#include "plan/uses.h"
 #include "run/start.h"
 #include "sync/expr.h"
 #include "utils/builtins.h"
@@ -116,24 +117,6 @@ say_anew(const char *label)
 						label, known->id)));
 }
 
-/* The first string that both lists have, or NULL. */
-static const char *
-find_common(List *one, List *other)
-{
-	ListCell   *a;
-	ListCell   *b;
-
-	foreach(a, one)
-	{
-		foreach(b, other)
-		{
-			if (strcmp(lfirst(a), lfirst(b)) == 0)
-				return lfirst(a);
-		}
-	}
-	return NULL;
-}
-
 /* Two migrations may not touch the same column or constraint. */
 static void
 check_conflicts(Oid relid, List *claims)
@@ -145,7 +128,7 @@ check_conflicts(Oid relid, List *claims)
 	{
 		Migration  *other = lfirst(lc);
 
-		mine = find_common(claims, other->columns);
+		mine = uses_find_conflict(claims, other->columns);
 		if (mine != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
@@ -220,6 +203,13 @@ change_known_ddl(const char *ddl, const char *up, const char *down, const char *
 	return true;
 }
 
+/* What no other migration may touch meanwhile. */
+static List *
+all_claims(const PlanKind *kind, const Change *change)
+{
+	return list_concat(kind->claims(change), uses_columns(change));
+}
+
 /* Write the migration and its plan, and have it started at commit. */
 static int64
 store_migration(const PlanKind *kind, const Change *change, const char *label, char *definition)
@@ -233,7 +223,7 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 		.relation = on_table ? names_relation(change->relid) : statement_beginning(change->statement),
 		.owner = on_table ? relation_owner(change->relid) : GetUserId(),
 		.definition = definition,
-		.columns = kind->claims(change),
+		.columns = all_claims(kind, change),
 		.settings = capture_settings(),
 	};
 
@@ -334,7 +324,7 @@ change_state(Change *change, const char *label)
 	if (on_table)
 	{
 		claim_table(change->relid);
-		check_conflicts(change->relid, kind->claims(change));
+		check_conflicts(change->relid, all_claims(kind, change));
 	}
 	kind->check(change);
 

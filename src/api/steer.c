@@ -80,6 +80,21 @@ steer_cutover(Migration *migration, FunctionCallInfo fcinfo)
 		wrong_state(migration, "cut over");
 }
 
+/* What would make contract fail in the end is better said at once. */
+static void
+refuse_new_dependents(const Migration *migration)
+{
+	char	   *dependents = pair_new_dependents(migration->id);
+
+	if (dependents != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("%s would be dropped with the old column", dependents),
+				 errdetail("The migration was stated before that was made."),
+				 errhint("Make the same over the new column, drop this one, then SELECT zdm.contract(" INT64_FORMAT ").",
+						 migration->id)));
+}
+
 static void
 steer_contract(Migration *migration, FunctionCallInfo fcinfo)
 {
@@ -87,6 +102,7 @@ steer_contract(Migration *migration, FunctionCallInfo fcinfo)
 		step_next(migration->id, "cutover") == NULL;
 
 	refuse_paused(migration, "contracted");
+	refuse_new_dependents(migration);
 	if (!migration_transition(migration, no_cutover ? EVENT_CONTRACT_READY : EVENT_CONTRACT))
 		wrong_state(migration, "contracted");
 }

@@ -389,6 +389,24 @@ nothing_to_do(const Step *step)
 	return psprintf("-- nothing to do: %s", names_render(step->statement, true));
 }
 
+/*
+ * An index that somebody has made on the old column since the plan was written
+ * would go with it, and nothing would take its place.
+ */
+static void
+refuse_new_dependents(const Migration *migration)
+{
+	char	   *dependents = pair_new_dependents(migration->id);
+
+	if (dependents != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("%s would be dropped with the old column", dependents),
+				 errdetail("The migration was stated before that was made."),
+				 errhint("Make the same over the new column, drop this one, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 migration->id)));
+}
+
 static StepOutcome
 do_sql(const Migration *migration, const Step *step, StepRun *run)
 {
@@ -400,6 +418,8 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
+	if (step->effect == EFFECT_PAIR_DROP)
+		refuse_new_dependents(migration);
 	if (must_fill_again(migration, step))
 	{
 		end_transaction();

@@ -1,0 +1,130 @@
+/*-------------------------------------------------------------------------
+ *
+ * uses.c
+ *		Which columns a change makes something hang on.
+ *
+ * A migration of a column takes along what hangs on it when it is stated.  An
+ * index or a constraint that another migration makes later would be dropped with
+ * the old column, and nobody would notice.  So the columns of such are claimed
+ * too, more weakly: two indexes may be built on one column at the same time.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "plan/uses.h"
+
+#define USES "uses "
+
+static List *
+add_use(List *uses, const char *column)
+{
+	return column == NULL ? uses : lappend(uses, psprintf(USES "%s", column));
+}
+
+static List *
+add_names(List *uses, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+		uses = add_use(uses, strVal(lfirst(lc)));
+	return uses;
+}
+
+static bool
+find_references(Node *node, List **uses)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, ColumnRef))
+	{
+		Node	   *last = llast(((ColumnRef *) node)->fields);
+
+		if (IsA(last, String))
+			*uses = add_use(*uses, strVal(last));
+		return false;
+	}
+	return raw_expression_tree_walker(node, find_references, uses);
+}
+
+static List *
+add_index(List *uses, IndexStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		uses = add_use(uses, elem->name);
+		(void) find_references(elem->expr, &uses);
+	}
+	(void) find_references(stmt->whereClause, &uses);
+	return uses;
+}
+
+static List *
+add_constraint(List *uses, Constraint *con)
+{
+	uses = add_names(uses, con->keys);
+	uses = add_names(uses, con->including);
+	uses = add_names(uses, con->fk_attrs);
+	(void) find_references(con->raw_expr, &uses);
+	return uses;
+}
+
+List *
+uses_columns(const Change *change)
+{
+	List	   *uses = NIL;
+	ListCell   *lc;
+
+	if (change->stmt == NULL)
+		return NIL;
+	if (IsA(change->stmt, IndexStmt))
+		return add_index(NIL, (IndexStmt *) change->stmt);
+	if (!IsA(change->stmt, AlterTableStmt))
+		return NIL;
+	foreach(lc, ((AlterTableStmt *) change->stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->def != NULL && IsA(cmd->def, Constraint))
+			uses = add_constraint(uses, (Constraint *) cmd->def);
+	}
+	return uses;
+}
+
+static const char *
+without_prefix(const char *claim)
+{
+	return strncmp(claim, USES, strlen(USES)) == 0 ? claim + strlen(USES) : claim;
+}
+
+static bool
+conflict(const char *one, const char *other)
+{
+	bool		both_use = without_prefix(one) != one && without_prefix(other) != other;
+
+	return !both_use && strcmp(without_prefix(one), without_prefix(other)) == 0;
+}
+
+const char *
+uses_find_conflict(List *claims, List *others)
+{
+	ListCell   *a;
+	ListCell   *b;
+
+	foreach(a, claims)
+	{
+		foreach(b, others)
+		{
+			if (conflict(lfirst(a), lfirst(b)))
+				return without_prefix(lfirst(a));
+		}
+	}
+	return NULL;
+}
