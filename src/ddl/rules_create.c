@@ -38,7 +38,8 @@ copy_like(Judgement *j, FactRelation *rel, TableLikeClause *like)
 	FactRelation *source = facts_find(j->facts, like->relation);
 	ListCell   *lc;
 
-	if (source == NULL)
+	/* the table itself is none that PostgreSQL would find */
+	if (source == NULL || source == rel)
 		return;
 	facts_detail(j->facts, source);
 	foreach(lc, source->columns)
@@ -144,7 +145,7 @@ rules_create_table(Judgement *j, CreateStmt *stmt)
 		FactRelation *parent = facts_find(j->facts, (RangeVar *) lfirst(lc));
 		TableLikeClause *like = makeNode(TableLikeClause);
 
-		if (parent == NULL)
+		if (parent == NULL || parent == rel)
 			continue;
 		like->relation = (RangeVar *) lfirst(lc);
 		like->options = CREATE_TABLE_LIKE_DEFAULTS | CREATE_TABLE_LIKE_GENERATED;
