@@ -82,3 +82,6 @@ BEGIN READ ONLY;
 SELECT * FROM verdict('DROP TABLE small') WHERE severity = 'unsafe';
 ROLLBACK;
 \d orders
+
+-- a table that names itself is for PostgreSQL to refuse
+SELECT count(*) FROM verdict('CREATE TABLE selfish (a int, LIKE selfish INCLUDING ALL); CREATE TABLE heir () INHERITS (heir)');

@@ -1,4 +1,4 @@
-# 060_partitions.pl: partitions that come and go while something is done to all
+# 052_partitions.pl: partitions that come and go while something is done to all
 # of them, and partitions that are attached and detached under load.
 
 use strict;

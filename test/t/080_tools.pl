@@ -1,4 +1,4 @@
-# 060_tools.pl: migrations stated by Sqitch and by Alembic.
+# 080_tools.pl: migrations stated by Sqitch and by Alembic.
 #
 # The same changes, each in the transaction of the tool that deploys it.  State
 # and schema are looked at after each of them; then everything is deployed once
