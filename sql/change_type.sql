@@ -390,9 +390,10 @@ CREATE TABLE down (up int REFERENCES up);
 SELECT zdm.change_column_type('up', 'id', 'text');
 SELECT zdm.change_column_type('down', 'up', 'text');
 SELECT zdm.change_column_type('up', 'y', 'text');
+-- both ends at once: see t/041; other work at the other end is in the way
 BEGIN;
-SELECT zdm.change_column_type('up', 'id', 'bigint') > 0 AS stated;
-SELECT zdm.change_column_type('down', 'up', 'bigint');
+SELECT zdm.set_not_null('down', 'up', '0') > 0 AS stated;
+SELECT zdm.change_column_type('up', 'id', 'bigint');
 ROLLBACK;
 BEGIN;
 SELECT zdm.change_column_type('up', 'x', 'bigint') > 0 AS stated;

@@ -120,6 +120,8 @@ SELECT attrelid::regclass, attnotnull FROM pg_attribute WHERE attname = 'k' AND 
 -- columns with a value of their own in each row
 SELECT zdm.migrate('ALTER TABLE t ADD COLUMN u uuid NOT NULL DEFAULT gen_random_uuid(), ADD COLUMN s bigserial UNIQUE, ADD COLUMN f int REFERENCES r CHECK (f < n)', label => 'columns');
 CALL zdm.wait('columns', timeout => '1 min');
+-- in one pass for all of them
+SELECT statement FROM zdm.steps WHERE label = 'columns' AND action = 'backfill';
 SELECT zdm.migrate('ALTER TABLE t ADD COLUMN i int GENERATED ALWAYS AS IDENTITY', label => 'identity');
 CALL zdm.wait('identity', timeout => '1 min');
 SELECT count(*), count(DISTINCT u), count(DISTINCT s), count(DISTINCT i), max(i) FROM t;

@@ -349,6 +349,26 @@ CALL zdm.wait(:m, timeout => '60s');
 -- after the end, too, when the column is no longer there
 SELECT zdm.rename_column('labels', 'old', 'new', 'L''abel %1$s') = :m AS same;
 SELECT state FROM zdm.migrations WHERE label = 'L''abel %1$s';
+-- what has been reverted is begun anew, and the label means the new one
+CALL make('anew');
+SELECT zdm.rename_column('anew', 'old', 'new', 'anew') AS m \gset
+CALL zdm.wait('anew', timeout => '60s');
+SELECT zdm.revert('anew');
+CALL zdm.wait('anew', timeout => '60s');
+SELECT state FROM zdm.migrations WHERE id = :m;
+SELECT saying($$SELECT zdm.rename_column('anew', 'n', 'new_n', 'anew')$$);
+SET client_min_messages = notice;
+SELECT zdm.rename_column('anew', 'old', 'new', 'anew') AS second \gset
+SET client_min_messages = warning;
+SELECT zdm.rename_column('anew', 'old', 'new', 'anew') = :second AS same;
+SELECT :second > :m AS anew;
+CALL zdm.wait('anew', timeout => '60s');
+SELECT zdm.cutover('anew');
+CALL zdm.wait('anew', timeout => '60s');
+SELECT state FROM zdm.migrations WHERE label = 'anew' ORDER BY id;
+SELECT zdm.revert('anew');
+CALL zdm.wait('anew', timeout => '60s');
+SELECT state FROM zdm.migrations WHERE label = 'anew' ORDER BY id;
 
 --
 -- dry run

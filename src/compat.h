@@ -157,6 +157,9 @@ zdm_merge_actions(ModifyTable *mt, CmdType kind)
 #define zdm_merge_actions(mt, kind)	0
 #endif
 
+/* MERGE into views: 17. */
+#define ZDM_HAS_MERGE_INTO_VIEW (PG_VERSION_NUM >= 170000)
+
 /* ALTER TABLE ... ADD CONSTRAINT ... NOT NULL ... NOT VALID: 18. */
 #define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)
 
@@ -310,6 +313,7 @@ RestrictSearchPath(void)
 #endif
 
 /* security_invoker views: 15. */
+#define ZDM_HAS_SECURITY_INVOKER (PG_VERSION_NUM >= 150000)
 #if PG_VERSION_NUM >= 150000
 #define zdm_security_invoker(view)	RelationHasSecurityInvoker(view)
 #else

@@ -9,7 +9,7 @@ GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 CREATE TABLE zdm.migration (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	label         text UNIQUE,
+	label         text,
 	kind          text NOT NULL,
 	relid         oid NOT NULL,
 	relation      text NOT NULL,                 -- its name when stated, for when it is gone
@@ -34,12 +34,15 @@ CREATE TABLE zdm.migration (
 
 CREATE INDEX ON zdm.migration (relid);
 
+-- what has been reverted can be stated again under its label
+CREATE UNIQUE INDEX ON zdm.migration (label) WHERE state <> 'reverted';
+
 CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
-	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair and the sync trigger
+	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
 	undo          text,                          -- a template; NULL when nothing is to be undone
@@ -48,13 +51,15 @@ CREATE TABLE zdm.step (
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
 	work          text NOT NULL DEFAULT '',
 	note          text NOT NULL DEFAULT '',
+	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
-	index_name    text,                          -- that a toplevel step builds
+	index_name    text,                          -- that a toplevel step builds; a view that the step makes
 	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
 	condition     text,
 	fire_triggers boolean NOT NULL DEFAULT false,
 	state         text NOT NULL DEFAULT 'pending',
 	attempts      int NOT NULL DEFAULT 0,
+	failures      int NOT NULL DEFAULT 0,        -- in a row, that may pass by themselves
 	started       timestamptz,
 	finished      timestamptz,
 	error         text,
@@ -91,11 +96,13 @@ CREATE INDEX ON zdm.pair (relid);
 -- sync
 
 -- Rows whose new value could not be computed from what an old application
--- wrote.  Writers only ever insert here, so none waits for another: that is
--- why it has no foreign key.
+-- wrote, or the old one from what a new application did.  Writers only ever
+-- insert here, so none waits for another: that is why it has no foreign key.
 CREATE TABLE zdm.misfit (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	migration     bigint NOT NULL,
+	direction     text NOT NULL,                 -- up or down: what could not be computed
+	dealt_with    boolean NOT NULL DEFAULT false,
 	relation      text NOT NULL,
 	key           text NOT NULL,
 	sqlstate      text NOT NULL,
@@ -241,28 +248,45 @@ COMMENT ON FUNCTION zdm.render(text) IS 'a stored statement with the names of to
 
 -- The migrations that the reader may know of: of relations on which they hold
 -- some privilege, or, when the relation is gone, of a role that they have.
-CREATE VIEW zdm.migrations WITH (security_barrier) AS
-SELECT m.id, m.label, m.kind,
-       coalesce(c.oid::regclass::text, m.relation) AS relation,
-       m.state, m.paused, coalesce(r.rolname, m.owner::text::name) AS owner, m.created, m.changed,
-       concat_ws(E'\n', m.error_message, m.error_detail) AS error,
-       m.error_state, m.error_hint, m.error_context,
-       m.one_way_since, m.one_way_why, m.settings, m.notes
+-- Errors quote rows, and what a step waits for tells of other people's
+-- sessions: "trusted" with these are owners, and who may read every row anyway.
+CREATE VIEW zdm.visible WITH (security_barrier) AS
+SELECT m.id, CASE WHEN c.oid IS NULL THEN true
+                  ELSE pg_catalog.pg_has_role(c.relowner, 'USAGE')
+                    OR pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid) END AS trusted
   FROM zdm.migration m
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
-  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
  WHERE CASE WHEN c.oid IS NULL THEN pg_catalog.pg_has_role(m.owner, 'USAGE')
        ELSE pg_catalog.pg_has_role(c.relowner, 'USAGE')
          OR pg_catalog.has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
          OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') END;
+COMMENT ON VIEW zdm.visible IS 'which migrations the reader may know of, and how much; used by the other views';
+
+CREATE VIEW zdm.migrations WITH (security_barrier) AS
+SELECT m.id, m.label, m.kind,
+       coalesce(c.oid::regclass::text, m.relation) AS relation,
+       m.state, m.paused, coalesce(r.rolname, m.owner::text::name) AS owner, m.created, m.changed,
+       CASE WHEN v.trusted THEN concat_ws(E'\n', m.error_message, m.error_detail) END AS error,
+       m.error_state,
+       CASE WHEN v.trusted THEN m.error_hint END AS error_hint,
+       CASE WHEN v.trusted THEN m.error_context END AS error_context,
+       m.one_way_since,
+       CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
+       m.settings,
+       CASE WHEN v.trusted THEN m.notes END AS notes
+  FROM zdm.migration m
+  JOIN zdm.visible v USING (id)
+  LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner;
 COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
 SELECT s.migration, s.step, s.phase, s.action,
        coalesce(s.executed, zdm.render(s.statement)) AS statement,
-       s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished, s.error,
+       s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished,
+       CASE WHEN v.trusted THEN s.error END AS error,
        zdm.render(s.undo) AS undo, m.label
-  FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration
+  FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration JOIN zdm.visible v ON v.id = m.id
  ORDER BY s.migration, s.step;
 COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or was run';
 
@@ -292,14 +316,17 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
             THEN 'a free worker (zdm.max_workers, max_worker_processes)'
             ELSE coalesce((SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE 'pid ' || p END, ', ')
                              FROM unnest(pg_catalog.pg_blocking_pids(w.pid)) p)
-                          || ', which holds a lock or an old snapshot', s.waiting_for)
+                          || ', which holds a lock or an old snapshot',
+                          CASE WHEN v.trusted THEN s.waiting_for
+                               WHEN s.waiting_for IS NOT NULL THEN 'what only the owner of the table may see' END)
        END AS waiting_for,
        s.waiting_since, w.pid AS worker
   FROM zdm.migrations m
+  JOIN zdm.visible v ON v.id = m.id
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s
                       WHERE s.migration = m.id
                         AND CASE m.state WHEN 'expanding' THEN s.phase = 'expand' WHEN 'migrating' THEN s.phase = 'migrate'
-                            WHEN 'cutting_over' THEN s.phase = 'cutover' WHEN 'contracting' THEN s.phase = 'contract'
+                            WHEN 'cutting_over' THEN s.phase IN ('migrate', 'cutover') WHEN 'contracting' THEN s.phase = 'contract'
                             WHEN 'reverting' THEN s.state = 'done' END
                         AND (m.state = 'reverting' OR s.state NOT IN ('done', 'undone'))
                       ORDER BY CASE m.state WHEN 'reverting' THEN -s.step ELSE s.step END LIMIT 1) s ON true

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "compat.h"
@@ -54,9 +55,12 @@ check_relkind(Oid relid, char relkind)
 			 errhint("A migration is of a table or a partitioned table.")));
 }
 
-/* Inheritance children would not have the trigger; foreign partitions cannot. */
+/*
+ * Inheritance children would not have the trigger; foreign partitions cannot;
+ * and in those of another role the owner's rights are none.
+ */
 static void
-check_tree(Oid relid, char relkind)
+check_tree(Oid relid, char relkind, Oid owner)
 {
 	ListCell   *lc;
 
@@ -76,6 +80,14 @@ check_tree(Oid relid, char relkind)
 					 errmsg("partition %s is a foreign table", names_relation(member)),
 					 errdetail("Its rows cannot be filled in from here."),
 					 errhint("Detach it first.")));
+		if (!object_ownercheck(RelationRelationId, member, owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("partition %s has another owner than %s", names_relation(member), names_relation(relid)),
+					 errdetail("The work is done with the rights of %s alone.", GetUserNameFromId(owner, false)),
+					 errhint("ALTER TABLE %s OWNER TO %s, or GRANT its owner's role to %s.", names_relation(member),
+							 quote_identifier(GetUserNameFromId(owner, false)),
+							 quote_identifier(GetUserNameFromId(owner, false)))));
 	}
 }
 
@@ -115,11 +127,12 @@ check_room(Oid relid, Form_pg_class form)
 }
 
 void
-access_check_table(Oid relid)
+access_check_table(Oid relid, bool partition_ok)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;
 	char		relkind;
+	Oid			owner;
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
@@ -139,18 +152,20 @@ access_check_table(Oid relid)
 	check_permanent(relid, form);
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(relkind), get_rel_name(relid));
-	if (form->relispartition)
+	if (form->relispartition && !partition_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is a partition", names_relation(relid)),
 				 errhint("Call the function for the partitioned table.")));
 	check_room(relid, form);
+	owner = form->relowner;
 	ReleaseSysCache(tuple);
-	check_tree(relid, relkind);
+	check_tree(relid, relkind, owner);
 }
 
+/* "named" is how the caller calls the migration. */
 static Migration *
-check_access(Migration *migration)
+check_access(Migration *migration, const char *named)
 {
 	bool		allowed;
 
@@ -158,6 +173,10 @@ check_access(Migration *migration)
 		allowed = object_ownercheck(RelationRelationId, migration->relid, GetUserId());
 	else
 		allowed = superuser() || has_privs_of_role(GetUserId(), migration->owner);
+	if (!allowed && !migration_is_visible(migration))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for migration %s", named)));
 	if (!allowed)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -175,7 +194,7 @@ access_migration(int64 id, MigrationLock lock)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("migration " INT64_FORMAT " does not exist", id),
 				 errhint("TABLE zdm.migrations lists all there are.")));
-	return check_access(migration);
+	return check_access(migration, psprintf(INT64_FORMAT, id));
 }
 
 Migration *
@@ -188,5 +207,5 @@ access_migration_label(const char *label, MigrationLock lock)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("migration \"%s\" does not exist", label),
 				 errhint("TABLE zdm.migrations lists all there are.")));
-	return check_access(migration);
+	return check_access(migration, psprintf("\"%s\"", label));
 }

@@ -13,11 +13,12 @@
 /*
  * The caller must own relid, which must be a table that a migration can be
  * made of: an ordinary or partitioned, permanent one outside the system
- * catalogs, and no partition of another.  Takes ACCESS SHARE on it and keeps it,
+ * catalogs, and, unless partition_ok, no partition of another; its owner must have the
+ * rights of the owner of each partition.  Takes ACCESS SHARE on it and keeps it,
  * so that it cannot go before the transaction ends.
  * Errors: 42501, 42809 (not a table), 0A000, 42P01.
  */
-extern void access_check_table(Oid relid);
+extern void access_check_table(Oid relid, bool partition_ok);
 
 /*
  * The migration that an id or a label stands for, its row locked as asked.

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
+#include "common/hashfn.h"
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -63,15 +64,23 @@ capture_settings(void)
 
 /*
  * A label that is known already: the same change again is harmless, as when a
- * deployment is run twice; another one is an error.
+ * deployment is run twice; another one is an error.  A change that has been
+ * reverted is wanted again: false, so that it is stated anew.
  */
 static bool
 known_label(const char *label, const char *definition, int64 *id)
 {
-	Migration  *known = label ? migration_load_label(label, MIGRATION_READ) : NULL;
+	Migration  *known;
 	QuerySession session;
 	bool		same;
 
+	if (label == NULL)
+		return false;
+
+	/* closes the race with a session that has stated it and not yet committed */
+	claim_wait(CLAIM_LABEL, (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label,
+																	 strlen(label), 0)));
+	known = migration_load_label(label, MIGRATION_READ);
 	if (known == NULL)
 		return false;
 	query_begin(&session);
@@ -83,13 +92,28 @@ known_label(const char *label, const char *definition, int64 *id)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("label \"%s\" is taken by migration " INT64_FORMAT ", which is another change",
 						label, known->id),
-				 errdetail("It is %s on %s.", known->kind, known->relation),
+				 migration_is_visible(known) ?
+				 errdetail("It is %s on %s.", known->kind, known->relation) : 0,
 				 errhint("Choose another label.")));
+	if (known->state == STATE_REVERTED)
+		return false;
 	ereport(NOTICE,
 			(errmsg("migration \"%s\" exists already, as " INT64_FORMAT " (%s)",
 					label, known->id, state_name(known->state))));
 	*id = known->id;
 	return true;
+}
+
+/* Say that a label, which is taken if at all by what has been reverted, now means something new. */
+static void
+say_anew(const char *label)
+{
+	Migration  *known = label ? migration_load_label(label, MIGRATION_READ) : NULL;
+
+	if (known != NULL)
+		ereport(NOTICE,
+				(errmsg("migration \"%s\" has been reverted, as " INT64_FORMAT ": it is begun anew",
+						label, known->id)));
 }
 
 /* The first string that both lists have, or NULL. */
@@ -293,7 +317,7 @@ change_state(Change *change, const char *label)
 	int			nestlevel;
 
 	if (on_table)
-		access_check_table(change->relid);
+		access_check_table(change->relid, kind->partition_ok);
 	else if (change->ddl == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -303,13 +327,15 @@ change_state(Change *change, const char *label)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a label cannot be empty")));
-	if (on_table)
-		claim_table(change->relid);
 	definition = change->definition ? change->definition : kind->definition(change);
 	if (known_label(label, definition, &id))
 		return id;
+	say_anew(label);
 	if (on_table)
+	{
+		claim_table(change->relid);
 		check_conflicts(change->relid, kind->claims(change));
+	}
 	kind->check(change);
 
 	/*

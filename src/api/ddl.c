@@ -22,6 +22,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/ddl_text.h"
+#include "plan/other_end.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -83,7 +84,7 @@ read_change(const char *ddl, const char *up, const char *down)
 
 	change->definition = change_ddl_definition(ddl, up, down);
 	if (OidIsValid(change->relid))
-		access_check_table(change->relid);
+		access_check_table(change->relid, plan_kind(change->kind)->partition_ok);
 	if (strcmp(change->kind, "change_column_type") == 0)
 		read_new_type(change);
 	return change;
@@ -116,10 +117,13 @@ lock_text(const Step *step, Oid relid)
 
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, step_lock_name(step->lock));
-	if (step->lock == NoLock || (list_length(step->relations) == 1 && linitial_oid(step->relations) == relid))
+	if (step->lock == NoLock || (step->beside == NIL && list_length(step->relations) == 1 && linitial_oid(step->relations) == relid))
 		return buf.data;
 	foreach(lc, step->relations)
 		appendStringInfo(&buf, "%s%s", lc == list_head(step->relations) ? " on " : ", ",
+						 names_relation(lfirst_oid(lc)));
+	foreach(lc, step->beside)
+		appendStringInfo(&buf, "%s%s", lc == list_head(step->beside) ? "; SHARE UPDATE EXCLUSIVE on " : ", ",
 						 names_relation(lfirst_oid(lc)));
 	return buf.data;
 }
@@ -132,7 +136,7 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 
 	values[0] = Int32GetDatum(step->number);
 	values[1] = CStringGetTextDatum(step->phase);
-	values[2] = CStringGetTextDatum(names_render(step->statement, true));
+	values[2] = CStringGetTextDatum(names_render(other_end_expand(step->statement), true));
 	values[3] = CStringGetTextDatum(lock_text(step, relid));
 	values[4] = CStringGetTextDatum(step->work ? step->work : "");
 	values[5] = CStringGetTextDatum(step->note ? step->note : "");
@@ -180,7 +184,7 @@ zdm_set_not_null(PG_FUNCTION_ARGS)
 		.stmt = (Node *) stmt,
 	};
 
-	access_check_table(relid);
+	access_check_table(relid, false);
 	cmd->subtype = AT_SetNotNull;
 	cmd->name = column;
 	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid), -1);

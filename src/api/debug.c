@@ -20,6 +20,8 @@
 
 PG_FUNCTION_INFO_V1(zdm_debug_state_next);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_has_turn);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_phases_serve);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
 PG_FUNCTION_INFO_V1(zdm_debug_throttle);
 
@@ -42,6 +44,20 @@ zdm_debug_pace_next_blocks(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(pace_next_blocks(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1),
 									 PG_GETARG_FLOAT8(2)));
+}
+
+/* (offset int, phase int) -> boolean */
+Datum
+zdm_debug_pace_has_turn(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(pace_has_turn(PG_GETARG_INT32(0), PG_GETARG_INT32(1)));
+}
+
+/* (phase int, rows bigint, kept bigint) -> boolean */
+Datum
+zdm_debug_pace_phases_serve(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(pace_phases_serve(PG_GETARG_INT32(0), PG_GETARG_INT64(1), PG_GETARG_INT64(2)));
 }
 
 /* (elapsed float8, ratio float8, wal bigint, rate bigint) -> int */

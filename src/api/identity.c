@@ -119,7 +119,7 @@ zdm_move_identity(PG_FUNCTION_ARGS)
 	AttrNumber	to_attnum;
 	Oid			sequence;
 
-	access_check_table(relid);
+	access_check_table(relid, false);
 
 	/* nobody may have a plan that still asks the other column's sequence */
 	LockRelationOid(relid, AccessExclusiveLock);

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "plan/other_end.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 #include "compat.h"
@@ -33,7 +34,7 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " is %s and has nothing to verify",
 						migration->id, state_name(migration->state))));
-	access_check_table(migration->relid);
+	access_check_table(migration->relid, true);
 	verify_table(migration, result->setResult, result->setDesc);
 	return (Datum) 0;
 }
@@ -67,5 +68,7 @@ zdm_verify_label(PG_FUNCTION_ARGS)
 Datum
 zdm_render(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(names_render(text_to_cstring(PG_GETARG_TEXT_PP(0)), true)));
+	char	   *template = other_end_expand(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_TEXT_P(cstring_to_text(names_render(template, true)));
 }

@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "api/access.h"
 #include "catalog/migration.h"
+#include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/step.h"
@@ -21,6 +22,7 @@
 #include "core/guc.h"
 #include "fmgr.h"
 #include "run/start.h"
+#include "run/stop.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/guc.h"
@@ -143,6 +145,7 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 	refuse_one_way(migration);
 	adopt(migration);
 	(void) migration_transition(migration, EVENT_REVERT);
+	stop_at_commit(migration->id);
 	if (migration->paused)
 		migration_set_paused(migration, false);
 }
@@ -154,6 +157,7 @@ steer_pause(Migration *migration, FunctionCallInfo fcinfo)
 		wrong_state(migration, "paused");
 	refuse_paused(migration, "paused again");
 	migration_set_paused(migration, true);
+	stop_at_commit(migration->id);
 }
 
 static void
@@ -162,6 +166,7 @@ steer_resume(Migration *migration, FunctionCallInfo fcinfo)
 	if (migration->state == STATE_FAILED)
 	{
 		adopt(migration);
+		misfit_accept_loss(migration->id);
 		(void) migration_transition(migration, EVENT_RESUME);
 	}
 	else if (!migration->paused)

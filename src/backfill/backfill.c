@@ -28,6 +28,7 @@
 #include "executor/instrument.h"
 #include "portability/instr_time.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -39,8 +40,22 @@
 /* Rest while something holds the backfill. */
 #define HELD_PAUSE_MS 1000
 
+/* Batches without phases, after a window in which they did not serve. */
+#define BATCHES_WITHOUT_PHASES 8
+
+/* How long a phase waits for those who may still see what the last one replaced. */
+#define SNAPSHOT_PAUSE_MS 10
+#define SNAPSHOT_PATIENCE_MS 500
+
 /* Blocks of the next batch; a worker carries one migration only. */
 static int64 batch_blocks = PACE_FIRST_BLOCKS;
+
+/* How many more batches are to be done without phases. */
+static int	batches_without_phases = 0;
+
+/* The transaction of the last batch in phases, and how long the next waits for it. */
+static TransactionId last_phase_xid = InvalidTransactionId;
+static int	snapshot_wait_ms = 0;
 
 /* Rows a second, smoothed over some batches. */
 static double rows_per_second = 0;
@@ -121,11 +136,80 @@ is_held(const Step *step)
 	return true;
 }
 
-/* The next range of blocks of the leaf that the cursor stands on. */
-static int64
-range_end(const Cursor *cursor)
+/*
+ * Choose the blocks of this batch, of the leaf that the cursor stands on.  The
+ * user's own assignments may change indexed columns, and are not done in phases;
+ * nor are rows for which the backfill comes back.
+ */
+static void
+choose_window(Cursor *cursor, const Step *step)
 {
-	return Min(cursor->block + batch_blocks, cursor->end);
+	bool		in_phases = step->assignments == NULL && !cursor->revisiting &&
+		batches_without_phases == 0;
+
+	if (cursor->block < cursor->window_end)
+		return;
+	if (in_phases)
+		batch_blocks = Min(batch_blocks, PACE_LARGEST_WINDOW);
+	cursor_open_window(cursor, batch_blocks, in_phases);
+	if (batches_without_phases > 0)
+		batches_without_phases--;
+}
+
+/* Do without phases for a while, with batches that take as long. */
+static void
+give_up_phases(void)
+{
+	batches_without_phases = BATCHES_WITHOUT_PHASES;
+	batch_blocks = Max(batch_blocks / PACE_PHASES, 1);
+}
+
+/*
+ * Can what the last phase replaced not be pruned yet, for somebody's snapshot?
+ * The next one would find no room on the pages.  Snapshots of short transactions
+ * are soon gone; a long one is not waited for.
+ */
+static bool
+awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
+{
+	if (cursor->phase <= 0 || !TransactionIdIsValid(last_phase_xid) ||
+		TransactionIdPrecedes(last_phase_xid, GetOldestNonRemovableTransactionId(leaf)))
+		snapshot_wait_ms = 0;
+	else if (snapshot_wait_ms < SNAPSHOT_PATIENCE_MS)
+	{
+		snapshot_wait_ms += SNAPSHOT_PAUSE_MS;
+		return true;
+	}
+	else
+	{
+		snapshot_wait_ms = 0;
+		give_up_phases();
+		cursor_close_window(cursor);
+		choose_window(cursor, step);
+	}
+	return false;
+}
+
+/* Draw conclusions from a batch, and go on to the next. */
+static void
+adapt(Cursor *cursor, const FillResult *result, double work_ms)
+{
+	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
+	bool		idle = cursor->phase == 0 && result->rows == 0;
+
+	/* a short window says nothing about the size */
+	if (cursor->window_end - cursor->block == batch_blocks)
+		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+	last_phase_xid = GetTopTransactionIdIfAny();
+	cursor_advance(cursor, result->deferred);
+	/* rows that are right as they are, all NULL for instance: look only once more */
+	if (idle)
+		cursor->phase = PACE_ALL_PHASES;
+	if (!serve)
+	{
+		give_up_phases();
+		cursor_close_window(cursor);
+	}
 }
 
 bool
@@ -163,13 +247,21 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
+	choose_window(cursor, step);
+	if (awaits_snapshots(cursor, step, leaf))
+	{
+		table_close(leaf, NoLock);
+		CommitTransactionCommand();
+		*pause_ms = SNAPSHOT_PAUSE_MS;
+		return false;
+	}
 	range.rel = leaf;
 	range.begin = cursor->block;
-	range.end = range_end(cursor);
+	range.end = cursor->window_end;
 	if (step->assignments != NULL)
 		assign_rows(&range, step, &result);
 	else
-		rows_fill(&range, migration->id, &result);
+		rows_fill(&range, cursor->phase, migration->id, &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
@@ -177,7 +269,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor->rows_done += result.rows;
 	cursor->pass_rows += result.rows;
 	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
-	cursor_advance(cursor, range.end, result.deferred);
+	adapt(cursor, &result, work_ms);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor_save(step, cursor, rows_per_second);
 	if (result.locked > 0)
@@ -187,9 +279,6 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	CommitTransactionCommand();
 	ZDM_DEBUG_POINT("backfill-after-batch");
 
-	/* a short last range says nothing about the size */
-	if (range.end - range.begin == batch_blocks)
-		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
 	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest,
 						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
 	if (result.locked > 0 && result.rows == 0)

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "backfill/cursor.h"
+#include "backfill/pace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
@@ -38,7 +39,7 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "coalesce((c->>'pass_rows')::bigint, 0) "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -49,6 +50,8 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->rows_done = query_int8(0, 7);
 	cursor->revisiting = query_bool(0, 8);
 	cursor->pass_rows = query_int8(0, 11);
+	cursor->window_end = query_int8(0, 12);
+	cursor->phase = query_int4(0, 13);
 	cursor->done = query_oids(0, 9);
 	foreach(lc, query_texts(0, 10))
 	{
@@ -92,10 +95,12 @@ cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
 
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
-					 ", \"end\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
+					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
+					 ", \"phase\": %d, \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
 					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
 					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
+					 cursor->window_end, cursor->phase,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
@@ -176,7 +181,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 		cursor->leaf = lfirst_oid(lc);
 		cursor->filenode = InvalidOid;
 		cursor->revisiting = false;
-		cursor->block = cursor->end = 0;
+		cursor->block = cursor->window_end = cursor->end = 0;
 		return true;
 	}
 	while (cursor->deferred != NIL)
@@ -189,7 +194,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 		cursor->leaf = range->leaf;
 		cursor->filenode = range->filenode;
 		cursor->revisiting = true;
-		cursor->block = range->begin;
+		cursor->block = cursor->window_end = range->begin;
 		cursor->end = range->end;
 		return true;
 	}
@@ -214,7 +219,7 @@ cursor_check_storage(Cursor *cursor, Relation leaf)
 	cursor->done = list_delete_oid(cursor->done, RelationGetRelid(leaf));
 	cursor->filenode = filenode;
 	cursor->revisiting = false;
-	cursor->block = 0;
+	cursor->block = cursor->window_end = 0;
 	cursor->end = RelationGetNumberOfBlocks(leaf);
 }
 
@@ -244,13 +249,29 @@ join_deferred(Cursor *cursor)
 }
 
 void
-cursor_advance(Cursor *cursor, int64 to, List *deferred)
+cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases)
 {
-	if (!cursor->revisiting)
-		cursor->blocks_done += to - cursor->block;
-	cursor->block = to;
+	cursor->window_end = Min(cursor->block + blocks, cursor->end);
+	/* an empty one, of an empty table, has no next phase */
+	cursor->phase = in_phases && cursor->window_end > cursor->block ? 0 : PACE_ALL_PHASES;
+}
+
+void
+cursor_close_window(Cursor *cursor)
+{
+	cursor->window_end = cursor->block;
+}
+
+void
+cursor_advance(Cursor *cursor, List *deferred)
+{
 	cursor->deferred = list_concat(cursor->deferred, deferred);
 	join_deferred(cursor);
+	if (cursor->phase != PACE_ALL_PHASES && ++cursor->phase < PACE_PHASES)
+		return;
+	if (!cursor->revisiting)
+		cursor->blocks_done += cursor->window_end - cursor->block;
+	cursor->block = cursor->window_end;
 	if (cursor->block >= cursor->end)
 	{
 		if (!cursor->revisiting)

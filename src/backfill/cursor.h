@@ -27,6 +27,8 @@ typedef struct Cursor
 	Oid			filenode;		/* its storage, to notice a rewrite */
 	int64		block;			/* the next to do */
 	int64		end;			/* the first not to do */
+	int64		window_end;		/* blocks up to here are gone through in phases ... */
+	int			phase;			/* ... of which this is the next; or PACE_ALL_PHASES */
 	List	   *done;			/* Oids of leaves passed over */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
@@ -59,8 +61,20 @@ extern bool cursor_settle(Cursor *cursor, Oid relid);
  */
 extern void cursor_check_storage(Cursor *cursor, Relation leaf);
 
-/* The blocks up to "to" are done, but for those in "deferred" (BlockRange *). */
-extern void cursor_advance(Cursor *cursor, int64 to, List *deferred);
+/*
+ * What is worked on next: at most so many blocks, all rows at once or in phases.
+ * To be called when the last window is done: block and window_end are the same.
+ */
+extern void cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases);
+
+/* Open another from the first block of this one: what is done there is seen to be. */
+extern void cursor_close_window(Cursor *cursor);
+
+/*
+ * The window is done, or its present phase, but for the rows in "deferred"
+ * (BlockRange *).
+ */
+extern void cursor_advance(Cursor *cursor, List *deferred);
 
 /* Begin the next pass, over the table as it is then. */
 extern void cursor_next_pass(Cursor *cursor);

@@ -7,6 +7,14 @@
  * commits.  Its size follows the time it takes on this machine at this moment,
  * carefully upwards and at once downwards.
  *
+ * A page is mostly full, so the new version of a row goes to another page, and
+ * every index gets an entry for it.  Where only a part of each page's rows is
+ * updated before the transaction commits, their old versions are pruned when
+ * the page is next looked at, and the next part finds its room there: the update
+ * stays on the page (HOT), and no index hears of it.  What the first part leaves
+ * to other pages is a tenth, which the slack in most index pages takes; fewer
+ * rows at a time would mean to look at each page more often.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -18,6 +26,18 @@
 #define LARGEST_BATCH 131072	/* blocks: 1 GB */
 #define FASTEST_GROWTH 1.5
 #define LONGEST_REST_MS (60 * 1000)
+
+bool
+pace_has_turn(int offset, int phase)
+{
+	return phase == PACE_ALL_PHASES || (offset - 1) % PACE_PHASES == phase;
+}
+
+bool
+pace_phases_serve(int phase, int64 rows, int64 kept)
+{
+	return phase <= 0 || kept * 2 >= rows;
+}
 
 int64
 pace_next_blocks(int64 blocks, double elapsed_ms, double target_ms)

@@ -13,6 +13,24 @@
 /* Blocks of the first batch, before anything is known. */
 #define PACE_FIRST_BLOCKS 16
 
+/* A page's rows are taken in this many turns, so that most updates stay on it. */
+#define PACE_PHASES 10
+
+/* In place of a phase: all rows at once. */
+#define PACE_ALL_PHASES (-1)
+
+/* Blocks that are gone through in phases: those of 32 MB. */
+#define PACE_LARGEST_WINDOW 4096
+
+/* Has a row at this offset on its page (from 1) its turn in this phase?  Pure. */
+extern bool pace_has_turn(int offset, int phase);
+
+/*
+ * Do the phases serve, after one in which "kept" of "rows" updates stayed on
+ * their page?  The first one says nothing: it makes room for the others.  Pure.
+ */
+extern bool pace_phases_serve(int phase, int64 rows, int64 kept);
+
 /*
  * Blocks of the next batch, after one of "blocks" took "elapsed_ms" and
  * "target_ms" was aimed at.  Grows by half at most, shrinks at once; never

@@ -21,6 +21,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "backfill/cursor.h"
+#include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
@@ -78,13 +79,23 @@ begin_scan(const RowRange *range, Snapshot snapshot)
 	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
 }
 
+/*
+ * Is there nothing to do about the pair?  What an application wrote to the new
+ * side alone, where that counts, is not to be overwritten.
+ */
+static bool
+is_right(SyncPair *pair, TupleTableSlot *slot)
+{
+	return pair_agrees(pair, slot) || pair_given_up(pair, slot);
+}
+
 /* Is a pair of the migration still to be filled in this row? */
 static bool
 is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
 {
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		if (pairs->pairs[i].migration == migration && !pair_agrees(&pairs->pairs[i], slot))
+		if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
 			return true;
 	}
 	return false;
@@ -104,7 +115,7 @@ compute_pair(SyncPair *pair, int64 migration, TupleTableSlot *slot, Datum *value
 
 	if (pair->migration == migration)
 	{
-		if (pair_agrees(pair, slot))
+		if (is_right(pair, slot))
 			return false;
 		*value = pair_new_value(pair, slot, isnull);
 		return true;
@@ -152,6 +163,10 @@ is_contested(TupleTableSlot *slot)
 
 	if (!TTS_IS_BUFFERTUPLE(slot))
 		return true;
+
+	/* as most rows are; one who changes that meanwhile came between look and update */
+	if (buffer_slot->base.tuple->t_data->t_infomask & HEAP_XMAX_INVALID)
+		return false;
 	LockBuffer(buffer_slot->buffer, BUFFER_LOCK_SHARE);
 	result = HeapTupleSatisfiesUpdate(buffer_slot->base.tuple, GetCurrentCommandId(false),
 									  buffer_slot->buffer);
@@ -186,7 +201,7 @@ lock_row(FillState *state, TupleTableSlot *slot)
  * for, for zdm.lock_wait at most; then the batch is tried again.
  */
 static TM_Result
-update_row(FillState *state, TupleTableSlot *slot)
+update_row(FillState *state, TupleTableSlot *slot, FillResult *totals)
 {
 	TM_FailureData failure;
 	LockTupleMode lockmode;
@@ -205,10 +220,15 @@ update_row(FillState *state, TupleTableSlot *slot)
 	 * Rechecks of deferred constraints that this may ask for are not needed: the
 	 * keys have not changed, and whoever inserts a duplicate has its own.
 	 */
-	if (result == TM_Ok && ZDM_NEED_INDEXES(update_indexes))
+	if (result != TM_Ok)
+		return result;
+	totals->rows++;
+	if (ZDM_NEED_INDEXES(update_indexes))
 		list_free(zdm_exec_insert_index_tuples(state->result_rel, state->changed,
 											   state->estate,
 											   ZDM_ONLY_SUMMARIZING(update_indexes)));
+	else
+		totals->kept++;
 	return result;
 }
 
@@ -260,7 +280,7 @@ fill_end(FillState *state)
 }
 
 void
-rows_fill(const RowRange *range, int64 migration, FillResult *result)
+rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result)
 {
 	FillState	state;
 	PairSet    *pairs;
@@ -296,19 +316,14 @@ rows_fill(const RowRange *range, int64 migration, FillResult *result)
 	error_context_stack = &callback;
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
-		TM_Result	outcome;
-
 		CHECK_FOR_INTERRUPTS();
+		if (!pace_has_turn(ItemPointerGetOffsetNumber(&slot->tts_tid), phase))
+			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
-		if (compute_row(&state, pairs, migration, slot))
-		{
-			outcome = update_row(&state, slot);
-			if (outcome == TM_Ok)
-				result->rows++;
-			else if (outcome == TM_WouldBlock)
-				defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
-		}
+		if (compute_row(&state, pairs, migration, slot) &&
+			update_row(&state, slot, result) == TM_WouldBlock)
+			defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		MemoryContextSwitchTo(caller);
 	}
 	error_context_stack = callback.previous;
@@ -346,8 +361,7 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 		caller = MemoryContextSwitchTo(row_memory);
 		for (int i = 0; i < pairs->npairs; i++)
 		{
-			if (pairs->pairs[i].migration == migration &&
-				!pair_agrees(&pairs->pairs[i], slot) && !pair_given_up(&pairs->pairs[i], slot))
+			if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
 				disagree(&pairs->pairs[i], slot, context);
 		}
 		MemoryContextSwitchTo(caller);

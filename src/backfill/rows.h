@@ -25,17 +25,18 @@ typedef struct RowRange
 typedef struct FillResult
 {
 	int64		rows;			/* that were not right and are now */
+	int64		kept;			/* of these, the ones that no index had to hear of */
 	int64		locked;			/* that another transaction has locked */
 	List	   *deferred;		/* BlockRange *: where those are */
 } FillResult;
 
 /*
  * Set the new side of the migration's pairs in all rows of the range that are
- * not right yet.  Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE
+ * not right yet and have their turn in this phase, as pace_has_turn() says.  Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE
  * on the table and no active snapshot; takes its own.
  * Errors: those of the up expressions, with the row's key in the context.
  */
-extern void rows_fill(const RowRange *range, int64 migration, FillResult *result);
+extern void rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result);
 
 /* Told of a row whose two sides do not agree. */
 typedef void (*RowsDisagree) (SyncPair *pair, TupleTableSlot *slot, void *context);

@@ -90,7 +90,8 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	range.rel = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, range.rel);
 	range.begin = cursor->block;
-	range.end = Min(cursor->block + batch_blocks, cursor->end);
+	cursor_open_window(cursor, batch_blocks, false);
+	range.end = cursor->window_end;
 	found.rel = range.rel;
 	initStringInfo(&found.examples);
 	cursor->rows_done += rows_check(&range, migration->id, GetActiveSnapshot(),
@@ -106,7 +107,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 						 INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 						 migration->id, migration->id, migration->id)));
 	table_close(range.rel, NoLock);
-	cursor_advance(cursor, range.end, NIL);
+	cursor_advance(cursor, NIL);
 	PopActiveSnapshot();
 
 	INSTR_TIME_SET_CURRENT(end);

@@ -14,9 +14,14 @@
 #include "postgres.h"
 
 #include "catalog/migration.h"
+#include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+#include "compat.h"
 
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
@@ -112,11 +117,26 @@ migration_load_label(const char *label, MigrationLock lock)
 
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
-					   " FROM zdm.migration WHERE label = $1%s", lock_clause(lock)),
+					   " FROM zdm.migration WHERE label = $1 "
+					   "ORDER BY state = 'reverted', id DESC LIMIT 1%s", lock_clause(lock)),
 			  arg_text(label)) > 0)
 		m = read_row(0);
 	query_end(&session);
 	return m;
+}
+
+bool
+migration_is_visible(const Migration *migration)
+{
+	AclMode		any = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE | ACL_TRUNCATE |
+		ACL_REFERENCES | ACL_TRIGGER;
+	Oid			relid = migration->relid;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return has_privs_of_role(GetUserId(), migration->owner);
+	return object_ownercheck(RelationRelationId, relid, GetUserId()) ||
+		pg_class_aclmask(relid, GetUserId(), any, ACLMASK_ANY) != 0 ||
+		pg_attribute_aclcheck_all(relid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
 /* The rows of a query that selects MIGRATION_COLUMNS about one relation, of that name. */

@@ -58,9 +58,19 @@ extern void migration_insert(Migration *migration);
 /* Store what the preflight found.  "notes" is a list of char *. */
 extern void migration_set_notes(int64 id, List *notes);
 
-/* The row, in the current memory context; NULL if there is none. */
+/*
+ * The row, in the current memory context; NULL if there is none.  Of those with
+ * one label all but one are reverted, and the last one stated counts.
+ */
 extern Migration *migration_load(int64 id, MigrationLock lock);
 extern Migration *migration_load_label(const char *label, MigrationLock lock);
+
+/*
+ * May the current role know of it?  The rule of the view zdm.migrations: some
+ * privilege on the relation, or, when that is gone, the role that stated it.
+ * What an error says of another's migration depends on it.
+ */
+extern bool migration_is_visible(const Migration *migration);
 
 /* Migrations on "relid" that are not completed or reverted. */
 extern List *migration_live_on(Oid relid);	/* list of Migration * */

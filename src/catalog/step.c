@@ -30,6 +30,7 @@ static const char *const effect_names[] = {
 	[EFFECT_PAIR_DROP] = "pair_drop",
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
+	[EFFECT_VIEW_ADD] = "view_add",
 };
 
 static const char *const lock_names[] = {
@@ -77,8 +78,8 @@ step_insert(const Step *step)
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
 		  "lock, relations, work, note, undo_relations, index_name, undo_lock, "
-		  "assignments, condition, fire_triggers) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		  "assignments, condition, fire_triggers, beside) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
 		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
 		  arg_text(step->statement), arg_text(step->undo),
@@ -86,7 +87,8 @@ step_insert(const Step *step)
 		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
 		  arg_oids(step->undo_relations), arg_text(step->index_name),
 		  arg_text(lock_names[step->undo_lock]),
-		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers));
+		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers),
+		  arg_oids(step->beside));
 	query_end(&session);
 }
 
@@ -112,7 +114,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 	query_begin(&session);
 	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
 					   "relations, work, note, undo_relations, index_name, state, attempts, undo_lock, "
-					   "assignments, condition, fire_triggers "
+					   "assignments, condition, fire_triggers, beside "
 					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
 			  arg_int8(migration), arg_text(phase)) > 0)
 	{
@@ -145,6 +147,7 @@ load_one(const char *condition, int64 migration, const char *phase)
 		step->assignments = query_text(0, 17);
 		step->condition = query_text(0, 18);
 		step->fire_triggers = query_bool(0, 19);
+		step->beside = query_oids(0, 20);
 	}
 	query_end(&session);
 	return step;
@@ -172,13 +175,24 @@ step_contract_begun(int64 migration)
 }
 
 void
+step_add_relation(int64 migration, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET relations = array_append(relations, $2::regclass::oid) WHERE migration = $1",
+		  arg_int8(migration), arg_text(name));
+	query_end(&session);
+}
+
+void
 step_mark_running(const Step *step)
 {
 	QuerySession session;
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = 'running', attempts = attempts + 1, "
-		  "started = coalesce(started, clock_timestamp()), error = NULL "
+		  "started = coalesce(started, clock_timestamp()), error = NULL, failures = 0 "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number));
 	query_end(&session);
@@ -191,7 +205,7 @@ step_mark_done(const Step *step, const char *statement)
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = 'done', finished = clock_timestamp(), executed = $3, "
-		  "error = NULL, waiting_for = NULL, waiting_since = NULL "
+		  "error = NULL, failures = 0, waiting_for = NULL, waiting_since = NULL "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(statement));
 	query_end(&session);
@@ -203,7 +217,7 @@ step_mark_undone(const Step *step)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'undone', error = NULL, waiting_for = NULL, "
+	QUERY("UPDATE zdm.step SET state = 'undone', error = NULL, failures = 0, waiting_for = NULL, "
 		  "waiting_since = NULL WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number));
 	query_end(&session);
@@ -216,10 +230,27 @@ step_mark_failed(const Step *step, const char *error)
 
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET state = CASE WHEN state = 'done' THEN state ELSE 'failed' END, "
-		  "error = $3, waiting_for = NULL, waiting_since = NULL "
+		  "error = $3, failures = 0, waiting_for = NULL, waiting_since = NULL "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
 	query_end(&session);
+}
+
+int
+step_note_failure(const Step *step, const char *error)
+{
+	QuerySession session;
+	int			failures;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET attempts = attempts + 1, failures = failures + 1, error = $3, "
+		  "waiting_for = 'another try after: ' || $3, "
+		  "waiting_since = coalesce(waiting_since, clock_timestamp()) "
+		  "WHERE migration = $1 AND step = $2 RETURNING failures",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
+	failures = query_int4(0, 1);
+	query_end(&session);
+	return failures;
 }
 
 void
@@ -230,7 +261,7 @@ step_save_progress(const Step *step, const StepProgress *progress)
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET cursor = coalesce($3, cursor), blocks_total = $4, "
 		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
-		  "waiting_for = NULL, waiting_since = NULL, error = NULL "
+		  "waiting_for = NULL, waiting_since = NULL, error = NULL, failures = 0 "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
 		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),
@@ -281,6 +312,18 @@ step_reopen_backfill(int64 migration)
 					 arg_int8(migration)) > 0;
 	query_end(&session);
 	return reopened;
+}
+
+void
+step_reopen_rows(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
+		  "WHERE migration = $1 AND phase = 'migrate' AND action IN ('backfill', 'verify') AND state = 'done'",
+		  arg_int8(migration));
+	query_end(&session);
 }
 
 void

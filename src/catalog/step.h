@@ -34,7 +34,8 @@ typedef enum StepEffect
 	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
 	EFFECT_PAIR_DROP,			/* the pair ends */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
-	EFFECT_TRIGGER_DROP			/* drop the sync trigger unless it is needed */
+	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
+	EFFECT_VIEW_ADD				/* the migration's view: its steps lock it from now on */
 } StepEffect;
 
 typedef enum StepState
@@ -58,13 +59,15 @@ typedef struct Step
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
 	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
+	List	   *beside;			/* Oids locked SHARE UPDATE EXCLUSIVE only, without their partitions */
 	List	   *undo_relations; /* the same of undo, NIL: as relations */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
 
 	/*
 	 * The index that ACTION_TOPLEVEL builds on the first of the relations, or
-	 * that EFFECT_INDEX_TREE looks at; or NULL
+	 * that EFFECT_INDEX_TREE looks at; of EFFECT_VIEW_ADD the view's qualified,
+	 * quoted name; or NULL
 	 */
 	char	   *index_name;
 
@@ -113,10 +116,19 @@ extern bool step_contract_begun(int64 migration);
 
 extern void step_mark_running(const Step *step);
 
+/* From now on the migration's steps lock the relation of that qualified, quoted name too. */
+extern void step_add_relation(int64 migration, const char *name);
+
 /* Done, with the SQL that was really run. */
 extern void step_mark_done(const Step *step, const char *statement);
 extern void step_mark_undone(const Step *step);
 extern void step_mark_failed(const Step *step, const char *error);
+
+/*
+ * The step, still to be done or undone, has failed for a reason that may pass.
+ * Returns how often that has been so in a row.
+ */
+extern int	step_note_failure(const Step *step, const char *error);
 
 extern void step_save_progress(const Step *step, const StepProgress *progress);
 
@@ -131,6 +143,12 @@ extern char *step_backfill_cursor(int64 migration);
  * not seen.  False if it has not been done yet anyway.
  */
 extern bool step_reopen_backfill(int64 migration);
+
+/*
+ * Have every row filled in where need be, and read again: the steps of the migrate
+ * phase that do so are to be done from the beginning.
+ */
+extern void step_reopen_rows(int64 migration);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);

@@ -11,17 +11,31 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "core/claim.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "storage/procarray.h"
+
+static Oid
+claim_database(ClaimKind kind)
+{
+	return kind == CLAIM_SLOT ? InvalidOid : MyDatabaseId;
+}
+
+/* To the end of the transaction, rather than of the process? */
+static bool
+is_transactional(ClaimKind kind)
+{
+	return kind == CLAIM_STATEMENT || kind == CLAIM_LABEL;
+}
 
 static void
 claim_tag(LOCKTAG *tag, ClaimKind kind, int64 number)
 {
-	Oid			database = kind == CLAIM_SLOT ? InvalidOid : MyDatabaseId;
-
-	SET_LOCKTAG_ADVISORY(*tag, database, (uint32) (number >> 32), (uint32) number,
-						 CLAIM_OBJSUBID(kind));
+	SET_LOCKTAG_ADVISORY(*tag, claim_database(kind), (uint32) (number >> 32),
+						 (uint32) number, CLAIM_OBJSUBID(kind));
 }
 
 bool
@@ -30,8 +44,17 @@ claim_try(ClaimKind kind, int64 number)
 	LOCKTAG		tag;
 
 	claim_tag(&tag, kind, number);
-	return LockAcquire(&tag, ExclusiveLock, kind != CLAIM_STATEMENT, true) !=
+	return LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), true) !=
 		LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+claim_wait(ClaimKind kind, int64 number)
+{
+	LOCKTAG		tag;
+
+	claim_tag(&tag, kind, number);
+	(void) LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), false);
 }
 
 void
@@ -50,4 +73,45 @@ claim_is_taken(ClaimKind kind, int64 number)
 		return true;
 	claim_release(kind, number);
 	return false;
+}
+
+int
+claim_holder(ClaimKind kind, int64 number)
+{
+	LockData   *locks = GetLockStatusData();
+	LOCKTAG		tag;
+
+	claim_tag(&tag, kind, number);
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->holdMask != 0 && memcmp(&lock->locktag, &tag, sizeof(tag)) == 0)
+			return lock->pid;
+	}
+	return 0;
+}
+
+void
+claim_interrupt(int pid)
+{
+	/* it can have ended, and its number been given to a stranger */
+	if (pid != 0 && BackendPidGetProc(pid) != NULL)
+		(void) kill(pid, SIGINT);
+}
+
+void
+claim_interrupt_all(ClaimKind kind)
+{
+	LockData   *locks = GetLockStatusData();
+
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->holdMask != 0 && lock->locktag.locktag_type == LOCKTAG_ADVISORY &&
+			lock->locktag.locktag_field1 == claim_database(kind) &&
+			lock->locktag.locktag_field4 == CLAIM_OBJSUBID(kind))
+			claim_interrupt(lock->pid);
+	}
 }

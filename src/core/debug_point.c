@@ -32,17 +32,39 @@ debug_point_tag(LOCKTAG *tag, const char *name, const char *suffix)
 	pfree(key);
 }
 
+/* Errors that a test can ask for, by what it adds to the name. */
+static const struct
+{
+	const char *suffix;
+	int			sqlerrcode;
+	const char *message;
+}			injections[] = {
+	{":error", ERRCODE_INTERNAL_ERROR, "error injected"},
+	{":race", ERRCODE_INTERNAL_ERROR, "tuple concurrently updated, injected"},
+	{":08006", ERRCODE_CONNECTION_FAILURE, "connection failure injected"},
+	{":40001", ERRCODE_T_R_SERIALIZATION_FAILURE, "serialization failure injected"},
+	{":40P01", ERRCODE_T_R_DEADLOCK_DETECTED, "deadlock injected"},
+	{":53100", ERRCODE_DISK_FULL, "disk full injected"},
+	{":53200", ERRCODE_OUT_OF_MEMORY, "out of memory injected"},
+	{":55006", ERRCODE_OBJECT_IN_USE, "object in use injected"},
+	{":57014", ERRCODE_QUERY_CANCELED, "cancellation injected"},
+	{":55P03", ERRCODE_LOCK_NOT_AVAILABLE, "refused lock injected"},
+};
+
 void
 debug_point(const char *name)
 {
 	LOCKTAG		tag;
 
-	debug_point_tag(&tag, name, ":error");
-	if (LockAcquire(&tag, ShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("error injected at debug point \"%s\"", name)));
-	LockRelease(&tag, ShareLock, true);
+	for (int i = 0; i < lengthof(injections); i++)
+	{
+		debug_point_tag(&tag, name, injections[i].suffix);
+		if (LockAcquire(&tag, ShareLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+			ereport(ERROR,
+					(errcode(injections[i].sqlerrcode),
+					 errmsg_internal("%s at debug point \"%s\"", injections[i].message, name)));
+		LockRelease(&tag, ShareLock, true);
+	}
 
 	debug_point_tag(&tag, name, "");
 	(void) LockAcquire(&tag, ShareLock, true, false);

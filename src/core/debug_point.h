@@ -5,7 +5,8 @@
  *
  * ZDM_DEBUG_POINT("backfill-after-batch") waits there while another session
  * holds the advisory lock hashtextextended('zdm:backfill-after-batch', 0), and
- * raises an error while one holds that of 'zdm:backfill-after-batch:error'.
+ * raises an error while one holds that of 'zdm:backfill-after-batch:error', or
+ * of a SQLSTATE that debug_point.c knows, in place of "error".
  * Without -DZDM_DEBUG it is nothing at all.
  *
  *-------------------------------------------------------------------------

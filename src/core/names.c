@@ -14,6 +14,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -129,29 +130,44 @@ names_template_if_partition(Oid relid, Oid root, const char *statement)
 	return psprintf("%%?{%u.%u}%s%%;", relid, root, statement);
 }
 
+char *
+names_template_if_detaching(Oid relid, const char *statement)
+{
+	return psprintf("%%!{%u}%s%%;", relid, statement);
+}
+
+/* Does the condition at p hold?  *length is how long it is. */
+static bool
+condition_holds(const char *p, int *length)
+{
+	Oid			relid;
+	Oid			root;
+
+	*length = 0;
+	if (sscanf(p, "?{%u}%n", &relid, length) == 1 && *length > 0)
+		return get_rel_name(relid) != NULL;
+	/* one whose detaching has begun has no ancestors any more */
+	if (sscanf(p, "?{%u.%u}%n", &relid, &root, length) == 2 && *length > 0)
+		return list_member_oid(get_partition_ancestors(relid), root);
+	if (sscanf(p, "!{%u}%n", &relid, length) == 1 && *length > 0)
+		return get_rel_relispartition(relid) && PartitionHasPendingDetach(relid);
+	ereport(ERROR,
+			(errcode(ERRCODE_INTERNAL_ERROR),
+			 errmsg("malformed statement template at \"%%%.20s\"", p)));
+}
+
 /*
- * The statement that is only for as long as its relation exists, or is a
- * partition of another; p is at "?{".  Returns the place to go on from: its
- * beginning, or its end.
+ * The statement that is only for as long as a condition holds; p is at it.
+ * Returns the place to go on from: the statement's beginning, or its end.
  */
 static const char *
 enter_or_skip(const char *p, bool missing_ok)
 {
-	Oid			relid;
-	Oid			root = InvalidOid;
-	int			length = 0;
+	int			length;
 	int			depth = 1;
-	bool		holds;
+	bool		holds = condition_holds(p, &length);
 
-	if ((sscanf(p, "?{%u}%n", &relid, &length) != 1 || length == 0) &&
-		(sscanf(p, "?{%u.%u}%n", &relid, &root, &length) != 2 || length == 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("malformed statement template at \"%%%.20s\"", p)));
 	p += length;
-	/* one whose detaching has begun has no ancestors any more */
-	holds = OidIsValid(root) ? list_member_oid(get_partition_ancestors(relid), root) :
-		get_rel_name(relid) != NULL;
 	/* who only wants to read it gets it all */
 	if (missing_ok || holds)
 		return p;
@@ -159,7 +175,7 @@ enter_or_skip(const char *p, bool missing_ok)
 	{
 		if (*p++ != '%' || *p == '\0')
 			continue;
-		depth += *p == '?' ? 1 : *p == ';' ? -1 : 0;
+		depth += *p == '?' || *p == '!' ? 1 : *p == ';' ? -1 : 0;
 		p++;
 	}
 	return p;
@@ -268,7 +284,7 @@ names_render(const char *template, bool missing_ok)
 		}
 		else if (p[1] == ';')
 			p += 2;
-		else if (p[1] == '?')
+		else if (p[1] == '?' || p[1] == '!')
 			p = enter_or_skip(p + 1, missing_ok);
 		else
 			p = render_object(&buf, p + 1, missing_ok);

@@ -15,9 +15,11 @@
  *						has at the time
  *		%?{oid}...%;	what is between, if that relation exists
  *		%?{oid.root}...%;	the same, if it is a partition of root at any level
+ *		%!{oid}...%;	what is between, if that partition's detaching was broken off
  *		%%				a percent sign
  *
- * Everything else stands for itself.
+ * Everything else stands for itself.  What else a template of an exchange may
+ * have is written out before, by plan/other_end.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,6 +67,9 @@ extern char *names_template_if(Oid relid, const char *statement);
 
 /* The same, if the relation is a partition of "root", at any level. */
 extern char *names_template_if_partition(Oid relid, Oid root, const char *statement);
+
+/* The same, if it is a partition whose DETACH CONCURRENTLY has not come to its end. */
+extern char *names_template_if_detaching(Oid relid, const char *statement);
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

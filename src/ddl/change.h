@@ -19,7 +19,8 @@ typedef struct Change
 	const char *kind;			/* a name in the table of plan/plan.c */
 	Oid			relid;
 	char	   *column;			/* the column it is about */
-	char	   *new_name;		/* rename: its name afterwards */
+	char	   *new_name;		/* rename: its name, or the table's, afterwards */
+	Oid			new_namespace;	/* SET SCHEMA: the table's schema afterwards */
 
 	/* change of type: */
 	Oid			type;

@@ -312,13 +312,13 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 }
 
 static char *
-rename_hint(FactRelation *rel, RenameStmt *stmt)
+rename_hint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 {
 	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
 		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
 						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));
 	return psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
-					facts_name(rel), facts_name(rel));
+					   facts_name(rel), facts_name(rel));
 }
 
 static void
@@ -341,7 +341,7 @@ rename_column(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 		rules_lock(j, member, AccessExclusiveLock);
 		facts_detail(j->facts, member);
 		if (member == rel)
-			rules_touch(j, rel, rename_hint(rel, stmt));
+			rules_touch(j, rel, rename_hint(j, rel, stmt));
 		col = facts_column(member, stmt->subname);
 		if (col != NULL)
 			col->name = pstrdup(stmt->newname);
@@ -395,7 +395,7 @@ rename_relation(Judgement *j, RenameStmt *stmt)
 	else
 	{
 		rules_lock(j, rel, AccessExclusiveLock);
-		rules_touch(j, rel, rename_hint(rel, stmt));
+		rules_touch(j, rel, rename_hint(j, rel, stmt));
 		rel->name = pstrdup(stmt->newname);
 	}
 }

@@ -90,6 +90,21 @@ index_on(Relation table, AttrNumber attnum)
 	elog(ERROR, "zdm.migration has no index on column %d", attnum);
 }
 
+/* Whoever may not know of the migration gets what PostgreSQL says of the table. */
+static List *
+visible_ones(List *migrations)
+{
+	List	   *visible = NIL;
+	ListCell   *lc;
+
+	foreach(lc, migrations)
+	{
+		if (migration_is_visible(lfirst(lc)))
+			visible = lappend(visible, lfirst(lc));
+	}
+	return visible;
+}
+
 /*
  * Migrations on the table that are not over.  Most tables never had one, so
  * that is looked up first, by the index alone: this runs before all DDL.
@@ -109,7 +124,7 @@ live_migrations(Oid relid)
 	found = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
-	return found ? migration_live_on(relid) : NIL;
+	return found ? visible_ones(migration_live_on(relid)) : NIL;
 }
 
 static bool

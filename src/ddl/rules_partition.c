@@ -3,99 +3,25 @@
  * rules_partition.c
  *		ATTACH PARTITION, DETACH PARTITION, CREATE TABLE ... PARTITION OF.
  *
- * What a bound means for a table is asked of PostgreSQL's partitioning code;
- * whether the table's constraints prove it, of the planner.
+ * What a bound means for a table, and whether that is proved, is found in
+ * facts_partition.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "catalog/partition.h"
-#include "catalog/pg_class.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
+#include "ddl/facts_partition.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
 #include "ddl/rules_work.h"
-#include "nodes/makefuncs.h"
-#include "parser/parse_utilcmd.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "utils/builtins.h"
-#include "utils/partcache.h"
-#include "utils/rel.h"
 #include "compat.h"
 
-/* What a bound demands of the rows of the new partition and of the default one. */
-typedef struct BoundFacts
-{
-	List	   *bound;			/* over the parent's columns */
-	List	   *inherited;		/* what the parent's own bounds demand */
-	FactRelation *default_partition;
-} BoundFacts;
-
 static void
-read_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, BoundFacts *bound)
-{
-	Relation	relation = try_relation_open(parent->oid, AccessShareLock);
-	ParseState *pstate = make_parsestate(NULL);
-	Oid			default_oid;
-
-	memset(bound, 0, sizeof(*bound));
-	if (relation == NULL)
-		return;
-	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-	{
-		relation_close(relation, AccessShareLock);
-		return;
-	}
-	spec = transformPartitionBound(pstate, relation, copyObject(spec));
-	bound->bound = zdm_partition_qual(relation, spec);
-	bound->inherited = copyObject(RelationGetPartitionQual(relation));
-	default_oid = get_default_oid_from_partdesc(RelationGetPartitionDesc(relation, true));
-	if (OidIsValid(default_oid) && !spec->is_default)
-		bound->default_partition = facts_by_oid(facts, default_oid);
-	relation_close(relation, AccessShareLock);
-}
-
-static bool
-proves_all(FactRelation *rel, List *clauses, FactRelation *parent)
-{
-	ListCell   *lc;
-
-	foreach(lc, clauses)
-	{
-		Node	   *mapped = facts_map((Node *) lfirst(lc), parent, rel);
-
-		if (mapped == NULL || !facts_proves(rel, list_make1(mapped)))
-			return false;
-	}
-	return true;
-}
-
-/* The members with storage whose rows would have to be looked at. */
-static List *
-unproven_members(Judgement *j, FactRelation *rel, List *clauses, FactRelation *parent)
-{
-	List	   *unproven = NIL;
-	ListCell   *lc;
-
-	if (clauses == NIL)
-		return NIL;
-	facts_detail(j->facts, rel);
-	if (proves_all(rel, clauses, parent))
-		return NIL;
-	if (facts_has_storage(rel))
-		return list_make1(rel);
-	foreach(lc, facts_children(j->facts, rel))
-		unproven = list_concat(unproven,
-							   unproven_members(j, (FactRelation *) lfirst(lc), clauses, parent));
-	return unproven;
-}
-
-static void
-judge_default_partition(Judgement *j, FactRelation *parent, BoundFacts *bound)
+judge_default_partition(Judgement *j, FactRelation *parent, FactBound *bound)
 {
 	FactRelation *rel = bound->default_partition;
 	List	   *unproven;
@@ -103,7 +29,7 @@ judge_default_partition(Judgement *j, FactRelation *parent, BoundFacts *bound)
 	if (rel == NULL)
 		return;
 	rules_lock(j, rel, AccessExclusiveLock);
-	unproven = unproven_members(j, rel, get_proposed_default_constraint(bound->bound), parent);
+	unproven = facts_unproven_members(j->facts, rel, get_proposed_default_constraint(bound->bound), parent);
 	if (unproven != NIL)
 		rules_tree_work(j, WORK_SCAN, unproven, false,
 						psprintf("scan of the default partition %s for rows of the new one", facts_name(rel)),
@@ -133,24 +59,6 @@ attach_indexes(Judgement *j, FactRelation *parent, FactRelation *rel)
 	}
 }
 
-static bool
-same_foreign_key(FactRelation *a_rel, FactConstraint *a, FactRelation *b_rel, FactConstraint *b)
-{
-	ListCell   *la;
-	ListCell   *lb;
-
-	if (b->dropped || b->type != 'f' || a->referenced != b->referenced ||
-		list_length(a->columns) != list_length(b->columns))
-		return false;
-	forboth(la, a->columns, lb, b->columns)
-	{
-		if (strcmp(facts_attribute(a_rel, lfirst_int(la))->name,
-				   facts_attribute(b_rel, lfirst_int(lb))->name) != 0)
-			return false;
-	}
-	return true;
-}
-
 static void
 attach_foreign_keys(Judgement *j, FactRelation *parent, FactRelation *rel)
 {
@@ -163,7 +71,7 @@ attach_foreign_keys(Judgement *j, FactRelation *parent, FactRelation *rel)
 		bool		found = con->dropped || con->type != 'f' || !con->enforced;
 
 		foreach(lo, rel->constraints)
-			found |= same_foreign_key(parent, con, rel, (FactConstraint *) lfirst(lo));
+			found |= facts_same_foreign_key(parent, con, rel, (FactConstraint *) lfirst(lo));
 		if (!found)
 			rules_tree_work(j, WORK_SCAN, facts_tree(j->facts, rel, true), false,
 							psprintf("scan of %s to check foreign key %s", facts_name(rel),
@@ -186,7 +94,7 @@ void
 rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 {
 	FactRelation *partition = facts_find(j->facts, cmd->name);
-	BoundFacts	bound;
+	FactBound	bound;
 	List	   *unproven;
 
 	if (partition == NULL)
@@ -195,8 +103,8 @@ rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 	facts_detail(j->facts, partition);
 	if (OidIsValid(rel->oid) && cmd->bound != NULL)
 	{
-		read_bound(j->facts, rel, cmd->bound, &bound);
-		unproven = unproven_members(j, partition,
+		facts_bound(j->facts, rel, cmd->bound, &bound);
+		unproven = facts_unproven_members(j->facts, partition,
 									list_concat_copy(bound.bound, bound.inherited), rel);
 		if (unproven != NIL)
 			rules_tree_work(j, WORK_SCAN, unproven, false,
@@ -244,12 +152,12 @@ rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 void
 rules_partition_of(Judgement *j, CreateStmt *stmt, FactRelation *parent)
 {
-	BoundFacts	bound;
+	FactBound	bound;
 
 	rules_lock(j, parent, AccessExclusiveLock);
 	if (!OidIsValid(parent->oid))
 		return;
-	read_bound(j->facts, parent, stmt->partbound, &bound);
+	facts_bound(j->facts, parent, stmt->partbound, &bound);
 	facts_detail(j->facts, parent);
 	judge_default_partition(j, parent, &bound);
 }

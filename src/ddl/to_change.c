@@ -20,6 +20,7 @@
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "storage/lockdefs.h"
+#include "utils/lsyscache.h"
 #include "compat.h"
 
 pg_noreturn static void refuse(const char *what, const char *detail, const char *hint);
@@ -135,6 +136,10 @@ subcommand_kind(const AlterTableCmd *cmd)
 			return "add_constraint";
 		case AT_AlterColumnType:
 			return "change_column_type";
+		case AT_AttachPartition:
+			return "attach_partition";
+		case AT_DetachPartition:
+			return "detach_partition";
 		default:
 			return "alter_table";
 	}
@@ -184,17 +189,36 @@ read_alter_table(Change *change, AlterTableStmt *stmt)
 static void
 read_rename(Change *change, RenameStmt *stmt)
 {
-	if (stmt->renameType == OBJECT_TABLE)
-		refuse("RENAME TABLE", "Applications that know the old name would fail the moment it is gone.",
-			   "Rename it with plain DDL and, in the same transaction, create a view under the old name.");
-	if (stmt->renameType != OBJECT_COLUMN || stmt->relationType != OBJECT_TABLE)
+	bool		table = stmt->renameType == OBJECT_TABLE;
+
+	if (!table && (stmt->renameType != OBJECT_COLUMN || stmt->relationType != OBJECT_TABLE))
 		return;
 	change->relid = RangeVarGetRelid(stmt->relation, AccessShareLock, stmt->missing_ok);
 	if (!OidIsValid(change->relid))
 		return;
-	change->kind = "rename_column";
-	change->column = stmt->subname;
+	change->kind = table ? "rename_table" : "rename_column";
+	change->column = table ? NULL : stmt->subname;
 	change->new_name = stmt->newname;
+}
+
+/* To the schema that it is in already is nothing: as it stands. */
+static void
+read_set_schema(Change *change, AlterObjectSchemaStmt *stmt)
+{
+	Oid			relid;
+	Oid			namespace;
+
+	if (stmt->objectType != OBJECT_TABLE)
+		return;
+	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, stmt->missing_ok);
+	if (!OidIsValid(relid))
+		return;
+	namespace = LookupCreationNamespace(stmt->newschema);
+	if (namespace == get_rel_namespace(relid))
+		return;
+	change->relid = relid;
+	change->kind = "rename_table";
+	change->new_namespace = namespace;
 }
 
 /* A temporary relation would be the worker's own, and go with it. */
@@ -227,6 +251,9 @@ read_statement(Change *change, Node *stmt)
 			break;
 		case T_RenameStmt:
 			read_rename(change, (RenameStmt *) stmt);
+			break;
+		case T_AlterObjectSchemaStmt:
+			read_set_schema(change, (AlterObjectSchemaStmt *) stmt);
 			break;
 		case T_IndexStmt:
 			change->relid = RangeVarGetRelid(((IndexStmt *) stmt)->relation, AccessShareLock, false);

@@ -308,8 +308,7 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 
 	plan_bare_column(plan, column);
 	if (filled)
-		update_step(plan, psprintf("%s = %s", column->quoted, column->default_text),
-					psprintf("%s IS NULL", column->quoted), false);
+		update_fill_step(plan, column->quoted, column->default_text);
 	if (filled && column->not_null)
 	{
 		not_null_add(plan, def->colname);

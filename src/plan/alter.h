@@ -50,4 +50,11 @@ extern void drop_column_plan(MigrationPlan *plan, const Change *change, const Al
 extern void update_step(MigrationPlan *plan, const char *assignments, const char *condition,
 						bool fire_triggers);
 
+/*
+ * A backfill step that gives a column its value where it has none, both of them
+ * templates; and one step that does what several of these do, in one pass.
+ */
+extern void update_fill_step(MigrationPlan *plan, const char *column, const char *value);
+extern Step *update_join_fills(List *fills);
+
 #endif							/* ZDM_ALTER_H */

@@ -5,7 +5,8 @@
  *
  * If the guard's rules find no work and no harm in the whole statement, it is
  * run as it stands.  Otherwise each subcommand is planned by itself, and the
- * steps of all of them are put in the order of their phases.  A subcommand that
+ * steps of all of them are put in the order of their phases; what several of
+ * them fill in is filled in by one pass.  A subcommand that
  * is harmless but cannot be written out again by itself must be stated by
  * itself.
  *
@@ -176,6 +177,69 @@ sort_by_phase(MigrationPlan *plan)
 	plan->steps = sorted;
 }
 
+/* Move the steps of a part that come before its next backfill to the plan. */
+static Step *
+take_until_backfill(MigrationPlan *plan, List **part)
+{
+	while (*part != NIL)
+	{
+		Step	   *step = linitial(*part);
+
+		*part = list_delete_first(*part);
+		if (step->action == ACTION_BACKFILL)
+			return step;
+		plan->steps = lappend(plan->steps, step);
+	}
+	return NULL;
+}
+
+static bool
+has_backfill(List *part)
+{
+	ListCell   *lc;
+
+	foreach(lc, part)
+	{
+		if (((Step *) lfirst(lc))->action == ACTION_BACKFILL)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Put the parts' steps together.  The first backfills of all parts become one,
+ * and so do the second ones: each part's steps stay in their order.  A part
+ * that has none, or no more, waits for those that have, unless it comes before
+ * all of them.
+ */
+static void
+join_parts(MigrationPlan *plan, List *parts)
+{
+	List	   *fills;
+	bool		first = true;
+	ListCell   *lc;
+
+	do
+	{
+		fills = NIL;
+		foreach(lc, parts)
+		{
+			List	   *part = lfirst(lc);
+
+			if (has_backfill(part))
+				fills = lappend(fills, take_until_backfill(plan, &part));
+			else if (first && fills == NIL)
+				(void) take_until_backfill(plan, &part);
+			lfirst(lc) = part;
+		}
+		if (fills != NIL)
+			plan->steps = lappend(plan->steps, update_join_fills(fills));
+		first = false;
+	} while (fills != NIL);
+	foreach(lc, parts)
+		plan->steps = list_concat(plan->steps, lfirst(lc));
+}
+
 /* The type and the default of a column to be. */
 static void
 check_new_column(const Change *change, const ColumnDef *def)
@@ -246,6 +310,7 @@ make(MigrationPlan *plan, const Change *change)
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	Judgement  *judgement;
 	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
+	List	   *parts = NIL;
 	ListCell   *lc;
 
 	foreach(lc, stmt->cmds)
@@ -263,7 +328,12 @@ make(MigrationPlan *plan, const Change *change)
 				 errmsg("zdm.migrate() does not do ALTER TABLE ONLY for this change"),
 				 errhint("Leave ONLY out.")));
 	foreach(lc, stmt->cmds)
+	{
 		plan_part(plan, change, lfirst_node(AlterTableCmd, lc), judgement);
+		parts = lappend(parts, plan->steps);
+		plan->steps = NIL;
+	}
+	join_parts(plan, parts);
 	sort_by_phase(plan);
 }
 

@@ -82,6 +82,21 @@ extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, c
 							  const NewColumn *new);
 
 /*
+ * A foreign key as the catalog has it now; NULL if it is gone.  "period" is set
+ * if it has one.
+ */
+extern ColumnForeignKey *foreign_key_read(Oid constraint, bool *period);
+
+/*
+ * Templates: make it, NOT VALID, under a name that is a template itself; validate
+ * or drop it by a name that is not.  They do nothing once one of its tables is gone.
+ */
+extern char *foreign_key_add_sql(const ColumnForeignKey *fk, const char *name,
+								 const Substitute *substitute);
+extern char *foreign_key_validate_sql(const ColumnForeignKey *fk, const char *name);
+extern char *foreign_key_drop_sql(const ColumnForeignKey *fk, const char *name);
+
+/*
  * Statements (char *) that make the same foreign keys to and from the empty
  * table of plan/retype.h, to see whether they go with its type.
  */

@@ -19,6 +19,7 @@
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
+#include "plan/other_end.h"
 #include "plan/trigger_sql.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -438,7 +439,8 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	}
 	foreign_key_append_attach(&sql, plan, old);
 	append_dependents(&sql, plan, old, new, forward);
-	return sql.data;
+	return psprintf("%s%s%s", other_end_template_drop(plan, old), sql.data,
+					other_end_template_add(plan, old));
 }
 
 /* A step that does nothing until the way back. */

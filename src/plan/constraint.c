@@ -340,7 +340,7 @@ plan_partitioned_key(MigrationPlan *plan, const Constraint *con, const char *nam
 	index_tree_plan(&(IndexTree) {
 		.plan = plan, .root = plan->relid, .stmt = stmt, .key = key_text(con),
 		.deferral = deferral.data, .primary = stmt->primary, .unique = true,
-		.columns = index_columns(stmt),
+		.columns = index_columns(stmt), .nkeys = list_length(stmt->indexParams),
 	}, name);
 }
 

@@ -9,19 +9,20 @@
  * gives its name to the new one; the old column, which nobody reads by then,
  * needs none until the way back makes it again in the same manner.
  *
+ * The column at the other end may be replaced at the same time; what that means
+ * is plan/other_end.c's.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/migration.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
-#include "core/claim.h"
-#include "core/errors.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
+#include "plan/other_end.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -54,50 +55,6 @@ check_rights(const Column *column, const ColumnForeignKey *fk)
 		column_refuse(psprintf("foreign key %s to %s, to which the owner has no REFERENCES privilege,",
 							   fk->name, names_relation(fk->refrelid)),
 					  column, "Grant it first.");
-}
-
-/*
- * The tables at the other end may be changed at the same time: what that
- * migration knows of the constraint would no longer be so.
- */
-static void
-check_other_migrations(const Column *column, const ColumnForeignKey *fk)
-{
-	Oid			other = fk->relid == column->relid ? fk->refrelid : fk->relid;
-	List	   *columns = fk->relid == column->relid ? fk->refcolumns : fk->columns;
-	ListCell   *m;
-	ListCell   *a;
-	ListCell   *n;
-
-	if (other == column->relid)
-		return;
-
-	/* closes the race with a session that states one on the other end just now */
-	if (!claim_try(CLAIM_STATEMENT, other))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another transaction is stating a migration on %s, the other end of foreign key \"%s\"",
-						names_relation(other), fk->name),
-				 errhint("Try again when it has ended.")));
-	foreach(m, migration_live_on(other))
-	{
-		Migration  *migration = lfirst(m);
-
-		foreach(a, columns)
-		{
-			char	   *name = get_attname(other, (AttrNumber) lfirst_int(a), false);
-
-			foreach(n, migration->columns)
-			{
-				if (strcmp(name, lfirst(n)) == 0)
-					ereport(ERROR,
-							(errcode(ERRCODE_OBJECT_IN_USE),
-							 errmsg("migration " INT64_FORMAT " is at work on \"%s\" of %s, the other end of foreign key \"%s\"",
-									migration->id, name, names_relation(other), fk->name),
-							 errhint("Let it come to its end first: the two ends of a foreign key are changed one after the other.")));
-			}
-		}
-	}
 }
 
 static List *
@@ -133,26 +90,40 @@ read_row(void)
 	return fk;
 }
 
+ColumnForeignKey *
+foreign_key_read(Oid constraint, bool *period)
+{
+	QuerySession session;
+	ColumnForeignKey *fk = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT conname, conrelid, confrelid, "
+			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(conkey) WITH ORDINALITY u(a, n)), "
+			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
+			  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
+			  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
+			  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', obj_description(oid, 'pg_constraint'), "
+			  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
+			  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint)) > 0)
+	{
+		fk = read_row();
+		*period = query_bool(0, 15);
+	}
+	query_end(&session);
+	return fk;
+}
+
 void
 foreign_key_load(Column *column, Oid constraint)
 {
-	QuerySession session;
 	ColumnForeignKey *fk;
-	bool		period;
+	bool		period = false;
 
-	query_begin(&session);
-	QUERY("SELECT conname, conrelid, confrelid, "
-		  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(conkey) WITH ORDINALITY u(a, n)), "
-		  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
-		  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
-		  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
-		  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', obj_description(oid, 'pg_constraint'), "
-		  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
-		  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint));
-	fk = read_row();
-	period = query_bool(0, 15);
-	query_end(&session);
-
+	if (other_end_holds_it(column->relid, constraint))
+		return;
+	fk = foreign_key_read(constraint, &period);
+	if (fk == NULL)
+		other_end_has_changed(column);
 	if (period)
 		column_refuse(psprintf("foreign key %s, with PERIOD,", fk->name), column,
 					  "Drop it first, and add it again afterwards.");
@@ -161,7 +132,7 @@ foreign_key_load(Column *column, Oid constraint)
 		column_refuse(psprintf("foreign key %s, at one end of which is a partitioned table,", fk->name),
 					  column, "Drop it first, and add it again afterwards.");
 	check_rights(column, fk);
-	check_other_migrations(column, fk);
+	other_end_check(column, fk);
 	column->foreign_keys = lappend(column->foreign_keys, fk);
 }
 
@@ -214,8 +185,8 @@ while_both(const ColumnForeignKey *fk, const char *statement)
 	return names_template_if(fk->relid, names_template_if(fk->refrelid, statement));
 }
 
-static char *
-add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
+char *
+foreign_key_add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
 {
 	StringInfoData buf;
 
@@ -243,15 +214,15 @@ both_tables(const ColumnForeignKey *fk)
 	return list_append_unique_oid(list_make1_oid(fk->relid), fk->refrelid);
 }
 
-static char *
-drop_sql(const ColumnForeignKey *fk, const char *name)
+char *
+foreign_key_drop_sql(const ColumnForeignKey *fk, const char *name)
 {
 	return while_both(fk, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
 								   names_template_relation(fk->relid), carry_quoted(name)));
 }
 
-static char *
-validate_sql(const ColumnForeignKey *fk, const char *name)
+char *
+foreign_key_validate_sql(const ColumnForeignKey *fk, const char *name)
 {
 	return while_both(fk, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
 								   names_template_relation(fk->relid), carry_quoted(name)));
@@ -276,15 +247,15 @@ foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn
 
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_SQL,
-			.statement = add_sql(fk, carry_quoted(name), &substitute),
-			.undo = drop_sql(fk, name), .undo_lock = AccessExclusiveLock,
+			.statement = foreign_key_add_sql(fk, carry_quoted(name), &substitute),
+			.undo = foreign_key_drop_sql(fk, name), .undo_lock = AccessExclusiveLock,
 			.relations = both_tables(fk), .lock = ShareRowExclusiveLock,
 			.work = "changes the catalog only",
 		});
 		if (needs_validation(fk))
 			plan_add(plan, &(Step) {
 				.phase = "migrate", .action = ACTION_SQL,
-				.statement = validate_sql(fk, name),
+				.statement = foreign_key_validate_sql(fk, name),
 				.relations = list_make1_oid(fk->relid), .lock = ShareUpdateExclusiveLock,
 				.work = "reads both tables; writers go on",
 			});
@@ -356,11 +327,11 @@ foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column 
 		char	   *name = carry_own_name(plan, fk->name);
 
 		*steps = lappend(*steps,
-						 back_step(fk, add_sql(fk, carry_quoted(name), &substitute), both_tables(fk),
+						 back_step(fk, foreign_key_add_sql(fk, carry_quoted(name), &substitute), both_tables(fk),
 								   ShareRowExclusiveLock, "changes the catalog only"));
 		if (needs_validation(fk))
 			*steps = lappend(*steps,
-							 back_step(fk, validate_sql(fk, name), list_make1_oid(fk->relid),
+							 back_step(fk, foreign_key_validate_sql(fk, name), list_make1_oid(fk->relid),
 									   ShareUpdateExclusiveLock, "reads both tables; writers go on"));
 	}
 }

@@ -238,7 +238,8 @@ plan_index(MigrationPlan *plan, const Change *change, const char *name)
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
 	IndexTree	tree = {
 		.plan = plan, .root = plan->relid, .stmt = stmt, .source = change->ddl,
-		.unique = stmt->unique, .only = !stmt->relation->inh, .columns = index_columns(stmt),
+		.unique = stmt->unique, .only = !stmt->relation->inh,
+		.columns = index_columns(stmt), .nkeys = list_length(stmt->indexParams),
 	};
 	char	   *own;
 

@@ -46,16 +46,17 @@ extern void index_rename_step(MigrationPlan *plan, Oid relid, const char *from, 
 typedef struct IndexTree
 {
 	MigrationPlan *plan;
-	Oid			root;			/* the partitioned table */
+	Oid			root;			/* the table at the top */
 	const IndexStmt *stmt;		/* what is stated, or NULL */
 	const char *source;			/* its text, or NULL */
-	Oid			indexid;		/* without stmt: the index of the partitioned table */
+	Oid			indexid;		/* without stmt: an index that is there, of root or like it */
 	const char *key;			/* template "UNIQUE (a, b) DEFERRABLE", NULL: no constraint */
 	const char *deferral;		/* "" or " DEFERRABLE ..." */
 	bool		primary;
 	bool		unique;
 	bool		only;			/* ON ONLY: without its partitions */
-	List	   *columns;		/* String: that names are made of */
+	List	   *columns;		/* String: that names are made of, */
+	int			nkeys;			/* of which the first so many are keys */
 	List	   *taken;			/* char *: names given so far, qualified */
 } IndexTree;
 
@@ -65,6 +66,12 @@ typedef struct IndexTree
  * (ERRCODE_FEATURE_NOT_SUPPORTED), and for a second primary key of a partition.
  */
 extern void index_tree_plan(IndexTree *tree, const char *name);
+
+/*
+ * Plan on the tree's root, a table of any kind, an index like tree->indexid,
+ * which is another table's with columns of the same names.
+ */
+extern void index_tree_plan_like(IndexTree *tree);
 
 /*
  * The last step of such a plan, in the transaction of which this is to be

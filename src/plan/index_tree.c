@@ -137,7 +137,8 @@ plan_leaf(IndexTree *tree, Oid relid, const char *name)
 	char	   *own = ddl_own_name(tree->plan, name);
 	char	   *table = names_template_relation(relid);
 
-	index_build_step(tree->plan, member_text(tree, relid, own, false), relid, tree->root, own);
+	index_build_step(tree->plan, member_text(tree, relid, own, false), relid,
+					 relid == tree->root ? InvalidOid : tree->root, own);
 	if (tree->key == NULL)
 	{
 		index_rename_step(tree->plan, relid, own, name);
@@ -221,11 +222,9 @@ is_key_column(const IndexTree *tree, const char *name)
 {
 	ListCell   *lc;
 
-	foreach(lc, tree->stmt->indexParams)
+	foreach(lc, tree->columns)
 	{
-		IndexElem  *elem = lfirst_node(IndexElem, lc);
-
-		if (elem->name != NULL && strcmp(elem->name, name) == 0)
+		if (foreach_current_index(lc) < tree->nkeys && strcmp(strVal(lfirst(lc)), name) == 0)
 			return true;
 	}
 	return false;
@@ -348,21 +347,23 @@ index_tree_plan(IndexTree *tree, const char *name)
 		plan_completion(tree, name);
 }
 
-/* The tree of an index that is there, from the catalog. */
+/* What the tree's index is, from the catalog. */
 static void
-load_tree(IndexTree *tree, Oid indexid)
+load_tree(IndexTree *tree)
 {
 	QuerySession session;
 	ListCell   *lc;
 	List	   *columns;
 
-	tree->indexid = indexid;
 	query_begin(&session);
-	QUERY("SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = $1", arg_oid(indexid));
+	QUERY("SELECT array_agg(attname::text ORDER BY attnum), min(indnkeyatts)::int4, bool_and(indisunique) "
+		  "FROM pg_index JOIN pg_attribute ON attrelid = indexrelid WHERE indexrelid = $1", arg_oid(tree->indexid));
 	columns = query_texts(0, 1);
+	tree->nkeys = query_int4(0, 2);
+	tree->unique = query_bool(0, 3);
 	if (QUERY("SELECT pg_get_constraintdef(oid), contype = 'p', CASE WHEN condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' "
 			  "WHEN condeferrable THEN ' DEFERRABLE' ELSE '' END FROM pg_constraint "
-			  "WHERE conindid = $1 AND contype IN ('p', 'u')", arg_oid(indexid)) > 0)
+			  "WHERE conindid = $1 AND contype IN ('p', 'u')", arg_oid(tree->indexid)) > 0)
 	{
 		tree->key = names_escape(query_text(0, 1));
 		tree->primary = query_bool(0, 2);
@@ -371,6 +372,19 @@ load_tree(IndexTree *tree, Oid indexid)
 	query_end(&session);
 	foreach(lc, columns)
 		tree->columns = lappend(tree->columns, makeString(lfirst(lc)));
+}
+
+void
+index_tree_plan_like(IndexTree *tree)
+{
+	char	   *name;
+
+	load_tree(tree);
+	check_tree(tree);
+	name = choose_name(tree, tree->root);
+	plan_member(tree, tree->root, name);
+	if (is_partitioned(tree->root))
+		plan_completion(tree, name);
 }
 
 /* The part of "parent", an index, that relid has, if any; is it valid? */
@@ -460,7 +474,8 @@ index_tree_complete(int64 migration, const Step *step)
 				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
 	if (is_valid(indexid))
 		return;
-	load_tree(&tree, indexid);
+	tree.indexid = indexid;
+	load_tree(&tree);
 	plan_missing(&tree, root, indexid);
 	if (plan.steps == NIL || was_attached_again(step))
 		ereport(ERROR,

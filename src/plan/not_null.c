@@ -100,9 +100,9 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 		return;
 	}
 	if (fill != NULL)
-		update_step(plan, psprintf("%s = %s", name, fill), psprintf("%s IS NULL", name), false);
+		update_fill_step(plan, name, fill);
 	not_null_add(plan, column);
 	if (fill != NULL)
-		update_step(plan, psprintf("%s = %s", name, fill), psprintf("%s IS NULL", name), false);
+		update_fill_step(plan, name, fill);
 	not_null_validate(plan, column);
 }

@@ -164,10 +164,13 @@ claims(const Change *change)
 static void
 check(const Change *change)
 {
+	const AlterEnumStmt *alter_enum = IsA(change->stmt, AlterEnumStmt) ? (AlterEnumStmt *) change->stmt : NULL;
 	Judgement  *judgement = ddl_judge(change);
 	const Finding *objection = ddl_objection(judgement);
 	List	   *relations;
 
+	if (alter_enum != NULL && alter_enum->oldVal != NULL)
+		enum_refuse_rename(alter_enum);
 	if (objection != NULL)
 		ddl_refuse(objection);
 	if (find_locks(change, judgement, &relations) == NoLock)

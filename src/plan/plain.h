@@ -19,4 +19,7 @@ extern void plain_step(MigrationPlan *plan, const Change *change, const Judgemen
  */
 extern void plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char *undo);
 
+/* in enum_value.c: refuse ALTER TYPE ... RENAME VALUE, with what to type instead. */
+pg_noreturn extern void enum_refuse_rename(const AlterEnumStmt *stmt);
+
 #endif							/* ZDM_PLAIN_H */

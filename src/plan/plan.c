@@ -18,8 +18,10 @@ static const PlanKind *const kinds[] = {
 	&plan_add_column,
 	&plan_add_constraint,
 	&plan_alter_table,
+	&plan_attach_partition,
 	&plan_backfill,
 	&plan_create_index,
+	&plan_detach_partition,
 	&plan_drop,
 	&plan_drop_column,
 	&plan_drop_index,
@@ -27,6 +29,7 @@ static const PlanKind *const kinds[] = {
 	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,
+	&plan_rename_table,
 	&plan_set_not_null,
 };
 

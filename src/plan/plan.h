@@ -50,6 +50,9 @@ typedef struct PlanKind
 
 	/* No second column comes to be: most of the preflight does not apply. */
 	bool		one_shape;
+
+	/* It may be about a partition, as long as that is partitioned itself. */
+	bool		partition_ok;
 } PlanKind;
 
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
@@ -84,6 +87,9 @@ extern const PlanKind plan_change_column_type;
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
 
+/* in rename_table.c */
+extern const PlanKind plan_rename_table;
+
 /* in plain.c */
 extern const PlanKind plan_plain;
 
@@ -98,6 +104,10 @@ extern const PlanKind plan_set_not_null;
 extern const PlanKind plan_create_index;
 extern const PlanKind plan_drop_index;
 extern const PlanKind plan_reindex;
+
+/* in partition.c */
+extern const PlanKind plan_attach_partition;
+extern const PlanKind plan_detach_partition;
 
 /* in drop.c */
 extern const PlanKind plan_drop;

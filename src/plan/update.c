@@ -47,6 +47,43 @@ update_step(MigrationPlan *plan, const char *assignments, const char *condition,
 	});
 }
 
+#define IS_EMPTY " IS NULL"
+#define GETS " = "
+
+void
+update_fill_step(MigrationPlan *plan, const char *column, const char *value)
+{
+	update_step(plan, psprintf("%s" GETS "%s", column, value), psprintf("%s" IS_EMPTY, column), false);
+}
+
+Step *
+update_join_fills(List *fills)
+{
+	Step	   *first = linitial(fills);
+	MigrationPlan scratch = {.migration = first->migration, .relid = linitial_oid(first->relations)};
+	StringInfoData assignments;
+	StringInfoData condition;
+	ListCell   *lc;
+
+	if (list_length(fills) == 1)
+		return first;
+	initStringInfo(&assignments);
+	initStringInfo(&condition);
+	foreach(lc, fills)
+	{
+		Step	   *fill = lfirst(lc);
+		char	   *column = pnstrdup(fill->condition, strlen(fill->condition) - strlen(IS_EMPTY));
+		const char *separator = lc == list_head(fills) ? "" : ", ";
+
+		/* a row that lacks the one may have the other */
+		appendStringInfo(&assignments, "%s%s" GETS "COALESCE(%s, %s)", separator, column, column,
+						 fill->assignments + strlen(column) + strlen(GETS));
+		appendStringInfo(&condition, "%s%s", lc == list_head(fills) ? "" : " OR ", fill->condition);
+	}
+	update_step(&scratch, assignments.data, condition.data, false);
+	return linitial(scratch.steps);
+}
+
 /* The assignments' raw targets.  ERRCODE_SYNTAX_ERROR for anything else. */
 static List *
 parse_assignments(const char *source)

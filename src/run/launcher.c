@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/migration.h"
 #include "catalog/pg_database.h"
+#include "core/claim.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
@@ -208,6 +209,9 @@ zdm_launcher_main(Datum arg)
 				foreach(lc, list_databases(scratch))
 					shmem_request_look(lfirst_oid(lc));
 			}
+			/* off: a worker in an index build would look at the setting hours later */
+			if (!guc_enabled && was_enabled)
+				claim_interrupt_all(CLAIM_SLOT);
 		}
 		served = guc_enabled && serve_requests(scratch);
 		MemoryContextSwitchTo(scratch);

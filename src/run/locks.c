@@ -129,6 +129,23 @@ lock_in_queue(Oid relid, LOCKMODE mode)
 }
 
 bool
+locks_try_beside(List *relids, LockPatience *patience)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+	{
+		if (ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
+			continue;
+		patience->tries++;
+		patience->refused = lfirst_oid(lc);
+		patience->queue_next = false;
+		return false;
+	}
+	return true;
+}
+
+bool
 locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 {
 	List	   *set;

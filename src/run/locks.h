@@ -41,6 +41,12 @@ extern List *locks_with_views(List *relids);
  */
 extern bool locks_try(List *relids, LOCKMODE mode, LockPatience *patience);
 
+/*
+ * The same for SHARE UPDATE EXCLUSIVE on the relations alone, which stands in
+ * the way of no reader or writer; to be called before locks_try().
+ */
+extern bool locks_try_beside(List *relids, LockPatience *patience);
+
 /* How long to rest before the next try, in ms: grows, with jitter.  Pure but for the jitter. */
 extern int	locks_pause(const LockPatience *patience);
 

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "backfill/backfill.h"
 #include "backfill/verify.h"
+#include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -27,6 +28,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/index.h"
+#include "plan/other_end.h"
+#include "run/start.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
 #include "sync/depend.h"
@@ -44,6 +47,54 @@
 /* Rest before an index build, when another of ours builds one on the table. */
 #define INDEX_BUILD_PAUSE_MS 500
 
+static void
+end_transaction(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	zdm_process_completed_notifies();
+}
+
+Step *
+steps_next(const Migration *migration)
+{
+	Step	   *step = NULL;
+
+	if (migration->state == STATE_REVERTING)
+		return step_last_done(migration->id);
+
+	/* one that has been opened again since: the cutover relies on it */
+	if (migration->state == STATE_CUTTING_OVER)
+		step = step_next(migration->id, state_phase(STATE_READY));
+	if (step == NULL && state_phase(migration->state) != NULL)
+		step = step_next(migration->id, state_phase(migration->state));
+	return step;
+}
+
+/*
+ * Is the step still what comes next, and what it was when it was chosen?
+ *
+ * This closes the race with a migration at the other end of a foreign key, which
+ * may have had the locks before us: it opens steps again, and rewrites them.
+ */
+static bool
+still_next(const Migration *migration, const Step *step)
+{
+	Step	   *now = steps_next(migration);
+
+	return now != NULL && now->number == step->number &&
+		strcmp(now->statement, step->statement) == 0 &&
+		(now->undo == step->undo ||
+		 (now->undo != NULL && step->undo != NULL && strcmp(now->undo, step->undo) == 0));
+}
+
+/* Does the step only change the catalog? */
+static bool
+is_short(const Step *step)
+{
+	return step->lock >= ShareRowExclusiveLock || step->lock == NoLock;
+}
+
 /*
  * Lock the migration's row and see that it is still in the state in which the
  * step was chosen.
@@ -57,33 +108,71 @@
 static bool
 still_in_state(const Migration *migration, const Step *step)
 {
-	bool		short_step = step->lock >= ShareRowExclusiveLock || step->lock == NoLock;
 	Migration  *now = migration_load(migration->id,
-									 short_step ? MIGRATION_LOCK_NOWAIT : MIGRATION_READ);
+									 is_short(step) ? MIGRATION_LOCK_NOWAIT : MIGRATION_READ);
 
 	return now != NULL && now->state == migration->state && !now->paused;
 }
 
-/* Write down, now and then, who has the lock that a step waits for. */
-static void
-describe_wait(const Step *step, StepRun *run)
+bool
+steps_must_describe(StepRun *run)
 {
-	char	   *holders;
-
 	if (!TimestampDifferenceExceeds(run->described, GetCurrentTimestamp(),
 									DESCRIBE_INTERVAL_MS))
-		return;
+		return false;
 	run->described = GetCurrentTimestamp();
+	return true;
+}
+
+/*
+ * Write down, now and then, what a step waits for: "reason", or, if that is NULL,
+ * who has the lock.
+ */
+static void
+describe_wait(const Step *step, const char *reason, StepRun *run)
+{
+	const char *holders = reason;
+
+	if (!steps_must_describe(run))
+		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	holders = locks_describe(&run->patience, step->lock);
+	if (holders == NULL)
+		holders = locks_describe(&run->patience, step->lock);
 	if (holders != NULL)
 		step_set_waiting(step, holders);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
 
-/* Begin a step's transaction with its locks; false after a refusal, outside. */
+/* Give up what was had before anything else, so that nobody waits behind us. */
+static StepOutcome
+come_again(const Step *step, const char *reason, StepRun *run)
+{
+	AbortCurrentTransaction();
+	describe_wait(step, reason, run);
+	run->pause_ms = locks_pause(&run->patience);
+	return OUTCOME_AGAIN;
+}
+
+/*
+ * Take the claim of who states a migration on the table.
+ *
+ * This closes the race with a session that reads a foreign key of the table's
+ * column for the plan of a migration at the other end: it would not be told that
+ * the column has been exchanged.
+ */
+static bool
+claim_exchange(const Migration *migration, const Step *step)
+{
+	return step->effect != EFFECT_PAIR_SWITCH ||
+		claim_try(CLAIM_STATEMENT, migration->relid);
+}
+
+/*
+ * Begin a step's transaction with its locks.  OUTCOME_DONE: they are had; else the
+ * transaction has been ended.
+ */
 static StepOutcome
 begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
@@ -93,38 +182,32 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!still_in_state(migration, step))
 	{
-		PopActiveSnapshot();
-		CommitTransactionCommand();
+		end_transaction();
 		return OUTCOME_STALE;
 	}
 	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
 		relations = locks_with_views(relations);
-	if (locks_try(relations, step->lock, &run->patience))
-	{
-		/* the locks may have been waited for: look at the tables as they are now */
-		PopActiveSnapshot();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		return OUTCOME_DONE;
-	}
+	if (!locks_try_beside(step->beside, &run->patience) ||
+		!locks_try(relations, step->lock, &run->patience))
+		return come_again(step, NULL, run);
+	if (!claim_exchange(migration, step))
+		return come_again(step, "a transaction that is stating a migration on the table, or on another that references it or is referenced", run);
 
-	/* give up what was had before anything else: nobody waits behind us */
-	AbortCurrentTransaction();
-	describe_wait(step, run);
-	run->pause_ms = locks_pause(&run->patience);
-	return OUTCOME_AGAIN;
-}
-
-static void
-end_transaction(void)
-{
+	/* the locks may have been waited for: look at the tables as they are now */
 	PopActiveSnapshot();
-	CommitTransactionCommand();
-	zdm_process_completed_notifies();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (is_short(step) && !still_next(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	return OUTCOME_DONE;
 }
 
 /*
- * Is the migration's table there, and does the role whose rights the work is
- * done with still own it?  Expressions were stated by that role; nobody else's
+ * Is the migration's table there (or, of a change that is about none, the role
+ * that stated it), and does the role whose rights the work is done with still
+ * own it?  Expressions were stated by that role; nobody else's
  * rights may run them.
  */
 static bool
@@ -133,9 +216,9 @@ check_relation(const Migration *migration)
 	HeapTuple	tuple;
 	Oid			owner;
 
-	/* a statement that is about no table */
+	/* a statement that is about no table: nobody must come to own what it makes */
 	if (!OidIsValid(migration->relid))
-		return true;
+		return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(migration->owner));
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(migration->relid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -155,7 +238,15 @@ check_relation(const Migration *migration)
 static void
 require_relation(const Migration *migration)
 {
-	if (!check_relation(migration))
+	if (check_relation(migration))
+		return;
+	if (!OidIsValid(migration->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role that stated the migration no longer exists"),
+				 errhint("Close it with SELECT zdm.revert(" INT64_FORMAT "), and state it again.",
+						 migration->id)));
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table %s no longer exists", migration->relation),
@@ -227,11 +318,72 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				index_tree_complete(migration->id, step);
 			break;
+		case EFFECT_VIEW_ADD:
+			if (!undo)
+				step_add_relation(migration->id, step->index_name);
+			break;
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
 		case EFFECT_NONE:
 			break;
 	}
+}
+
+/*
+ * Has an old application written what the new column cannot hold?  Nobody writes
+ * now: from here on all rows are filled in and read again, which stops at each one
+ * that has not been mended, and then the exchange is come back to.
+ */
+static bool
+must_fill_again(const Migration *migration, const Step *step)
+{
+	if (step->effect != EFFECT_PAIR_SWITCH || !misfit_deal_with(migration->id, MISFIT_UP))
+		return false;
+	step_reopen_rows(migration->id);
+	return true;
+}
+
+/*
+ * Has a new application written what the old column cannot hold, after the way
+ * back was taken?  Whoever resumes it has seen the error.
+ */
+static void
+refuse_loss(const Migration *migration, const Step *step)
+{
+	char	   *rows = step->effect == EFFECT_PAIR_SWITCH ?
+		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
+
+	if (rows != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
+						migration->id),
+				 errdetail("Among them: %s.", rows),
+				 errhint("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
+						 "); what is not mended by then is lost.", migration->id)));
+}
+
+/*
+ * Run a template of the step with its effect, and tell the migrations at the other
+ * ends of foreign keys.  Returns the SQL that was run.
+ */
+static char *
+run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo)
+{
+	bool		exchange = step->effect == EFFECT_PAIR_SWITCH;
+	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
+	char	   *sql = names_render(other_end_expand(template), false);
+	ListCell   *lc;
+
+	if (step->effect != EFFECT_INDEX_TREE || undo)
+		run_as_owner(migration, sql);
+	apply_effect(migration, step, undo);
+	if (exchange)
+	{
+		foreach(lc, other_end_follow(migration->id, moved))
+			start_at_commit(*(int64 *) lfirst(lc));
+	}
+	return sql;
 }
 
 /* What is noted of a step whose object is gone, or there already. */
@@ -252,12 +404,17 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
-	sql = names_render(step->statement, false);
-	if (sql[0] == '\0' || (trigger_step && trigger_step_is_moot(migration, step->effect, false)))
+	if (must_fill_again(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
+	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
 		sql = nothing_to_do(step);
-	else if (step->effect != EFFECT_INDEX_TREE)
-		run_as_owner(migration, sql);
-	apply_effect(migration, step, false);
+	else
+		sql = run_with_effect(migration, step, step->statement, false);
+	if (sql[0] == '\0')
+		sql = nothing_to_do(step);
 	step_mark_done(step, sql);
 	ZDM_DEBUG_POINT("step-before-commit");
 	end_transaction();
@@ -315,6 +472,16 @@ is_gone(const Step *step)
 {
 	return step->relations != NIL &&
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(linitial_oid(step->relations)));
+}
+
+/* How the invalid index of a broken try is dropped, in "context". */
+static char *
+drop_statement(const Step *step, MemoryContext context)
+{
+	return MemoryContextStrdup(context,
+							   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
+										quote_qualified_identifier(get_namespace_name(index_namespace(step)),
+																   step->index_name)));
 }
 
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
@@ -380,10 +547,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	leftover = look_for_index(step);
 	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
-		drop = MemoryContextStrdup(caller,
-								   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
-											quote_qualified_identifier(get_namespace_name(index_namespace(step)),
-																	   step->index_name)));
+		drop = drop_statement(step, caller);
 	end_transaction();
 
 	if (leftover != INDEX_VALID)
@@ -399,6 +563,23 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
+}
+
+void
+steps_tidy(const Step *step)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *drop = NULL;
+
+	if (step->action != ACTION_TOPLEVEL || step->index_name == NULL)
+		return;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!is_gone(step) && look_for_index(step) == INDEX_INVALID)
+		drop = drop_statement(step, caller);
+	end_transaction();
+	if (drop != NULL)
+		toplevel_run(drop);
 }
 
 /* A batch of rows, filled in or read. */
@@ -526,14 +707,17 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 			undo_toplevel(migration, step);
 
 	undo.lock = step->undo_lock;
+	undo.beside = NIL;
 	if (step->undo_relations != NIL)
 		undo.relations = step->undo_relations;
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!undo_is_moot(migration, step))
-		run_as_owner(migration, names_render(step->undo, false));
-	apply_effect(migration, step, true);
+	refuse_loss(migration, step);
+	if (undo_is_moot(migration, step))
+		apply_effect(migration, step, true);
+	else
+		(void) run_with_effect(migration, step, step->undo, true);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();

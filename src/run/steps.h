@@ -26,7 +26,16 @@ typedef struct StepRun
 	TimestampTz described;		/* when the holders were last written down */
 	int			pause_ms;		/* OUTCOME_AGAIN: how long to rest */
 	TimestampTz rest_until;		/* no batch before that: rests come in pieces */
+	MigrationState state;		/* in which the step at hand was begun */
+	TimestampTz retry_at;		/* nothing before that, after a failure */
+	int			failures;		/* in a row, outside of any step */
 } StepRun;
+
+/*
+ * The next step in the migration's state, or, on the way back, the one to be
+ * undone; NULL if none is left.  Needs a transaction.
+ */
+extern Step *steps_next(const Migration *migration);
 
 /*
  * Do a step, or a part of it.  To be called outside any transaction; returns
@@ -35,6 +44,15 @@ typedef struct StepRun
  * Errors of the step are raised with the transaction still open.
  */
 extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRun *run);
+
+/*
+ * Drop what a broken try of a step has left, which costs writers something, as
+ * the next try may be far away.  As steps_do() otherwise; does not mark the step.
+ */
+extern void steps_tidy(const Step *step);
+
+/* Is it time to write down again what the step waits for?  Notes that it is done. */
+extern bool steps_must_describe(StepRun *run);
 
 /* Undo a done step, in the same manner. */
 extern StepOutcome steps_undo(const Migration *migration, const Step *step, StepRun *run);

@@ -31,6 +31,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "run/retry.h"
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/worker.h"
@@ -48,9 +49,6 @@
 
 /* A migration that rests is looked at this often: zdm.pause() sends no signal. */
 #define LONGEST_REST_MS 500
-
-/* Rest after a failure that is nobody's fault, such as a deadlock. */
-#define RETRY_PAUSE_MS 1000
 
 typedef enum Advance
 {
@@ -187,15 +185,13 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	*rests = false;
 	/* the extension can have been dropped since the last round */
 	*migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
-	if (*migration != NULL && !(*migration)->paused && !state_is_final((*migration)->state))
+	if (*migration != NULL && !state_is_final((*migration)->state))
 	{
 		apply_stored_settings(*migration);
-		if ((*migration)->state == STATE_REVERTING)
-			*step = step_last_done(id);
-		else if (state_phase((*migration)->state) != NULL)
-			*step = step_next(id, state_phase((*migration)->state));
+		*step = steps_next(*migration);
 		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
-		if (*step != NULL && (*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
+		if (!(*migration)->paused && *step != NULL &&
+			(*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
 			step_mark_running(*step);
 	}
 	MemoryContextSwitchTo(old);
@@ -216,6 +212,22 @@ report_activity(const Migration *migration, const Step *step)
 	debug_query_string = activity;
 }
 
+/*
+ * Is it too early for the next try after a failure?  Not if something else is
+ * to be done by now.
+ */
+static bool
+must_rest(const Migration *migration, StepRun *run)
+{
+	if (migration->state != run->state)
+		run->retry_at = 0;
+	run->state = migration->state;
+	if (GetCurrentTimestamp() >= run->retry_at)
+		return false;
+	run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), run->retry_at);
+	return true;
+}
+
 /* Do the next thing. */
 static Advance
 advance(int64 id, MemoryContext context, StepRun *run)
@@ -227,9 +239,16 @@ advance(int64 id, MemoryContext context, StepRun *run)
 
 	look(id, context, &migration, &step, &rests);
 	MemoryContextSwitchTo(context);
-	if (migration == NULL || migration->paused ||
-		(!state_is_active(migration->state) && step == NULL))
+	if (migration == NULL || (!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
+	if (migration->paused)
+	{
+		if (step != NULL && step->state == STEP_RUNNING)
+			steps_tidy(step);
+		return ADVANCE_STOP;
+	}
+	if (must_rest(migration, run))
+		return ADVANCE_REST;
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
@@ -244,27 +263,10 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	return outcome == OUTCOME_AGAIN ? ADVANCE_REST : ADVANCE_ON;
 }
 
-/* Is it a matter of trying again, rather than of somebody mending something? */
-static bool
-is_transient(int sqlerrcode)
-{
-	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
-		sqlerrcode == ERRCODE_OBJECT_IN_USE ||
-		sqlerrcode == ERRCODE_QUERY_CANCELED;
-}
-
-/*
- * Note the failure with the migration and its step.  Raises
- * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
- * the step would only fail again.
- */
+/* The migration fails. */
 static void
-record_failure(int64 id, const ErrorData *error)
+fail(Migration *migration, const Step *step, const ErrorData *error)
 {
-	Migration  *migration;
-	Step	   *step = NULL;
 	MigrationError reason = {
 		.sqlstate = unpack_sql_state(error->sqlerrcode),
 		.message = error->message,
@@ -273,21 +275,94 @@ record_failure(int64 id, const ErrorData *error)
 		.context = error->context,
 	};
 
+	if (retry_judge(error) == RETRY_BOUNDED && error->hint == NULL)
+		reason.hint = psprintf("It was tried %d times in a row.  When the cause is gone, go on with SELECT zdm.resume("
+							   INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+							   RETRY_LIMIT, migration->id, migration->id);
+	if (step != NULL)
+		step_mark_failed(step, error->message);
+	migration_fail(migration, &reason);
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("migration " INT64_FORMAT " failed: %s", migration->id, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->context ? errcontext("%s", error->context) : 0));
+}
+
+/* Note an error that may pass.  False if it has come too often. */
+static bool
+note_transient(const Migration *migration, const Step *step, const ErrorData *error, StepRun *run)
+{
+	int			failures = step ? step_note_failure(step, error->message) : run->failures;
+
+	if (step != NULL && failures >= RETRY_LIMIT)
+		return false;
+	run->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), retry_pause(failures));
+	ereport(LOG,
+			(errcode(error->sqlerrcode),
+			 errmsg("migration " INT64_FORMAT " will try again: %s", migration->id, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->context ? errcontext("%s", error->context) : 0));
+	return true;
+}
+
+/*
+ * Note an error with the migration and its step.  Raises
+ * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
+ * the step would only fail again.
+ */
+static void
+record_error(int64 id, const ErrorData *error, StepRun *run)
+{
+	RetryVerdict verdict = retry_judge(error);
+	Migration  *migration;
+	Step	   *step;
+
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = extension_ready() ? migration_load(id, MIGRATION_LOCK_NOWAIT) : NULL;
-	if (migration != NULL && !state_is_final(migration->state))
+	migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+
+	/* whoever paused or reverted it has cancelled the step: that is no failure */
+	if (migration != NULL && migration->state == run->state &&
+		!(migration->paused && verdict != RETRY_NEVER))
 	{
-		if (migration->state == STATE_REVERTING)
-			step = step_last_done(id);
-		else if (state_phase(migration->state) != NULL)
-			step = step_next(id, state_phase(migration->state));
-		if (step != NULL)
-			step_mark_failed(step, error->message);
-		migration_fail(migration, &reason);
+		step = steps_next(migration);
+		if (verdict == RETRY_ALWAYS)
+		{
+			if (step != NULL)
+				step_set_waiting(step, error->message);
+		}
+		else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))
+		{
+			/* closes the race with zdm.revert(): the row is had before it is judged */
+			migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
+			if (migration != NULL && migration->state == run->state)
+				fail(migration, step, error);
+		}
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+}
+
+/*
+ * What becomes of an error: noted in the next round, or, if it is a note that
+ * failed, forgotten, as the first error stands.
+ */
+static void
+take_error(ErrorData *error, StepRun *run, ErrorData **pending)
+{
+	bool		refused = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+
+	run->pause_ms = refused ? locks_pause(&run->patience) : retry_pause(++run->failures);
+	if (*pending != NULL || (refused && !steps_must_describe(run)))
+	{
+		/* while one is pending, the context is not reset */
+		FreeErrorData(error);
+		return;
+	}
+	*pending = error;
+	if (!refused)
+		run->pause_ms = 0;
 }
 
 /* advance(), with errors turned into the migration's failure or a rest. */
@@ -298,19 +373,28 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 
 	PG_TRY();
 	{
+		/* a cancellation that came while nothing was under way was for what is over */
+		QueryCancelPending = false;
+		RESUME_CANCEL_INTERRUPTS();
 		if (*pending != NULL)
 		{
-			record_failure(id, *pending);
+			record_error(id, *pending, run);
 			*pending = NULL;
 			result = ADVANCE_ON;
 		}
 		else
+		{
 			result = advance(id, context, run);
+			run->failures = 0;
+		}
+		HOLD_CANCEL_INTERRUPTS();
 	}
 	PG_CATCH();
 	{
 		ErrorData  *error;
 
+		/* the error has ended our hold, too */
+		HOLD_CANCEL_INTERRUPTS();
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
@@ -318,26 +402,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		AbortOutOfAnyTransaction();
 		RESUME_INTERRUPTS();
 		MemoryContextSwitchTo(context);
-		run->pause_ms = RETRY_PAUSE_MS;
-		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-			run->pause_ms = locks_pause(&run->patience);
-		if (!is_transient(error->sqlerrcode))
-		{
-			ereport(LOG,
-					(errcode(error->sqlerrcode),
-					 errmsg("migration " INT64_FORMAT " failed: %s", id, error->message),
-					 error->detail ? errdetail_internal("%s", error->detail) : 0,
-					 error->context ? errcontext("%s", error->context) : 0));
-			/* if it was the note of a failure that failed, the first one stands */
-			if (*pending == NULL)
-			{
-				*pending = error;
-				run->pause_ms = 0;
-			}
-		}
-		/* while one is pending, the context is not reset */
-		if (*pending != error)
-			FreeErrorData(error);
+		take_error(error, run, pending);
 	}
 	PG_END_TRY();
 	return result;
@@ -374,7 +439,6 @@ carry(int64 id)
 	{
 		Advance		result;
 
-		CHECK_FOR_INTERRUPTS();
 		if (pending == NULL)
 			MemoryContextReset(context);
 		MemoryContextSwitchTo(context);
@@ -395,6 +459,12 @@ zdm_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
+
+	/*
+	 * What may be cancelled is what a step does.  Between two steps there is
+	 * nobody to catch the error, and without a launcher nobody to replace us.
+	 */
+	HOLD_CANCEL_INTERRUPTS();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	set_settings(id);

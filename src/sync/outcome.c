@@ -5,8 +5,8 @@
  *
  * An application's write must not fail or wait because a note of it cannot be
  * made.  The note is written in a subtransaction of its own; of zdm.migration
- * only a row that nobody has locked is taken (SKIP LOCKED), and zdm.misfit is
- * only ever inserted into.  It stays with the write: rolled back, both are
+ * only a row that nobody has locked is taken (SKIP LOCKED), and zdm.misfit, which
+ * is what counts when the columns are exchanged, is only ever inserted into.  It stays with the write: rolled back, both are
  * gone.
  *
  *-------------------------------------------------------------------------
@@ -15,6 +15,7 @@
 
 #include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/misfit.h"
 #include "catalog/query.h"
 #include "core/names.h"
 #include "sync/outcome.h"
@@ -68,15 +69,6 @@ note_one_way(SyncPair *pair, const char *table, const char *key, const char *mes
 }
 
 static void
-note_misfit(SyncPair *pair, const char *table, const char *key, const ErrorData *error)
-{
-	QUERY("INSERT INTO zdm.misfit (migration, relation, key, sqlstate, message) "
-		  "VALUES ($1, $2, $3, $4, $5)",
-		  arg_int8(pair->migration), arg_text(table), arg_text(key),
-		  arg_text(unpack_sql_state(error->sqlerrcode)), arg_text(error->message));
-}
-
-static void
 write_note(SyncPair *pair, PairDirection direction, Relation rel,
 		   TupleTableSlot *slot, const ErrorData *error)
 {
@@ -88,9 +80,9 @@ write_note(SyncPair *pair, PairDirection direction, Relation rel,
 	query_begin(&session);
 	if (direction == PAIR_DOWN)
 		note_one_way(pair, table, key, error->message);
-	else
-		note_misfit(pair, table, key, error);
 	query_end(&session);
+	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP, table, key,
+				  unpack_sql_state(error->sqlerrcode), error->message);
 }
 
 void

@@ -545,13 +545,13 @@ pair_agrees(SyncPair *pair, TupleTableSlot *slot)
 bool
 pair_given_up(SyncPair *pair, TupleTableSlot *slot)
 {
-	bool		old_null;
+	bool		new_null;
 	bool		computed_null;
 	Datum		computed;
 	ErrorData  *error = NULL;
 
-	(void) slot_getattr(slot, pair->old_side.attnum, &old_null);
-	return old_null && (pair->new_decides || !pair->reversible) &&
+	(void) slot_getattr(slot, pair->new_side.attnum, &new_null);
+	return !new_null && (pair->new_decides || !pair->reversible) &&
 		!pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error);
 }
 

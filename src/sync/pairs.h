@@ -126,7 +126,8 @@ extern bool pair_same_image(const PairSide *side, Datum a, Datum b);
 
 /*
  * Is the row one whose old side was given up, since `down` fails for it and the
- * new side is what counts?  Such a row closed the way back; it is not wrong.
+ * new side is what counts?  The old one is NULL then, or, if it may not be, what
+ * it was.  Such a row closed the way back; it is not wrong.
  */
 extern bool pair_given_up(SyncPair *pair, TupleTableSlot *slot);
 

@@ -20,9 +20,9 @@ my $major = $node->pg_version->major;
 # The locks of the worker, one row for each relation that was there before the
 # migration began, with the strongest mode; beside it what the step says.  Only
 # catalogs are asked: the tables are locked.
-my $locks_sql = sprintf(<<'EOS', sprintf($rank, 'l.mode'), sprintf($rank, q{replace(initcap(s.lock), ' ', '') || 'Lock'}));
+my $locks_sql = sprintf(<<'EOS', sprintf($rank, 'l.mode'), sprintf($rank, q{replace(initcap(CASE WHEN l.relation = ANY (s.beside) THEN 'share update exclusive' ELSE s.lock END), ' ', '') || 'Lock'}));
 SELECT l.relation::regclass || ' ' || CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'other' END,
-	max(%s), coalesce(max(%s), 0), bool_or(l.relation = ANY (s.relations)
+	max(%s), coalesce(max(%s), 0), bool_or(l.relation = ANY (s.relations || s.beside)
 	OR (SELECT inhparent FROM pg_inherits WHERE inhrelid = l.relation) = ANY (s.relations))
 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN seen ON seen.oid = l.relation,
 	(SELECT * FROM zdm.step WHERE migration = :id AND state IN ('running', 'pending', 'failed') ORDER BY array_position('{expand,migrate,cutover,contract}', phase), step LIMIT 1) s
@@ -45,7 +45,7 @@ sub ask
 # How much was read of the tables, and the files that they are in.
 sub reads
 {
-	return ask(q{SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('t', 'r', 'p1', 'p2')});
+	return ask(q{SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('t', 'r', 'p1', 'p2', 'anew', 'arest')});
 }
 
 sub files
@@ -128,7 +128,7 @@ sub migration
 	my $hold = take_hold();
 	$writer->query_safe("BEGIN; UPDATE $option{writer} SET n = n WHERE id = 1;") if $option{writer};
 	my $id = $node->safe_psql('postgres', $option{call} // "SELECT zdm.migrate(\$ddl\$$ddl\$ddl\$)");
-	my $contracted = 0;
+	my $steered = 0;
 	for (;;)
 	{
 		my $found;
@@ -142,9 +142,10 @@ sub migration
 		# what was read is known by the next step, if that is one that was held
 		is($now, $before, "$what, step $last: nothing was read under the strong lock")
 		  if $strong && $major >= 15 && $found =~ /^(\d+)\|/ && $1 == $last + 1;
-		if ($found eq 'ready' && !$contracted++)
+		if ($found =~ /^(ready|switched)$/ && $steered++ < 2)
 		{
-			ask('SELECT zdm.contract(:id)', id => $id);
+			my $cutover = $found eq 'ready' && ask(q{SELECT count(*) FROM zdm.step WHERE migration = :id AND phase = 'cutover'}, id => $id);
+			ask($cutover ? 'SELECT zdm.cutover(:id)' : 'SELECT zdm.contract(:id)', id => $id);
 			$strong = 0;
 			next;
 		}
@@ -183,11 +184,23 @@ CREATE TABLE r (id int PRIMARY KEY, n int);
 INSERT INTO r SELECT i, i FROM generate_series(1, 100) i;
 CREATE TABLE t (id int PRIMARY KEY, n int, phone text, rid int);
 INSERT INTO t SELECT i, i, CASE WHEN i % 7 > 0 THEN 'p' || i END, i % 100 + 1 FROM generate_series(1, 300) i;
+CREATE SCHEMA other;
 CREATE INDEX t_phone ON t (phone);
 CREATE TABLE p (id int, n int, rid int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (150);
 CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (150) TO (300);
 INSERT INTO p SELECT i, i, i % 100 + 1 FROM generate_series(1, 299) i;
+CREATE TABLE a (id int PRIMARY KEY, n int, rid int REFERENCES r) PARTITION BY RANGE (id);
+CREATE INDEX a_n ON a (n);
+CREATE TABLE a1 PARTITION OF a FOR VALUES FROM (1) TO (150);
+CREATE TABLE arest PARTITION OF a DEFAULT;
+INSERT INTO a SELECT i, i, i % 100 + 1 FROM generate_series(1, 149) i;
+INSERT INTO a SELECT i, i, i % 100 + 1 FROM generate_series(1000, 1100) i;
+CREATE TABLE anew (id int NOT NULL, n int, rid int);
+INSERT INTO anew SELECT i, i, i % 100 + 1 FROM generate_series(150, 299) i;
+CREATE TABLE d (id int, n int, rid int REFERENCES r) PARTITION BY RANGE (id);
+CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (1) TO (150);
+INSERT INTO d SELECT i, i, i % 100 + 1 FROM generate_series(1, 149) i;
 VACUUM ANALYZE;
 EOS
 
@@ -212,9 +225,15 @@ migration('drop index', 'DROP INDEX t_rid', writer => 't', drops => 1);
 migration('index on partitions', 'CREATE INDEX p_n ON p (n)');
 migration('unique of partitions', 'ALTER TABLE p ADD UNIQUE (id, n)');
 migration('primary key of partitions', 'ALTER TABLE p ADD PRIMARY KEY (id)');
+migration('attach partition', 'ALTER TABLE a ATTACH PARTITION anew FOR VALUES FROM (150) TO (300)');
+migration('detach partition beside a default one', 'ALTER TABLE a DETACH PARTITION anew');
+migration('detach partition', 'ALTER TABLE d DETACH PARTITION d1', writer => 'd');
 migration('backfill', '', call => q{SELECT zdm.backfill('t', 'phone = upper(phone)')});
 migration('drop column', 'ALTER TABLE t DROP COLUMN phone');
-migration('drop table', 'DROP TABLE t', drops => 1);
+migration('rename table', 'ALTER TABLE t RENAME TO u');
+migration('rename partitioned table', 'ALTER TABLE p RENAME TO q');
+migration('set schema', 'ALTER TABLE u SET SCHEMA other');
+migration('drop table', 'DROP TABLE other.u', drops => 1);
 
 $node->stop;
 done_testing();

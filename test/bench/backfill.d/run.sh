@@ -11,6 +11,7 @@ set -u -o pipefail
 ROWS=${ZDM_BENCH_ROWS:-3000000}
 ROUNDS=${ZDM_BENCH_ROUNDS:-5}
 results=$WORK/results.txt
+sizes=$WORK/sizes.txt
 
 build_and_install || die "the build failed"
 mkdir -p "$WORK/s"
@@ -39,12 +40,20 @@ fresh_table() {
 	sql 'DROP TABLE IF EXISTS t' && sql "CREATE TABLE t (id int PRIMARY KEY, old text, filler text);
 		INSERT INTO t SELECT i, 'value ' || i, repeat('x', 60) FROM generate_series(1, :rows) i" "${1:-$ROWS}" &&
 		sql 'VACUUM (ANALYZE) t' && sql 'CHECKPOINT'
+	heap=$(sql "SELECT pg_relation_size('t')")
+	indexes=$(sql "SELECT pg_indexes_size('t')")
 }
 
 # note VARIANT SECONDS: rows a second into the results.
 note() {
 	awk -v variant="$1" -v rows="$ROWS" -v seconds="$2" \
 		'BEGIN { printf "%s %d\n", variant, rows / seconds }' >>"$results"
+}
+
+# note_size VARIANT: what the table and its index have grown by, in percent.
+note_size() {
+	sql "SELECT '$1', round(100.0 * pg_relation_size('t') / $heap - 100), round(100.0 * pg_indexes_size('t') / $indexes - 100)" |
+		tr '|' ' ' >>"$sizes"
 }
 
 # timed SQL: the seconds it takes.
@@ -58,21 +67,31 @@ one_update() {
 	fresh_table
 	sql 'ALTER TABLE t ADD COLUMN new text'
 	note update "$(timed 'UPDATE t SET new = old')"
+	note_size update
 }
 
-# The usual hand-written way: a PL/pgSQL trigger, and batches by primary key.
+# The usual hand-written way: a PL/pgSQL trigger that keeps both columns in step
+# as test/bench/trigger has it, and batches by primary key.
 by_key() {
 	fresh_table
 	sql "ALTER TABLE t ADD COLUMN new text;
-		CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS
-			'BEGIN NEW.new := NEW.old; RETURN NEW; END';
-		CREATE TRIGGER keep BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION keep();
+		CREATE OR REPLACE FUNCTION on_insert() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+			IF NEW.new IS NULL THEN NEW.new := NEW.old; ELSE NEW.old := NEW.new; END IF;
+			RETURN NEW; END';
+		CREATE OR REPLACE FUNCTION on_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+			IF NEW.old IS DISTINCT FROM OLD.old THEN NEW.new := NEW.old;
+			ELSIF NEW.new IS DISTINCT FROM OLD.new THEN NEW.old := NEW.new;
+			END IF;
+			RETURN NEW; END';
+		CREATE TRIGGER on_insert BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION on_insert();
+		CREATE TRIGGER on_update BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION on_update();
 		CREATE OR REPLACE PROCEDURE by_key(last int) LANGUAGE plpgsql AS 'BEGIN
 			FOR i IN 0 .. last / 1000 LOOP
 				UPDATE t SET new = old WHERE id > i * 1000 AND id <= (i + 1) * 1000;
 				COMMIT;
 			END LOOP; END'"
 	note by_key "$(timed "CALL by_key($ROWS)")"
+	note_size by_key
 }
 
 ours() {
@@ -81,6 +100,7 @@ ours() {
 	sql "CALL zdm.wait('ours', 'ready')"
 	note ours "$(sql "SELECT extract(epoch FROM finished - started) FROM zdm.steps
 		WHERE label = 'ours' AND action = 'backfill' AND state = 'done'")"
+	note_size ours
 	sql "DELETE FROM zdm.migration"
 }
 
@@ -110,18 +130,24 @@ done
 worker_memory "$((ROWS / 3))"
 worker_memory "$((ROWS * 10 / 3))"
 
+# median VARIANT FILE COLUMN
 median() {
-	awk -v variant="$1" '$1 == variant { print $2 }' "$results" | sort -n |
+	awk -v variant="$1" -v column="$3" '$1 == variant { print $column }' "$2" | sort -n |
 		awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
-update=$(median update)
-by_key=$(median by_key)
-ours=$(median ours)
+
+# growth VARIANT: for the reader.
+growth() {
+	printf 'table +%d %%, index +%d %%' "$(median "$1" "$sizes" 2)" "$(median "$1" "$sizes" 3)"
+}
+update=$(median update "$results" 2)
+by_key=$(median by_key "$results" 2)
+ours=$(median ours "$results" 2)
 say ""
 say "rows a second, median of $ROUNDS rounds of $ROWS rows"
-say "one plain UPDATE                     $update"
-say "batches by key, PL/pgSQL trigger     $by_key"
-say "backfill of zdm.rename_column        $ours"
+say "one plain UPDATE                     $update   $(growth update)"
+say "batches by key, PL/pgSQL trigger     $by_key   $(growth by_key)"
+say "backfill of zdm.rename_column        $ours   $(growth ours)"
 awk -v ours="$ours" -v update="$update" -v by_key="$by_key" 'BEGIN {
 	printf "beside one UPDATE: %.2f (at least 1.0)\nbeside batches by key: %.2f (at least 2.0)\n",
 		ours / update, ours / by_key

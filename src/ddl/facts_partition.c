@@ -1,0 +1,102 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts_partition.c
+ *		What a partition's bound demands, and what is proved of it.
+ *
+ * What a bound means for a table is asked of PostgreSQL's partitioning code;
+ * whether the table's constraints prove it, of the planner.  Both the rules and
+ * the plan of ATTACH PARTITION ask here, so that they cannot disagree.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "ddl/facts_catalog.h"
+#include "ddl/facts_expr.h"
+#include "ddl/facts_partition.h"
+#include "parser/parse_utilcmd.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "utils/partcache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+void
+facts_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, FactBound *bound)
+{
+	Relation	relation = try_relation_open(parent->oid, AccessShareLock);
+	ParseState *pstate = make_parsestate(NULL);
+	Oid			default_oid;
+
+	memset(bound, 0, sizeof(*bound));
+	if (relation == NULL)
+		return;
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		relation_close(relation, AccessShareLock);
+		return;
+	}
+	spec = transformPartitionBound(pstate, relation, copyObject(spec));
+	bound->spec = spec;
+	bound->bound = zdm_partition_qual(relation, spec);
+	bound->inherited = copyObject(RelationGetPartitionQual(relation));
+	default_oid = get_default_oid_from_partdesc(RelationGetPartitionDesc(relation, true));
+	if (OidIsValid(default_oid) && !spec->is_default)
+		bound->default_partition = facts_by_oid(facts, default_oid);
+	relation_close(relation, AccessShareLock);
+}
+
+static bool
+proves_all(FactRelation *rel, List *clauses, FactRelation *parent)
+{
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		Node	   *mapped = facts_map((Node *) lfirst(lc), parent, rel);
+
+		if (mapped == NULL || !facts_proves(rel, list_make1(mapped)))
+			return false;
+	}
+	return true;
+}
+
+List *
+facts_unproven_members(Facts *facts, FactRelation *rel, List *clauses, FactRelation *parent)
+{
+	List	   *unproven = NIL;
+	ListCell   *lc;
+
+	if (clauses == NIL)
+		return NIL;
+	facts_detail(facts, rel);
+	if (proves_all(rel, clauses, parent))
+		return NIL;
+	if (facts_has_storage(rel))
+		return list_make1(rel);
+	foreach(lc, facts_children(facts, rel))
+		unproven = list_concat(unproven,
+							   facts_unproven_members(facts, (FactRelation *) lfirst(lc), clauses, parent));
+	return unproven;
+}
+
+bool
+facts_same_foreign_key(FactRelation *a_rel, FactConstraint *a, FactRelation *b_rel, FactConstraint *b)
+{
+	ListCell   *la;
+	ListCell   *lb;
+
+	if (b->dropped || b->type != 'f' || a->referenced != b->referenced ||
+		list_length(a->columns) != list_length(b->columns))
+		return false;
+	forboth(la, a->columns, lb, b->columns)
+	{
+		if (strcmp(facts_attribute(a_rel, lfirst_int(la))->name,
+				   facts_attribute(b_rel, lfirst_int(lb))->name) != 0)
+			return false;
+	}
+	return true;
+}

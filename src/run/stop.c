@@ -1,0 +1,98 @@
+/*-------------------------------------------------------------------------
+ *
+ * stop.c
+ *		Having a worker leave off what it is doing.
+ *
+ * A worker looks at its migration between two steps, and a step can be an index
+ * build of many hours.  So whoever pauses or reverts a migration cancels the
+ * worker's statement as well; every step can be broken off at any point, and the
+ * worker, looking again, finds what is wanted now.
+ *
+ * The worker is looked up before the commit and told after it: before would be
+ * too early, as it would find nothing changed, and looking up needs memory,
+ * which a transaction that has committed must not fail to get.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/migration.h"
+#include "core/claim.h"
+#include "run/stop.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* Migrations steered in this transaction, and workers to tell; in TopTransactionContext. */
+static List *steered = NIL;
+static List *workers = NIL;
+
+/* A rolled back savepoint may have taken back what was wanted: look again. */
+static bool
+is_wanted(int64 id)
+{
+	Migration  *migration = migration_load(id, MIGRATION_READ);
+
+	return migration != NULL && (migration->paused || migration->state == STATE_REVERTING);
+}
+
+static void
+find_workers(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	ListCell   *lc;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, steered)
+	{
+		int64		id = *(int64 *) lfirst(lc);
+
+		if (is_wanted(id))
+			workers = lappend_int(workers, claim_holder(CLAIM_MIGRATION, id));
+	}
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
+}
+
+static void
+stop_xact_callback(XactEvent event, void *arg)
+{
+	ListCell   *lc;
+
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			if (steered != NIL)
+				find_workers();
+			break;
+		case XACT_EVENT_COMMIT:
+			foreach(lc, workers)
+				claim_interrupt(lfirst_int(lc));
+			steered = NIL;
+			workers = NIL;
+			break;
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			steered = NIL;
+			workers = NIL;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+stop_at_commit(int64 migration)
+{
+	static bool registered = false;
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	int64	   *id = palloc(sizeof(int64));
+
+	/* not at load: a session that steers nothing pays nothing at its commits */
+	if (!registered)
+		RegisterXactCallback(stop_xact_callback, NULL);
+	registered = true;
+	*id = migration;
+	steered = lappend(steered, id);
+	MemoryContextSwitchTo(old);
+}
