@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/names.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
@@ -138,17 +139,16 @@ migration_is_visible(const Migration *migration)
 		pg_attribute_aclcheck_all(relid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
-List *
-migration_live_on(Oid relid)
+/* The rows of a query that selects MIGRATION_COLUMNS about one relation, of that name. */
+static List *
+load_about(const char *sql, Oid relid, const char *name)
 {
 	QuerySession session;
 	List	   *result = NIL;
 	uint64		n;
 
 	query_begin(&session);
-	n = QUERY("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
-			  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id",
-			  arg_oid(relid));
+	n = QUERY(sql, arg_oid(relid), arg_text(name));
 	for (uint64 row = 0; row < n; row++)
 	{
 		Migration  *m = read_row(row);
@@ -157,6 +157,30 @@ migration_live_on(Oid relid)
 	}
 	query_end(&session);
 	return result;
+}
+
+List *
+migration_live_on(Oid relid)
+{
+	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
+					  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id", relid, NULL);
+}
+
+/* A template names a view by name, and other relations by Oid. */
+List *
+migration_needing(Oid relid)
+{
+	char	   *name = names_relation(relid);
+
+	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
+					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
+					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
+					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
+					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || $2 || '}') > 0 "
+					  "   OR strpos(t.template, '%R{' || $1 || '}') > 0 "
+					  /* not a part that is left out when the relation is gone */
+					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "
+					  "ORDER BY id", relid, name ? names_escape(name) : NULL);
 }
 
 List *

@@ -72,8 +72,11 @@ extern Migration *migration_load_label(const char *label, MigrationLock lock);
  */
 extern bool migration_is_visible(const Migration *migration);
 
-/* Ids of migrations on "relid" that are not completed or reverted. */
+/* Migrations on "relid" that are not completed or reverted. */
 extern List *migration_live_on(Oid relid);	/* list of Migration * */
+
+/* The same of other relations, if a step to come or to undo names "relid". */
+extern List *migration_needing(Oid relid);	/* list of Migration * */
 
 /* Ids (list of int64 *) of the migrations that a worker has to work on. */
 extern List *migration_runnable(void);

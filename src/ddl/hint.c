@@ -23,7 +23,7 @@
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
-/* Would a call in place of the statement mend this?  Not a lock that is held, nor a migration. */
+/* Would a call in place of the statement mend this?  Not a lock that is held. */
 static bool
 is_mended(const Finding *finding)
 {
@@ -34,11 +34,15 @@ is_mended(const Finding *finding)
 		 strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0);
 }
 
-/* One call of a function made for it says it all: nothing is to be asked. */
+/*
+ * A migration comes first; and one call of a function made for it says it all.
+ * Then there is nothing to ask.
+ */
 static bool
-says_one_call(List *findings)
+is_settled(List *findings)
 {
 	const char *call = NULL;
+	bool		settled = true;
 	ListCell   *lc;
 
 	foreach(lc, findings)
@@ -47,12 +51,14 @@ says_one_call(List *findings)
 
 		if (!finding->unsafe)
 			continue;
+		if (strcmp(finding->rule, RULE_MIGRATION) == 0)
+			return true;
 		if (finding->hint == NULL || strncmp(finding->hint, "SELECT zdm.", 11) != 0 ||
 			(call != NULL && strcmp(call, finding->hint) != 0))
-			return false;
+			settled = false;
 		call = finding->hint;
 	}
-	return true;
+	return settled;
 }
 
 static void
@@ -77,7 +83,7 @@ hint_migrate(List *findings, const char *sql)
 	ErrorData  *refusal;
 	ListCell   *lc;
 
-	if (says_one_call(findings))
+	if (is_settled(findings))
 		return;
 	foreach(lc, findings)
 	{

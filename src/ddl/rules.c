@@ -397,6 +397,7 @@ rules_cover(Node *stmt)
 		case T_CreateSeqStmt:
 		case T_AlterSeqStmt:
 		case T_CreateFunctionStmt:
+		case T_AlterFunctionStmt:
 		case T_CreateDomainStmt:
 		case T_AlterDomainStmt:
 		case T_AlterEnumStmt:

@@ -135,6 +135,9 @@ extern void rules_caution(Judgement *j, const char *rule, const char *object,
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_migration(Judgement *j, Node *stmt);
 
+/* A function is changed, renamed or dropped that a migration's expressions may call. */
+extern void rules_migration_function(Judgement *j, Oid funcid);
+
 /* The families. */
 extern void rules_alter_table(Judgement *j, AlterTableStmt *stmt);
 extern void rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt);

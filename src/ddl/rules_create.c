@@ -24,6 +24,7 @@
 #include "ddl/rules.h"
 #include "ddl/rules_work.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
@@ -392,6 +393,8 @@ rules_create_function(Judgement *j, CreateFunctionStmt *stmt)
 	nspid = get_namespace_oid(schema ? schema : facts_target_schema(makeRangeVar(NULL, name, -1)), true);
 	if (!OidIsValid(nspid) || !input_types(stmt, types, &count, &defaults))
 		return;
+	if (stmt->replace)
+		rules_migration_function(j, LookupFuncName(stmt->funcname, count, types, true));
 	j->facts->functions = lappend(j->facts->functions,
 								  facts_function_identity(nspid, name, types, count));
 	judge_overloads(j, nspid, name, types, count, defaults);

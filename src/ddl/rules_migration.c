@@ -3,8 +3,11 @@
  * rules_migration.c
  *		DDL that would break a migration in progress.
  *
- * A migration claims column names of one table, keeps a trigger on it, and
- * stands in the extension's own tables.  Whatever takes one of these away is
+ * A migration claims column names of one table, keeps a trigger on it, whose
+ * expressions call functions, and stands in the extension's own tables.
+ * PostgreSQL knows that the trigger depends on these functions (sync/depend.c),
+ * which keeps them from being dropped, but not from being renamed or replaced.
+ * Whatever takes one of these away is
  * refused with the migration's id, since the harm would show only later, in a
  * worker.
  *
@@ -13,18 +16,26 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/migration.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/query.h"
+#include "core/names.h"
 #include "core/trigger_name.h"
 #include "ddl/rules.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
@@ -229,6 +240,134 @@ is_own(Judgement *j, FactRelation *rel)
 	return true;
 }
 
+/* The table of a trigger that keeps columns in step; InvalidOid for any other trigger. */
+static Oid
+synced_table(Oid trigger)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relid = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		char	   *ours = trigger_name_find(form->tgrelid);
+
+		if (ours != NULL && strcmp(ours, NameStr(form->tgname)) == 0)
+			relid = form->tgrelid;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return relid;
+}
+
+/* Tables with a sync trigger that depends on the function. */
+static List *
+tables_calling(Oid funcid)
+{
+	Relation	catalog = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *relids = NIL;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(funcid));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == TriggerRelationId && OidIsValid(synced_table(form->objid)))
+			relids = list_append_unique_oid(relids, synced_table(form->objid));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return relids;
+}
+
+void
+rules_migration_function(Judgement *j, Oid funcid)
+{
+	ListCell   *lc;
+
+	if (funcid < FirstNormalObjectId)
+		return;
+	foreach(lc, tables_calling(funcid))
+	{
+		FactRelation *rel = facts_by_oid(j->facts, lfirst_oid(lc));
+		ListCell   *lm;
+
+		foreach(lm, rel ? live_migrations(rel->oid) : NIL)
+			refuse(j, rel, (Migration *) lfirst(lm),
+				   psprintf("function %s as it is", format_procedure(funcid)));
+	}
+}
+
+static bool
+is_function(ObjectType type)
+{
+	return type == OBJECT_FUNCTION || type == OBJECT_PROCEDURE || type == OBJECT_ROUTINE;
+}
+
+/* A function that the statement names, to drop, rename, move or alter it. */
+static void
+judge_function(Judgement *j, ObjectType type, Node *name)
+{
+	if (is_function(type))
+		rules_migration_function(j, LookupFuncWithArgs(type, castNode(ObjectWithArgs, name), true));
+}
+
+/* Steps to come of a migration on another table may name the relation: a view, a foreign key's other end. */
+static void
+judge_needed(Judgement *j, RangeVar *name)
+{
+	Oid			relid;
+	ListCell   *lc;
+
+	relid = RangeVarGetRelid(name, NoLock, true);
+	foreach(lc, OidIsValid(relid) ? migration_needing(relid) : NIL)
+	{
+		Migration  *migration = (Migration *) lfirst(lc);
+		FactRelation *rel = facts_by_oid(j->facts, migration->relid);
+
+		if (rel != NULL)
+			refuse(j, rel, migration, psprintf("%s", names_relation(relid)));
+	}
+}
+
+/* Functions and views are found again by name. */
+static void
+judge_new_name(Judgement *j, RenameStmt *stmt)
+{
+	judge_function(j, stmt->renameType, stmt->object);
+	if (stmt->renameType == OBJECT_VIEW || stmt->renameType == OBJECT_MATVIEW)
+		judge_needed(j, stmt->relation);
+}
+
+static void
+judge_new_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
+{
+	judge_function(j, stmt->objectType, stmt->object);
+	if (stmt->objectType == OBJECT_VIEW || stmt->objectType == OBJECT_MATVIEW)
+		judge_needed(j, stmt->relation);
+}
+
+/* Does the type of object have relations' names? */
+static bool
+is_relation(ObjectType type)
+{
+	return type == OBJECT_TABLE || type == OBJECT_VIEW || type == OBJECT_MATVIEW ||
+		type == OBJECT_SEQUENCE || type == OBJECT_INDEX;
+}
+
 static void
 judge_drop(Judgement *j, DropStmt *stmt)
 {
@@ -249,6 +388,9 @@ judge_drop(Judgement *j, DropStmt *stmt)
 				refuse_own(j, dropped);
 			continue;
 		}
+		judge_function(j, stmt->removeType, (Node *) name);
+		if (is_relation(stmt->removeType))
+			judge_needed(j, makeRangeVarFromNameList(name));
 		if (stmt->removeType != OBJECT_TABLE && stmt->removeType != OBJECT_TRIGGER)
 			continue;
 		rel = facts_find(j->facts, makeRangeVarFromNameList(stmt->removeType == OBJECT_TABLE ? name :
@@ -271,6 +413,12 @@ rules_migration(Judgement *j, Node *stmt)
 		judge_drop(j, (DropStmt *) stmt);
 		return;
 	}
+	if (IsA(stmt, AlterFunctionStmt))
+		judge_function(j, ((AlterFunctionStmt *) stmt)->objtype, (Node *) ((AlterFunctionStmt *) stmt)->func);
+	else if (IsA(stmt, AlterObjectSchemaStmt))
+		judge_new_schema(j, (AlterObjectSchemaStmt *) stmt);
+	else if (IsA(stmt, RenameStmt))
+		judge_new_name(j, (RenameStmt *) stmt);
 	if (IsA(stmt, AlterTableStmt))
 		rel = facts_find(j->facts, ((AlterTableStmt *) stmt)->relation);
 	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->relation != NULL)

@@ -33,6 +33,7 @@
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
+#include "sync/depend.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -303,7 +304,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (undo)
 				pair_deactivate(migration->id);
 			else
+			{
 				pair_activate(migration->id);
+				depend_record(migration->relid, migration->id);
+			}
 			break;
 		case EFFECT_PAIR_SWITCH:
 			pair_set_authoritative(migration->id, undo ? "old" : "new");

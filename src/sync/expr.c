@@ -21,6 +21,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "executor/executor.h"
@@ -402,6 +403,21 @@ expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 	free_parsestate(pstate);
 	table_close(rel, NoLock);
 	return text;
+}
+
+void
+expr_depend(const char *stored, Relation rel, AttrNumber new_attnum, const ObjectAddress *depender)
+{
+	NumberScope scope = {.numbered = RelationGetRelid(rel),.rel = rel,.new_attnum = new_attnum};
+	int			nestlevel = NewGUCNestLevel();
+	ParseState *pstate;
+	Node	   *expr;
+
+	RestrictSearchPath();
+	expr = read_stored(stored, &scope, &pstate);
+	recordDependencyOnExpr(depender, columns_to_numbers(expr, NULL), NIL, DEPENDENCY_NORMAL);
+	AtEOXact_GUC(false, nestlevel);
+	free_parsestate(pstate);
 }
 
 /* Is there a node that could raise an error?  Few are known not to. */

@@ -18,6 +18,7 @@
 #define ZDM_EXPR_H
 
 #include "access/attnum.h"
+#include "catalog/objectaddress.h"
 #include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
 #include "nodes/nodes.h"
@@ -78,7 +79,14 @@ extern SyncExpr *expr_compile(const char *stored, Oid numbered, Relation rel,
 							 AttrNumber new_attnum, AttrNumber target,
 							 MemoryContext context);
 
-/* The same from an analysed tree over rel's own columns (varno 1). */
+/*
+ * Record that "depender" depends on what a stored expression over rel's columns
+ * calls and converts; not on the columns.
+ */
+extern void expr_depend(const char *stored, Relation rel, AttrNumber new_attnum,
+						const ObjectAddress *depender);
+
+/* The same as expr_compile() from an analysed tree over rel's own columns (varno 1). */
 extern SyncExpr *expr_compile_tree(Node *tree, Relation rel, MemoryContext context);
 
 /* The copy of a column's value. */

@@ -1,0 +1,76 @@
+--
+-- What a migration in progress needs, and who may take it away: functions that
+-- its expressions call, and views over the column.
+--
+CREATE EXTENSION pg_zdm;
+\set SHOW_CONTEXT never
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE SCHEMA other;
+CREATE FUNCTION cents(p numeric) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN round(p * 100); END';
+CREATE FUNCTION price(c bigint) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN c / 100.0; END';
+CREATE FUNCTION unused(c bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 1.0';
+CREATE TABLE item (id int PRIMARY KEY, price numeric);
+INSERT INTO item SELECT g, g FROM generate_series(1, 100) g;
+CREATE VIEW dear AS SELECT id, price FROM item WHERE price > 50;
+CREATE VIEW cheap AS SELECT id, price FROM item WHERE price < 10;
+CREATE VIEW unrelated AS SELECT 1 AS one;
+SELECT zdm.change_column_type('item', 'price', 'bigint', 'cents(price)', 'price(price)', 'item.price');
+CALL zdm.wait('item.price', 'ready', '1 minute');
+
+-- The guard says which migration.
+SET zdm.guard = refuse;
+\set VERBOSITY default
+DROP FUNCTION cents(numeric);
+\set VERBOSITY terse
+DROP FUNCTION price(bigint) CASCADE;
+CREATE OR REPLACE FUNCTION cents(p numeric) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1::bigint';
+ALTER FUNCTION cents(numeric) RENAME TO pennies;
+ALTER FUNCTION cents(numeric) SET SCHEMA other;
+ALTER FUNCTION price(bigint) VOLATILE;
+ALTER ROUTINE price(bigint) STRICT;
+DROP TRIGGER "~zdm_sync" ON item;
+ALTER FUNCTION unused(bigint) STABLE;
+CREATE OR REPLACE FUNCTION unused(c bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 2.0';
+SELECT statement, rule, severity, object FROM zdm.check($$
+	DROP FUNCTION cents(numeric);
+	CREATE OR REPLACE FUNCTION price(c bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 1.0';
+$$) WHERE rule = 'migration-in-progress';
+
+-- Without it, PostgreSQL itself knows that the trigger depends on them.
+SET zdm.guard = off;
+DROP FUNCTION cents(numeric);
+DROP FUNCTION price(bigint);
+INSERT INTO item (id, price) VALUES (101, 7.25);
+UPDATE item SET price = 8 WHERE id = 1;
+SELECT id, price, price_zdm1 FROM item WHERE id IN (1, 101) ORDER BY id;
+
+-- What the exchange of the columns moves has to be there.
+SET zdm.guard = refuse;
+\set VERBOSITY default
+DROP VIEW cheap;
+\set VERBOSITY terse
+ALTER VIEW cheap RENAME TO low;
+ALTER VIEW cheap SET SCHEMA other;
+BEGIN;
+DROP VIEW unrelated;
+CREATE VIEW unrelated AS SELECT 1 AS one;
+COMMIT;
+SET zdm.guard = off;
+SELECT zdm.cutover('item.price');
+CALL zdm.wait('item.price', 'switched', '1 minute');
+SELECT count(*) AS dear, pg_typeof(min(price)) FROM dear;
+SELECT count(*) AS cheap, pg_typeof(min(price)) FROM cheap;
+DROP FUNCTION price(bigint);
+SELECT zdm.contract('item.price');
+CALL zdm.wait('item.price', 'completed', '1 minute');
+
+-- When it is over, nothing holds them.
+SET zdm.guard = refuse;
+BEGIN;
+CREATE OR REPLACE FUNCTION cents(p numeric) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1::bigint';
+ROLLBACK;
+DROP VIEW cheap;
+SET zdm.guard = off;
+DROP FUNCTION cents(numeric), price(bigint);
+SELECT id, price FROM item WHERE id IN (1, 101) ORDER BY id;
