@@ -28,6 +28,13 @@ BEGIN;
 ALTER TABLE orders ADD COLUMN total int;
 UPDATE orders SET total = qty;
 ROLLBACK;
+-- EXISTS and LIMIT read no further than the first row
+BEGIN;
+ALTER TABLE orders ALTER COLUMN note SET DEFAULT '';
+SELECT EXISTS (SELECT 1 FROM orders WHERE qty > 0);
+SELECT 1 AS one FROM orders LIMIT 1;
+SELECT count(*) FROM orders;
+ROLLBACK;
 \set VERBOSITY sqlstate
 
 -- what it knows that the text does not say

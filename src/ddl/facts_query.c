@@ -107,6 +107,28 @@ scan_work(PlanState *ps, PlanWork *work)
 		work->blocks += work->fraction * relation_share(rel, ps->plan->plan_rows);
 }
 
+static bool plan_work_walker(PlanState *ps, PlanWork *work);
+
+/* What the walk counts too much: EXISTS reads no further than the first row. */
+static double
+left_by_exists(PlanState *ps, double fraction)
+{
+	double		blocks = 0;
+	ListCell   *lc;
+
+	foreach(lc, ps->initPlan)
+	{
+		SubPlanState *sub = (SubPlanState *) lfirst(lc);
+		PlanWork	all = {0, fraction};
+
+		if (sub->subplan->subLinkType != EXISTS_SUBLINK)
+			continue;
+		plan_work_walker(sub->planstate, &all);
+		blocks += all.blocks * (1.0 - 1.0 / Max(sub->planstate->plan->plan_rows, 1.0));
+	}
+	return blocks;
+}
+
 static bool
 plan_work_walker(PlanState *ps, PlanWork *work)
 {
@@ -138,6 +160,7 @@ plan_work_walker(PlanState *ps, PlanWork *work)
 			break;
 	}
 	planstate_tree_walker(ps, plan_work_walker, &below);
+	below.blocks -= left_by_exists(ps, below.fraction);
 	if (IsA(ps, ModifyTableState) && outerPlan(ps->plan) != NULL)
 	{
 		Plan	   *source = outerPlan(ps->plan);
