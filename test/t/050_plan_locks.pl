@@ -160,7 +160,9 @@ sub migration
 		($before, $strong) = ($now, $said =~ /^(SHARE|SHARE ROW EXCLUSIVE|EXCLUSIVE|ACCESS EXCLUSIVE)$/);
 		if ($action eq 'toplevel')
 		{
-			$writer->query_safe('COMMIT;');
+			# without a writer it waits for something of its own, for a moment
+			$writer->query_safe('COMMIT;') if $option{writer};
+			delete $option{writer};
 			$strong = 0;
 		}
 		else
