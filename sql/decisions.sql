@@ -26,8 +26,9 @@ SELECT test.pace_next_blocks(100, 10, 100) AS fast, test.pace_next_blocks(100, 9
 SELECT phases, count(*) FROM (SELECT array_agg(phase) FILTER (WHERE test.pace_has_turn(o, phase)) AS phases
 	FROM generate_series(1, 290) o, generate_series(-1, 9) phase GROUP BY o) x GROUP BY phases ORDER BY phases;
 
--- phases in which updates leave their page all the same serve nothing; the first makes room
-SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(1, 100, 49) AS few,
+-- phases in which updates leave their page all the same serve nothing, nor where the
+-- first finds no row; it makes room
+SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(0, 0, 0) AS idle, test.pace_phases_serve(1, 100, 49) AS few,
 	test.pace_phases_serve(1, 100, 50) AS enough, test.pace_phases_serve(9, 0, 0) AS none,
 	test.pace_phases_serve(-1, 100, 0) AS at_once;
 

@@ -195,16 +195,12 @@ static void
 adapt(Cursor *cursor, const FillResult *result, double work_ms)
 {
 	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
-	bool		idle = cursor->phase == 0 && result->rows == 0;
 
 	/* a short window says nothing about the size */
 	if (cursor->window_end - cursor->block == batch_blocks)
 		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
 	last_phase_xid = GetTopTransactionIdIfAny();
 	cursor_advance(cursor, result->deferred);
-	/* rows that are right as they are, all NULL for instance: look only once more */
-	if (idle)
-		cursor->phase = PACE_ALL_PHASES;
 	if (!serve)
 	{
 		give_up_phases();

@@ -36,7 +36,7 @@ pace_has_turn(int offset, int phase)
 bool
 pace_phases_serve(int phase, int64 rows, int64 kept)
 {
-	return phase <= 0 || kept * 2 >= rows;
+	return phase == 0 ? rows > 0 : phase < 0 || kept * 2 >= rows;
 }
 
 int64

@@ -27,7 +27,8 @@ extern bool pace_has_turn(int offset, int phase);
 
 /*
  * Do the phases serve, after one in which "kept" of "rows" updates stayed on
- * their page?  The first one says nothing: it makes room for the others.  Pure.
+ * their page?  The first one makes room for the others, so none does there; but
+ * where it finds no row to write, others would hardly find any.  Pure.
  */
 extern bool pace_phases_serve(int phase, int64 rows, int64 kept);
 
