@@ -171,6 +171,15 @@ sub rows_that_differ
 		"SELECT count(*) FROM $table WHERE $old IS DISTINCT FROM $new");
 }
 
+# Applications that have been started; those of a test that died are ended here.
+my %started;
+
+END
+{
+	local $?;
+	stop_pgbench($_) for values %started;
+}
+
 # start_pgbench(node, script, option...): run the script, given as text, until
 # stop_pgbench.  An application that loses its connection comes back, as a
 # real one would: pgbench is started again as long as it is wanted.  SIGALRM
@@ -205,16 +214,19 @@ EOL
 			$node->connstr('postgres')
 		],
 		'<', '/dev/null', '>', "$dir/loop.out", '2>&1');
+	$started{$dir} = $run;
 	return $run;
 }
 
 # stop_pgbench(run): end it and return { transactions, longest_ms, out }: what
-# it did, the longest transaction, and all that pgbench said.
+# it did, the longest transaction, and all that pgbench said.  Deadlocks and
+# serialization failures are only in its log: they become an ERROR here.
 sub stop_pgbench
 {
 	my ($run) = @_;
-	my ($transactions, $longest) = (0, 0);
+	my ($transactions, $failed, $longest) = (0, 0, 0);
 
+	delete $started{ $run->{dir} };
 	append_to_file($run->{stop_file}, '');
 	$run->{handle}->signal('TERM');
 	$run->{handle}->finish;
@@ -224,6 +236,7 @@ sub stop_pgbench
 		{
 			# client, transaction, microseconds or "failed", script, second, microsecond
 			my (undef, undef, $us) = split / /, $line;
+			$failed++ if defined $us && $us eq 'failed';
 			next unless defined $us && $us =~ /^\d+$/;
 			$transactions++;
 			$longest = $us if $us > $longest;
@@ -232,7 +245,8 @@ sub stop_pgbench
 	return {
 		transactions => $transactions,
 		longest_ms => $longest / 1000,
-		out => -e $run->{out} ? slurp_file($run->{out}) : ''
+		out => (-e $run->{out} ? slurp_file($run->{out}) : '')
+		  . ($failed ? "ERROR: $failed transactions failed by a deadlock or a serialization failure\n" : '')
 	};
 }
 
