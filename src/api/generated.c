@@ -29,6 +29,7 @@
 #include "core/names.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
+#include "plan/ddl_text.h"
 #include "rewrite/rewriteManip.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -49,18 +50,6 @@ typedef struct Generated
 	Oid			expression;		/* its row of pg_attrdef */
 } Generated;
 
-static AttrNumber
-find_column(Oid relid, const char *name)
-{
-	AttrNumber	attnum = get_attnum(relid, name);
-
-	if (attnum <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation %s does not exist", name, names_relation(relid))));
-	return attnum;
-}
-
 /* Only of such columns is it known that they have the same values. */
 static void
 check_pair(Oid relid, const char *from, const char *to)
@@ -71,8 +60,8 @@ check_pair(Oid relid, const char *from, const char *to)
 	query_begin(&session);
 	is_pair = QUERY("SELECT 1 FROM zdm.pair WHERE relid = $1 AND up IS NULL AND down IS NULL "
 					"AND (old_attnum = $2 AND new_attnum = $3 OR old_attnum = $3 AND new_attnum = $2)",
-					arg_oid(relid), arg_int2(find_column(relid, from)),
-					arg_int2(find_column(relid, to))) > 0;
+					arg_oid(relid), arg_int2(ddl_attribute(relid, from)),
+					arg_int2(ddl_attribute(relid, to))) > 0;
 	query_end(&session);
 	if (!is_pair)
 		ereport(ERROR,
@@ -170,9 +159,9 @@ move_in(Oid relid, const char *column, const char *from, const char *to)
 	Relation	rel = table_open(relid, NoLock);
 	Generated	generated = {
 		.relid = relid,
-		.attnum = find_column(relid, column),
-		.from = find_column(relid, from),
-		.to = find_column(relid, to),
+		.attnum = ddl_attribute(relid, column),
+		.from = ddl_attribute(relid, from),
+		.to = ddl_attribute(relid, to),
 	};
 
 	/* before 16, a partition need not have it generated as its table has */

@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "fmgr.h"
+#include "plan/ddl_text.h"
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -33,18 +34,6 @@
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_move_identity);
-
-static AttrNumber
-find_column(Oid relid, const char *name)
-{
-	AttrNumber	attnum = get_attnum(relid, name);
-
-	if (attnum <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation %s does not exist", name, names_relation(relid))));
-	return attnum;
-}
 
 /* ALTER TABLE ... ADD GENERATED would ask the same of a column. */
 static void
@@ -123,8 +112,8 @@ zdm_move_identity(PG_FUNCTION_ARGS)
 
 	/* nobody may have a plan that still asks the other column's sequence */
 	LockRelationOid(relid, AccessExclusiveLock);
-	from_attnum = find_column(relid, from);
-	to_attnum = find_column(relid, to);
+	from_attnum = ddl_attribute(relid, from);
+	to_attnum = ddl_attribute(relid, to);
 	sequence = zdm_identity_sequence(relid, from_attnum);
 	if (!OidIsValid(sequence))
 		ereport(ERROR,

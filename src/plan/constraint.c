@@ -31,6 +31,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
+#include "plan/deparse.h"
 
 char *
 constraint_column_names(List *names)
@@ -116,24 +117,6 @@ plan_named_not_null(MigrationPlan *plan, const Constraint *con)
 		add_validation(plan, table, name);
 }
 
-static const char *
-action_text(char action)
-{
-	switch (action)
-	{
-		case FKCONSTR_ACTION_RESTRICT:
-			return "RESTRICT";
-		case FKCONSTR_ACTION_CASCADE:
-			return "CASCADE";
-		case FKCONSTR_ACTION_SETNULL:
-			return "SET NULL";
-		case FKCONSTR_ACTION_SETDEFAULT:
-			return "SET DEFAULT";
-		default:
-			return "NO ACTION";
-	}
-}
-
 static void
 append_deferral(StringInfo buf, const Constraint *con)
 {
@@ -155,10 +138,10 @@ foreign_key_text(const Constraint *con, Oid referenced)
 	if (con->fk_matchtype == FKCONSTR_MATCH_FULL)
 		appendStringInfoString(&buf, " MATCH FULL");
 	if (con->fk_upd_action != FKCONSTR_ACTION_NOACTION)
-		appendStringInfo(&buf, " ON UPDATE %s", action_text(con->fk_upd_action));
+		appendStringInfo(&buf, " ON UPDATE %s", deparse_action(con->fk_upd_action));
 	if (con->fk_del_action != FKCONSTR_ACTION_NOACTION)
 	{
-		appendStringInfo(&buf, " ON DELETE %s", action_text(con->fk_del_action));
+		appendStringInfo(&buf, " ON DELETE %s", deparse_action(con->fk_del_action));
 		if (zdm_fk_del_set_columns(con) != NIL)
 			appendStringInfo(&buf, " %s", ddl_column_list(zdm_fk_del_set_columns(con)));
 	}

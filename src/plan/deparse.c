@@ -337,3 +337,21 @@ deparse_index_uses(Oid indexid, AttrNumber attnum)
 	ReleaseSysCache(tuple);
 	return uses || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attnums);
 }
+
+const char *
+deparse_action(char action)
+{
+	switch (action)
+	{
+		case FKCONSTR_ACTION_RESTRICT:
+			return "RESTRICT";
+		case FKCONSTR_ACTION_CASCADE:
+			return "CASCADE";
+		case FKCONSTR_ACTION_SETNULL:
+			return "SET NULL";
+		case FKCONSTR_ACTION_SETDEFAULT:
+			return "SET DEFAULT";
+		default:
+			return "NO ACTION";
+	}
+}

@@ -42,6 +42,9 @@ extern char *deparse_index_template(Oid indexid, const IndexTemplate *options);
 extern char *deparse_collation(Oid collation);
 extern char *deparse_opclass(Oid opclass);
 
+/* What a foreign key does ON UPDATE or ON DELETE, by its letter in pg_constraint. */
+extern const char *deparse_action(char action);
+
 /* Is any of the index's columns, expressions or its predicate about attnum? */
 extern bool deparse_index_uses(Oid indexid, AttrNumber attnum);
 

@@ -31,6 +31,7 @@
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
+#include "plan/deparse.h"
 #include "plan/other_end.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
@@ -184,24 +185,6 @@ column_list(Oid relid, List *attnums, const Substitute *substitute)
 	return buf.data;
 }
 
-static const char *
-action_sql(char action)
-{
-	switch (action)
-	{
-		case FKCONSTR_ACTION_RESTRICT:
-			return "RESTRICT";
-		case FKCONSTR_ACTION_CASCADE:
-			return "CASCADE";
-		case FKCONSTR_ACTION_SETNULL:
-			return "SET NULL";
-		case FKCONSTR_ACTION_SETDEFAULT:
-			return "SET DEFAULT";
-		default:
-			return "NO ACTION";
-	}
-}
-
 /*
  * A foreign key is gone when either of its tables is, or when a partition is
  * none any more, and so is all that there was to do about it: the migration of
@@ -244,8 +227,8 @@ add_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *
 					 column_list(fk->refrelid, fk->refcolumns, substitute));
 	if (fk->match == FKCONSTR_MATCH_FULL)
 		appendStringInfoString(&buf, " MATCH FULL");
-	appendStringInfo(&buf, " ON UPDATE %s ON DELETE %s", action_sql(fk->on_update),
-					 action_sql(fk->on_delete));
+	appendStringInfo(&buf, " ON UPDATE %s ON DELETE %s", deparse_action(fk->on_update),
+					 deparse_action(fk->on_delete));
 	if (fk->delete_columns != NIL)
 		appendStringInfo(&buf, " (%s)", column_list(fk->relid, fk->delete_columns, substitute));
 	if (fk->deferrable)
