@@ -19,6 +19,7 @@ SELECT zdm.change_column_type('t', 'n', 'bigint');
 SELECT zdm.move_generated('t', 'twice', 'n', 'id');
 SELECT zdm.rename_column('t', 'n', 'number', 'forth');
 CALL zdm.wait('forth', 'ready', '1 minute');
+SELECT zdm.move_generated('t', 'twice', 'n', 'number');
 UPDATE t SET number = 1000 WHERE id = 1;
 SELECT n, twice, "Words %" FROM t WHERE id = 1;
 SELECT zdm.cutover('forth');

@@ -50,7 +50,7 @@ typedef struct Generated
 	Oid			expression;		/* its row of pg_attrdef */
 } Generated;
 
-/* Only of such columns is it known that they have the same values. */
+/* Only of such columns is it known that they have the same values, and only then. */
 static void
 check_pair(Oid relid, const char *from, const char *to)
 {
@@ -58,7 +58,9 @@ check_pair(Oid relid, const char *from, const char *to)
 	bool		is_pair;
 
 	query_begin(&session);
-	is_pair = QUERY("SELECT 1 FROM zdm.pair WHERE relid = $1 AND up IS NULL AND down IS NULL "
+	is_pair = QUERY("SELECT 1 FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
+					"WHERE p.relid = $1 AND up IS NULL AND down IS NULL "
+					"AND m.state IN ('cutting_over', 'reverting') "
 					"AND (old_attnum = $2 AND new_attnum = $3 OR old_attnum = $3 AND new_attnum = $2)",
 					arg_oid(relid), arg_int2(ddl_attribute(relid, from)),
 					arg_int2(ddl_attribute(relid, to))) > 0;
@@ -66,7 +68,7 @@ check_pair(Oid relid, const char *from, const char *to)
 	if (!is_pair)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("columns \"%s\" and \"%s\" of %s are not those of a rename that is under way",
+				 errmsg("columns \"%s\" and \"%s\" of %s are not those of a rename that is being switched",
 						from, to, names_relation(relid))));
 }
 

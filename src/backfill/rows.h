@@ -32,8 +32,9 @@ typedef struct FillResult
 
 /*
  * Set the new side of the migration's pairs in all rows of the range that are
- * not right yet and have their turn in this phase, as pace_has_turn() says.  Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE
- * on the table and no active snapshot; takes its own.
+ * not right yet and have their turn in this phase, as pace_has_turn() says.
+ * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
+ * no active snapshot; takes its own.
  * Errors: those of the up expressions, with the row's key in the context.
  */
 extern void rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result);
