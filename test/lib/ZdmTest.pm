@@ -29,6 +29,7 @@ our @EXPORT = qw(
   start_again
   rows_that_differ
   start_pgbench
+  pgbench_count
   stop_pgbench
   start_psql
 );
@@ -216,6 +217,14 @@ EOL
 		'<', '/dev/null', '>', "$dir/loop.out", '2>&1');
 	$started{$dir} = $run;
 	return $run;
+}
+
+# pgbench_count(run): how many transactions it has done so far.
+sub pgbench_count
+{
+	my ($run) = @_;
+
+	return scalar map { split /\n/, slurp_file($_) } glob "$run->{dir}/log.*";
 }
 
 # stop_pgbench(run): end it and return { transactions, longest_ms, out }: what

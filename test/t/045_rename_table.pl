@@ -60,16 +60,9 @@ sub go_to
 
 	$node->safe_psql('postgres', $call);
 	wait_for_state($node, $label, $state);
-	my %before = map { $_ => lines($_) } @applications;
-	wait_for("work in state $state", sub { !grep { lines($_) < $before{$_} + 20 } @applications });
+	my %before = map { $_ => pgbench_count($_) } @applications;
+	wait_for("work in state $state", sub { !grep { pgbench_count($_) < $before{$_} + 20 } @applications });
 	return;
-}
-
-# How many transactions pgbench has logged.
-sub lines
-{
-	my ($run) = @_;
-	return scalar map { split /\n/, slurp_file($_) } glob "$run->{dir}/log.*";
 }
 
 my @old = application('account');

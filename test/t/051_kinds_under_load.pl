@@ -162,6 +162,8 @@ ddl('drop table', 'DROP TABLE old', 'ready:contract');
 
 foreach my $name (sort keys %running)
 {
+	# on a fast machine all that was above takes but seconds
+	wait_for("$name to have done its share", sub { pgbench_count($running{$name}) > 100 });
 	my $result = stop_pgbench($running{$name});
 
 	unlike($result->{out}, qr/error|aborted|terminated/i, "$name: no query failed");

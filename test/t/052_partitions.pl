@@ -120,6 +120,7 @@ EOS
 		wait_for_state($node, sql("SELECT zdm.migrate('$ddl')"), 'completed');
 		pass($ddl);
 	}
+	wait_for('the load to have done its share', sub { pgbench_count($load) > 10 });
 	my $result = stop_pgbench($load);
 	unlike($result->{out}, qr{ERROR|error|aborted|exit [1-9]}, 'no query failed');
 	cmp_ok($result->{transactions}, '>', 10, 'and there were some');
