@@ -306,12 +306,9 @@ change_state(Change *change, const char *label)
 	int64		id;
 	int			nestlevel;
 
-	if (on_table)
+	/* of DDL it was asked when it was read */
+	if (change->ddl == NULL)
 		access_check_table(change->relid, kind->partition_ok);
-	else if (change->ddl == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("relation must not be null")));
 	start_orphans_at_commit();
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,

@@ -76,7 +76,16 @@ read_new_type(Change *change)
 									 false);
 }
 
-/* The change that the arguments state. */
+/* May the caller make the change, and can it be made of this table? */
+static void
+check_access(const PlanKind *kind, const Change *change)
+{
+	access_check_owner(change->relid);
+	if (kind->stands == NULL || !kind->stands(change))
+		access_check_table(change->relid, kind->partition_ok);
+}
+
+/* The change that the arguments state, with the right to make it. */
 static Change *
 read_change(const char *ddl, const char *up, const char *down)
 {
@@ -84,7 +93,7 @@ read_change(const char *ddl, const char *up, const char *down)
 
 	change->definition = change_ddl_definition(ddl, up, down);
 	if (OidIsValid(change->relid))
-		access_check_table(change->relid, plan_kind(change->kind)->partition_ok);
+		check_access(plan_kind(change->kind), change);
 	if (strcmp(change->kind, "change_column_type") == 0)
 		read_new_type(change);
 	return change;

@@ -253,8 +253,12 @@ plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column,
 									   column->quoted);
 	name = ddl_quoted(constraint_name(plan->relid, con->conname, column->name, "check"));
 	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", column->table, name, text),
+					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", column->table, name, text,
+								con->is_no_inherit ? " NO INHERIT" : "",
+								zdm_statement_enforced(con) ? " NOT VALID" : " NOT ENFORCED"),
 					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", column->table, name));
+	if (!zdm_statement_enforced(con))
+		return;
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", column->table, name),

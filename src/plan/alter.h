@@ -15,6 +15,13 @@
 
 #include "plan/ddl_text.h"
 
+/*
+ * in alter_check.c: raise what PostgreSQL would find wrong with a subcommand
+ * when it runs.  With new columns in the statement, what names columns is left
+ * to those who know them.
+ */
+extern void alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+
 /* in not_null.c: fill is a template for the rows that hold NULL, or NULL */
 extern void not_null_plan(MigrationPlan *plan, const char *column, const char *fill);
 

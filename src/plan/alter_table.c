@@ -38,12 +38,24 @@ has_subcommand(const AlterTableStmt *stmt, AlterTableType type)
 	return false;
 }
 
-/* Work counts whatever its size: the table may have grown when the step runs. */
+/*
+ * Is the statement run as it stands?  Work counts whatever its size: the table
+ * may have grown when the step runs.
+ */
 static bool
-stands_as_it_is(const Change *change, const Judgement *judgement)
+stands(const Change *change)
 {
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
+	Judgement  *judgement;
+	ListCell   *lc;
+
+	/* first, as the rules would find some of the mistakes, but not their positions */
+	foreach(lc, stmt->cmds)
+		alter_check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
+	judgement = ddl_judge(change);
 	return change->up_source == NULL && change->down_source == NULL &&
-		!has_subcommand((AlterTableStmt *) change->stmt, AT_DropColumn) &&
+		!has_subcommand(stmt, AT_DropColumn) &&
 		judgement->works == NIL && ddl_objection(judgement) == NULL;
 }
 
@@ -240,88 +252,20 @@ join_parts(MigrationPlan *plan, List *parts)
 		plan->steps = list_concat(plan->steps, lfirst(lc));
 }
 
-/* The type and the default of a column to be. */
-static void
-check_new_column(const Change *change, const ColumnDef *def)
-{
-	Oid			type;
-	int32		typmod;
-	ListCell   *lc;
-
-	if (!add_column_type(def, change->ddl, &type, &typmod))
-		return;
-	foreach(lc, def->constraints)
-	{
-		Constraint *con = lfirst_node(Constraint, lc);
-
-		if (con->contype == CONSTR_DEFAULT)
-			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
-								  type, typmod, NULL);
-	}
-}
-
-/*
- * Mistakes that PostgreSQL would find when the statement runs are found when
- * it is stated, with their position in it, which the rules do not tell.
- */
-static void
-check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
-{
-	Constraint *con = (Constraint *) cmd->def;
-	ListCell   *lc;
-
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			if (!cmd->missing_ok)
-				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
-			check_new_column(change, castNode(ColumnDef, cmd->def));
-			break;
-		case AT_AddConstraint:
-			if (con->contype == CONSTR_CHECK && !new_columns)
-				(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_CHECK_CONSTRAINT,
-									  InvalidOid, -1, NULL);
-			if (con->contype == CONSTR_FOREIGN)
-				(void) RangeVarGetRelid(con->pktable, AccessShareLock, false);
-			foreach(lc, new_columns ? NIL : list_concat_copy(con->keys, con->fk_attrs))
-				(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
-			break;
-		case AT_ColumnDefault:
-		case AT_DropNotNull:
-		case AT_SetNotNull:
-		case AT_SetStorage:
-		case AT_SetOptions:
-		case AT_ResetOptions:
-			if (!new_columns)
-				(void) ddl_attribute(change->relid, cmd->name);
-			break;
-		case AT_DropConstraint:
-		case AT_ValidateConstraint:
-			(void) get_relation_constraint_oid(change->relid, cmd->name, cmd->missing_ok);
-			break;
-		default:
-			break;
-	}
-}
-
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	Judgement  *judgement;
-	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
 	List	   *parts = NIL;
 	ListCell   *lc;
 
-	foreach(lc, stmt->cmds)
-		check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
-	judgement = ddl_judge(change);
-
-	if (stands_as_it_is(change, judgement))
+	if (stands(change))
 	{
-		plain_step(plan, change, judgement);
+		plain_step(plan, change, ddl_judge(change));
 		return;
 	}
+	judgement = ddl_judge(change);
 	if (!stmt->relation->inh)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -384,7 +328,8 @@ definition(const Change *change)
 
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
-	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, .one_shape = true}
+	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, \
+	 .stands = stands, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
 const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");

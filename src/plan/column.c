@@ -84,8 +84,8 @@ load_attribute(Oid relid, const char *name)
 			  arg_oid(relid), arg_text(name)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation %s does not exist",
-						name, names_relation(relid))));
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, get_rel_name(relid))));
 	column->relid = relid;
 	column->name = pstrdup(name);
 	column->attnum = (AttrNumber) query_int4(0, 1);
@@ -484,7 +484,7 @@ column_check_new_name(Oid relid, const char *name)
 		if (get_attnum(lfirst_oid(lc), name) != InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
-					 errmsg("column \"%s\" of relation %s already exists",
-							name, names_relation(lfirst_oid(lc)))));
+					 errmsg("column \"%s\" of relation \"%s\" already exists",
+							name, get_rel_name(lfirst_oid(lc)))));
 	}
 }

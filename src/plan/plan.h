@@ -48,6 +48,13 @@ typedef struct PlanKind
 	 */
 	char	   *(*definition) (const Change *change);
 
+	/*
+	 * Is the change carried out by the statement as it stands?  Then it asks no
+	 * more of the table than PostgreSQL does.  NULL: never.  Raises mistakes in
+	 * the statement.
+	 */
+	bool		(*stands) (const Change *change);
+
 	/* No second column comes to be: most of the preflight does not apply. */
 	bool		one_shape;
 
