@@ -172,13 +172,24 @@ sub rows_that_differ
 		"SELECT count(*) FROM $table WHERE $old IS DISTINCT FROM $new");
 }
 
-# Applications that have been started; those of a test that died are ended here.
+# Applications that have been started.  Those of a test that died are told to
+# end, without waiting for it: they may wait for a lock that only the end of the
+# server, which comes next, gives back.
 my %started;
 
 END
 {
 	local $?;
-	stop_pgbench($_) for values %started;
+	tell_to_end($_) for values %started;
+}
+
+sub tell_to_end
+{
+	my ($run) = @_;
+
+	append_to_file($run->{stop_file}, '');
+	$run->{handle}->signal('TERM');
+	return;
 }
 
 # start_pgbench(node, script, option...): run the script, given as text, until
@@ -236,8 +247,7 @@ sub stop_pgbench
 	my ($transactions, $failed, $longest) = (0, 0, 0);
 
 	delete $started{ $run->{dir} };
-	append_to_file($run->{stop_file}, '');
-	$run->{handle}->signal('TERM');
+	tell_to_end($run);
 	$run->{handle}->finish;
 	for my $log (glob "$run->{dir}/log.*")
 	{
