@@ -195,7 +195,10 @@ sub tell_to_end
 # start_pgbench(node, script, option...): run the script, given as text, until
 # stop_pgbench.  An application that loses its connection comes back, as a
 # real one would: pgbench is started again as long as it is wanted.  SIGALRM
-# is how pgbench learns that its time is up: it then ends in good order.
+# is how pgbench learns that its time is up: it then ends in good order.  Each
+# client has a thread (pgbench makes no more than there are clients): while one
+# prepares a statement and waits for a lock, the others of its thread stand
+# still, perhaps with that very lock, which no server can see.
 sub start_pgbench
 {
 	my ($node, $script, @options) = @_;
@@ -221,7 +224,7 @@ done
 EOL
 	$run->{handle} = IPC::Run::start(
 		[
-			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-l',
+			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-j', '100', '-l',
 			'--log-prefix', "$dir/log", '-f', "$dir/script.sql", @options,
 			$node->connstr('postgres')
 		],
