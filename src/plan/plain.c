@@ -155,12 +155,6 @@ plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char
 	});
 }
 
-static List *
-claims(const Change *change)
-{
-	return NIL;
-}
-
 static void
 check(const Change *change)
 {
@@ -185,7 +179,6 @@ make(MigrationPlan *plan, const Change *change)
 
 const PlanKind plan_plain = {
 	.name = "plain",
-	.claims = claims,
 	.check = check,
 	.make = make,
 	.one_shape = true,

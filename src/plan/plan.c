@@ -47,6 +47,23 @@ plan_kind(const char *name)
 			 errmsg("a migration of kind \"%s\" is not supported", name)));
 }
 
+List *
+plan_claims(const PlanKind *kind, const Change *change)
+{
+	return kind->claims != NULL ? kind->claims(change) : NIL;
+}
+
+void
+plan_validate(const PlanKind *kind, const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	if (kind->check != NULL)
+		kind->check(change);
+	else
+		kind->make(&scratch, change);
+}
+
 void
 plan_add(MigrationPlan *plan, const Step *step)
 {
