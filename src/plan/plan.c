@@ -30,6 +30,7 @@ static const PlanKind *const kinds[] = {
 	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,
+	&plan_rename_enum_value,
 	&plan_rename_table,
 	&plan_set_not_null,
 };

@@ -93,6 +93,9 @@ extern const PlanKind plan_change_column_type;
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
 
+/* in enum_value.c */
+extern const PlanKind plan_rename_enum_value;
+
 /* in rename_table.c */
 extern const PlanKind plan_rename_table;
 
