@@ -157,7 +157,8 @@ access_check_owner(Oid relid)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	check_relkind(relid, form->relkind);
+	if (form->relkind != RELKIND_MATVIEW)
+		check_relkind(relid, form->relkind);
 	check_permanent(relid, form);
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(form->relkind), get_rel_name(relid));
@@ -177,6 +178,7 @@ access_check_table(Oid relid, bool partition_ok)
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	relkind = form->relkind;
+	check_relkind(relid, relkind);
 	if (form->relispartition && !partition_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

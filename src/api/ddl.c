@@ -81,7 +81,7 @@ static void
 check_access(const PlanKind *kind, const Change *change)
 {
 	access_check_owner(change->relid);
-	if (kind->stands == NULL || !kind->stands(change))
+	if (kind->any_table == NULL || !kind->any_table(change))
 		access_check_table(change->relid, kind->partition_ok);
 }
 
@@ -168,7 +168,7 @@ zdm_plan(PG_FUNCTION_ARGS)
 	push_ddl_context(&callback, ddl);
 	change = read_change(ddl, up, down);
 	kind = plan_kind(change->kind);
-	kind->check(change);
+	plan_validate(kind, change);
 	change_resolve(change);
 	plan.relid = change->relid;
 	kind->make(&plan, change);

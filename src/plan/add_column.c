@@ -288,14 +288,49 @@ plan_constraints(MigrationPlan *plan, const Change *change, const AddedColumn *c
 	}
 }
 
+/*
+ * Can PostgreSQL alone add the column, by writing or reading every row?  On a
+ * table that has none, that is no work.
+ */
+static bool
+needs_empty_table(const ColumnDef *def, const char *source)
+{
+	Oid			type;
+	int32		typmod;
+	ListCell   *lc;
+
+	foreach(lc, def->constraints)
+	{
+		Constraint *con = lfirst_node(Constraint, lc);
+
+		if (con->contype == CONSTR_GENERATED || (con->contype == CONSTR_IDENTITY && con->options != NIL))
+			return true;
+	}
+	return add_column_type(def, source, &type, &typmod) && DomainHasConstraints(type);
+}
+
+static bool
+stands_on_empty_table(const Change *change, const ColumnDef *def)
+{
+	return list_length(castNode(AlterTableStmt, change->stmt)->cmds) == 1 &&
+		needs_empty_table(def, change->ddl) && ddl_is_empty(change->relid) &&
+		ddl_objection(ddl_judge(change)) == NULL;
+}
+
 void
 add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 {
 	AddedColumn  *column;
 	bool		filled;
+	bool		bare;
 	ListCell   *lc;
 
 	column_check_new_name(plan->relid, def->colname);
+	if (stands_on_empty_table(change, def))
+	{
+		plain_step(plan, change, ddl_judge(change));
+		return;
+	}
 	column = read_column(plan, change, def);
 	filled = column->default_text != NULL && column->default_volatile;
 	foreach(lc, column->constraints)
@@ -303,7 +338,8 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 		if (lfirst_node(Constraint, lc)->contype == CONSTR_PRIMARY)
 			column->not_null = true;
 	}
-	if (column->not_null && column->default_text == NULL)
+	bare = column->default_text == NULL;
+	if (column->not_null && bare && !ddl_is_empty(plan->relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("column \"%s\" of relation \"%s\" contains null values",
@@ -313,7 +349,7 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 	plan_bare_column(plan, column);
 	if (filled)
 		update_fill_step(plan, column->quoted, column->default_text);
-	if (filled && column->not_null)
+	if ((filled || bare) && column->not_null)
 	{
 		not_null_add(plan, def->colname);
 		not_null_validate(plan, def->colname);

@@ -41,6 +41,12 @@ extern bool constraint_plan_missing_parts(int64 migration, const Step *step);
 /* The same of a key or a foreign key on a column that an earlier step adds. */
 extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *constraint);
 
+/*
+ * Raise what PostgreSQL would find wrong with a foreign key when it is added.
+ * "types" are those of the referencing columns; NIL: they are in the table.
+ */
+extern void constraint_check_foreign_key(Oid relid, const Constraint *constraint, List *types);
+
 /* The name that PostgreSQL would choose, or the given one, found to be free. */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
 

@@ -48,13 +48,28 @@ check_new_column(const Change *change, const ColumnDef *def)
 		if (con->contype == CONSTR_DEFAULT)
 			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
 								  type, typmod, NULL);
+		if (con->contype == CONSTR_FOREIGN)
+		{
+			con = copyObject(con);
+			con->fk_attrs = list_make1(makeString(pstrdup(def->colname)));
+			constraint_check_foreign_key(change->relid, con, list_make1_oid(type));
+		}
 	}
 }
 
-/* Partitions and children cannot be without a column of their parent. */
+/* Partitions, children and typed tables have the columns of what they are made of. */
 static void
-check_recurses(const Change *change, const AlterTableStmt *stmt)
+check_may_have_column(const Change *change, const AlterTableStmt *stmt)
 {
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(change->relid));
+	bool		typed = OidIsValid(((Form_pg_class) GETSTRUCT(tuple))->reloftype);
+	bool		partition = ((Form_pg_class) GETSTRUCT(tuple))->relispartition;
+
+	ReleaseSysCache(tuple);
+	if (typed || partition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot add column to %s", typed ? "typed table" : "a partition")));
 	if (!stmt->relation->inh && find_inheritance_children(change->relid, NoLock) != NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -68,6 +83,8 @@ check_key_columns(const Change *change, const Constraint *con)
 	ListCell   *lc;
 
 	pstate->p_sourcetext = change->ddl;
+	foreach(lc, con->contype == CONSTR_PRIMARY ? con->keys : NIL)
+		(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
 	foreach(lc, list_concat_copy(con->keys, con->including))
 	{
 		if (get_attnum(change->relid, strVal(lfirst(lc))) == InvalidAttrNumber)
@@ -129,6 +146,8 @@ check_new_constraint(const Change *change, const Constraint *con, bool new_colum
 							  InvalidOid, -1, NULL);
 	if (con->contype != CONSTR_NOTNULL)
 		check_key_columns(change, con);
+	if (con->contype == CONSTR_FOREIGN)
+		constraint_check_foreign_key(change->relid, con, NIL);
 }
 
 /* Identity and generated columns have their values from elsewhere. */
@@ -202,22 +221,40 @@ constraint_oid(const Change *change, const AlterTableCmd *cmd)
 }
 
 static void
-check_drop_constraint(const Change *change, const AlterTableCmd *cmd)
+check_not_inherited(const Change *change, const AlterTableCmd *cmd, Oid constraint)
 {
-	ObjectAddress address = {ConstraintRelationId, constraint_oid(change, cmd), 0};
-	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(address.objectId));
-	bool		inherited;
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	bool		inherited = HeapTupleIsValid(tuple) && ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
 
-	if (!HeapTupleIsValid(tuple))
-		return;
-	inherited = ((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0;
-	ReleaseSysCache(tuple);
 	if (inherited)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("cannot drop inherited constraint \"%s\" of relation \"%s\"",
 						cmd->name, get_rel_name(change->relid))));
-	drop_check_dependents(list_make1(&address), cmd->behavior,
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+}
+
+/* What depends on one constraint may go with another that the statement drops. */
+static void
+check_drop_constraint(const Change *change, const AlterTableCmd *cmd)
+{
+	List	   *addresses = NIL;
+	ListCell   *lc;
+
+	check_not_inherited(change, cmd, constraint_oid(change, cmd));
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+	{
+		AlterTableCmd *other = lfirst_node(AlterTableCmd, lc);
+		ObjectAddress *address = palloc0(sizeof(ObjectAddress));
+
+		if (other->subtype != AT_DropConstraint)
+			continue;
+		*address = (ObjectAddress) {ConstraintRelationId, constraint_oid(change, other), 0};
+		if (OidIsValid(address->objectId))
+			addresses = lappend(addresses, address);
+	}
+	drop_check_dependents(addresses, cmd->behavior,
 						  psprintf("constraint %s on table %s", cmd->name, get_rel_name(change->relid)));
 }
 
@@ -262,7 +299,7 @@ alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_
 	switch (cmd->subtype)
 	{
 		case AT_AddColumn:
-			check_recurses(change, castNode(AlterTableStmt, change->stmt));
+			check_may_have_column(change, castNode(AlterTableStmt, change->stmt));
 			if (!cmd->missing_ok)
 				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
 			check_new_column(change, castNode(ColumnDef, cmd->def));
@@ -285,9 +322,7 @@ alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_
 				check_drop_not_null(change, cmd);
 			break;
 		case AT_DropConstraint:
-			(void) constraint_oid(change, cmd);
-			if (alone)
-				check_drop_constraint(change, cmd);
+			check_drop_constraint(change, cmd);
 			break;
 		case AT_ValidateConstraint:
 			(void) constraint_oid(change, cmd);

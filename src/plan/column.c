@@ -478,9 +478,12 @@ column_check_new_name(Oid relid, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("a column name cannot be empty")));
+	if (get_attnum(relid, name) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("column name \"%s\" conflicts with a system column name", name)));
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		/* a name of a system column counts too */
 		if (get_attnum(lfirst_oid(lc), name) != InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),

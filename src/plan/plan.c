@@ -30,6 +30,7 @@ static const PlanKind *const kinds[] = {
 	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,
+	&plan_rename_enum_value,
 	&plan_rename_table,
 	&plan_set_not_null,
 };
@@ -47,6 +48,23 @@ plan_kind(const char *name)
 			 errmsg("a migration of kind \"%s\" is not supported", name)));
 }
 
+List *
+plan_claims(const PlanKind *kind, const Change *change)
+{
+	return kind->claims != NULL ? kind->claims(change) : NIL;
+}
+
+void
+plan_validate(const PlanKind *kind, const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	if (kind->check != NULL)
+		kind->check(change);
+	else
+		kind->make(&scratch, change);
+}
+
 void
 plan_add(MigrationPlan *plan, const Step *step)
 {
@@ -60,6 +78,19 @@ plan_add(MigrationPlan *plan, const Step *step)
 	if (copy->undo != NULL && copy->undo_lock == NoLock)
 		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);
+}
+
+bool
+plan_has_backfill(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->steps)
+	{
+		if (((Step *) lfirst(lc))->action == ACTION_BACKFILL)
+			return true;
+	}
+	return false;
 }
 
 void

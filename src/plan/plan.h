@@ -32,11 +32,11 @@ typedef struct PlanKind
 
 	/*
 	 * The names of columns and constraints that no other migration may touch
-	 * meanwhile (char *).
+	 * meanwhile (char *); NULL if there are none.
 	 */
 	List	   *(*claims) (const Change *change);
 
-	/* Raise whatever is wrong with the change. */
+	/* Raise whatever is wrong with the change; NULL if making the plan does. */
 	void		(*check) (const Change *change);
 
 	/* Fill in the plan of a change that has been checked. */
@@ -49,11 +49,11 @@ typedef struct PlanKind
 	char	   *(*definition) (const Change *change);
 
 	/*
-	 * Is the change carried out by the statement as it stands?  Then it asks no
-	 * more of the table than PostgreSQL does.  NULL: never.  Raises mistakes in
-	 * the statement.
+	 * Does the change ask no more of its table than PostgreSQL does?  Then it may
+	 * also be a partition, typed, or the parent of children.  NULL: never.  Raises
+	 * mistakes in the statement.
 	 */
-	bool		(*stands) (const Change *change);
+	bool		(*any_table) (const Change *change);
 
 	/* No second column comes to be: most of the preflight does not apply. */
 	bool		one_shape;
@@ -65,12 +65,21 @@ typedef struct PlanKind
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
 extern const PlanKind *plan_kind(const char *name);
 
+/* What the kind claims for a change. */
+extern List *plan_claims(const PlanKind *kind, const Change *change);
+
+/* Raise whatever is wrong with a change, before anything is made of it. */
+extern void plan_validate(const PlanKind *kind, const Change *change);
+
 /*
  * Append a step; its migration and number are filled in, and its relations
  * with the plan's own if it has a lock and names none; undo takes the same
  * lock unless it names another.
  */
 extern void plan_add(MigrationPlan *plan, const Step *step);
+
+/* Does a step of the plan fill in rows? */
+extern bool plan_has_backfill(const MigrationPlan *plan);
 
 /* Append a note for the reader. */
 extern void plan_note(MigrationPlan *plan, const char *fmt,...) pg_attribute_printf(2, 3);
@@ -82,7 +91,7 @@ extern void plan_store_steps(const MigrationPlan *plan);
 extern void plan_store(const MigrationPlan *plan);
 
 /*
- * Find out what the plan cannot change but its reader should know, as notes:
+ * Find out what a plan that is made cannot change but its reader should know, as notes:
  * replicas, old snapshots, wraparound, disk, triggers, preloading.  What would
  * certainly fail is an error.
  */
@@ -93,6 +102,9 @@ extern const PlanKind plan_change_column_type;
 
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
+
+/* in enum_value.c */
+extern const PlanKind plan_rename_enum_value;
 
 /* in rename_table.c */
 extern const PlanKind plan_rename_table;
