@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -281,9 +282,15 @@ plan_constraints(MigrationPlan *plan, const Change *change, const AddedColumn *c
 			continue;
 		}
 		if (con->contype == CONSTR_FOREIGN)
+		{
 			con->fk_attrs = list_make1(makeString(pstrdup(column->name)));
+			constraint_check_foreign_key(plan->relid, con, list_make1_oid(column->type));
+		}
 		else
+		{
 			con->keys = list_make1(makeString(pstrdup(column->name)));
+			(void) ResolveOpClass(NIL, column->type, "btree", BTREE_AM_OID);
+		}
 		constraint_plan_new_column(plan, con);
 	}
 }

@@ -22,6 +22,13 @@
  */
 extern void alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns);
 
+/*
+ * in alter_new_column.c: the subcommands of the statement, with constraints over
+ * one new column moved to where that is added (copies of AlterTableCmd).
+ * ERRCODE_FEATURE_NOT_SUPPORTED if a constraint is over several new columns.
+ */
+extern List *alter_planned_subcommands(const Change *change);
+
 /* in not_null.c: fill is a template for the rows that hold NULL, or NULL */
 extern void not_null_plan(MigrationPlan *plan, const char *column, const char *fill);
 

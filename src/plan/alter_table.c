@@ -386,7 +386,7 @@ make(MigrationPlan *plan, const Change *change)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("zdm.migrate() does not do ALTER TABLE ONLY for this change"),
 				 errhint("Leave ONLY out.")));
-	foreach(lc, stmt->cmds)
+	foreach(lc, alter_planned_subcommands(change))
 	{
 		plan_part(plan, change, lfirst_node(AlterTableCmd, lc), judgement);
 		parts = lappend(parts, plan->steps);
