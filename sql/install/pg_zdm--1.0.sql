@@ -370,3 +370,4 @@ CREATE FUNCTION zdm.check(ddl text)
 RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
 LANGUAGE c STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'zdm_check';
+COMMENT ON FUNCTION zdm.check(text) IS 'judge DDL without running it: what of it would hurt, and what to run instead';
