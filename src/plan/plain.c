@@ -119,8 +119,8 @@ run_statement(void *statement)
 	PopActiveSnapshot();
 }
 
-static void
-try_statement(const Change *change)
+void
+plain_try(const Change *change)
 {
 	ErrorData  *error;
 
@@ -155,26 +155,17 @@ plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char
 	});
 }
 
-static List *
-claims(const Change *change)
-{
-	return NIL;
-}
-
 static void
 check(const Change *change)
 {
-	const AlterEnumStmt *alter_enum = IsA(change->stmt, AlterEnumStmt) ? (AlterEnumStmt *) change->stmt : NULL;
 	Judgement  *judgement = ddl_judge(change);
 	const Finding *objection = ddl_objection(judgement);
 	List	   *relations;
 
-	if (alter_enum != NULL && alter_enum->oldVal != NULL)
-		enum_refuse_rename(alter_enum);
 	if (objection != NULL)
 		ddl_refuse(objection);
 	if (find_locks(change, judgement, &relations) == NoLock)
-		try_statement(change);
+		plain_try(change);
 }
 
 static void
@@ -185,7 +176,6 @@ make(MigrationPlan *plan, const Change *change)
 
 const PlanKind plan_plain = {
 	.name = "plain",
-	.claims = claims,
 	.check = check,
 	.make = make,
 	.one_shape = true,
