@@ -66,7 +66,9 @@ CALL zdm.wait(:a, 'ready', '60s');
 CALL zdm.wait(:arr, 'ready', '60s');
 CALL zdm.wait(:u, 'ready', '60s');
 INSERT INTO strings (id, u) VALUES (2, '\\');
+\set VERBOSITY terse
 INSERT INTO strings (id, b) VALUES (3, '\\D');
+\set VERBOSITY default
 CALL whole_way(:a);
 CALL whole_way(:arr);
 CALL whole_way(:u);
