@@ -288,7 +288,8 @@ SELECT m.id, m.label, m.kind,
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
-  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner;
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
+ ORDER BY m.id;
 COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
@@ -347,7 +348,8 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
                         AND l.database = (SELECT oid FROM pg_catalog.pg_database
                                            WHERE datname = pg_catalog.current_database())
                       LIMIT 1) w ON true
-  LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = w.pid;
+  LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = w.pid
+ ORDER BY m.id;
 COMMENT ON VIEW zdm.progress IS 'how far each migration is, how fast it goes, and what it waits for';
 
 GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress TO PUBLIC;
@@ -370,3 +372,4 @@ CREATE FUNCTION zdm.check(ddl text)
 RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
 LANGUAGE c STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'zdm_check';
+COMMENT ON FUNCTION zdm.check(text) IS 'judge DDL without running it: what of it would hurt, and what to run instead';
