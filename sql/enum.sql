@@ -1,6 +1,7 @@
 --
 -- Enums: adding a value, and, by way of a new type, removing one (the README's
--- section, statement by statement) and renaming one (which prints the way).
+-- section, statement by statement) and renaming one (which notes the way to have
+-- both names for a while).
 --
 CREATE EXTENSION pg_zdm;
 SET client_min_messages = warning;
@@ -18,13 +19,40 @@ CALL zdm.wait('open', 'completed', '1 min');
 INSERT INTO orders VALUES (1001, 'open');
 SELECT enum_range(NULL::state);
 
--- renaming one is refused, with the way instead
-SELECT zdm.migrate('ALTER TYPE state RENAME VALUE ''lost'' TO ''it''''s gone''');
-CREATE TYPE "Odd %" AS ENUM ('a');
+-- renaming one: nothing before contract, and then all of it at once
+SELECT phase, statement, lock, work, note FROM zdm.plan('ALTER TYPE state RENAME VALUE ''lost'' TO ''it''''s gone''');
+SELECT zdm.migrate('ALTER TYPE state RENAME VALUE ''lost'' TO ''it''''s gone''', label => 'rename, and back');
+CALL zdm.wait('rename, and back', 'ready', '1 min');
+SELECT notes[cardinality(notes)] FROM zdm.migrations WHERE label = 'rename, and back';
+SELECT zdm.revert('rename, and back');
+CALL zdm.wait('rename, and back', 'reverted', '1 min');
+SELECT enum_range(NULL::state);
+CREATE TYPE "Odd %" AS ENUM ('a', 'c');
+CREATE TABLE odd (v "Odd %" DEFAULT 'a' CHECK (v <> 'a' OR v IS NOT NULL));
+CREATE INDEX odd_v ON odd (v) WHERE v = 'a';
+INSERT INTO odd VALUES ('a'), ('c');
+SELECT zdm.migrate('ALTER TYPE "Odd %" RENAME VALUE ''a'' TO ''%b\''''%''', label => 'odd');
+CALL zdm.wait('odd', 'ready', '1 min');
+SELECT zdm.migrate('ALTER TYPE "Odd %" RENAME VALUE ''a'' TO ''%b\''''%''', label => 'odd') = id AS the_same FROM zdm.migrations WHERE label = 'odd';
+INSERT INTO odd VALUES ('a');
+SELECT zdm.contract('odd');
+CALL zdm.wait('odd', 'completed', '1 min');
+INSERT INTO odd VALUES ('a');
+INSERT INTO odd DEFAULT VALUES;
+SELECT v, count(*) FROM odd GROUP BY v ORDER BY v;
+SELECT pg_get_indexdef('odd_v'::regclass), (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'odd'::regclass AND contype = 'c');
 SELECT zdm.plan('ALTER TYPE "Odd %" RENAME VALUE ''a'' TO ''b''');
 SELECT zdm.plan('ALTER TYPE state RENAME VALUE ''nothing'' TO ''b''');
+SELECT zdm.plan('ALTER TYPE state RENAME VALUE ''new'' TO ''done''');
 SELECT zdm.plan('ALTER TYPE nothing RENAME VALUE ''a'' TO ''b''');
 SELECT zdm.plan('ALTER TYPE int4 RENAME VALUE ''a'' TO ''b''');
+CREATE ROLE regress_zdm_other;
+GRANT USAGE ON SCHEMA zdm TO regress_zdm_other;
+SET ROLE regress_zdm_other;
+SELECT zdm.migrate('ALTER TYPE state RENAME VALUE ''new'' TO ''old''');
+RESET ROLE;
+DROP OWNED BY regress_zdm_other;
+DROP ROLE regress_zdm_other;
 
 -- no row needs it any more
 SELECT zdm.backfill('orders', $$state = 'done'$$, $$state = 'lost'$$, label => 'no more lost');

@@ -1,6 +1,6 @@
 --
--- What a migration in progress needs, and who may take it away: functions that
--- its expressions call, and views over the column.
+-- What a migration in progress needs, and who may take it away: functions and
+-- types that its expressions call and name, and views over the column.
 --
 CREATE EXTENSION pg_zdm;
 \set SHOW_CONTEXT never
@@ -74,3 +74,33 @@ DROP VIEW cheap;
 SET zdm.guard = off;
 DROP FUNCTION cents(numeric), price(bigint);
 SELECT id, price FROM item WHERE id IN (1, 101) ORDER BY id;
+
+-- Types that its expressions name, and their values.
+CREATE TYPE size AS ENUM ('s', 'm', 'l');
+CREATE TYPE color AS ENUM ('red', 'blue');
+CREATE DOMAIN word AS text;
+CREATE TABLE shirt (id int PRIMARY KEY, size size);
+INSERT INTO shirt VALUES (1, 's'), (2, 'm');
+SELECT zdm.change_column_type('shirt', 'size', 'text',
+	$$CASE WHEN size = ANY ('{s,m}'::size[]) THEN 'small'::word ELSE 'large' END$$,
+	$$CASE size WHEN 'small' THEN 's'::size ELSE 'l' END$$, 'shirt.size');
+CALL zdm.wait('shirt.size', 'ready', '1 minute');
+SET zdm.guard = refuse;
+\set VERBOSITY default
+ALTER TYPE size RENAME VALUE 's' TO 'small';
+\set VERBOSITY terse
+ALTER TYPE size RENAME TO extent;
+ALTER TYPE size SET SCHEMA other;
+ALTER DOMAIN word RENAME TO term;
+SELECT zdm.migrate('ALTER TYPE size RENAME VALUE ''m'' TO ''medium''');
+ALTER TYPE size ADD VALUE 'xl';
+ALTER TYPE color SET SCHEMA other;
+SELECT zdm.migrate('ALTER TYPE color RENAME VALUE ''red'' TO ''rouge''', label => 'colour') > 0;
+SELECT zdm.revert('colour');
+SHOW zdm.guard;
+SELECT zdm.revert('shirt.size');
+CALL zdm.wait('shirt.size', 'reverted', '1 minute');
+SET zdm.guard = off;
+ALTER TYPE size RENAME TO extent;
+ALTER TYPE extent SET SCHEMA other;
+SELECT * FROM shirt ORDER BY id;

@@ -207,7 +207,7 @@ change_known_ddl(const char *ddl, const char *up, const char *down, const char *
 static List *
 all_claims(const PlanKind *kind, const Change *change)
 {
-	return list_concat(kind->claims(change), uses_columns(change));
+	return list_concat(plan_claims(kind, change), uses_columns(change));
 }
 
 /* Write the migration and its plan, and have it started at commit. */
@@ -326,7 +326,7 @@ change_state(Change *change, const char *label)
 		claim_table(change->relid);
 		check_conflicts(change->relid, all_claims(kind, change));
 	}
-	kind->check(change);
+	plan_validate(kind, change);
 
 	/*
 	 * A date in a default or an expression is read back by others, not by this

@@ -159,7 +159,7 @@ zdm_plan(PG_FUNCTION_ARGS)
 	push_ddl_context(&callback, ddl);
 	change = read_change(ddl, up, down);
 	kind = plan_kind(change->kind);
-	kind->check(change);
+	plan_validate(kind, change);
 	change_resolve(change);
 	plan.relid = change->relid;
 	kind->make(&plan, change);

@@ -4,12 +4,12 @@
  *		DDL that would break a migration in progress.
  *
  * A migration claims column names of one table, keeps a trigger on it, whose
- * expressions call functions, and stands in the extension's own tables.
- * PostgreSQL knows that the trigger depends on these functions (sync/depend.c),
- * which keeps them from being dropped, but not from being renamed or replaced.
- * Whatever takes one of these away is
- * refused with the migration's id, since the harm would show only later, in a
- * worker.
+ * expressions call functions and name types, and stands in the extension's own
+ * tables.  PostgreSQL knows that the trigger depends on these functions and types
+ * (sync/depend.c), which keeps them from being dropped, but not from being renamed
+ * or replaced; nor an enum's value from being renamed.  Whatever takes one of
+ * these away is refused with the migration's id, since the harm would show only
+ * later, in a worker or at the next write.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,12 +26,14 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "ddl/rules.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
+#include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -266,9 +268,9 @@ synced_table(Oid trigger)
 	return relid;
 }
 
-/* Tables with a sync trigger that depends on the function. */
+/* Tables with a sync trigger that depends on the function or type. */
 static List *
-tables_calling(Oid funcid)
+tables_using(Oid classid, Oid objid)
 {
 	Relation	catalog = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData keys[2];
@@ -277,9 +279,9 @@ tables_calling(Oid funcid)
 	List	   *relids = NIL;
 
 	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(ProcedureRelationId));
+				ObjectIdGetDatum(classid));
 	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(funcid));
+				ObjectIdGetDatum(objid));
 	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -293,22 +295,46 @@ tables_calling(Oid funcid)
 	return relids;
 }
 
-void
-rules_migration_function(Judgement *j, Oid funcid)
+/* Refuse it for migrations of these tables: their expressions use it. */
+static void
+judge_used(Judgement *j, List *relids, const char *what)
 {
 	ListCell   *lc;
 
-	if (funcid < FirstNormalObjectId)
-		return;
-	foreach(lc, tables_calling(funcid))
+	foreach(lc, relids)
 	{
 		FactRelation *rel = facts_by_oid(j->facts, lfirst_oid(lc));
 		ListCell   *lm;
 
 		foreach(lm, rel ? live_migrations(rel->oid) : NIL)
-			refuse(j, rel, (Migration *) lfirst(lm),
-				   psprintf("function %s as it is", format_procedure(funcid)));
+			refuse(j, rel, (Migration *) lfirst(lm), psprintf("%s as it is", what));
 	}
+}
+
+void
+rules_migration_function(Judgement *j, Oid funcid)
+{
+	if (funcid >= FirstNormalObjectId)
+		judge_used(j, tables_using(ProcedureRelationId, funcid),
+				   psprintf("function %s", format_procedure(funcid)));
+}
+
+/* A type; an expression may name its array type alone. */
+static void
+judge_type(Judgement *j, List *name)
+{
+	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(name), true);
+
+	if (type >= FirstNormalObjectId)
+		judge_used(j, list_concat_unique_oid(tables_using(TypeRelationId, type),
+											 tables_using(TypeRelationId, get_array_type(type))),
+				   psprintf("type %s", format_type_be(type)));
+}
+
+static bool
+is_type(ObjectType type)
+{
+	return type == OBJECT_TYPE || type == OBJECT_DOMAIN;
 }
 
 static bool
@@ -343,11 +369,13 @@ judge_needed(Judgement *j, RangeVar *name)
 	}
 }
 
-/* Functions and views are found again by name. */
+/* Functions, types and views are found again by name. */
 static void
 judge_new_name(Judgement *j, RenameStmt *stmt)
 {
 	judge_function(j, stmt->renameType, stmt->object);
+	if (is_type(stmt->renameType))
+		judge_type(j, castNode(List, stmt->object));
 	if (stmt->renameType == OBJECT_VIEW || stmt->renameType == OBJECT_MATVIEW)
 		judge_needed(j, stmt->relation);
 }
@@ -356,6 +384,8 @@ static void
 judge_new_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 {
 	judge_function(j, stmt->objectType, stmt->object);
+	if (is_type(stmt->objectType))
+		judge_type(j, castNode(List, stmt->object));
 	if (stmt->objectType == OBJECT_VIEW || stmt->objectType == OBJECT_MATVIEW)
 		judge_needed(j, stmt->relation);
 }
@@ -419,6 +449,8 @@ rules_migration(Judgement *j, Node *stmt)
 		judge_new_schema(j, (AlterObjectSchemaStmt *) stmt);
 	else if (IsA(stmt, RenameStmt))
 		judge_new_name(j, (RenameStmt *) stmt);
+	else if (IsA(stmt, AlterEnumStmt) && ((AlterEnumStmt *) stmt)->oldVal != NULL)
+		judge_type(j, ((AlterEnumStmt *) stmt)->typeName);
 	if (IsA(stmt, AlterTableStmt))
 		rel = facts_find(j->facts, ((AlterTableStmt *) stmt)->relation);
 	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->relation != NULL)

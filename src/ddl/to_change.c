@@ -266,6 +266,10 @@ read_statement(Change *change, Node *stmt)
 		case T_RefreshMatViewStmt:
 			change->kind = "refresh";
 			break;
+		case T_AlterEnumStmt:
+			if (((AlterEnumStmt *) stmt)->oldVal != NULL)
+				change->kind = "rename_enum_value";
+			break;
 		default:
 			break;
 	}

@@ -337,15 +337,6 @@ make(MigrationPlan *plan, const Change *change)
 	sort_by_phase(plan);
 }
 
-/* Making the plan finds out all that is wrong. */
-static void
-check(const Change *change)
-{
-	MigrationPlan scratch = {.relid = change->relid};
-
-	make(&scratch, change);
-}
-
 static List *
 claims(const Change *change)
 {
@@ -384,7 +375,7 @@ definition(const Change *change)
 
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
-	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, .one_shape = true}
+	{.name = kind, .claims = claims, .make = make, .definition = definition, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
 const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");

@@ -1,30 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * enum_value.c
- *		ALTER TYPE ... RENAME VALUE: refused, with the way instead.
+ *		The plan of ALTER TYPE ... RENAME VALUE.
  *
- * A value can be renamed in an instant, but not be known by two names, as a
- * column can: from that instant on, whoever says the old one fails.  So the new
- * value has to stand beside the old one first, while applications and rows move
- * to it; and as PostgreSQL never takes a value away, the old one goes by way of
- * a new type.  That is several migrations, with deployments between them, and of
- * as many tables as use the type: no single plan.  What can be done is to say
- * which statements they are.
+ * A value is renamed in an instant, in every row, index and expression at once,
+ * but cannot be known by two names, as a column can: from that instant on,
+ * whoever says the old one fails.  So the migration rests at once, as a drop
+ * does, and only contract renames.
+ *
+ * Where applications must be able to say both for a while, the new value has to
+ * stand beside the old one first, while applications and rows move to it; and as
+ * PostgreSQL never takes a value away, the old one goes by way of a new type.
+ * That is several migrations, with deployments between them, and of as many
+ * tables as use the type: no single plan.  A note says which statements they are.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "catalog/pg_enum.h"
 #include "catalog/query.h"
-#include "core/errors.h"
 #include "core/names.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/plain.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "compat.h"
 
 /* Columns of the type, or of arrays of it, in tables that a migration can be of. */
@@ -90,52 +89,75 @@ append_columns(Oid type, const char *new_type, const AlterEnumStmt *stmt,
 	query_end(&session);
 }
 
-static void
-check_label(Oid type, const char *label)
+/* How both values can be used for a while, as statements to type. */
+static char *
+both_ways(Oid type, const AlterEnumStmt *stmt)
 {
-	if (!type_is_enum(type))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not an enum", format_type_be(type))));
-	if (!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(label)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" is not an existing enum label", label)));
-}
-
-void
-enum_refuse_rename(const AlterEnumStmt *stmt)
-{
-	Oid			type = typenameTypeId(NULL, makeTypeNameFromNameList(stmt->typeName));
 	char	   *name = format_type_be_qualified(type);
 	char	   *old = quote_literal_cstr(stmt->oldVal);
 	char	   *new = quote_literal_cstr(stmt->newVal);
-	char	   *new_type = format_type_be_qualified(type);
+	char	   *new_type = name[strlen(name) - 1] == '"' ?
+		psprintf("%s_new\"", pnstrdup(name, strlen(name) - 1)) : psprintf("%s_new", name);
 	StringInfoData columns;
 	StringInfoData moves;
 	StringInfoData changes;
 
-	check_label(type, stmt->oldVal);
-	new_type = new_type[strlen(new_type) - 1] == '"' ?
-		psprintf("%s_new\"", pnstrdup(new_type, strlen(new_type) - 1)) : psprintf("%s_new", new_type);
 	initStringInfo(&columns);
 	initStringInfo(&moves);
 	initStringInfo(&changes);
 	append_columns(type, new_type, stmt, &columns, &moves, &changes);
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("zdm.migrate() does not rename a value of an enum"),
-			 errdetail("Applications that say %s would fail the moment it is called %s.%s%s%s", old, new,
-					   columns.len > 0 ? " Columns of the type: " : "", columns.data, columns.len > 0 ? "." : ""),
-			 errhint("First let both values be, and move to the new one:\n"
-					 "SELECT zdm.migrate(%s);\n"
-					 "-- deploy applications that read both and write %s, then\n"
-					 "%s"
-					 "Then, to be rid of %s, change to a type without it; cut over and contract each:\n"
-					 "CREATE TYPE %s AS ENUM (%s);\n"
-					 "CREATE CAST (%s AS %s) WITH INOUT AS ASSIGNMENT;\n"
-					 "CREATE CAST (%s AS %s) WITH INOUT AS ASSIGNMENT;%s",
-					 quote_literal_cstr(psprintf("ALTER TYPE %s ADD VALUE %s AFTER %s", name, new, old)),
-					 new, moves.data, old, new_type, new_labels(type, stmt), name, new_type, new_type, name,
-					 changes.data)));
+	return psprintf("Columns of the type: %s.  If applications must be able to say both %s and %s for a while, "
+					"revert this and let both values be:\n"
+					"SELECT zdm.migrate(%s);\n"
+					"-- deploy applications that read both and write %s, then\n"
+					"%s"
+					"Then, to be rid of %s, change to a type without it; cut over and contract each:\n"
+					"CREATE TYPE %s AS ENUM (%s);\n"
+					"CREATE CAST (%s AS %s) WITH INOUT AS ASSIGNMENT;\n"
+					"CREATE CAST (%s AS %s) WITH INOUT AS ASSIGNMENT;%s",
+					columns.len > 0 ? columns.data : "none", old, new,
+					quote_literal_cstr(psprintf("ALTER TYPE %s ADD VALUE %s AFTER %s", name, new, old)),
+					new, moves.data, old, new_type, new_labels(type, stmt), name, new_type, new_type, name,
+					changes.data);
 }
+
+/* Another migration's expressions may name the value. */
+static void
+refuse_harm(const Change *change)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_judge(change)->findings)
+	{
+		Finding    *finding = lfirst(lc);
+
+		if (strcmp(finding->rule, RULE_MIGRATION) == 0)
+			ddl_refuse(finding);
+	}
+}
+
+static void
+make(MigrationPlan *plan, const Change *change)
+{
+	AlterEnumStmt *stmt = castNode(AlterEnumStmt, change->stmt);
+	Oid			type = typenameTypeId(NULL, makeTypeNameFromNameList(stmt->typeName));
+
+	refuse_harm(change);
+	plain_try(change);
+	plan_note(plan, "%s", both_ways(type, stmt));
+	plan_add(plan, &(Step) {
+		.phase = "contract", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TYPE %s RENAME VALUE %s TO %s", names_escape(format_type_be_qualified(type)),
+							  names_escape(quote_literal_cstr(stmt->oldVal)),
+							  names_escape(quote_literal_cstr(stmt->newVal))),
+		.work = CATALOG_ONLY,
+		.note = "from then on the old value is unknown, and the new one known, everywhere at once; "
+		"taken back by another rename",
+	});
+}
+
+const PlanKind plan_rename_enum_value = {
+	.name = "rename_enum_value",
+	.make = make,
+	.one_shape = true,
+};

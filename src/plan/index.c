@@ -299,14 +299,6 @@ make_create_index(MigrationPlan *plan, const Change *change)
 	plan_index(plan, change, name);
 }
 
-static void
-check_create_index(const Change *change)
-{
-	MigrationPlan scratch = {.relid = change->relid};
-
-	make_create_index(&scratch, change);
-}
-
 static List *
 claims_create_index(const Change *change)
 {
@@ -318,16 +310,9 @@ claims_create_index(const Change *change)
 const PlanKind plan_create_index = {
 	.name = "create_index",
 	.claims = claims_create_index,
-	.check = check_create_index,
 	.make = make_create_index,
 	.one_shape = true,
 };
-
-static List *
-no_claims(const Change *change)
-{
-	return NIL;
-}
 
 /* An index that the caller owns, its table locked so that both stay. */
 static Oid
@@ -387,18 +372,8 @@ make_drop_index(MigrationPlan *plan, const Change *change)
 	}
 }
 
-static void
-check_drop_index(const Change *change)
-{
-	MigrationPlan scratch = {0};
-
-	make_drop_index(&scratch, change);
-}
-
 const PlanKind plan_drop_index = {
 	.name = "drop_index",
-	.claims = no_claims,
-	.check = check_drop_index,
 	.make = make_drop_index,
 	.one_shape = true,
 };
@@ -433,18 +408,8 @@ make_reindex(MigrationPlan *plan, const Change *change)
 	});
 }
 
-static void
-check_reindex(const Change *change)
-{
-	MigrationPlan scratch = {0};
-
-	make_reindex(&scratch, change);
-}
-
 const PlanKind plan_reindex = {
 	.name = "reindex",
-	.claims = no_claims,
-	.check = check_reindex,
 	.make = make_reindex,
 	.one_shape = true,
 };

@@ -471,18 +471,9 @@ make_attach(MigrationPlan *plan, const Change *change)
 	plan_attach(&attach, facts);
 }
 
-static void
-check_attach(const Change *change)
-{
-	MigrationPlan scratch = {.relid = change->relid};
-
-	make_attach(&scratch, change);
-}
-
 const PlanKind plan_attach_partition = {
 	.name = "attach_partition",
 	.claims = claims,
-	.check = check_attach,
 	.make = make_attach,
 	.one_shape = true,
 	.partition_ok = true,
@@ -570,18 +561,9 @@ make_detach(MigrationPlan *plan, const Change *change)
 		plan_detach_concurrently(plan, table, partition, relid);
 }
 
-static void
-check_detach(const Change *change)
-{
-	MigrationPlan scratch = {.relid = change->relid};
-
-	make_detach(&scratch, change);
-}
-
 const PlanKind plan_detach_partition = {
 	.name = "detach_partition",
 	.claims = claims,
-	.check = check_detach,
 	.make = make_detach,
 	.one_shape = true,
 	.partition_ok = true,

@@ -26,6 +26,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -112,6 +113,9 @@ runs_long(const Change *change)
 static void
 run_statement(void *statement)
 {
+	/* the statement is not carried out; ends with the subtransaction */
+	(void) set_config_option("zdm.guard", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	(void) SPI_execute((const char *) statement, false, 0);
@@ -119,8 +123,8 @@ run_statement(void *statement)
 	PopActiveSnapshot();
 }
 
-static void
-try_statement(const Change *change)
+void
+plain_try(const Change *change)
 {
 	ErrorData  *error;
 
@@ -155,26 +159,17 @@ plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char
 	});
 }
 
-static List *
-claims(const Change *change)
-{
-	return NIL;
-}
-
 static void
 check(const Change *change)
 {
-	const AlterEnumStmt *alter_enum = IsA(change->stmt, AlterEnumStmt) ? (AlterEnumStmt *) change->stmt : NULL;
 	Judgement  *judgement = ddl_judge(change);
 	const Finding *objection = ddl_objection(judgement);
 	List	   *relations;
 
-	if (alter_enum != NULL && alter_enum->oldVal != NULL)
-		enum_refuse_rename(alter_enum);
 	if (objection != NULL)
 		ddl_refuse(objection);
 	if (find_locks(change, judgement, &relations) == NoLock)
-		try_statement(change);
+		plain_try(change);
 }
 
 static void
@@ -185,7 +180,6 @@ make(MigrationPlan *plan, const Change *change)
 
 const PlanKind plan_plain = {
 	.name = "plain",
-	.claims = claims,
 	.check = check,
 	.make = make,
 	.one_shape = true,

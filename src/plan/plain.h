@@ -19,7 +19,11 @@ extern void plain_step(MigrationPlan *plan, const Change *change, const Judgemen
  */
 extern void plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char *undo);
 
-/* in enum_value.c: refuse ALTER TYPE ... RENAME VALUE, with what to type instead. */
-pg_noreturn extern void enum_refuse_rename(const AlterEnumStmt *stmt);
+/*
+ * Run the statement in a subtransaction that is rolled back, as the user, to have
+ * PostgreSQL's own errors at once.  For statements that lock no table; nothing in
+ * a read-only transaction.
+ */
+extern void plain_try(const Change *change);
 
 #endif							/* ZDM_PLAIN_H */

@@ -30,6 +30,7 @@ static const PlanKind *const kinds[] = {
 	&plan_reindex,
 	&plan_change_column_type,
 	&plan_rename_column,
+	&plan_rename_enum_value,
 	&plan_rename_table,
 	&plan_set_not_null,
 };
@@ -45,6 +46,23 @@ plan_kind(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("a migration of kind \"%s\" is not supported", name)));
+}
+
+List *
+plan_claims(const PlanKind *kind, const Change *change)
+{
+	return kind->claims != NULL ? kind->claims(change) : NIL;
+}
+
+void
+plan_validate(const PlanKind *kind, const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	if (kind->check != NULL)
+		kind->check(change);
+	else
+		kind->make(&scratch, change);
 }
 
 void

@@ -32,11 +32,11 @@ typedef struct PlanKind
 
 	/*
 	 * The names of columns and constraints that no other migration may touch
-	 * meanwhile (char *).
+	 * meanwhile (char *); NULL if there are none.
 	 */
 	List	   *(*claims) (const Change *change);
 
-	/* Raise whatever is wrong with the change. */
+	/* Raise whatever is wrong with the change; NULL if making the plan does. */
 	void		(*check) (const Change *change);
 
 	/* Fill in the plan of a change that has been checked. */
@@ -57,6 +57,12 @@ typedef struct PlanKind
 
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
 extern const PlanKind *plan_kind(const char *name);
+
+/* What the kind claims for a change. */
+extern List *plan_claims(const PlanKind *kind, const Change *change);
+
+/* Raise whatever is wrong with a change, before anything is made of it. */
+extern void plan_validate(const PlanKind *kind, const Change *change);
 
 /*
  * Append a step; its migration and number are filled in, and its relations
@@ -86,6 +92,9 @@ extern const PlanKind plan_change_column_type;
 
 /* in rename_column.c */
 extern const PlanKind plan_rename_column;
+
+/* in enum_value.c */
+extern const PlanKind plan_rename_enum_value;
 
 /* in rename_table.c */
 extern const PlanKind plan_rename_table;

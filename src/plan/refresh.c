@@ -99,24 +99,8 @@ make(MigrationPlan *plan, const Change *change)
 	});
 }
 
-static void
-check(const Change *change)
-{
-	MigrationPlan scratch = {0};
-
-	make(&scratch, change);
-}
-
-static List *
-claims(const Change *change)
-{
-	return NIL;
-}
-
 const PlanKind plan_refresh = {
 	.name = "refresh",
-	.claims = claims,
-	.check = check,
 	.make = make,
 	.one_shape = true,
 };

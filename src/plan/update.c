@@ -254,14 +254,6 @@ make(MigrationPlan *plan, const Change *change)
 				change->fire_triggers);
 }
 
-static void
-check(const Change *change)
-{
-	MigrationPlan scratch = {.relid = change->relid};
-
-	make(&scratch, change);
-}
-
 static List *
 claims(const Change *change)
 {
@@ -291,7 +283,6 @@ definition(const Change *change)
 const PlanKind plan_backfill = {
 	.name = "backfill",
 	.claims = claims,
-	.check = check,
 	.make = make,
 	.definition = definition,
 	.one_shape = true,

@@ -172,19 +172,33 @@ sub rows_that_differ
 		"SELECT count(*) FROM $table WHERE $old IS DISTINCT FROM $new");
 }
 
-# Applications that have been started; those of a test that died are ended here.
+# Applications that have been started.  Those of a test that died are told to
+# end, without waiting for it: they may wait for a lock that only the end of the
+# server, which comes next, gives back.
 my %started;
 
 END
 {
 	local $?;
-	stop_pgbench($_) for values %started;
+	tell_to_end($_) for values %started;
+}
+
+sub tell_to_end
+{
+	my ($run) = @_;
+
+	append_to_file($run->{stop_file}, '');
+	$run->{handle}->signal('TERM');
+	return;
 }
 
 # start_pgbench(node, script, option...): run the script, given as text, until
 # stop_pgbench.  An application that loses its connection comes back, as a
 # real one would: pgbench is started again as long as it is wanted.  SIGALRM
-# is how pgbench learns that its time is up: it then ends in good order.
+# is how pgbench learns that its time is up: it then ends in good order.  Each
+# client has a thread (pgbench makes no more than there are clients): while one
+# prepares a statement and waits for a lock, the others of its thread stand
+# still, perhaps with that very lock, which no server can see.
 sub start_pgbench
 {
 	my ($node, $script, @options) = @_;
@@ -210,7 +224,7 @@ done
 EOL
 	$run->{handle} = IPC::Run::start(
 		[
-			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-l',
+			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-j', '100', '-l',
 			'--log-prefix', "$dir/log", '-f', "$dir/script.sql", @options,
 			$node->connstr('postgres')
 		],
@@ -236,8 +250,7 @@ sub stop_pgbench
 	my ($transactions, $failed, $longest) = (0, 0, 0);
 
 	delete $started{ $run->{dir} };
-	append_to_file($run->{stop_file}, '');
-	$run->{handle}->signal('TERM');
+	tell_to_end($run);
 	$run->{handle}->finish;
 	for my $log (glob "$run->{dir}/log.*")
 	{
