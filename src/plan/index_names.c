@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * index_names.c
- *		What the columns of indexes are called.
+ *		What indexes and their columns are called.
  *
  * An index's columns have the names that the table's had when it was built, and
  * PostgreSQL does not change them with those.  One that was built while its
@@ -23,7 +23,7 @@
  * hands the new name on to its parts, so all of them must have the old one, and
  * none the new.
  */
-#define RENAMES_SQL \
+#define COLUMNS_SQL \
 	"WITH x AS (SELECT x.attrelid, x.attnum, x.attname, " \
 	"                  ($3 || substr(x.attname, length($2) + 1))::name AS lasting " \
 	"  FROM (SELECT $1 UNION SELECT relid FROM pg_partition_tree($1)) t(oid) " \
@@ -38,6 +38,17 @@
 	"     OR EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = part.oid AND attname = x.lasting)) " \
 	"ORDER BY r.oid, x.attnum"
 
+/*
+ * The indexes themselves that PostgreSQL has named after the column: those of
+ * partitions that came meanwhile.  What had the name before is gone.
+ */
+#define NAMED_AFTER_SQL \
+	"SELECT format('ALTER INDEX %I.%I RENAME TO %I', n.nspname, r.relname, replace(r.relname, $2, $3)) " \
+	"FROM pg_partition_tree($1) t JOIN pg_index i ON i.indrelid = t.relid " \
+	"JOIN pg_class r ON r.oid = i.indexrelid JOIN pg_namespace n ON n.oid = r.relnamespace " \
+	"WHERE strpos(r.relname, '_' || $2 || '_') > 0 AND NOT EXISTS (SELECT 1 FROM pg_class " \
+	"  WHERE relnamespace = r.relnamespace AND relname = replace(r.relname, $2, $3)) ORDER BY r.oid"
+
 /* The temporary name that the column called "name" had. */
 static char *
 temporary_name(int64 migration, const char *name, bool new)
@@ -48,10 +59,9 @@ temporary_name(int64 migration, const char *name, bool new)
 }
 
 static void
-append_renames(StringInfo sql, int64 migration, Oid relid, const char *name, bool new)
+append_renames(StringInfo sql, const char *query, Oid relid, const char *from, const char *to)
 {
-	uint64		n = QUERY(RENAMES_SQL, arg_oid(relid),
-						  arg_text(temporary_name(migration, name, new)), arg_text(name));
+	uint64		n = query_run(query, (QueryArg[]) {arg_oid(relid), arg_text(from), arg_text(to)}, 3);
 
 	for (uint64 row = 0; row < n; row++)
 		appendStringInfo(sql, ";\n%s", query_text(row, 1));
@@ -79,7 +89,12 @@ index_names_sql(int64 migration, bool new)
 		names = lappend(names, query_text(row, 2));
 	}
 	forboth(relid, relations, name, names)
-		append_renames(&sql, migration, lfirst_oid(relid), lfirst(name), new);
+	{
+		char	   *from = temporary_name(migration, lfirst(name), new);
+
+		append_renames(&sql, COLUMNS_SQL, lfirst_oid(relid), from, lfirst(name));
+		append_renames(&sql, NAMED_AFTER_SQL, lfirst_oid(relid), from, lfirst(name));
+	}
 	query_end(&session);
 	return sql.data;
 }
