@@ -70,6 +70,7 @@ CREATE TABLE zdm.step (
 	blocks_done   bigint NOT NULL DEFAULT 0,
 	rows_done     bigint NOT NULL DEFAULT 0,
 	rows_per_second double precision,
+	worked_ms     bigint NOT NULL DEFAULT 0,     -- for blocks_done, rests between batches included
 	waiting_for   text,
 	waiting_since timestamptz,
 	PRIMARY KEY (migration, step)
@@ -313,8 +314,8 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
        coalesce(nullif(s.blocks_total, 0), i.blocks_total, 0) AS blocks_total,
        coalesce(s.rows_done, 0) AS rows_done,
        s.rows_per_second,
-       CASE WHEN s.blocks_done > 0 AND s.blocks_total > s.blocks_done AND s.started IS NOT NULL
-            THEN (pg_catalog.clock_timestamp() - s.started) * (1.0 * (s.blocks_total - s.blocks_done) / s.blocks_done)
+       CASE WHEN s.blocks_done > 0 AND s.blocks_total > s.blocks_done AND s.worked_ms > 0
+            THEN interval '1 ms' * (1.0 * s.worked_ms * (s.blocks_total - s.blocks_done) / s.blocks_done)
        END AS eta,
        CASE WHEN m.paused THEN 'zdm.resume: it is paused'
             WHEN m.state = 'failed' THEN 'zdm.resume or zdm.revert: it has failed'
