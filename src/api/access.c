@@ -138,6 +138,13 @@ check_room(Oid relid, Form_pg_class form)
 }
 
 void
+access_check_writable(const char *command)
+{
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
+}
+
+void
 access_check_owner(Oid relid)
 {
 	HeapTuple	tuple;

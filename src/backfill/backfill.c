@@ -60,9 +60,6 @@ static int	batches_without_phases = 0;
 static TransactionId last_phase_xid = InvalidTransactionId;
 static int	snapshot_wait_ms = 0;
 
-/* Rows a second, smoothed over some batches. */
-static double rows_per_second = 0;
-
 static double
 milliseconds_since(instr_time start)
 {
@@ -117,7 +114,7 @@ finish_pass(const Step *step, Cursor *cursor)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!last)
 		cursor_next_pass(cursor);
-	cursor_save(step, cursor, rows_per_second);
+	cursor_save(step, cursor, 0);
 	if (last)
 		step_mark_done(step, names_render(step->statement, false));
 	PopActiveSnapshot();
@@ -133,6 +130,7 @@ is_held(const Step *step)
 
 	if (reason == NULL)
 		return false;
+	cursor_break();
 	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -283,10 +281,9 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	work_ms = milliseconds_since(start);
 	cursor->rows_done += result.rows;
 	cursor->pass_rows += result.rows;
-	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
 	adapt(cursor, &range, &result, work_ms);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, rows_per_second);
+	cursor_save(step, cursor, work_ms);
 	if (result.locked > 0)
 		step_set_waiting(step, psprintf(INT64_FORMAT " rows locked by other transactions",
 										result.locked));

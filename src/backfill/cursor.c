@@ -19,13 +19,26 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 #include "compat.h"
 
 /* Neighbouring deferred ranges are joined when there are more than this. */
 #define MAX_DEFERRED 1000
+
+/* Rows a second are smoothed over about this long. */
+#define RATE_SPAN_MS 3000
+
+/* The last time that this process saved a cursor. */
+static struct
+{
+	int32		step;
+	TimestampTz at;				/* 0: not yet, or something held since */
+	double		rows_per_second;
+}			last_save;
 
 static void
 parse_cursor(Cursor *cursor, const char *json)
@@ -84,14 +97,43 @@ cursor_load(const Step *step, bool only_new)
 		parse_cursor(first, json);
 		cursor->done = first->done;
 	}
+	cursor->rows_before = cursor->rows_done;
 	return cursor;
 }
 
 void
-cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
+cursor_break(void)
+{
+	last_save.at = 0;
+}
+
+/*
+ * Takes the time of the batch that ends, with the rest before it.  The first one
+ * has none: for the speed, that which will follow is guessed.
+ */
+static int64
+take_time(const Step *step, const Cursor *cursor, double work_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		goes_on = last_save.at != 0 && last_save.step == step->number;
+	int64		ms = goes_on ? Max(now - last_save.at, 0) / 1000 : (int64) work_ms;
+	double		rows = (cursor->rows_done - cursor->rows_before) * 1000.0;
+
+	last_save.rows_per_second = goes_on ?
+		(last_save.rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
+		rows / Max(work_ms * (1.0 + guc_batch_rest), 1.0);
+	last_save.step = step->number;
+	/* what is left of a millisecond is for the next time */
+	last_save.at = goes_on ? last_save.at + ms * 1000 : now;
+	return ms;
+}
+
+void
+cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 {
 	StringInfoData json;
 	const char *separator = "";
+	int64		worked_ms = take_time(step, cursor, work_ms);
 	ListCell   *lc;
 
 	initStringInfo(&json);
@@ -126,7 +168,8 @@ cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
 		.blocks_total = cursor->blocks_total,
 		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
 		.rows_done = cursor->rows_done,
-		.rows_per_second = rows_per_second,
+		.worked_ms = worked_ms,
+		.rows_per_second = last_save.rows_per_second,
 	});
 }
 

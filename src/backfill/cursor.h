@@ -37,6 +37,7 @@ typedef struct Cursor
 	int64		blocks_done;
 	int64		rows_done;
 	int64		pass_rows;		/* of these, in the present pass */
+	int64		rows_before;	/* of these, when the cursor was loaded */
 } Cursor;
 
 /*
@@ -46,8 +47,14 @@ typedef struct Cursor
  */
 extern Cursor *cursor_load(const Step *step, bool only_new);
 
-/* Store it, in the caller's transaction, with the rate for zdm.progress. */
-extern void cursor_save(const Step *step, const Cursor *cursor, double rows_per_second);
+/*
+ * Store it, in the caller's transaction, after a batch that took so long, with
+ * the speed for zdm.progress: that of the work and of the rests between batches.
+ */
+extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms);
+
+/* The time since the last batch was spent neither working nor resting. */
+extern void cursor_break(void);
 
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of

@@ -114,7 +114,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	INSTR_TIME_SUBTRACT(end, start);
 	elapsed = INSTR_TIME_GET_MILLISEC(end);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, 0);
+	cursor_save(step, cursor, elapsed);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (range.end - range.begin == batch_blocks)

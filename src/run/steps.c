@@ -29,6 +29,7 @@
 #include "miscadmin.h"
 #include "plan/alter.h"
 #include "plan/index.h"
+#include "plan/index_names.h"
 #include "plan/other_end.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -366,6 +367,22 @@ refuse_loss(const Migration *migration, const Step *step)
 }
 
 /*
+ * Once a side has its lasting name, and the table is locked: on the way there at
+ * contract, since until then the indexes' own names are temporary too.
+ */
+static char *
+run_index_names(const Migration *migration, const Step *step, char *sql, bool undo)
+{
+	char	   *renames;
+
+	if (step->effect != (undo ? EFFECT_PAIR_SWITCH : EFFECT_PAIR_DROP))
+		return sql;
+	renames = index_names_sql(migration->id, !undo);
+	run_as_owner(migration, renames);
+	return psprintf("%s%s", sql, renames);
+}
+
+/*
  * Run a template of the step with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
  */
@@ -379,6 +396,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 
 	if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sql = run_index_names(migration, step, sql, undo);
 	apply_effect(migration, step, undo);
 	if (exchange)
 	{
@@ -399,11 +417,24 @@ must_plan_parts(const Migration *migration, const Step *step)
 		constraint_plan_missing_parts(migration->id, step);
 }
 
-/* What is noted of a step whose object is gone, or there already. */
+/*
+ * What is noted of a step whose object is gone, or there already: a comment in
+ * all its lines, as somebody may paste it.
+ */
 static char *
 nothing_to_do(const Step *step)
 {
-	return psprintf("-- nothing to do: %s", names_render(step->statement, true));
+	StringInfoData comment;
+
+	initStringInfo(&comment);
+	appendStringInfoString(&comment, "-- nothing to do: ");
+	for (const char *c = names_render(step->statement, true); *c; c++)
+	{
+		appendStringInfoChar(&comment, *c);
+		if (*c == '\n' || *c == '\r')
+			appendStringInfoString(&comment, "-- ");
+	}
+	return comment.data;
 }
 
 /*
