@@ -52,7 +52,7 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -65,6 +65,7 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->pass_rows = query_int8(0, 11);
 	cursor->window_end = query_int8(0, 12);
 	cursor->phase = query_int4(0, 13);
+	cursor->phase_block = query_int8(0, 14);
 	cursor->done = query_oids(0, 9);
 	foreach(lc, query_texts(0, 10))
 	{
@@ -138,11 +139,11 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
 					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
-					 ", \"phase\": %d, \"total\": " INT64_FORMAT
+					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
 					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
 					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
-					 cursor->window_end, cursor->phase,
+					 cursor->window_end, cursor->phase, cursor->phase_block,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
@@ -295,6 +296,7 @@ void
 cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases)
 {
 	cursor->window_end = Min(cursor->block + blocks, cursor->end);
+	cursor->phase_block = cursor->block;
 	/* an empty one, of an empty table, has no next phase */
 	cursor->phase = in_phases && cursor->window_end > cursor->block ? 0 : PACE_ALL_PHASES;
 }
@@ -306,12 +308,22 @@ cursor_close_window(Cursor *cursor)
 }
 
 void
-cursor_advance(Cursor *cursor, List *deferred)
+cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 {
 	cursor->deferred = list_concat(cursor->deferred, deferred);
 	join_deferred(cursor);
-	if (cursor->phase != PACE_ALL_PHASES && ++cursor->phase < PACE_PHASES)
+	if (cursor->phase == PACE_ALL_PHASES)
+		cursor->window_end = reached;
+	else if (reached < cursor->window_end)
+	{
+		cursor->phase_block = reached;
 		return;
+	}
+	else if (++cursor->phase < PACE_PHASES)
+	{
+		cursor->phase_block = cursor->block;
+		return;
+	}
 	if (!cursor->revisiting)
 		cursor->blocks_done += cursor->window_end - cursor->block;
 	cursor->block = cursor->window_end;

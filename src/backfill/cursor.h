@@ -29,6 +29,7 @@ typedef struct Cursor
 	int64		end;			/* the first not to do */
 	int64		window_end;		/* blocks up to here are gone through in phases ... */
 	int			phase;			/* ... of which this is the next; or PACE_ALL_PHASES */
+	int64		phase_block;	/* the next to do in this phase */
 	List	   *done;			/* Oids of leaves passed over */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
@@ -78,10 +79,10 @@ extern void cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases);
 extern void cursor_close_window(Cursor *cursor);
 
 /*
- * The window is done, or its present phase, but for the rows in "deferred"
- * (BlockRange *).
+ * The window is done, or its present phase, up to the block "reached", but for the
+ * rows in "deferred" (BlockRange *).
  */
-extern void cursor_advance(Cursor *cursor, List *deferred);
+extern void cursor_advance(Cursor *cursor, int64 reached, List *deferred);
 
 /* Begin the next pass, over the table as it is then. */
 extern void cursor_next_pass(Cursor *cursor);

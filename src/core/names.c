@@ -14,6 +14,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
@@ -137,12 +138,51 @@ names_template_if_detaching(Oid relid, const char *statement)
 	return psprintf("%%!{%u}%s%%;", relid, statement);
 }
 
+char *
+names_template_if_all_have(Oid relid, const char *name, const char *statement)
+{
+	return psprintf("%%={%u,%s}%s%%;", relid, names_escape(quote_identifier(name)), statement);
+}
+
+/* Reads a name, qualified and quoted, up to a brace, and returns the place behind that. */
+static const char *
+read_name(const char *p, StringInfo name)
+{
+	bool		quoted = false;
+
+	initStringInfo(name);
+	for (; *p && (quoted || *p != '}'); p++)
+	{
+		if (*p == '"')
+			quoted = !quoted;
+		if (*p == '%' && p[1] == '%')
+			p++;
+		appendStringInfoChar(name, *p);
+	}
+	return *p ? p + 1 : p;
+}
+
+static bool
+all_have_constraint(Oid relid, const char *quoted)
+{
+	char	   *name = strVal(linitial(zdm_name_list(quoted)));
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (!OidIsValid(get_relation_constraint_oid(lfirst_oid(lc), name, true)))
+			return false;
+	}
+	return true;
+}
+
 /* Does the condition at p hold?  *length is how long it is. */
 static bool
 condition_holds(const char *p, int *length)
 {
 	Oid			relid;
 	Oid			root;
+	StringInfoData name;
 
 	*length = 0;
 	if (sscanf(p, "?{%u}%n", &relid, length) == 1 && *length > 0)
@@ -152,9 +192,20 @@ condition_holds(const char *p, int *length)
 		return list_member_oid(get_partition_ancestors(relid), root);
 	if (sscanf(p, "!{%u}%n", &relid, length) == 1 && *length > 0)
 		return get_rel_relispartition(relid) && PartitionHasPendingDetach(relid);
+	if (sscanf(p, "={%u,%n", &relid, length) == 1 && *length > 0)
+	{
+		*length = read_name(p + *length, &name) - p;
+		return all_have_constraint(relid, name.data);
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INTERNAL_ERROR),
 			 errmsg("malformed statement template at \"%%%.20s\"", p)));
+}
+
+static bool
+begins_condition(char c)
+{
+	return c == '?' || c == '!' || c == '=';
 }
 
 /*
@@ -176,7 +227,7 @@ enter_or_skip(const char *p, bool missing_ok)
 	{
 		if (*p++ != '%' || *p == '\0')
 			continue;
-		depth += *p == '?' || *p == '!' ? 1 : *p == ';' ? -1 : 0;
+		depth += begins_condition(*p) ? 1 : *p == ';' ? -1 : 0;
 		p++;
 	}
 	return p;
@@ -190,19 +241,10 @@ static const char *
 render_view(StringInfo buf, const char *p, bool missing_ok)
 {
 	StringInfoData name;
-	bool		quoted = false;
 	Oid			view;
 	int			nestlevel;
 
-	initStringInfo(&name);
-	for (; *p && (quoted || *p != '}'); p++)
-	{
-		if (*p == '"')
-			quoted = !quoted;
-		if (*p == '%' && p[1] == '%')
-			p++;
-		appendStringInfoChar(&name, *p);
-	}
+	p = read_name(p, &name);
 	view = RangeVarGetRelid(makeRangeVarFromNameList(zdm_name_list(name.data)),
 							NoLock, missing_ok);
 	nestlevel = NewGUCNestLevel();
@@ -223,7 +265,7 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("%s is not a view any more", name.data)));
 	AtEOXact_GUC(false, nestlevel);
-	return *p ? p + 1 : p;
+	return p;
 }
 
 /*
@@ -286,7 +328,7 @@ names_render(const char *template, bool missing_ok)
 		}
 		else if (p[1] == ';')
 			p += 2;
-		else if (p[1] == '?' || p[1] == '!')
+		else if (begins_condition(p[1]))
 			p = enter_or_skip(p + 1, missing_ok);
 		else
 			p = render_object(&buf, p + 1, missing_ok);

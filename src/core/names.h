@@ -16,6 +16,8 @@
  *		%?{oid}...%;	what is between, if that relation exists
  *		%?{oid.root}...%;	the same, if it is a partition of root at any level
  *		%!{oid}...%;	what is between, if that partition's detaching was broken off
+ *		%={oid,name}...%;	the same, if the relation and its partitions at any level all
+ *						have a constraint of that quoted name
  *		%%				a percent sign
  *
  * Everything else stands for itself.  What else a template of an exchange may
@@ -70,6 +72,9 @@ extern char *names_template_if_partition(Oid relid, Oid root, const char *statem
 
 /* The same, if it is a partition whose DETACH CONCURRENTLY has not come to its end. */
 extern char *names_template_if_detaching(Oid relid, const char *statement);
+
+/* The same, if the relation and its partitions all have a constraint called "name" (unquoted). */
+extern char *names_template_if_all_have(Oid relid, const char *name, const char *statement);
 
 /*
  * A template's SQL with the names of today.  If an object is gone: raises

@@ -13,10 +13,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/query.h"
+#include "commands/tablecmds.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "mb/pg_wchar.h"
@@ -28,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/typcache.h"
 #include "compat.h"
 
@@ -388,6 +391,32 @@ refuse_partition_settings(const Column *column, Oid leaf)
 				 errhint("Give the partition the settings of the partitioned table first.")));
 }
 
+/*
+ * A column of the table's row type has values of the old column in it, which
+ * nothing would bring over to the new one: PostgreSQL's own error, as for any
+ * change to the table's rows.
+ */
+static void
+refuse_row_type_columns(Oid relid)
+{
+	Relation	relation = relation_open(relid, AccessShareLock);
+
+	find_composite_type_dependencies(relation->rd_rel->reltype, relation, NULL);
+	relation_close(relation, NoLock);
+}
+
+/* Keys that a foreign key can refer to come first, in the order of their making. */
+static int
+compare_keys(const ListCell *a, const ListCell *b)
+{
+	const ColumnKey *left = lfirst(a);
+	const ColumnKey *right = lfirst(b);
+
+	if (left->deferrable != right->deferrable)
+		return left->deferrable ? 1 : -1;
+	return left->indexid < right->indexid ? -1 : 1;
+}
+
 Column *
 column_load(Oid relid, const char *name)
 {
@@ -399,11 +428,13 @@ column_load(Oid relid, const char *name)
 	{
 		Oid			member = lfirst_oid(lc);
 
+		refuse_row_type_columns(member);
 		refuse_partition_key(column, member, get_attnum(member, name));
 		load_dependents(column, member, get_attnum(member, name));
 		if (member != relid)
 			refuse_partition_settings(column, member);
 	}
+	list_sort(column->keys, compare_keys);
 	load_checks(column);
 	matview_load(column);
 	view_load(column);

@@ -394,9 +394,10 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.work = "writes every row that is not right yet, in short batches",
 		.note = "by blocks, without firing triggers; run by hand, do it in batches",
 	});
+	/* of two unique indexes, a foreign key takes the one that was made first */
+	key_plan_migrate(plan, old, new);
 	foreach(lc, old->indexes)
 		plan_index(plan, old, lfirst_oid(lc), new);
-	key_plan_migrate(plan, old, new);
 	foreach(lc, old->checks)
 		plan_check(plan, old, lfirst(lc), new_column);
 	if (old->not_null)
@@ -653,6 +654,24 @@ append_constraint_rename(StringInfo sql, const char *table, const char *from, co
 						 table, names_escape(quote_literal_cstr(comment)));
 }
 
+/*
+ * A partition that was attached meanwhile may call its own NOT NULL otherwise,
+ * and PostgreSQL renames none of them unless it can rename all.
+ */
+static void
+append_not_null_rename(StringInfo sql, const MigrationPlan *plan, const Column *old)
+{
+	StringInfoData rename;
+
+	if (old->not_null_name == NULL)
+		return;
+	initStringInfo(&rename);
+	append_constraint_rename(&rename, names_template_relation(old->relid),
+							 not_null_name(plan, old), old->not_null_name, NULL);
+	appendStringInfoString(sql, names_template_if_all_have(old->relid, not_null_name(plan, old),
+														   rename.data));
+}
+
 void
 column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
@@ -688,8 +707,7 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *ne
 								 check->comment);
 	}
 	statistics_append_rename(&sql, plan, old);
-	if (old->not_null_name != NULL)
-		append_constraint_rename(&sql, table, not_null_name(plan, old), old->not_null_name, NULL);
+	append_not_null_rename(&sql, plan, old);
 	plan_add(plan, &(Step) {
 		.phase = "contract", .action = ACTION_SQL, .effect = EFFECT_PAIR_DROP,
 		.statement = sql.data, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,

@@ -132,6 +132,10 @@ static const char *const properties[] = {
 	"SELECT 'COMMENT ON ' || CASE WHEN objsubid = 0 THEN $5 || ' ' || $2 ELSE 'COLUMN ' || $2 || '.' || "
 	"(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attnum = objsubid) END || ' IS ' || quote_literal(description) "
 	"FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY objsubid",
+	"SELECT 'COMMENT ON ' || o.kind || ' ' || quote_ident(o.name) || ' ON ' || $2 || ' IS ' || quote_literal(d.description) FROM "
+	"(SELECT oid, 'RULE', rulename, tableoid FROM pg_rewrite WHERE ev_class = $1 "
+	" UNION ALL SELECT oid, 'TRIGGER', tgname, tableoid FROM pg_trigger WHERE tgrelid = $1) o(oid, kind, name, class) "
+	"JOIN pg_description d ON d.classoid = o.class AND d.objoid = o.oid WHERE $3 <> '' AND $4 <> 0 AND $5 <> '' ORDER BY 1",
 };
 
 void

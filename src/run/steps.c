@@ -29,6 +29,7 @@
 #include "miscadmin.h"
 #include "plan/alter.h"
 #include "plan/index.h"
+#include "plan/index_names.h"
 #include "plan/other_end.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -366,6 +367,22 @@ refuse_loss(const Migration *migration, const Step *step)
 }
 
 /*
+ * Once a side has its lasting name, and the table is locked: on the way there at
+ * contract, since until then the indexes' own names are temporary too.
+ */
+static char *
+run_index_names(const Migration *migration, const Step *step, char *sql, bool undo)
+{
+	char	   *renames;
+
+	if (step->effect != (undo ? EFFECT_PAIR_SWITCH : EFFECT_PAIR_DROP))
+		return sql;
+	renames = index_names_sql(migration->id, !undo);
+	run_as_owner(migration, renames);
+	return psprintf("%s%s", sql, renames);
+}
+
+/*
  * Run a template of the step with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
  */
@@ -379,6 +396,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 
 	if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sql = run_index_names(migration, step, sql, undo);
 	apply_effect(migration, step, undo);
 	if (exchange)
 	{
