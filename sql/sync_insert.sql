@@ -74,6 +74,12 @@ WITH w AS (INSERT INTO t (b) VALUES ('cte5')) UPDATE t SET x = 5 WHERE a = 'cte4
 WITH w AS (UPDATE t SET a = 'cte4, updated' WHERE a = 'cte4') INSERT INTO t (b) VALUES ('cte6');
 WITH w AS (INSERT INTO t DEFAULT VALUES) DELETE FROM t WHERE a = 'cte1';
 SELECT a, b FROM t WHERE a LIKE 'cte%' OR b LIKE 'cte%' ORDER BY a;
+-- each by what it names itself: an explicit NULL is a value, whatever the others name
+CREATE TABLE ctes (x int, a text DEFAULT 'default', b text DEFAULT 'default');
+SELECT test.pair('ctes', 'a', 'b');
+WITH v AS (INSERT INTO ctes (b, x) VALUES (NULL, 1)), w AS (INSERT INTO ctes (a, x) VALUES ('w', 2)) INSERT INTO ctes (x) VALUES (3);
+WITH v AS (INSERT INTO ctes (a, x) VALUES (NULL, 4)) INSERT INTO ctes (b, x) VALUES ('default', 5);
+SELECT x, a, b FROM ctes ORDER BY x;
 
 -- a cursor that stays open between writes
 BEGIN;

@@ -163,6 +163,7 @@ changes_column(const AlterTableCmd *cmd)
 	}
 }
 
+/* Enabled along with others, it would no longer fire for what replication writes. */
 static bool
 silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 {
@@ -170,6 +171,8 @@ silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 	{
 		case AT_DisableTrigAll:
 		case AT_DisableTrigUser:
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
 			return true;
 		case AT_DisableTrig:
 		case AT_EnableTrig:

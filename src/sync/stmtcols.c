@@ -34,14 +34,6 @@ typedef struct StmtFrame
 	CopyStmt   *copy;			/* NULL for a query */
 } StmtFrame;
 
-/* What one or several targets of the running statement answer. */
-typedef struct StmtAnswer
-{
-	bool		found;
-	StmtCols	verdict;
-	const Bitmapset *cols;
-} StmtAnswer;
-
 static StmtFrame *top_frame = NULL;
 
 static ExecutorRun_hook_type prev_ExecutorRun = NULL;
@@ -286,67 +278,44 @@ insert_columns(ModifyTable *mt, ResultRelInfo *target, EState *estate,
 }
 
 /* The same for an UPDATE, whose set is in the trigger's own data. */
-static bool
-update_columns(ModifyTable *mt, TriggerData *trigdata,
-			   StmtCols *verdict, const Bitmapset **cols)
+static StmtCols
+update_columns(ModifyTable *mt, TriggerData *trigdata, const Bitmapset **cols)
 {
-	*verdict = STMTCOLS_KNOWN;
-	*cols = trigdata->tg_updatedcols;
 	if (zdm_is_merge(mt->operation) && zdm_merge_actions(mt, CMD_UPDATE) != 1)
-	{
-		*verdict = STMTCOLS_UNKNOWN;
-		*cols = NULL;
-	}
-	return true;
+		return STMTCOLS_UNKNOWN;
+	*cols = trigdata->tg_updatedcols;
+	return STMTCOLS_KNOWN;
 }
 
 /*
- * Ask the targets in "list" that are the fired relation.  Several are
- * possible (two modifying CTEs on one table); where they differ, nothing tells
- * which of them runs now, and the answer is UNKNOWN.
+ * The target among "list" that fires the trigger.  Two modifying CTEs may write
+ * to one table; what is called for each of them is its own.
  */
-static void
-ask_targets(List *list, QueryDesc *query, TriggerData *trigdata,
-			StmtAnswer *answer)
+static ResultRelInfo *
+find_target(List *list, TriggerData *trigdata, FmgrInfo *flinfo)
 {
 	ListCell   *lc;
 
 	foreach(lc, list)
 	{
 		ResultRelInfo *target = (ResultRelInfo *) lfirst(lc);
-		ModifyTable *mt;
-		StmtCols	verdict;
-		const Bitmapset *cols;
-		bool		applies;
 
-		if (target->ri_RelationDesc != trigdata->tg_relation)
-			continue;
-		mt = find_modify_table(query->plannedstmt, target);
-		if (mt == NULL)
-			continue;
-		if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-			applies = insert_columns(mt, target, query->estate, &verdict, &cols);
-		else
-			applies = update_columns(mt, trigdata, &verdict, &cols);
-		if (!applies)
-			continue;
-
-		if (!answer->found)
-		{
-			answer->found = true;
-			answer->verdict = verdict;
-			answer->cols = cols;
-		}
-		else if (answer->verdict != verdict || !bms_equal(answer->cols, cols))
-			answer->verdict = STMTCOLS_UNKNOWN;
+		if (target->ri_RelationDesc == trigdata->tg_relation &&
+			target->ri_TrigFunctions != NULL &&
+			flinfo >= target->ri_TrigFunctions &&
+			flinfo < target->ri_TrigFunctions + target->ri_TrigDesc->numtriggers)
+			return target;
 	}
+	return NULL;
 }
 
 StmtCols
-stmtcols_named(TriggerData *trigdata, const Bitmapset **cols)
+stmtcols_named(TriggerData *trigdata, FmgrInfo *flinfo, const Bitmapset **cols)
 {
-	StmtAnswer	answer = {.verdict = STMTCOLS_UNKNOWN};
+	StmtCols	verdict = STMTCOLS_UNKNOWN;
 	EState	   *estate;
+	ResultRelInfo *target;
+	ModifyTable *mt;
 
 	*cols = NULL;
 	if (top_frame == NULL)
@@ -355,11 +324,13 @@ stmtcols_named(TriggerData *trigdata, const Bitmapset **cols)
 		return copy_columns(top_frame->copy, trigdata->tg_relation, cols);
 
 	estate = top_frame->query->estate;
-	ask_targets(estate->es_opened_result_relations, top_frame->query,
-				trigdata, &answer);
-	ask_targets(estate->es_tuple_routing_result_relations, top_frame->query,
-				trigdata, &answer);
-	if (answer.verdict == STMTCOLS_KNOWN)
-		*cols = answer.cols;
-	return answer.verdict;
+	target = find_target(estate->es_opened_result_relations, trigdata, flinfo);
+	if (target == NULL)
+		target = find_target(estate->es_tuple_routing_result_relations, trigdata, flinfo);
+	mt = target ? find_modify_table(top_frame->query->plannedstmt, target) : NULL;
+	if (mt == NULL)
+		return STMTCOLS_UNKNOWN;
+	if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+		return update_columns(mt, trigdata, cols);
+	return insert_columns(mt, target, estate, &verdict, cols) ? verdict : STMTCOLS_UNKNOWN;
 }
