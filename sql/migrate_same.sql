@@ -117,6 +117,14 @@ SELECT zdm.revert('undone');
 CALL zdm.wait('undone', 'reverted', '1 min');
 (SELECT shape() EXCEPT TABLE before) UNION ALL (TABLE before EXCEPT SELECT shape());
 
+-- an identity column too, once it is one: a CHECK beside it is violated
+SELECT zdm.migrate('ALTER TABLE t ADD COLUMN d int GENERATED ALWAYS AS IDENTITY UNIQUE CHECK (d < 9)', label => 'identity');
+CALL zdm.wait('identity', timeout => '1 min');
+SELECT attidentity FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'd';
+SELECT zdm.revert('identity');
+CALL zdm.wait('identity', 'reverted', '1 min');
+(SELECT shape() EXCEPT TABLE before) UNION ALL (TABLE before EXCEPT SELECT shape());
+
 -- a table is dropped by what it was when that was stated, not by its name
 SELECT zdm.migrate('DROP TABLE empty', label => 'drop');
 ALTER TABLE empty RENAME TO renamed;

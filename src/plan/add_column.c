@@ -47,6 +47,7 @@ typedef struct AddedColumn
 	bool		serial;
 	char		identity;		/* as in pg_attribute */
 	char	   *sequence;		/* its qualified name, for a template, or NULL */
+	char	   *sequence_oid;	/* an expression that gives its number, likewise */
 	List	   *constraints;	/* Constraint *: to be added afterwards */
 } AddedColumn;
 
@@ -187,9 +188,10 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 			ddl_own_name(plan, psprintf("%s_seq", def->colname));
 
 		column->sequence = ddl_qualified(get_rel_namespace(plan->relid), name);
-		column->default_text = psprintf("pg_catalog.nextval(%s::pg_catalog.regclass)",
+		column->sequence_oid = psprintf("%s::pg_catalog.regclass",
 										names_escape(quote_literal_cstr(quote_qualified_identifier(get_namespace_name(get_rel_namespace(plan->relid)),
 																								   name))));
+		column->default_text = psprintf("pg_catalog.nextval(%s)", column->sequence_oid);
 		column->default_volatile = true;
 	}
 	return column;
@@ -226,15 +228,15 @@ plan_identity(MigrationPlan *plan, const AddedColumn *column)
 	plain_catalog_step(plan, "migrate",
 					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;\n"
 								"ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY;\n"
-								"SELECT pg_catalog.setval((SELECT d.objid::pg_catalog.regclass FROM pg_catalog.pg_depend d\n"
-								"  JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid\n"
-								"  WHERE d.refobjid = %u AND a.attname = %s AND d.deptype = 'i'\n"
-								"  AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass), %s, false);\n"
+								"SELECT pg_catalog.setval((SELECT i.objid::pg_catalog.regclass FROM pg_catalog.pg_depend o\n"
+								"  JOIN pg_catalog.pg_depend i USING (classid, refclassid, refobjid, refobjsubid)\n"
+								"  WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = %s\n"
+								"  AND o.deptype = 'a' AND i.deptype = 'i'), %s, false);\n"
 								"DROP SEQUENCE %s",
 								column->table, column->quoted, column->table, column->quoted,
 								column->identity == ATTRIBUTE_IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT",
-								plan->relid, names_escape(quote_literal_cstr(column->name)),
-								column->default_text, column->sequence), NULL);
+								column->sequence_oid, column->default_text, column->sequence),
+					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS", column->table, column->quoted));
 }
 
 /* A CHECK over the column that is not there yet: the rules know it already. */
