@@ -108,6 +108,17 @@ CALL whole_way('"select"', 'order by', 'from');
 CALL whole_way('"select"', 'from', 'new');
 CALL whole_way('"select"', 'new', 'old');
 SELECT * FROM "select";
+-- a name of two lines does not end the comment that stands for a step without SQL
+CREATE TABLE lines (id int, U&"a\000Ab" int);
+INSERT INTO lines VALUES (1, 2);
+CALL whole_way('lines', U&'a\000Ab', U&'c\000D; DROP TABLE lines; --');
+SELECT zdm.rename_column('lines', U&'c\000D; DROP TABLE lines; --', U&'a\000Ab', 'lines') IS NOT NULL AS stated;
+CALL zdm.wait('lines');
+SELECT zdm.cutover('lines');
+CALL zdm.wait('lines');
+SELECT zdm.revert('lines');
+CALL zdm.wait('lines');
+TABLE lines;
 -- names of ours
 CREATE TABLE "~zdm_sync" (zdm_sync int, "~zdm_sync" int);
 CREATE TRIGGER "~zdm_sync" BEFORE INSERT ON "~zdm_sync" FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();

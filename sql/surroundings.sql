@@ -40,6 +40,64 @@ CALL whole_way(:n);
 SELECT attname, pg_get_expr(adbin, adrelid) FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
  WHERE adrelid = 'd'::regclass ORDER BY attname;
 
+-- nor does a setting of the database or of a session change how strings and arrays are read
+SELECT current_database() AS db \gset
+ALTER DATABASE :"db" SET standard_conforming_strings = off;
+ALTER DATABASE :"db" SET array_nulls = off;
+ALTER DATABASE :"db" SET xmloption = document;
+CREATE TABLE strings (id int, a text DEFAULT '\d' CHECK (a <> '\D'), arr text[] DEFAULT '{NULL}', u text);
+CREATE VIEW strings_view AS SELECT a, a || '\' AS s FROM strings;
+INSERT INTO strings VALUES (1);
+\c
+SET zdm.guard = off;
+SET client_min_messages = error;
+SHOW standard_conforming_strings;
+SELECT zdm.rename_column('strings', 'a', 'b') AS a \gset
+SELECT zdm.rename_column('strings', 'arr', 'arr2') AS arr \gset
+SELECT zdm.change_column_type('strings', 'u', 'varchar', $$replace(u, '\\', '/')$$, 'u');
+SELECT zdm.migrate($$ALTER TABLE strings ALTER u SET DEFAULT '\\'$$);
+SELECT zdm.plan($$ALTER TABLE strings ALTER u SET DEFAULT '\\'$$);
+SELECT zdm.backfill('strings', $$u = '\\'$$);
+SELECT zdm.set_not_null('strings', 'u', $$'\\'$$);
+SET standard_conforming_strings = on;
+SELECT zdm.change_column_type('strings', 'u', 'varchar', $$replace(u, '\', '/')$$, $$replace(u, '/', '\')$$) AS u \gset
+RESET standard_conforming_strings;
+CALL zdm.wait(:a, 'ready', '60s');
+CALL zdm.wait(:arr, 'ready', '60s');
+CALL zdm.wait(:u, 'ready', '60s');
+INSERT INTO strings (id, u) VALUES (2, '\\');
+\set VERBOSITY terse
+INSERT INTO strings (id, b) VALUES (3, '\\D');
+\set VERBOSITY default
+CALL whole_way(:a);
+CALL whole_way(:arr);
+CALL whole_way(:u);
+INSERT INTO strings (id, u) VALUES (4, DEFAULT);
+SELECT id, b, arr2, arr2[1] IS NULL AS is_null, u FROM strings ORDER BY id;
+TABLE strings_view;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'strings'::regclass AND contype = 'c';
+ALTER DATABASE :"db" RESET standard_conforming_strings;
+ALTER DATABASE :"db" RESET array_nulls;
+ALTER DATABASE :"db" RESET xmloption;
+\c
+SET zdm.guard = off;
+SET client_min_messages = warning;
+
+-- who may not write is told so in the words of the call
+SELECT zdm.rename_column('strings', 'b', 'a', 'readers') AS m \gset
+CALL zdm.wait(:m, 'ready', '60s');
+SET default_transaction_read_only = on;
+SELECT zdm.rename_column('strings', 'b', 'c');
+SELECT zdm.migrate('CREATE INDEX ON strings (b)');
+SELECT zdm.cutover('readers');
+SELECT zdm.revert(:m);
+SELECT count(*) FROM zdm.verify(:m);
+CALL zdm.wait(:m, 'ready', '60s');
+RESET default_transaction_read_only;
+SELECT zdm.revert(:m);
+CALL zdm.wait(:m, 'reverted', '60s');
+CALL zdm.wait(:m, 'reverting', '60s');
+
 -- two names that differ in their last byte only
 CREATE TABLE n (id int, a int);
 SELECT repeat('x', 62) AS x \gset

@@ -70,6 +70,7 @@ CREATE TABLE zdm.step (
 	blocks_done   bigint NOT NULL DEFAULT 0,
 	rows_done     bigint NOT NULL DEFAULT 0,
 	rows_per_second double precision,
+	worked_ms     bigint NOT NULL DEFAULT 0,     -- for blocks_done, rests between batches included
 	waiting_for   text,
 	waiting_since timestamptz,
 	PRIMARY KEY (migration, step)
@@ -288,7 +289,8 @@ SELECT m.id, m.label, m.kind,
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
-  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner;
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
+ ORDER BY m.id;
 COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
@@ -312,8 +314,8 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
        coalesce(nullif(s.blocks_total, 0), i.blocks_total, 0) AS blocks_total,
        coalesce(s.rows_done, 0) AS rows_done,
        s.rows_per_second,
-       CASE WHEN s.blocks_done > 0 AND s.blocks_total > s.blocks_done AND s.started IS NOT NULL
-            THEN (pg_catalog.clock_timestamp() - s.started) * (1.0 * (s.blocks_total - s.blocks_done) / s.blocks_done)
+       CASE WHEN s.blocks_done > 0 AND s.blocks_total > s.blocks_done AND s.worked_ms > 0
+            THEN interval '1 ms' * (1.0 * s.worked_ms * (s.blocks_total - s.blocks_done) / s.blocks_done)
        END AS eta,
        CASE WHEN m.paused THEN 'zdm.resume: it is paused'
             WHEN m.state = 'failed' THEN 'zdm.resume or zdm.revert: it has failed'
@@ -347,7 +349,8 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
                         AND l.database = (SELECT oid FROM pg_catalog.pg_database
                                            WHERE datname = pg_catalog.current_database())
                       LIMIT 1) w ON true
-  LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = w.pid;
+  LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = w.pid
+ ORDER BY m.id;
 COMMENT ON VIEW zdm.progress IS 'how far each migration is, how fast it goes, and what it waits for';
 
 GRANT SELECT ON zdm.migrations, zdm.steps, zdm.progress TO PUBLIC;
@@ -370,3 +373,4 @@ CREATE FUNCTION zdm.check(ddl text)
 RETURNS TABLE (statement int, rule text, severity text, object text, lock text, detail text, hint text)
 LANGUAGE c STRICT VOLATILE
 AS 'MODULE_PATHNAME', 'zdm_check';
+COMMENT ON FUNCTION zdm.check(text) IS 'judge DDL without running it: what of it would hurt, and what to run instead';

@@ -127,6 +127,13 @@ check_room(Oid relid, Form_pg_class form)
 }
 
 void
+access_check_writable(const char *command)
+{
+	PreventCommandDuringRecovery(command);
+	PreventCommandIfReadOnly(command);
+}
+
+void
 access_check_table(Oid relid, bool partition_ok)
 {
 	HeapTuple	tuple;

@@ -21,6 +21,12 @@
 extern void access_check_table(Oid relid, bool partition_ok);
 
 /*
+ * Raises PostgreSQL's own error for a standby and for a read-only transaction
+ * (25006).  "command" is the function as the caller knows it, with ().
+ */
+extern void access_check_writable(const char *command);
+
+/*
  * The migration that an id or a label stands for, its row locked as asked.
  * The caller must own its table; if that is gone, must be the role that the
  * work was done for, or a superuser.

@@ -29,6 +29,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "parser/parser.h"
 #include "plan/plan.h"
 #include "plan/uses.h"
 #include "run/start.h"
@@ -306,6 +307,7 @@ change_state(Change *change, const char *label)
 	int64		id;
 	int			nestlevel;
 
+	access_check_writable(psprintf("zdm.%s()", change->ddl ? "migrate" : change->kind));
 	if (on_table)
 		access_check_table(change->relid, kind->partition_ok);
 	else if (change->ddl == NULL)
@@ -359,19 +361,37 @@ change_relation_argument(FunctionCallInfo fcinfo, int n)
 }
 
 char *
-change_required_text(FunctionCallInfo fcinfo, int n, const char *what)
+change_text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/*
+ * What is made of the text is read again elsewhere, where a backslash in a plain
+ * string constant is just that.
+ */
+char *
+change_sql_argument(FunctionCallInfo fcinfo, int n)
+{
+	char	   *sql = change_text_argument(fcinfo, n);
+
+	if (sql != NULL && !standard_conforming_strings && strchr(sql, '\\') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("backslashes in SQL need standard_conforming_strings to be on"),
+				 errdetail("It reads: %s", sql),
+				 errhint("SET standard_conforming_strings = on; and write E'...' where a backslash is to escape something.")));
+	return sql;
+}
+
+char *
+change_required_sql(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", what)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
-char *
-change_text_argument(FunctionCallInfo fcinfo, int n)
-{
-	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+	return change_sql_argument(fcinfo, n);
 }
 
 Datum
@@ -408,8 +428,8 @@ zdm_change_column_type(PG_FUNCTION_ARGS)
 		.kind = "change_column_type",
 		.relid = change_relation_argument(fcinfo, 0),
 		.column = change_name_argument(fcinfo, 1, "column_name"),
-		.up_source = change_text_argument(fcinfo, 3),
-		.down_source = change_text_argument(fcinfo, 4),
+		.up_source = change_sql_argument(fcinfo, 3),
+		.down_source = change_sql_argument(fcinfo, 4),
 	};
 
 	parse_type_argument(fcinfo, 2, &change);

@@ -36,8 +36,14 @@ extern bool change_known_ddl(const char *ddl, const char *up, const char *down,
 
 /* Arguments of SQL functions. */
 extern char *change_name_argument(FunctionCallInfo fcinfo, int n, const char *what);
-extern char *change_required_text(FunctionCallInfo fcinfo, int n, const char *what);
 extern char *change_text_argument(FunctionCallInfo fcinfo, int n);
+
+/*
+ * SQL that somebody has written.  ERRCODE_FEATURE_NOT_SUPPORTED if what it says
+ * depends on the session's standard_conforming_strings.
+ */
+extern char *change_sql_argument(FunctionCallInfo fcinfo, int n);
+extern char *change_required_sql(FunctionCallInfo fcinfo, int n, const char *what);
 extern Oid	change_relation_argument(FunctionCallInfo fcinfo, int n);
 
 #endif							/* ZDM_API_CHANGE_H */

@@ -94,9 +94,9 @@ read_change(const char *ddl, const char *up, const char *down)
 Datum
 zdm_migrate(PG_FUNCTION_ARGS)
 {
-	char	   *ddl = change_required_text(fcinfo, 0, "ddl");
-	char	   *up = change_text_argument(fcinfo, 1);
-	char	   *down = change_text_argument(fcinfo, 2);
+	char	   *ddl = change_required_sql(fcinfo, 0, "ddl");
+	char	   *up = change_sql_argument(fcinfo, 1);
+	char	   *down = change_sql_argument(fcinfo, 2);
 	char	   *label = change_text_argument(fcinfo, 3);
 	ErrorContextCallback callback;
 	int64		id;
@@ -147,9 +147,9 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 Datum
 zdm_plan(PG_FUNCTION_ARGS)
 {
-	char	   *ddl = change_required_text(fcinfo, 0, "ddl");
-	char	   *up = change_text_argument(fcinfo, 1);
-	char	   *down = change_text_argument(fcinfo, 2);
+	char	   *ddl = change_required_sql(fcinfo, 0, "ddl");
+	char	   *up = change_sql_argument(fcinfo, 1);
+	char	   *down = change_sql_argument(fcinfo, 2);
 	ErrorContextCallback callback;
 	MigrationPlan plan = {0};
 	Change	   *change;
@@ -181,7 +181,7 @@ zdm_set_not_null(PG_FUNCTION_ARGS)
 		.kind = "set_not_null",
 		.relid = relid,
 		.column = column,
-		.up_source = change_text_argument(fcinfo, 2),
+		.up_source = change_sql_argument(fcinfo, 2),
 		.stmt = (Node *) stmt,
 	};
 
@@ -202,8 +202,8 @@ zdm_backfill(PG_FUNCTION_ARGS)
 	Change		change = {
 		.kind = "backfill",
 		.relid = change_relation_argument(fcinfo, 0),
-		.assignments = change_required_text(fcinfo, 1, "assignments"),
-		.condition = change_text_argument(fcinfo, 2),
+		.assignments = change_required_sql(fcinfo, 1, "assignments"),
+		.condition = change_sql_argument(fcinfo, 2),
 		.fire_triggers = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3),
 	};
 

@@ -232,10 +232,11 @@ typedef void (*SteerFunction) (Migration *migration, FunctionCallInfo fcinfo);
 
 /* What all of them do: find the migration, lock it, do it, have a worker see it. */
 static Datum
-steer(FunctionCallInfo fcinfo, bool by_label, SteerFunction function)
+steer(FunctionCallInfo fcinfo, const char *name, bool by_label, SteerFunction function)
 {
 	Migration  *migration;
 
+	access_check_writable(name);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -255,9 +256,9 @@ steer(FunctionCallInfo fcinfo, bool by_label, SteerFunction function)
 
 #define STEER(verb) \
 	PG_FUNCTION_INFO_V1(zdm_##verb); \
-	Datum zdm_##verb(PG_FUNCTION_ARGS) { return steer(fcinfo, false, steer_##verb); } \
+	Datum zdm_##verb(PG_FUNCTION_ARGS) { return steer(fcinfo, "zdm." #verb "()", false, steer_##verb); } \
 	PG_FUNCTION_INFO_V1(zdm_##verb##_label); \
-	Datum zdm_##verb##_label(PG_FUNCTION_ARGS) { return steer(fcinfo, true, steer_##verb); }
+	Datum zdm_##verb##_label(PG_FUNCTION_ARGS) { return steer(fcinfo, "zdm." #verb "()", true, steer_##verb); }
 
 STEER(cutover)
 STEER(contract)

@@ -57,6 +57,8 @@ is_reached(const Wait *wait, MigrationState state)
 		return rests(state);
 	if (state == wait->until)
 		return true;
+	if (wait->until == STATE_REVERTING)
+		return state == STATE_REVERTED;
 	return wait->until <= STATE_COMPLETED && state <= STATE_COMPLETED && state > wait->until;
 }
 
@@ -163,7 +165,9 @@ look(Wait *wait)
 				(errcode(ERRCODE_QUERY_CANCELED),
 				 errmsg("time is up: migration " INT64_FORMAT " is %s", wait->id,
 						state_name(migration->state)),
-				 errhint("It goes on; SELECT * FROM zdm.progress WHERE id = " INT64_FORMAT " shows how far it is.",
+				 errhint(migration->paused || rests(migration->state) ?
+						 "SELECT waiting_for FROM zdm.progress WHERE id = " INT64_FORMAT " shows the call that it waits for." :
+						 "It goes on; SELECT * FROM zdm.progress WHERE id = " INT64_FORMAT " shows how far it is.",
 						 wait->id)));
 	return false;
 }

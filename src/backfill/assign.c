@@ -7,6 +7,11 @@
  * generated from.  So it is PostgreSQL's own UPDATE that writes them, found by
  * ctid and locked with SKIP LOCKED, so that it waits for nobody.
  *
+ * Others may wait for the rows until the batch commits, and a statement cannot
+ * stop when its time is up: so it is told how many rows it may take.  They are
+ * sought in the order of blocks, before any of them is locked, so that what lies
+ * before the last of them is done.
+ *
  * The condition is looked at again in RETURNING, for the row as it is then: one
  * that still holds would be updated again in the next pass, and for ever.
  *
@@ -34,6 +39,7 @@ typedef struct AssignCounts
 	int64		due;
 	int64		updated;
 	int64		restless;
+	int64		last_block;		/* of those that were due */
 } AssignCounts;
 
 static char *
@@ -42,10 +48,10 @@ batch_sql(const RowRange *range, const Step *step)
 	char	   *table = names_relation(RelationGetRelid(range->rel));
 	char	   *condition = names_render(step->condition, false);
 
-	return psprintf("WITH seen AS MATERIALIZED (SELECT count(*) AS n FROM ONLY %s WHERE ctid >= $1 AND ctid < $2 AND (%s)), "
-					"free AS MATERIALIZED (SELECT ctid FROM ONLY %s WHERE ctid >= $1 AND ctid < $2 AND (%s) FOR NO KEY UPDATE SKIP LOCKED), "
+	return psprintf("WITH seen AS MATERIALIZED (SELECT ctid FROM ONLY %s WHERE ctid >= $1 AND ctid < $2 AND (%s) ORDER BY ctid LIMIT $3), "
+					"free AS MATERIALIZED (SELECT ctid FROM ONLY %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen)) AND (%s) FOR NO KEY UPDATE SKIP LOCKED), "
 					"done AS (UPDATE ONLY %s SET %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM free)) RETURNING (%s) AS due) "
-					"SELECT (SELECT n FROM seen), count(*), count(*) FILTER (WHERE due) FROM done",
+					"SELECT (SELECT count(*) FROM seen), count(*), count(*) FILTER (WHERE due), (SELECT max(ctid) FROM seen) FROM done",
 					table, condition, table, condition, table,
 					names_render(step->assignments, false), condition);
 }
@@ -58,8 +64,18 @@ count_column(int column)
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &isnull));
 }
 
+/* The block of a tid; -1 for NULL. */
+static int64
+block_column(int column)
+{
+	bool		isnull;
+	Datum		tid = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? -1 : (int64) ItemPointerGetBlockNumber((ItemPointer) DatumGetPointer(tid));
+}
+
 static AssignCounts
-run_batch(const RowRange *range, const char *sql)
+run_batch(const RowRange *range, const char *sql, int64 most)
 {
 	ItemPointerData first;
 	ItemPointerData last;
@@ -69,8 +85,8 @@ run_batch(const RowRange *range, const char *sql)
 	ItemPointerSet(&first, (BlockNumber) range->begin, 0);
 	ItemPointerSet(&last, (BlockNumber) range->end, 0);
 	SPI_connect();
-	rc = SPI_execute_with_args(sql, 2, (Oid[]) {TIDOID, TIDOID},
-							   (Datum[]) {PointerGetDatum(&first), PointerGetDatum(&last)},
+	rc = SPI_execute_with_args(sql, 3, (Oid[]) {TIDOID, TIDOID, INT8OID},
+							   (Datum[]) {PointerGetDatum(&first), PointerGetDatum(&last), Int64GetDatum(most)},
 							   NULL, false, 0);
 	if (rc != SPI_OK_SELECT || SPI_processed != 1)
 		ereport(ERROR,
@@ -79,6 +95,7 @@ run_batch(const RowRange *range, const char *sql)
 	counts.due = count_column(1);
 	counts.updated = count_column(2);
 	counts.restless = count_column(3);
+	counts.last_block = block_column(4);
 	SPI_finish();
 	return counts;
 }
@@ -97,25 +114,26 @@ set_for_batch(const Step *step)
 }
 
 static void
-defer_range(const RowRange *range, FillResult *result)
+defer_range(const RowRange *range, int64 end, FillResult *result)
 {
 	BlockRange *deferred = palloc(sizeof(BlockRange));
 
 	deferred->leaf = RelationGetRelid(range->rel);
 	deferred->filenode = zdm_relfilenode(range->rel);
 	deferred->begin = range->begin;
-	deferred->end = range->end;
+	deferred->end = end;
 	result->deferred = lappend(result->deferred, deferred);
 }
 
 void
-assign_rows(const RowRange *range, const Step *step, FillResult *result)
+assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result)
 {
 	ExtensionIdentity identity;
 	AssignCounts counts;
 	char	   *sql;
 	int			nestlevel;
 
+	result->reached = range->end;
 	if (range->begin >= range->end)
 		return;
 	sql = batch_sql(range, step);
@@ -123,7 +141,7 @@ assign_rows(const RowRange *range, const Step *step, FillResult *result)
 	set_for_batch(step);
 	extension_become(range->rel->rd_rel->relowner, &identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	counts = run_batch(range, sql);
+	counts = run_batch(range, sql, most);
 	PopActiveSnapshot();
 	extension_restore(&identity);
 	AtEOXact_GUC(false, nestlevel);
@@ -135,10 +153,13 @@ assign_rows(const RowRange *range, const Step *step, FillResult *result)
 						names_relation(RelationGetRelid(range->rel))),
 				 errdetail("Nothing of this batch was written."),
 				 errhint("Give a condition that no longer holds for a row that has been updated.")));
+	/* there may be more in the last block: it is the next batch's first */
+	if (counts.due >= most)
+		result->reached = Max(counts.last_block, range->begin + 1);
 	result->rows += counts.updated;
 	if (counts.due > counts.updated)
 	{
 		result->locked += counts.due - counts.updated;
-		defer_range(range, result);
+		defer_range(range, counts.last_block + 1, result);
 	}
 }

@@ -50,15 +50,15 @@
 /* Blocks of the next batch; a worker carries one migration only. */
 static int64 batch_blocks = PACE_FIRST_BLOCKS;
 
+/* Rows of the next batch by the user's own assignments, at most. */
+static int64 batch_rows = PACE_FIRST_ROWS;
+
 /* How many more batches are to be done without phases. */
 static int	batches_without_phases = 0;
 
 /* The transaction of the last batch in phases, and how long the next waits for it. */
 static TransactionId last_phase_xid = InvalidTransactionId;
 static int	snapshot_wait_ms = 0;
-
-/* Rows a second, smoothed over some batches. */
-static double rows_per_second = 0;
 
 static double
 milliseconds_since(instr_time start)
@@ -114,7 +114,7 @@ finish_pass(const Step *step, Cursor *cursor)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!last)
 		cursor_next_pass(cursor);
-	cursor_save(step, cursor, rows_per_second);
+	cursor_save(step, cursor, 0);
 	if (last)
 		step_mark_done(step, names_render(step->statement, false));
 	PopActiveSnapshot();
@@ -130,6 +130,7 @@ is_held(const Step *step)
 
 	if (reason == NULL)
 		return false;
+	cursor_break();
 	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -172,7 +173,9 @@ give_up_phases(void)
 static bool
 awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
 {
-	if (cursor->phase <= 0 || !TransactionIdIsValid(last_phase_xid) ||
+	/* in the midst of a phase, nothing has been replaced since the last look */
+	if (cursor->phase <= 0 || cursor->phase_block > cursor->block ||
+		!TransactionIdIsValid(last_phase_xid) ||
 		TransactionIdPrecedes(last_phase_xid, GetOldestNonRemovableTransactionId(leaf)))
 		snapshot_wait_ms = 0;
 	else if (snapshot_wait_ms < SNAPSHOT_PATIENCE_MS)
@@ -190,17 +193,31 @@ awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
 	return false;
 }
 
+/* How large the next batches are, after one of "range". */
+static void
+adapt_size(const RowRange *range, const FillResult *result, double work_ms)
+{
+	bool		cut = result->reached < range->end;
+
+	/* a short window, or the rest of one, says nothing about the size */
+	if (cut)
+		batch_blocks = result->reached - range->begin;
+	else if (range->end - range->begin == batch_blocks)
+		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+
+	if (result->rows > 0 && (cut || work_ms > guc_batch_time))
+		batch_rows = pace_next_rows(result->rows, work_ms, guc_batch_time);
+}
+
 /* Draw conclusions from a batch, and go on to the next. */
 static void
-adapt(Cursor *cursor, const FillResult *result, double work_ms)
+adapt(Cursor *cursor, const RowRange *range, const FillResult *result, double work_ms)
 {
 	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
 
-	/* a short window says nothing about the size */
-	if (cursor->window_end - cursor->block == batch_blocks)
-		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+	adapt_size(range, result, work_ms);
 	last_phase_xid = GetTopTransactionIdIfAny();
-	cursor_advance(cursor, result->deferred);
+	cursor_advance(cursor, result->reached, result->deferred);
 	if (!serve)
 	{
 		give_up_phases();
@@ -252,22 +269,21 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 		return false;
 	}
 	range.rel = leaf;
-	range.begin = cursor->block;
+	range.begin = cursor->phase_block;
 	range.end = cursor->window_end;
 	if (step->assignments != NULL)
-		assign_rows(&range, step, &result);
+		assign_rows(&range, step, Max(batch_rows, ASSIGN_FEWEST), &result);
 	else
-		rows_fill(&range, cursor->phase, migration->id, &result);
+		rows_fill(&range, cursor->phase, migration->id, pace_limit_ms(guc_batch_time), &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
 	work_ms = milliseconds_since(start);
 	cursor->rows_done += result.rows;
 	cursor->pass_rows += result.rows;
-	rows_per_second = rows_per_second * 0.75 + result.rows / Max(work_ms, 0.1) * 1000 * 0.25;
-	adapt(cursor, &result, work_ms);
+	adapt(cursor, &range, &result, work_ms);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, rows_per_second);
+	cursor_save(step, cursor, work_ms);
 	if (result.locked > 0)
 		step_set_waiting(step, psprintf(INT64_FORMAT " rows locked by other transactions",
 										result.locked));

@@ -19,13 +19,26 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 #include "compat.h"
 
 /* Neighbouring deferred ranges are joined when there are more than this. */
 #define MAX_DEFERRED 1000
+
+/* Rows a second are smoothed over about this long. */
+#define RATE_SPAN_MS 3000
+
+/* The last time that this process saved a cursor. */
+static struct
+{
+	int32		step;
+	TimestampTz at;				/* 0: not yet, or something held since */
+	double		rows_per_second;
+}			last_save;
 
 static void
 parse_cursor(Cursor *cursor, const char *json)
@@ -39,7 +52,7 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -52,6 +65,7 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->pass_rows = query_int8(0, 11);
 	cursor->window_end = query_int8(0, 12);
 	cursor->phase = query_int4(0, 13);
+	cursor->phase_block = query_int8(0, 14);
 	cursor->done = query_oids(0, 9);
 	foreach(lc, query_texts(0, 10))
 	{
@@ -83,24 +97,53 @@ cursor_load(const Step *step, bool only_new)
 		parse_cursor(first, json);
 		cursor->done = first->done;
 	}
+	cursor->rows_before = cursor->rows_done;
 	return cursor;
 }
 
 void
-cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
+cursor_break(void)
+{
+	last_save.at = 0;
+}
+
+/*
+ * Takes the time of the batch that ends, with the rest before it.  The first one
+ * has none: for the speed, that which will follow is guessed.
+ */
+static int64
+take_time(const Step *step, const Cursor *cursor, double work_ms)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		goes_on = last_save.at != 0 && last_save.step == step->number;
+	int64		ms = goes_on ? Max(now - last_save.at, 0) / 1000 : (int64) work_ms;
+	double		rows = (cursor->rows_done - cursor->rows_before) * 1000.0;
+
+	last_save.rows_per_second = goes_on ?
+		(last_save.rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
+		rows / Max(work_ms * (1.0 + guc_batch_rest), 1.0);
+	last_save.step = step->number;
+	/* what is left of a millisecond is for the next time */
+	last_save.at = goes_on ? last_save.at + ms * 1000 : now;
+	return ms;
+}
+
+void
+cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 {
 	StringInfoData json;
 	const char *separator = "";
+	int64		worked_ms = take_time(step, cursor, work_ms);
 	ListCell   *lc;
 
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
 					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
-					 ", \"phase\": %d, \"total\": " INT64_FORMAT
+					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
 					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
 					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
-					 cursor->window_end, cursor->phase,
+					 cursor->window_end, cursor->phase, cursor->phase_block,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
@@ -125,7 +168,8 @@ cursor_save(const Step *step, const Cursor *cursor, double rows_per_second)
 		.blocks_total = cursor->blocks_total,
 		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
 		.rows_done = cursor->rows_done,
-		.rows_per_second = rows_per_second,
+		.worked_ms = worked_ms,
+		.rows_per_second = last_save.rows_per_second,
 	});
 }
 
@@ -252,6 +296,7 @@ void
 cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases)
 {
 	cursor->window_end = Min(cursor->block + blocks, cursor->end);
+	cursor->phase_block = cursor->block;
 	/* an empty one, of an empty table, has no next phase */
 	cursor->phase = in_phases && cursor->window_end > cursor->block ? 0 : PACE_ALL_PHASES;
 }
@@ -263,12 +308,22 @@ cursor_close_window(Cursor *cursor)
 }
 
 void
-cursor_advance(Cursor *cursor, List *deferred)
+cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 {
 	cursor->deferred = list_concat(cursor->deferred, deferred);
 	join_deferred(cursor);
-	if (cursor->phase != PACE_ALL_PHASES && ++cursor->phase < PACE_PHASES)
+	if (cursor->phase == PACE_ALL_PHASES)
+		cursor->window_end = reached;
+	else if (reached < cursor->window_end)
+	{
+		cursor->phase_block = reached;
 		return;
+	}
+	else if (++cursor->phase < PACE_PHASES)
+	{
+		cursor->phase_block = cursor->block;
+		return;
+	}
 	if (!cursor->revisiting)
 		cursor->blocks_done += cursor->window_end - cursor->block;
 	cursor->block = cursor->window_end;

@@ -29,6 +29,7 @@ typedef struct Cursor
 	int64		end;			/* the first not to do */
 	int64		window_end;		/* blocks up to here are gone through in phases ... */
 	int			phase;			/* ... of which this is the next; or PACE_ALL_PHASES */
+	int64		phase_block;	/* the next to do in this phase */
 	List	   *done;			/* Oids of leaves passed over */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
@@ -36,6 +37,7 @@ typedef struct Cursor
 	int64		blocks_done;
 	int64		rows_done;
 	int64		pass_rows;		/* of these, in the present pass */
+	int64		rows_before;	/* of these, when the cursor was loaded */
 } Cursor;
 
 /*
@@ -45,8 +47,14 @@ typedef struct Cursor
  */
 extern Cursor *cursor_load(const Step *step, bool only_new);
 
-/* Store it, in the caller's transaction, with the rate for zdm.progress. */
-extern void cursor_save(const Step *step, const Cursor *cursor, double rows_per_second);
+/*
+ * Store it, in the caller's transaction, after a batch that took so long, with
+ * the speed for zdm.progress: that of the work and of the rests between batches.
+ */
+extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms);
+
+/* The time since the last batch was spent neither working nor resting. */
+extern void cursor_break(void);
 
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of
@@ -71,10 +79,10 @@ extern void cursor_open_window(Cursor *cursor, int64 blocks, bool in_phases);
 extern void cursor_close_window(Cursor *cursor);
 
 /*
- * The window is done, or its present phase, but for the rows in "deferred"
- * (BlockRange *).
+ * The window is done, or its present phase, up to the block "reached", but for the
+ * rows in "deferred" (BlockRange *).
  */
-extern void cursor_advance(Cursor *cursor, List *deferred);
+extern void cursor_advance(Cursor *cursor, int64 reached, List *deferred);
 
 /* Begin the next pass, over the table as it is then. */
 extern void cursor_next_pass(Cursor *cursor);

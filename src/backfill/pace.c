@@ -5,7 +5,9 @@
  *
  * A batch is held short because others wait for its row locks until it
  * commits.  Its size follows the time it takes on this machine at this moment,
- * carefully upwards and at once downwards.
+ * carefully upwards and at once downwards.  Behind blocks in which nothing was to
+ * be done, that size says nothing of those in which all is: so there is a limit
+ * besides, at which a batch is cut short.
  *
  * A page is mostly full, so the new version of a row goes to another page, and
  * every index gets an entry for it.  Where only a part of each page's rows is
@@ -23,7 +25,7 @@
 
 #include "backfill/pace.h"
 
-#define LARGEST_BATCH 131072	/* blocks: 1 GB */
+#define LARGEST_BATCH 8192		/* blocks: 64 MB, which are read in batch_time's default */
 #define FASTEST_GROWTH 1.5
 #define LONGEST_REST_MS (60 * 1000)
 
@@ -39,16 +41,31 @@ pace_phases_serve(int phase, int64 rows, int64 kept)
 	return phase == 0 ? rows > 0 : phase < 0 || kept * 2 >= rows;
 }
 
+static double
+next_size(int64 size, double elapsed_ms, double target_ms)
+{
+	double		factor = target_ms / Max(elapsed_ms, 0.001);
+
+	return factor < 1.0 ? floor(size * factor) : ceil(size * Min(factor, FASTEST_GROWTH));
+}
+
 int64
 pace_next_blocks(int64 blocks, double elapsed_ms, double target_ms)
 {
-	double		factor = target_ms / Max(elapsed_ms, 0.001);
-	double		next = ceil(blocks * Min(factor, FASTEST_GROWTH));
-
 	/* one slow batch is no reason to go below what one block takes */
-	if (factor < 1.0)
-		next = floor(blocks * factor);
-	return (int64) Min(Max(next, 1.0), (double) LARGEST_BATCH);
+	return (int64) Min(Max(next_size(blocks, elapsed_ms, target_ms), 1.0), (double) LARGEST_BATCH);
+}
+
+int64
+pace_next_rows(int64 rows, double elapsed_ms, double target_ms)
+{
+	return (int64) Min(Max(next_size(rows, elapsed_ms, target_ms), 1.0), (double) PACE_MOST_ROWS);
+}
+
+double
+pace_limit_ms(double target_ms)
+{
+	return 2 * target_ms;
 }
 
 int

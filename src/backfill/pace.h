@@ -22,6 +22,10 @@
 /* Blocks that are gone through in phases: those of 32 MB. */
 #define PACE_LARGEST_WINDOW 4096
 
+/* Rows of the first batch that is sized by rows, and the most of any. */
+#define PACE_FIRST_ROWS 300
+#define PACE_MOST_ROWS 1000000
+
 /* Has a row at this offset on its page (from 1) its turn in this phase?  Pure. */
 extern bool pace_has_turn(int offset, int phase);
 
@@ -38,6 +42,12 @@ extern bool pace_phases_serve(int phase, int64 rows, int64 kept);
  * below 1.  Pure.
  */
 extern int64 pace_next_blocks(int64 blocks, double elapsed_ms, double target_ms);
+
+/* The same for a batch that is sized by the rows it writes. */
+extern int64 pace_next_rows(int64 rows, double elapsed_ms, double target_ms);
+
+/* When a batch is cut short that aims at "target_ms".  Pure. */
+extern double pace_limit_ms(double target_ms);
 
 /*
  * Rest in ms after a batch that took "elapsed_ms" and wrote "wal_bytes": "ratio"

@@ -29,6 +29,7 @@
 #include "core/extension.h"
 #include "core/names.h"
 #include "executor/executor.h"
+#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "sync/outcome.h"
 #include "utils/rel.h"
@@ -279,8 +280,21 @@ fill_end(FillState *state)
 	FreeExecutorState(state->estate);
 }
 
+/* Has the time for the batch run out? */
+static bool
+is_over(instr_time start, double time_ms)
+{
+	instr_time	now;
+
+	if (time_ms <= 0)
+		return false;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now) >= time_ms;
+}
+
 void
-rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result)
+rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, FillResult *result)
 {
 	FillState	state;
 	PairSet    *pairs;
@@ -291,9 +305,13 @@ rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result)
 	RowContext	row;
 	ErrorContextCallback callback;
 	ExtensionIdentity identity;
+	instr_time	start;
+	int64		block = range->begin;
 
+	result->reached = range->end;
 	if (range->begin >= range->end)
 		return;
+	INSTR_TIME_SET_CURRENT(start);
 	pairs = pairs_get(range->rel);
 
 	/* functions of expression and partial indexes are the owner's, not ours */
@@ -317,6 +335,16 @@ rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result)
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (ItemPointerGetBlockNumber(&slot->tts_tid) != block)
+		{
+			/* others may wait for what is locked so far */
+			if (ItemPointerGetBlockNumber(&slot->tts_tid) > range->begin && is_over(start, time_ms))
+			{
+				result->reached = ItemPointerGetBlockNumber(&slot->tts_tid);
+				break;
+			}
+			block = ItemPointerGetBlockNumber(&slot->tts_tid);
+		}
 		if (!pace_has_turn(ItemPointerGetOffsetNumber(&slot->tts_tid), phase))
 			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));

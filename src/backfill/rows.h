@@ -24,6 +24,7 @@ typedef struct RowRange
 
 typedef struct FillResult
 {
+	int64		reached;		/* the first block that is not done: "end", or before it */
 	int64		rows;			/* that were not right and are now */
 	int64		kept;			/* of these, the ones that no index had to hear of */
 	int64		locked;			/* that another transaction has locked */
@@ -35,9 +36,12 @@ typedef struct FillResult
  * not right yet and have their turn in this phase, as pace_has_turn() says.
  * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
  * no active snapshot; takes its own.
+ * If "time_ms" is not 0, stops after that time at the end of a block, the first
+ * one or a later one.
  * Errors: those of the up expressions, with the row's key in the context.
  */
-extern void rows_fill(const RowRange *range, int phase, int64 migration, FillResult *result);
+extern void rows_fill(const RowRange *range, int phase, int64 migration, double time_ms,
+					  FillResult *result);
 
 /* Told of a row whose two sides do not agree. */
 typedef void (*RowsDisagree) (SyncPair *pair, TupleTableSlot *slot, void *context);

@@ -107,14 +107,14 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 						 INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 						 migration->id, migration->id, migration->id)));
 	table_close(range.rel, NoLock);
-	cursor_advance(cursor, NIL);
+	cursor_advance(cursor, range.end, NIL);
 	PopActiveSnapshot();
 
 	INSTR_TIME_SET_CURRENT(end);
 	INSTR_TIME_SUBTRACT(end, start);
 	elapsed = INSTR_TIME_GET_MILLISEC(end);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, 0);
+	cursor_save(step, cursor, elapsed);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (range.end - range.begin == batch_blocks)

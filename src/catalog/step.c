@@ -275,11 +275,13 @@ step_save_progress(const Step *step, const StepProgress *progress)
 	query_begin(&session);
 	QUERY("UPDATE zdm.step SET cursor = coalesce($3, cursor), blocks_total = $4, "
 		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
+		  "worked_ms = CASE WHEN $5 < blocks_done THEN 0 ELSE worked_ms END + $8, "
 		  "waiting_for = NULL, waiting_since = NULL, error = NULL, failures = 0 "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
 		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),
-		  arg_int8(progress->rows_done), arg_float8(progress->rows_per_second));
+		  arg_int8(progress->rows_done), arg_float8(progress->rows_per_second),
+		  arg_int8(progress->worked_ms));
 	query_end(&session);
 }
 

@@ -93,6 +93,7 @@ typedef struct StepProgress
 	int64		blocks_done;
 	int64		rows_done;
 	double		rows_per_second;
+	int64		worked_ms;		/* since the last time; neither paused nor held */
 } StepProgress;
 
 /* The lock's name as LOCK TABLE spells it; "" for NoLock.  Pure. */

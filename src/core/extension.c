@@ -19,10 +19,14 @@
 #include "commands/extension.h"
 #include "core/errors.h"
 #include "core/extension.h"
+#include "nodes/primnodes.h"
+#include "parser/parser.h"
+#include "utils/array.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/xml.h"
 #include "compat.h"
 
 #define EXTENSION_NAME "pg_zdm"
@@ -70,7 +74,29 @@ extension_become(Oid role, ExtensionIdentity *saved)
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	saved->guc_nestlevel = NewGUCNestLevel();
 	SetUserIdAndSecContext(role, saved->sec_context | SECURITY_RESTRICTED_OPERATION);
+	extension_pin_reading();
+}
+
+/* Nothing is done for a setting that is right already: this is called often. */
+void
+extension_pin_reading(void)
+{
+	const struct
+	{
+		const char *name;
+		const char *value;
+		bool		right;
+	}			settings[] = {
+		{"standard_conforming_strings", "on", standard_conforming_strings},
+		{"array_nulls", "on", Array_nulls},
+		{"xmloption", "content", xmloption == XMLOPTION_CONTENT},
+	};
+
 	RestrictSearchPath();
+	for (int i = 0; i < lengthof(settings); i++)
+		if (!settings[i].right)
+			(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION,
+									 GUC_ACTION_SAVE, true, 0, false);
 }
 
 void

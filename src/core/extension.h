@@ -27,12 +27,19 @@ extern bool extension_ready(void);
 extern Oid	extension_owner(void);
 
 /*
- * Act as "role", in a security-restricted operation, with search_path pinned
- * to pg_catalog, pg_temp.  On error the transaction's abort restores all of
+ * Act as "role", in a security-restricted operation, and read as below.  On error the transaction's abort restores all of
  * it; otherwise call extension_restore() with the same argument, in order.
  */
 extern void extension_become(Oid role, ExtensionIdentity *saved);
 extern void extension_restore(ExtensionIdentity *saved);
+
+/*
+ * Have stored SQL, and the extension's own, mean the same in every session:
+ * with search_path pinned to pg_catalog, pg_temp, and plain string constants,
+ * arrays and XML read in one way.  What PostgreSQL deparses is then written to
+ * be read so.  Within a GUC nest level, until its end.
+ */
+extern void extension_pin_reading(void);
 
 /*
  * Have constants written in the forms that every session reads back the same,

@@ -603,9 +603,9 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 	add_reversed(plan, back);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
-		.statement = nothing ? psprintf("-- %s becomes the authoritative column",
-										carry_quoted(new->name)) : sql,
-		.undo = nothing ? psprintf("-- %s becomes the authoritative column", old_column) : undo,
+		/* no names here: a line feed in one would end the comment */
+		.statement = nothing ? "-- the new column becomes the authoritative one" : sql,
+		.undo = nothing ? "-- the old column becomes the authoritative one" : undo,
 		.relations = exchange_relations(old),
 		.lock = nothing ? ShareRowExclusiveLock : AccessExclusiveLock,
 		.work = CATALOG_ONLY,

@@ -423,11 +423,24 @@ must_plan_parts(const Migration *migration, const Step *step)
 		constraint_plan_missing_parts(migration->id, step);
 }
 
-/* What is noted of a step whose object is gone, or there already. */
+/*
+ * What is noted of a step whose object is gone, or there already: a comment in
+ * all its lines, as somebody may paste it.
+ */
 static char *
 nothing_to_do(const Step *step)
 {
-	return psprintf("-- nothing to do: %s", names_render(step->statement, true));
+	StringInfoData comment;
+
+	initStringInfo(&comment);
+	appendStringInfoString(&comment, "-- nothing to do: ");
+	for (const char *c = names_render(step->statement, true); *c; c++)
+	{
+		appendStringInfoChar(&comment, *c);
+		if (*c == '\n' || *c == '\r')
+			appendStringInfoString(&comment, "-- ");
+	}
+	return comment.data;
 }
 
 /*

@@ -83,7 +83,7 @@ static void
 set_settings(int64 id)
 {
 	set_setting("application_name", psprintf("pg_zdm migration " INT64_FORMAT, id));
-	set_setting("search_path", "pg_catalog, pg_temp");
+	extension_pin_reading();
 	set_setting("default_transaction_isolation", "read committed");
 	set_setting("default_transaction_read_only", "off");
 	set_setting("default_transaction_deferrable", "off");

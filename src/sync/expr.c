@@ -255,7 +255,7 @@ deparse_pinned(Node *expr, List *context)
 	int			nestlevel = NewGUCNestLevel();
 	char	   *text;
 
-	RestrictSearchPath();
+	extension_pin_reading();
 	text = deparse_expression(expr, context, false, false);
 	AtEOXact_GUC(false, nestlevel);
 	return text;
@@ -393,7 +393,7 @@ expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 	Node	   *expr;
 	char	   *text;
 
-	RestrictSearchPath();
+	extension_pin_reading();
 	expr = read_stored(stored, &scope, &pstate);
 	assign_expr_collations(pstate, expr);
 	text = deparse_expression(expr,
@@ -413,7 +413,7 @@ expr_depend(const char *stored, Relation rel, AttrNumber new_attnum, const Objec
 	ParseState *pstate;
 	Node	   *expr;
 
-	RestrictSearchPath();
+	extension_pin_reading();
 	expr = read_stored(stored, &scope, &pstate);
 	recordDependencyOnExpr(depender, columns_to_numbers(expr, NULL), NIL, DEPENDENCY_NORMAL);
 	AtEOXact_GUC(false, nestlevel);
