@@ -25,7 +25,9 @@
 
 #include "backfill/pace.h"
 
-#define LARGEST_BATCH 8192		/* blocks: 64 MB, which are read in batch_time's default */
+/* Blocks, 64 MB: rows locked in the first are held while the others are read. */
+#define LARGEST_BATCH 8192
+
 #define FASTEST_GROWTH 1.5
 #define LONGEST_REST_MS (60 * 1000)
 

@@ -27,8 +27,9 @@ extern bool extension_ready(void);
 extern Oid	extension_owner(void);
 
 /*
- * Act as "role", in a security-restricted operation, and read as below.  On error the transaction's abort restores all of
- * it; otherwise call extension_restore() with the same argument, in order.
+ * Act as "role", in a security-restricted operation, and read as below.  On
+ * error the transaction's abort restores all of it; otherwise call
+ * extension_restore() with the same argument, in order.
  */
 extern void extension_become(Oid role, ExtensionIdentity *saved);
 extern void extension_restore(ExtensionIdentity *saved);

@@ -11,8 +11,9 @@
 /*
  * Statements, a semicolon before each, that give the index columns over the old
  * or new side of a migration's pairs the name that the table's column has now,
- * where they have a temporary one, and indexes a name without it.  They take ACCESS EXCLUSIVE on the indexes,
- * and are to be run in this transaction, which needs it on the table.
+ * where they have a temporary one, and indexes a name without it.  They take
+ * ACCESS EXCLUSIVE on the indexes, and are to be run in this transaction, which
+ * needs it on the table.
  */
 extern char *index_names_sql(int64 migration, bool new);
 
