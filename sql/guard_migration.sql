@@ -106,3 +106,24 @@ SET zdm.guard = off;
 ALTER TYPE size RENAME TO extent;
 ALTER TYPE extent SET SCHEMA other;
 SELECT * FROM shirt ORDER BY id;
+
+-- What is done to a partition alone is done to the rows of the migration's table.
+CREATE TABLE part (id int, price int DEFAULT 1) PARTITION BY RANGE (id);
+CREATE TABLE part1 PARTITION OF part FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+CREATE TABLE part11 PARTITION OF part1 FOR VALUES FROM (0) TO (10);
+SELECT zdm.rename_column('part', 'price', 'cost', 'part') > 0;
+CALL zdm.wait('part', 'ready', '1 minute');
+SET zdm.guard = refuse;
+\set VERBOSITY default
+ALTER TABLE part11 DISABLE TRIGGER ALL;
+\set VERBOSITY terse
+ALTER TABLE part11 ENABLE TRIGGER USER;
+ALTER TABLE part11 DISABLE TRIGGER "~zdm_sync";
+ALTER TABLE part1 ALTER cost SET DEFAULT 2;
+ALTER TABLE part11 ALTER price DROP DEFAULT;
+ALTER TABLE part11 ALTER id SET DEFAULT 5;
+ALTER TABLE part1 DETACH PARTITION part11;
+ALTER TABLE part11 DISABLE TRIGGER ALL;
+SELECT zdm.revert('part');
+CALL zdm.wait('part', 'reverted', '1 minute');
+ALTER TABLE part1 ALTER price SET DEFAULT 2;

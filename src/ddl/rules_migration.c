@@ -22,6 +22,7 @@
 #include "catalog/migration.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
@@ -127,6 +128,18 @@ live_migrations(Oid relid)
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 	return found ? visible_ones(migration_live_on(relid)) : NIL;
+}
+
+/* The same on the table and on those that it is a partition of: they work on its rows, too. */
+static List *
+live_migrations_above(Oid relid)
+{
+	List	   *migrations = live_migrations(relid);
+	ListCell   *lc;
+
+	foreach(lc, get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL)
+		migrations = list_concat(migrations, live_migrations(lfirst_oid(lc)));
+	return migrations;
 }
 
 static bool
@@ -462,7 +475,7 @@ rules_migration(Judgement *j, Node *stmt)
 		rel = facts_find(j->facts, (RangeVar *) linitial(((TruncateStmt *) stmt)->relations));
 	if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
 		return;
-	foreach(lc, live_migrations(rel->oid))
+	foreach(lc, live_migrations_above(rel->oid))
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 

@@ -279,6 +279,11 @@ fail(Migration *migration, const Step *step, const ErrorData *error)
 		reason.hint = psprintf("It was tried %d times in a row.  When the cause is gone, go on with SELECT zdm.resume("
 							   INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 							   RETRY_LIMIT, migration->id, migration->id);
+	/* to who has not written the statement, its CASCADE is no advice */
+	if (error->sqlerrcode == ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST &&
+		(error->hint == NULL || strstr(error->hint, "zdm.") == NULL))
+		reason.hint = psprintf("Drop what depends on it, or change it, then SELECT zdm.resume(" INT64_FORMAT ").",
+							   migration->id);
 	if (step != NULL)
 		step_mark_failed(step, error->message);
 	migration_fail(migration, &reason);
