@@ -623,6 +623,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		drop = drop_statement(step, caller);
 	end_transaction();
 
+	ZDM_DEBUG_POINT("toplevel-before-run");
 	if (leftover != INDEX_VALID)
 	{
 		/* two concurrent builds on one table wait for each other until one is killed */

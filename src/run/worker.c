@@ -312,6 +312,17 @@ note_transient(const Migration *migration, const Step *step, const ErrorData *er
 }
 
 /*
+ * A statement in transactions of its own has the names of the moment before it
+ * was begun: if one of a relation or schema has changed, it is written anew.
+ */
+static bool
+names_have_changed(const Step *step, const ErrorData *error)
+{
+	return step != NULL && step->action == ACTION_TOPLEVEL && error->hint == NULL &&
+		(error->sqlerrcode == ERRCODE_UNDEFINED_TABLE || error->sqlerrcode == ERRCODE_UNDEFINED_SCHEMA);
+}
+
+/*
  * Note an error with the migration and its step.  Raises
  * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
  * the step would only fail again.
@@ -332,6 +343,8 @@ record_error(int64 id, const ErrorData *error, StepRun *run)
 		!(migration->paused && verdict != RETRY_NEVER))
 	{
 		step = steps_next(migration);
+		if (names_have_changed(step, error))
+			verdict = RETRY_BOUNDED;
 		if (verdict == RETRY_ALWAYS)
 		{
 			if (step != NULL)

@@ -58,6 +58,21 @@ sub finish
 	pass("$what: $label is completed");
 }
 
+# --- a table is moved when the statement for its index has been written already
+{
+	sql('CREATE SCHEMA aside');
+	make('indexed_aside');
+	my $held = hold('toplevel-before-run');
+	sql("SELECT zdm.migrate('CREATE INDEX aside_n ON indexed_aside (n)', label => 'aside')");
+	arrive('toplevel-before-run');
+	sql('ALTER TABLE indexed_aside SET SCHEMA aside');
+	$held->quit;
+	wait_for_state($node, 'aside', 'completed');
+	is(sql("SELECT indrelid::regclass FROM pg_index WHERE indexrelid = 'aside.aside_n'::regclass AND indisvalid"),
+		'aside.indexed_aside', 'the statement is written anew');
+	sql('DROP SCHEMA aside CASCADE');
+}
+
 # --- owners, names and schemas change while it is at work
 {
 	sql('CREATE SCHEMA elsewhere; CREATE ROLE first NOLOGIN; CREATE ROLE "Second one" NOLOGIN; '
