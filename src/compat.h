@@ -53,6 +53,11 @@
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
 
+/* check_can_set_role: 16.  Before, who is a member of a role can give to it. */
+#if PG_VERSION_NUM < 160000
+#define check_can_set_role(member, role) check_is_member_of_role(member, role)
+#endif
+
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
 zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
@@ -158,8 +163,18 @@ zdm_merge_actions(ModifyTable *mt, CmdType kind)
 #define zdm_merge_actions(mt, kind)	0
 #endif
 
+/* transformRelOptions: the names of namespaces are constant in 18. */
+#if PG_VERSION_NUM >= 180000
+typedef const char *const zdm_reloption_namespace;
+#else
+typedef char *zdm_reloption_namespace;
+#endif
+
 /* MERGE into views: 17. */
 #define ZDM_HAS_MERGE_INTO_VIEW (PG_VERSION_NUM >= 170000)
+
+/* A foreign key of a partitioned table that is NOT VALID: 18. */
+#define ZDM_HAS_PARTITIONED_FK_NOT_VALID (PG_VERSION_NUM >= 180000)
 
 /* ALTER TABLE ... ADD CONSTRAINT ... NOT NULL ... NOT VALID: 18. */
 #define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)

@@ -55,12 +55,31 @@ check_relkind(Oid relid, char relkind)
 			 errhint("A migration is of a table or a partitioned table.")));
 }
 
-/*
- * Inheritance children would not have the trigger; foreign partitions cannot;
- * and in those of another role the owner's rights are none.
- */
+/* In what belongs to another role the owner's rights are none. */
 static void
-check_tree(Oid relid, char relkind, Oid owner)
+check_owners(Oid relid, Oid owner)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Oid			member = lfirst_oid(lc);
+
+		if (!object_ownercheck(RelationRelationId, member, owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("%s %s has another owner than %s", get_rel_relispartition(member) ? "partition" : "child table",
+							names_relation(member), names_relation(relid)),
+					 errdetail("The work is done with the rights of %s alone.", GetUserNameFromId(owner, false)),
+					 errhint("ALTER TABLE %s OWNER TO %s, or GRANT its owner's role to %s.", names_relation(member),
+							 quote_identifier(GetUserNameFromId(owner, false)),
+							 quote_identifier(GetUserNameFromId(owner, false)))));
+	}
+}
+
+/* Inheritance children would not have the trigger; foreign partitions cannot. */
+static void
+check_tree(Oid relid, char relkind)
 {
 	ListCell   *lc;
 
@@ -80,14 +99,6 @@ check_tree(Oid relid, char relkind, Oid owner)
 					 errmsg("partition %s is a foreign table", names_relation(member)),
 					 errdetail("Its rows cannot be filled in from here."),
 					 errhint("Detach it first.")));
-		if (!object_ownercheck(RelationRelationId, member, owner))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("partition %s has another owner than %s", names_relation(member), names_relation(relid)),
-					 errdetail("The work is done with the rights of %s alone.", GetUserNameFromId(owner, false)),
-					 errhint("ALTER TABLE %s OWNER TO %s, or GRANT its owner's role to %s.", names_relation(member),
-							 quote_identifier(GetUserNameFromId(owner, false)),
-							 quote_identifier(GetUserNameFromId(owner, false)))));
 	}
 }
 
@@ -134,11 +145,10 @@ access_check_writable(const char *command)
 }
 
 void
-access_check_table(Oid relid, bool partition_ok)
+access_check_owner(Oid relid)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;
-	char		relkind;
 	Oid			owner;
 
 	if (!OidIsValid(relid))
@@ -154,20 +164,36 @@ access_check_table(Oid relid, bool partition_ok)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	relkind = form->relkind;
-	check_relkind(relid, relkind);
+	if (form->relkind != RELKIND_MATVIEW)
+		check_relkind(relid, form->relkind);
 	check_permanent(relid, form);
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(relkind), get_rel_name(relid));
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(form->relkind), get_rel_name(relid));
+	owner = form->relowner;
+	ReleaseSysCache(tuple);
+	check_owners(relid, owner);
+}
+
+void
+access_check_table(Oid relid, bool partition_ok)
+{
+	HeapTuple	tuple;
+	Form_pg_class form;
+	char		relkind;
+
+	access_check_owner(relid);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	relkind = form->relkind;
+	check_relkind(relid, relkind);
 	if (form->relispartition && !partition_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is a partition", names_relation(relid)),
 				 errhint("Call the function for the partitioned table.")));
 	check_room(relid, form);
-	owner = form->relowner;
 	ReleaseSysCache(tuple);
-	check_tree(relid, relkind, owner);
+	check_tree(relid, relkind);
 }
 
 /* "named" is how the caller calls the migration. */

@@ -11,12 +11,18 @@
 #include "catalog/migration.h"
 
 /*
- * The caller must own relid, which must be a table that a migration can be
- * made of: an ordinary or partitioned, permanent one outside the system
- * catalogs, and, unless partition_ok, no partition of another; its owner must have the
- * rights of the owner of each partition.  Takes ACCESS SHARE on it and keeps it,
- * so that it cannot go before the transaction ends.
+ * The caller must own relid, which must be an ordinary or partitioned,
+ * permanent table or a materialized view, outside the system catalogs; its owner must have the rights
+ * of the owner of each partition and child.  Takes ACCESS SHARE on it and keeps
+ * it, so that it cannot go before the transaction ends.
  * Errors: 42501, 42809 (not a table), 0A000, 42P01.
+ */
+extern void access_check_owner(Oid relid);
+
+/*
+ * The same, of a table, one that can be given a second column and a trigger: it has
+ * no inheritance children, is not typed and, unless partition_ok, no partition
+ * of another.  Errors: the same.
  */
 extern void access_check_table(Oid relid, bool partition_ok);
 

@@ -230,8 +230,8 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 
 	migration_insert(&migration);
 	plan.migration = migration.id;
-	preflight(&plan, change);
 	kind->make(&plan, change);
+	preflight(&plan, change);
 	plan_store(&plan);
 	start_at_commit(migration.id);
 	return migration.id;
@@ -308,12 +308,10 @@ change_state(Change *change, const char *label)
 	int			nestlevel;
 
 	access_check_writable(psprintf("zdm.%s()", change->ddl ? "migrate" : change->kind));
-	if (on_table)
+
+	/* of DDL it was asked when it was read */
+	if (change->ddl == NULL)
 		access_check_table(change->relid, kind->partition_ok);
-	else if (change->ddl == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("relation must not be null")));
 	start_orphans_at_commit();
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,

@@ -22,6 +22,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/ddl_text.h"
+#include "plan/definition.h"
 #include "plan/other_end.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
@@ -76,7 +77,16 @@ read_new_type(Change *change)
 									 false);
 }
 
-/* The change that the arguments state. */
+/* May the caller make the change, and can it be made of this table? */
+static void
+check_access(const PlanKind *kind, const Change *change)
+{
+	access_check_owner(change->relid);
+	if (kind->any_table == NULL || !kind->any_table(change))
+		access_check_table(change->relid, kind->partition_ok);
+}
+
+/* The change that the arguments state, with the right to make it. */
 static Change *
 read_change(const char *ddl, const char *up, const char *down)
 {
@@ -84,7 +94,7 @@ read_change(const char *ddl, const char *up, const char *down)
 
 	change->definition = change_ddl_definition(ddl, up, down);
 	if (OidIsValid(change->relid))
-		access_check_table(change->relid, plan_kind(change->kind)->partition_ok);
+		check_access(plan_kind(change->kind), change);
 	if (strcmp(change->kind, "change_column_type") == 0)
 		read_new_type(change);
 	return change;
@@ -136,7 +146,7 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 
 	values[0] = Int32GetDatum(step->number);
 	values[1] = CStringGetTextDatum(step->phase);
-	values[2] = CStringGetTextDatum(names_render(other_end_expand(step->statement), true));
+	values[2] = CStringGetTextDatum(names_render(definition_expand(other_end_expand(step->statement)), true));
 	values[3] = CStringGetTextDatum(lock_text(step, relid));
 	values[4] = CStringGetTextDatum(step->work ? step->work : "");
 	values[5] = CStringGetTextDatum(step->note ? step->note : "");

@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "plan/definition.h"
 #include "plan/other_end.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
@@ -68,7 +69,7 @@ zdm_verify_label(PG_FUNCTION_ARGS)
 Datum
 zdm_render(PG_FUNCTION_ARGS)
 {
-	char	   *template = other_end_expand(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char	   *template = definition_expand(other_end_expand(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 
 	PG_RETURN_TEXT_P(cstring_to_text(names_render(template, true)));
 }

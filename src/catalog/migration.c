@@ -166,7 +166,7 @@ migration_live_on(Oid relid)
 					  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id", relid, NULL);
 }
 
-/* A template names a view by name, and other relations by Oid. */
+/* A template names a view by name (plan/definition.h), and other relations by Oid. */
 List *
 migration_needing(Oid relid)
 {
@@ -176,11 +176,12 @@ migration_needing(Oid relid)
 					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
 					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
 					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
-					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || $2 || '}') > 0 "
+					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || replace($2, '%', '%%') || '}') > 0 "
+					  "   OR strpos(t.template, format(':%s}', $2)) > 0 "
 					  "   OR strpos(t.template, '%R{' || $1 || '}') > 0 "
 					  /* not a part that is left out when the relation is gone */
 					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "
-					  "ORDER BY id", relid, name ? names_escape(name) : NULL);
+					  "ORDER BY id", relid, name);
 }
 
 List *

@@ -215,6 +215,17 @@ step_mark_done(const Step *step, const char *statement)
 }
 
 void
+step_set_undo(const Step *step, const char *undo)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET undo = $3 WHERE migration = $1 AND step = $2",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(undo));
+	query_end(&session);
+}
+
+void
 step_mark_undone(const Step *step)
 {
 	QuerySession session;

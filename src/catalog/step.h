@@ -128,6 +128,9 @@ extern void step_add_relation(int64 migration, const char *name);
 /* Done, with the SQL that was really run. */
 extern void step_mark_done(const Step *step, const char *statement);
 extern void step_mark_undone(const Step *step);
+
+/* Another template for the way back. */
+extern void step_set_undo(const Step *step, const char *undo);
 extern void step_mark_failed(const Step *step, const char *error);
 
 /*

@@ -323,6 +323,11 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 static char *
 rename_hint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 {
+	if (rel->kind == RELKIND_SEQUENCE)
+		return pstrdup(ESCAPE_HINT);
+	if (stmt->renameType == OBJECT_COLUMN && (rel->kind == RELKIND_VIEW || rel->kind == RELKIND_MATVIEW))
+		return psprintf("Give the view both names while both are in use: CREATE OR REPLACE VIEW %s AS ..., with %s under the name %s as one more column at its end.",
+						facts_name(rel), quote_identifier(stmt->subname), quote_identifier(stmt->newname));
 	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
 		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
 						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));

@@ -289,12 +289,25 @@ statement_text(const char *ddl, const RawStmt *raw)
 	return pnstrdup(start, length);
 }
 
+/* A fill is of one column: only one of the subcommands may want it. */
+static bool
+sets_one_not_null(const Change *change)
+{
+	int			found = 0;
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+		found += lfirst_node(AlterTableCmd, lc)->subtype == AT_SetNotNull;
+	return found == 1 && change->down_source == NULL;
+}
+
 /* Only these kinds compute values. */
 static bool
-takes_expressions(const char *kind)
+takes_expressions(const Change *change)
 {
-	return strcmp(kind, "change_column_type") == 0 || strcmp(kind, "set_not_null") == 0 ||
-		strcmp(kind, "drop_column") == 0;
+	return strcmp(change->kind, "change_column_type") == 0 || strcmp(change->kind, "set_not_null") == 0 ||
+		strcmp(change->kind, "drop_column") == 0 ||
+		(strcmp(change->kind, "alter_table") == 0 && sets_one_not_null(change));
 }
 
 Change *
@@ -317,10 +330,12 @@ change_from_ddl(const char *ddl, const char *up, const char *down)
 	change->up_source = up ? pstrdup(up) : NULL;
 	change->down_source = down ? pstrdup(down) : NULL;
 	read_statement(change, raw->stmt);
-	if ((up != NULL || down != NULL) && !takes_expressions(change->kind))
+	if ((up != NULL || down != NULL) && !takes_expressions(change))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("up and down have no meaning for this statement"),
+				 strcmp(change->kind, "alter_table") == 0 ?
+				 errdetail("It does not have exactly one subcommand that computes values.") :
 				 errdetail("It computes no values.")));
 	return change;
 }

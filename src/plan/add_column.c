@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -253,8 +254,12 @@ plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column,
 									   column->quoted);
 	name = ddl_quoted(constraint_name(plan->relid, con->conname, column->name, "check"));
 	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", column->table, name, text),
+					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", column->table, name, text,
+								con->is_no_inherit ? " NO INHERIT" : "",
+								zdm_statement_enforced(con) ? " NOT VALID" : " NOT ENFORCED"),
 					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", column->table, name));
+	if (!zdm_statement_enforced(con))
+		return;
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", column->table, name),
@@ -277,11 +282,46 @@ plan_constraints(MigrationPlan *plan, const Change *change, const AddedColumn *c
 			continue;
 		}
 		if (con->contype == CONSTR_FOREIGN)
+		{
 			con->fk_attrs = list_make1(makeString(pstrdup(column->name)));
+			constraint_check_foreign_key(plan->relid, con, list_make1_oid(column->type));
+		}
 		else
+		{
 			con->keys = list_make1(makeString(pstrdup(column->name)));
+			(void) ResolveOpClass(NIL, column->type, "btree", BTREE_AM_OID);
+		}
 		constraint_plan_new_column(plan, con);
 	}
+}
+
+/*
+ * Can PostgreSQL alone add the column, by writing or reading every row?  On a
+ * table that has none, that is no work.
+ */
+static bool
+needs_empty_table(const ColumnDef *def, const char *source)
+{
+	Oid			type;
+	int32		typmod;
+	ListCell   *lc;
+
+	foreach(lc, def->constraints)
+	{
+		Constraint *con = lfirst_node(Constraint, lc);
+
+		if (con->contype == CONSTR_GENERATED || (con->contype == CONSTR_IDENTITY && con->options != NIL))
+			return true;
+	}
+	return add_column_type(def, source, &type, &typmod) && DomainHasConstraints(type);
+}
+
+static bool
+stands_on_empty_table(const Change *change, const ColumnDef *def)
+{
+	return list_length(castNode(AlterTableStmt, change->stmt)->cmds) == 1 &&
+		needs_empty_table(def, change->ddl) && ddl_is_empty(change->relid) &&
+		ddl_objection(ddl_judge(change)) == NULL;
 }
 
 void
@@ -289,9 +329,15 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 {
 	AddedColumn  *column;
 	bool		filled;
+	bool		bare;
 	ListCell   *lc;
 
 	column_check_new_name(plan->relid, def->colname);
+	if (stands_on_empty_table(change, def))
+	{
+		plain_step(plan, change, ddl_judge(change));
+		return;
+	}
 	column = read_column(plan, change, def);
 	filled = column->default_text != NULL && column->default_volatile;
 	foreach(lc, column->constraints)
@@ -299,7 +345,8 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 		if (lfirst_node(Constraint, lc)->contype == CONSTR_PRIMARY)
 			column->not_null = true;
 	}
-	if (column->not_null && column->default_text == NULL)
+	bare = column->default_text == NULL;
+	if (column->not_null && bare && !ddl_is_empty(plan->relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("column \"%s\" of relation \"%s\" contains null values",
@@ -309,7 +356,7 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 	plan_bare_column(plan, column);
 	if (filled)
 		update_fill_step(plan, column->quoted, column->default_text);
-	if (filled && column->not_null)
+	if ((filled || bare) && column->not_null)
 	{
 		not_null_add(plan, def->colname);
 		not_null_validate(plan, def->colname);

@@ -15,6 +15,20 @@
 
 #include "plan/ddl_text.h"
 
+/*
+ * in alter_check.c: raise what PostgreSQL would find wrong with a subcommand
+ * when it runs.  With new columns in the statement, what names columns is left
+ * to those who know them.
+ */
+extern void alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+
+/*
+ * in alter_new_column.c: the subcommands of the statement, with constraints over
+ * one new column moved to where that is added (copies of AlterTableCmd).
+ * ERRCODE_FEATURE_NOT_SUPPORTED if a constraint is over several new columns.
+ */
+extern List *alter_planned_subcommands(const Change *change);
+
 /* in not_null.c: fill is a template for the rows that hold NULL, or NULL */
 extern void not_null_plan(MigrationPlan *plan, const char *column, const char *fill);
 
@@ -33,6 +47,12 @@ extern bool constraint_plan_missing_parts(int64 migration, const Step *step);
 
 /* The same of a key or a foreign key on a column that an earlier step adds. */
 extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *constraint);
+
+/*
+ * Raise what PostgreSQL would find wrong with a foreign key when it is added.
+ * "types" are those of the referencing columns; NIL: they are in the table.
+ */
+extern void constraint_check_foreign_key(Oid relid, const Constraint *constraint, List *types);
 
 /* The name that PostgreSQL would choose, or the given one, found to be free. */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);

@@ -14,7 +14,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
 #include "core/errors.h"
@@ -23,6 +25,7 @@
 #include "plan/column.h"
 #include "plan/plain.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 static bool
@@ -38,12 +41,25 @@ has_subcommand(const AlterTableStmt *stmt, AlterTableType type)
 	return false;
 }
 
-/* Work counts whatever its size: the table may have grown when the step runs. */
+/*
+ * Is the statement run as it stands?  Work counts whatever its size: the table
+ * may have grown when the step runs.
+ */
 static bool
-stands_as_it_is(const Change *change, const Judgement *judgement)
+stands(const Change *change)
 {
-	return change->up_source == NULL && change->down_source == NULL &&
-		!has_subcommand((AlterTableStmt *) change->stmt, AT_DropColumn) &&
+	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
+	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
+	Judgement  *judgement;
+	ListCell   *lc;
+
+	/* first, as the rules would find some of the mistakes, but not their positions */
+	foreach(lc, stmt->cmds)
+		alter_check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
+	judgement = ddl_judge(change);
+	return get_rel_relkind(change->relid) != RELKIND_MATVIEW &&
+		change->up_source == NULL && change->down_source == NULL &&
+		!has_subcommand(stmt, AT_DropColumn) &&
 		judgement->works == NIL && ddl_objection(judgement) == NULL;
 }
 
@@ -62,6 +78,26 @@ fill_template(const Change *change, const char *column)
 	return ddl_expression_text(change->relid, change->up_source, type, typmod, NULL);
 }
 
+/* SET DEFAULT of what the column has now, as a template. */
+static char *
+present_default(Oid relid, AttrNumber attnum)
+{
+	char	   *table = names_template_relation(relid);
+	char	   *column = names_template_attribute(relid, attnum);
+	QuerySession session;
+	char	   *expression;
+
+	query_begin(&session);
+	QUERY("SELECT (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2)",
+		  arg_oid(relid), arg_int2(attnum));
+	expression = query_text(0, 1);
+	query_end(&session);
+	return expression == NULL ?
+		psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column) :
+		psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column, names_escape(expression));
+}
+
+/* First, as applications may need it for what the other subcommands ask of a row. */
 static void
 plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
@@ -73,12 +109,12 @@ plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd
 	Oid			collation;
 
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
-	plain_catalog_step(plan, "migrate", cmd->def == NULL ?
+	plain_catalog_step(plan, "expand", cmd->def == NULL ?
 					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column) :
 					   psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
 								ddl_expression(change->relid, cmd->def, change->ddl,
 											   EXPR_KIND_COLUMN_DEFAULT, type, typmod, NULL)),
-					   NULL);
+					   present_default(change->relid, attnum));
 }
 
 /* Work on a table that is too small for the guard to mind is refused too. */
@@ -93,6 +129,101 @@ refuse_work(const Judgement *judgement)
 				 errmsg("zdm.migrate() knows no safe way for this statement"),
 				 errdetail("Under its lock comes a %s.", work->what),
 				 work->hint ? errhint("%s", work->hint) : 0));
+}
+
+/* The other table of a foreign key, which is locked when that is dropped; or none. */
+static Oid
+referenced_table(Oid relid, const char *constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID,
+										ObjectIdGetDatum(get_relation_constraint_oid(relid, constraint, true)));
+	Oid			referenced = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		referenced = ((Form_pg_constraint) GETSTRUCT(tuple))->confrelid;
+		ReleaseSysCache(tuple);
+	}
+	return referenced;
+}
+
+/* Is there a constraint of that name, which the statement drops? */
+static bool
+is_replaced(const Change *change, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_DropConstraint && name != NULL && strcmp(cmd->name, name) == 0)
+			return OidIsValid(get_relation_constraint_oid(change->relid, name, true));
+	}
+	return false;
+}
+
+/* A constraint that takes another's name has one of its own until that is gone. */
+static Constraint *
+under_own_name(MigrationPlan *plan, const Change *change, Constraint *con)
+{
+	bool		replaced = is_replaced(change, con->conname);
+
+	if ((replaced && get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE) ||
+		(con->contype == CONSTR_PRIMARY && has_subcommand((AlterTableStmt *) change->stmt, AT_DropConstraint)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() replaces neither a primary key nor a constraint of a partitioned table in one statement"),
+				 errhint("Drop the one, and then add the other, each by a migration of its own.")));
+	if (!replaced)
+		return con;
+	con = copyObject(con);
+	con->conname = ddl_own_name(plan, con->conname);
+	return con;
+}
+
+/*
+ * What takes something away comes last, in one transaction: until then the
+ * migration can be reverted, and what is to be replaced is in force.
+ */
+static void
+plan_drops(MigrationPlan *plan, const Change *change)
+{
+	char	   *table = names_template_relation(change->relid);
+	List	   *relations = list_make1_oid(change->relid);
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		const char *separator = sql.len > 0 ? ";\n" : "";
+
+		if (cmd->subtype == AT_DropNotNull)
+			appendStringInfo(&sql, "%sALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", separator, table,
+							 names_template_attribute(change->relid, ddl_attribute(change->relid, cmd->name)));
+		if (cmd->subtype == AT_DropConstraint)
+		{
+			appendStringInfo(&sql, "%sALTER TABLE %s DROP CONSTRAINT %s%s", separator, table,
+							 cmd->missing_ok ? "IF EXISTS " : "", ddl_quoted(cmd->name));
+			relations = list_append_unique_oid(relations, referenced_table(change->relid, cmd->name));
+		}
+	}
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+	{
+		Constraint *con = (Constraint *) lfirst_node(AlterTableCmd, lc)->def;
+
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AddConstraint && is_replaced(change, con->conname))
+			appendStringInfo(&sql, ";\nALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
+							 ddl_quoted(ddl_own_name(plan, con->conname)), ddl_quoted(con->conname));
+	}
+	if (sql.len > 0)
+		plan_add(plan, &(Step) {
+			.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+			.relations = list_delete_oid(relations, InvalidOid),
+			.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "cannot be undone",
+		});
 }
 
 static void
@@ -112,18 +243,14 @@ plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, c
 			not_null_plan(plan, cmd->name, fill_template(change, cmd->name));
 			return;
 		case AT_AddConstraint:
-			constraint_plan(plan, change, castNode(Constraint, cmd->def));
+			constraint_plan(plan, change, under_own_name(plan, change, castNode(Constraint, cmd->def)));
 			return;
 		case AT_ColumnDefault:
 			plan_default(plan, change, cmd);
 			return;
 		case AT_DropNotNull:
-			plain_catalog_step(plan, "migrate",
-							   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table,
-										names_template_attribute(change->relid,
-																 ddl_attribute(change->relid, cmd->name))),
-							   NULL);
-			return;
+		case AT_DropConstraint:
+			return;				/* comes last: drop_statements() */
 		case AT_ValidateConstraint:
 			plan_add(plan, &(Step) {
 				.phase = "migrate", .action = ACTION_SQL,
@@ -240,100 +367,33 @@ join_parts(MigrationPlan *plan, List *parts)
 		plan->steps = list_concat(plan->steps, lfirst(lc));
 }
 
-/* The type and the default of a column to be. */
-static void
-check_new_column(const Change *change, const ColumnDef *def)
-{
-	Oid			type;
-	int32		typmod;
-	ListCell   *lc;
-
-	if (!add_column_type(def, change->ddl, &type, &typmod))
-		return;
-	foreach(lc, def->constraints)
-	{
-		Constraint *con = lfirst_node(Constraint, lc);
-
-		if (con->contype == CONSTR_DEFAULT)
-			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
-								  type, typmod, NULL);
-	}
-}
-
-/*
- * Mistakes that PostgreSQL would find when the statement runs are found when
- * it is stated, with their position in it, which the rules do not tell.
- */
-static void
-check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
-{
-	Constraint *con = (Constraint *) cmd->def;
-	ListCell   *lc;
-
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			if (!cmd->missing_ok)
-				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
-			check_new_column(change, castNode(ColumnDef, cmd->def));
-			break;
-		case AT_AddConstraint:
-			if (con->contype == CONSTR_CHECK && !new_columns)
-				(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_CHECK_CONSTRAINT,
-									  InvalidOid, -1, NULL);
-			if (con->contype == CONSTR_FOREIGN)
-				(void) RangeVarGetRelid(con->pktable, AccessShareLock, false);
-			foreach(lc, new_columns ? NIL : list_concat_copy(con->keys, con->fk_attrs))
-				(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
-			break;
-		case AT_ColumnDefault:
-		case AT_DropNotNull:
-		case AT_SetNotNull:
-		case AT_SetStorage:
-		case AT_SetOptions:
-		case AT_ResetOptions:
-			if (!new_columns)
-				(void) ddl_attribute(change->relid, cmd->name);
-			break;
-		case AT_DropConstraint:
-		case AT_ValidateConstraint:
-			(void) get_relation_constraint_oid(change->relid, cmd->name, cmd->missing_ok);
-			break;
-		default:
-			break;
-	}
-}
-
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	Judgement  *judgement;
-	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
 	List	   *parts = NIL;
 	ListCell   *lc;
 
-	foreach(lc, stmt->cmds)
-		check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
-	judgement = ddl_judge(change);
-
-	if (stands_as_it_is(change, judgement))
+	if (stands(change))
 	{
-		plain_step(plan, change, judgement);
+		plain_step(plan, change, ddl_judge(change));
 		return;
 	}
+	judgement = ddl_judge(change);
 	if (!stmt->relation->inh)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("zdm.migrate() does not do ALTER TABLE ONLY for this change"),
 				 errhint("Leave ONLY out.")));
-	foreach(lc, stmt->cmds)
+	foreach(lc, alter_planned_subcommands(change))
 	{
 		plan_part(plan, change, lfirst_node(AlterTableCmd, lc), judgement);
 		parts = lappend(parts, plan->steps);
 		plan->steps = NIL;
 	}
 	join_parts(plan, parts);
+	plan_drops(plan, change);
 	sort_by_phase(plan);
 }
 
@@ -375,7 +435,8 @@ definition(const Change *change)
 
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
-	{.name = kind, .claims = claims, .make = make, .definition = definition, .one_shape = true}
+	{.name = kind, .claims = claims, .make = make, .definition = definition, \
+	 .any_table = stands, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
 const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");

@@ -136,8 +136,10 @@ extern void dependent_check_retyped(const Column *column);
 extern void dependent_check_both_names(const Column *column);
 extern void dependent_append_generated(StringInfo sql, const Column *old, const NewColumn *new,
 									   bool forward);
-extern void dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
-extern void dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new);
+extern void dependent_append_drop(StringInfo sql, const MigrationPlan *plan, const Column *old,
+								  const NewColumn *new, bool forward);
+extern void dependent_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
+									const NewColumn *new, bool forward);
 
 /*
  * Materialized views (matview.c).  Loading refuses those that the owner cannot
@@ -173,6 +175,7 @@ extern void view_check_recreation(const Column *column);
 extern void view_refuse_dependents(const Column *column, Oid view, const char *description);
 extern void view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view);
 extern void view_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
-extern void view_append_create(StringInfo sql, const Column *old, const NewColumn *new);
+extern void view_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
+							   const NewColumn *new, bool forward);
 
 #endif							/* ZDM_CARRY_H */

@@ -87,8 +87,8 @@ load_attribute(Oid relid, const char *name)
 			  arg_oid(relid), arg_text(name)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of relation %s does not exist",
-						name, names_relation(relid))));
+				 errmsg("column \"%s\" of relation \"%s\" does not exist",
+						name, get_rel_name(relid))));
 	column->relid = relid;
 	column->name = pstrdup(name);
 	column->attnum = (AttrNumber) query_int4(0, 1);
@@ -509,13 +509,16 @@ column_check_new_name(Oid relid, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("a column name cannot be empty")));
+	if (get_attnum(relid, name) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("column name \"%s\" conflicts with a system column name", name)));
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		/* a name of a system column counts too */
 		if (get_attnum(lfirst_oid(lc), name) != InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_COLUMN),
-					 errmsg("column \"%s\" of relation %s already exists",
-							name, names_relation(lfirst_oid(lc)))));
+					 errmsg("column \"%s\" of relation \"%s\" already exists",
+							name, get_rel_name(lfirst_oid(lc)))));
 	}
 }

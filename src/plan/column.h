@@ -148,8 +148,10 @@ typedef struct ColumnDependent
 	const char *refusal;		/* why it cannot be while both names are in use, or NULL */
 	const char *hint;			/* what to do then */
 	Oid			view;			/* that it is a rule of, or InvalidOid */
-	char	   *drop;			/* template, or NULL: it can be altered in place */
-	char	   *create;			/* template */
+	bool		dropped;		/* cannot be altered in place: by the first of two definitions */
+	int			definition;		/* DefinitionKind, with what names the object there */
+	Oid			oid;
+	char	   *name;
 } ColumnDependent;
 
 /* Names are those of the day when the change was stated. */
@@ -171,8 +173,6 @@ typedef struct ColumnView
 {
 	Oid			oid;
 	char	   *name;			/* template: qualified and quoted */
-	char	   *owner;			/* template */
-	char	   *options;		/* template: what stands in WITH (...), or "" */
 	bool		direct;			/* names the column itself, not only another view */
 } ColumnView;
 

@@ -430,8 +430,8 @@ append_default(StringInfo sql, const Column *old, const char *from, const char *
 /*
  * What is made again from its own text needs that the column's name in it means
  * the column that it is to be about.  In a rename it does so for this moment
- * only.  Views tell their text when the script begins, and name the column that
- * they show then; the others told it when the change was stated.
+ * only.  They tell their text when the script begins, and name the column that
+ * they are about then.
  */
 static void
 append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
@@ -445,22 +445,22 @@ append_dependents(StringInfo sql, const MigrationPlan *plan, const Column *old,
 		return;
 	if (!lend_name)
 	{
-		view_append_create(sql, old, new);
-		dependent_append_create(sql, old, new);
+		view_append_create(sql, plan, old, new, forward);
+		dependent_append_create(sql, plan, old, new, forward);
 	}
 	else if (forward)
 	{
 		append_lend_name(sql, plan, old, old_column, new_column);
-		view_append_create(sql, old, new);
-		dependent_append_create(sql, old, new);
+		view_append_create(sql, plan, old, new, forward);
+		dependent_append_create(sql, plan, old, new, forward);
 		append_return_name(sql, plan, old, old_column, new_column);
 	}
 	else
 	{
 		append_lend_name(sql, plan, old, new_column, old_column);
-		view_append_create(sql, old, new);
+		view_append_create(sql, plan, old, new, forward);
+		dependent_append_create(sql, plan, old, new, forward);
 		append_return_name(sql, plan, old, new_column, old_column);
-		dependent_append_create(sql, old, new);
 	}
 }
 
@@ -481,7 +481,7 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 
 	initStringInfo(&sql);
 	view_append_drop(&sql, old, new);
-	dependent_append_drop(&sql, old, new);
+	dependent_append_drop(&sql, plan, old, new, forward);
 	matview_append_exchange(&sql, plan, old, forward);
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);

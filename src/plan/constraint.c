@@ -12,7 +12,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -24,12 +26,15 @@
 #include "core/names.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
 #include "plan/alter.h"
 #include "plan/index.h"
 #include "plan/plain.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
 #include "compat.h"
 #include "plan/deparse.h"
 
@@ -149,17 +154,129 @@ foreign_key_text(const Constraint *con, Oid referenced)
 	return buf.data;
 }
 
-/* What PostgreSQL would refuse when the step runs, found when it is stated. */
-static void
-check_foreign_key(Oid relid, const Constraint *con, Oid referenced)
+/* The key of the referenced table that these columns are, or its primary key. */
+static Oid
+referenced_key(Oid referenced, List *columns)
 {
-	ListCell   *lc;
-	Oid			owner;
 	QuerySession session;
-	bool		has_key;
+	Oid			key = InvalidOid;
+	bool		immediate = true;
 
+	query_begin(&session);
+	if (QUERY("SELECT indexrelid, indimmediate FROM pg_index i WHERE indrelid = $1 AND indisunique AND indisvalid "
+			  "AND indpred IS NULL AND indexprs IS NULL AND CASE WHEN $2::text[] = '{}' THEN indisprimary "
+			  "ELSE indnkeyatts = cardinality($2) AND NOT EXISTS (SELECT 1 FROM unnest($2) n WHERE NOT EXISTS "
+			  "(SELECT 1 FROM pg_attribute a, generate_series(0, indnkeyatts - 1) k WHERE attrelid = $1 AND attname = n AND attnum = indkey[k])) END ORDER BY indimmediate DESC",
+			  arg_oid(referenced), arg_texts(ddl_strings(columns))) > 0)
+	{
+		key = query_oid(0, 1);
+		immediate = query_bool(0, 2);
+	}
+	query_end(&session);
+	if (!immediate)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot use a deferrable %s constraint for referenced table \"%s\"",
+						columns == NIL ? "primary key" : "unique", get_rel_name(referenced))));
+	if (OidIsValid(key))
+		return key;
+	if (columns == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no primary key for referenced table \"%s\"", get_rel_name(referenced))));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+			 errmsg("there is no unique constraint matching given keys for referenced table \"%s\"",
+					get_rel_name(referenced))));
+}
+
+/* Can a key column be looked up by a value of the type? */
+static bool
+is_comparable(Oid key, int column, Oid keytype, Oid type)
+{
+	Relation	index = index_open(key, AccessShareLock);
+	Oid			family = index->rd_opfamily[column];
+	Oid			input = index->rd_opcintype[column];
+	Oid			base = getBaseType(type);
+	Oid			from[2] = {keytype, type};
+	Oid			to[2] = {input, input};
+
+	index_close(index, NoLock);
+	return (OidIsValid(get_opfamily_member(family, input, base, BTEqualStrategyNumber)) &&
+			OidIsValid(get_opfamily_member(family, base, base, BTEqualStrategyNumber))) ||
+		can_coerce_type(2, from, to, COERCION_IMPLICIT);
+}
+
+static int
+place_of(List *names, const char *name)
+{
+	int			place = 0;
+
+	while (strcmp(strVal(list_nth(names, place)), name) != 0)
+		place++;
+	return place;
+}
+
+static void
+check_types(const Constraint *con, Oid referenced, Oid key, const char *name, List *types)
+{
+	Relation	index = index_open(key, AccessShareLock);
+
+	if (IndexRelationGetNumberOfKeyAttributes(index) != list_length(types))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+				 errmsg("number of referencing and referenced columns for foreign key disagree")));
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
+	{
+		AttrNumber	attnum = index->rd_index->indkey.values[i];
+		char	   *column = get_attname(referenced, attnum, false);
+		int			place = con->pk_attrs == NIL ? i : place_of(con->pk_attrs, column);
+		Oid			type = list_nth_oid(types, place);
+
+		if (!is_comparable(key, i, get_atttype(referenced, attnum), type))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("foreign key constraint \"%s\" cannot be implemented", name),
+					 errdetail("Key columns \"%s\" and \"%s\" are of incompatible types: %s and %s.",
+							   strVal(list_nth(con->fk_attrs, place)), column, format_type_be(type),
+							   format_type_be(get_atttype(referenced, attnum)))));
+	}
+	index_close(index, NoLock);
+}
+
+static List *
+column_types(Oid relid, List *names)
+{
+	List	   *types = NIL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		types = lappend_oid(types, get_atttype(relid, get_attnum(relid, strVal(lfirst(lc)))));
+	return types;
+}
+
+static char *
+foreign_key_name(Oid relid, const Constraint *con)
+{
+	return constraint_name(relid, con->conname, constraint_column_names(con->fk_attrs), "fkey");
+}
+
+void
+constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
+{
+	Oid			referenced = RangeVarGetRelid(con->pktable, AccessShareLock, false);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ListCell   *lc;
+
+	ReleaseSysCache(tuple);
 	foreach(lc, con->pk_attrs)
-		(void) ddl_attribute(referenced, strVal(lfirst(lc)));
+	{
+		if (get_attnum(referenced, strVal(lfirst(lc))) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" referenced in foreign key constraint does not exist", strVal(lfirst(lc)))));
+	}
 	if (con->pk_attrs != NIL && list_length(con->pk_attrs) != list_length(con->fk_attrs))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
@@ -168,26 +285,8 @@ check_foreign_key(Oid relid, const Constraint *con, Oid referenced)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("zdm.migrate() does not do temporal foreign keys")));
-
-	query_begin(&session);
-	QUERY("SELECT relowner, EXISTS (SELECT 1 FROM pg_index i WHERE indrelid = $2 AND indisunique AND indisvalid "
-		  "AND indimmediate AND indpred IS NULL AND indexprs IS NULL AND CASE WHEN $3::text[] = '{}' THEN indisprimary "
-		  "ELSE indnkeyatts = cardinality($3) AND NOT EXISTS (SELECT 1 FROM unnest($3) n WHERE NOT EXISTS "
-		  "(SELECT 1 FROM pg_attribute a, generate_series(0, indnkeyatts - 1) k WHERE attrelid = $2 AND attname = n AND attnum = indkey[k])) END) "
-		  "FROM pg_class WHERE oid = $1",
-		  arg_oid(relid), arg_oid(referenced), arg_texts(ddl_strings(con->pk_attrs)));
-	owner = query_oid(0, 1);
-	has_key = query_bool(0, 2);
-	query_end(&session);
-	if (!has_key && con->pk_attrs == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no primary key for referenced table \"%s\"", get_rel_name(referenced))));
-	if (!has_key)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
-				 errmsg("there is no unique constraint matching given keys for referenced table \"%s\"",
-						get_rel_name(referenced))));
+	check_types(con, referenced, referenced_key(referenced, con->pk_attrs),
+				con->conname ? con->conname : foreign_key_name(relid, con), types ? types : column_types(relid, con->fk_attrs));
 	if (pg_class_aclcheck(referenced, owner, ACL_REFERENCES) != ACLCHECK_OK &&
 		pg_attribute_aclcheck_all(referenced, owner, ACL_REFERENCES, ACLMASK_ANY) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(referenced));
@@ -300,11 +399,9 @@ static void
 plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 {
 	Oid			referenced = RangeVarGetRelid(con->pktable, AccessShareLock, false);
-	char	   *name = constraint_name(plan->relid, con->conname,
-									   constraint_column_names(con->fk_attrs), "fkey");
+	char	   *name = foreign_key_name(plan->relid, con);
 	char	   *text = foreign_key_text(con, referenced);
 
-	check_foreign_key(plan->relid, con, referenced);
 	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
 	{
 		if (con->skip_validation || !zdm_statement_enforced(con))

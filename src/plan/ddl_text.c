@@ -87,6 +87,14 @@ ddl_refuse(const Finding *finding)
 			 finding->hint ? errhint("%s", finding->hint) : 0));
 }
 
+bool
+ddl_is_empty(Oid relid)
+{
+	Facts	   *facts = facts_create(true);
+
+	return facts_tree_blocks(facts, facts_by_oid(facts, relid)) == 0;
+}
+
 char *
 ddl_search_path(void)
 {

@@ -29,6 +29,9 @@ extern const Finding *ddl_objection(const Judgement *judgement);
 /* Raise ERRCODE_FEATURE_NOT_SUPPORTED for a statement, with the rules' reason. */
 pg_noreturn extern void ddl_refuse(const Finding *finding);
 
+/* Have the table and its partitions no block, and so no row, as yet? */
+extern bool ddl_is_empty(Oid relid);
+
 /* "SET search_path TO ...;\n", the schemas that names are looked up in now. */
 extern char *ddl_search_path(void);
 

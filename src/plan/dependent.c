@@ -5,8 +5,8 @@
  *		columns that name a column which is replaced.
  *
  * PostgreSQL has their parse trees over column numbers.  Each is read as text
- * when the change is stated, and given again in the exchange, when the column's
- * name means the new column.  What can be altered in place is; only triggers,
+ * when the exchange begins, and given again in it, when the column's name means
+ * the new column.  What can be altered in place is; only triggers,
  * rules and published tables have to be dropped and made again, in the one
  * transaction that keeps everybody out.
  *
@@ -18,64 +18,37 @@
 #include "catalog/query.h"
 #include "core/names.h"
 #include "plan/carry.h"
+#include "plan/definition.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 static ColumnDependent *
-add_dependent(Column *column, const char *description, char *drop, char *create)
+add_dependent(Column *column, const char *description, DefinitionKind definition, Oid oid, const char *name)
 {
 	ColumnDependent *dependent = palloc0(sizeof(ColumnDependent));
 
 	dependent->description = pstrdup(description);
-	dependent->drop = drop;
-	dependent->create = create;
+	dependent->definition = definition;
+	dependent->oid = oid;
+	dependent->name = pstrdup(name);
 	column->dependents = lappend(column->dependents, dependent);
 	return dependent;
-}
-
-static const char *
-firing(char enabled)
-{
-	switch (enabled)
-	{
-		case 'A':
-			return "ENABLE ALWAYS";
-		case 'R':
-			return "ENABLE REPLICA";
-		case 'D':
-			return "DISABLE";
-		default:
-			return NULL;
-	}
 }
 
 static void
 load_trigger(Column *column, Oid trigger, const char *description)
 {
 	QuerySession session;
-	char	   *table = names_template_relation(column->relid);
-	StringInfoData sql;
 	ColumnDependent *dependent;
-	char	   *name;
-	const char *enabled;
 
 	if (get_rel_relkind(column->relid) == RELKIND_PARTITIONED_TABLE)
 		column_refuse(description, column,
 					  "Create the trigger again without naming the column (UPDATE OF, WHEN), first.");
-	initStringInfo(&sql);
 	query_begin(&session);
-	QUERY("SELECT quote_ident(tgname), pg_get_triggerdef(oid), tgenabled::text, obj_description(oid, 'pg_trigger') "
-		  "FROM pg_trigger WHERE oid = $1", arg_oid(trigger));
-	name = names_escape(query_text(0, 1));
-	enabled = firing(query_text(0, 3)[0]);
-	carry_statement(&sql, "%s", names_escape(query_text(0, 2)));
-	if (enabled != NULL)
-		carry_statement(&sql, "ALTER TABLE %s %s TRIGGER %s", table, enabled, name);
-	if (!query_null(0, 4))
-		carry_statement(&sql, "COMMENT ON TRIGGER %s ON %s IS %s", name, table,
-						carry_literal(query_text(0, 4)));
+	QUERY("SELECT tgname FROM pg_trigger WHERE oid = $1", arg_oid(trigger));
+	dependent = add_dependent(column, description, DEFINITION_TRIGGER_DROP, column->relid, query_text(0, 1));
 	query_end(&session);
-	dependent = add_dependent(column, description, psprintf("DROP TRIGGER %s ON %s", name, table), sql.data);
+	dependent->dropped = true;
 	dependent->refusal = "which names it (UPDATE OF, WHEN)";
 	dependent->hint = "Both columns will be written to meanwhile: create the trigger again without naming the column, first.";
 }
@@ -88,36 +61,25 @@ static void
 load_rule(Column *column, Oid rule, const char *description)
 {
 	QuerySession session;
-	StringInfoData sql;
 	ColumnDependent *dependent;
 	char	   *name;
-	char	   *table;
-	const char *enabled;
 	bool		is_view;
 	bool		may_alter;
 	Oid			relid;
 
-	initStringInfo(&sql);
 	query_begin(&session);
-	QUERY("SELECT ev_class, quote_ident(rulename), rtrim(pg_get_ruledef(r.oid), ';'), ev_enabled::text, "
-		  "obj_description(r.oid, 'pg_rewrite'), relkind = 'v', pg_has_role($2, relowner, 'USAGE') "
+	QUERY("SELECT ev_class, rulename, relkind = 'v', pg_has_role($2, relowner, 'USAGE') "
 		  "FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE r.oid = $1",
 		  arg_oid(rule), arg_oid(column->owner));
 	relid = query_oid(0, 1);
-	name = names_escape(query_text(0, 2));
-	table = names_template_relation(relid);
-	enabled = firing(query_text(0, 4)[0]);
-	is_view = query_bool(0, 6);
-	may_alter = query_bool(0, 7);
-	carry_statement(&sql, "%s", names_escape(query_text(0, 3)));
-	if (enabled != NULL && !is_view)
-		carry_statement(&sql, "ALTER TABLE %s %s RULE %s", table, enabled, name);
-	if (!query_null(0, 5))
-		carry_statement(&sql, "COMMENT ON RULE %s ON %s IS %s", name, table, carry_literal(query_text(0, 5)));
+	name = query_text(0, 2);
+	is_view = query_bool(0, 3);
+	may_alter = query_bool(0, 4);
 	query_end(&session);
 	if (!may_alter || (relid != column->relid && !is_view))
 		column_refuse(description, column, "Drop the rule first, and create it again afterwards.");
-	dependent = add_dependent(column, description, psprintf("DROP RULE %s ON %s", name, table), sql.data);
+	dependent = add_dependent(column, description, DEFINITION_RULE_DROP, relid, name);
+	dependent->dropped = true;
 	if (is_view)
 	{
 		dependent->view = relid;
@@ -131,25 +93,18 @@ static void
 load_policy(Column *column, Oid policy, const char *description)
 {
 	QuerySession session;
-	StringInfoData sql;
+	char	   *name;
 	Oid			relid;
 
-	initStringInfo(&sql);
 	query_begin(&session);
-	QUERY("SELECT polrelid, quote_ident(polname), pg_get_expr(polqual, polrelid), "
-		  "pg_get_expr(polwithcheck, polrelid) FROM pg_policy WHERE oid = $1", arg_oid(policy));
+	QUERY("SELECT polrelid, polname FROM pg_policy WHERE oid = $1", arg_oid(policy));
 	relid = query_oid(0, 1);
-	appendStringInfo(&sql, "ALTER POLICY %s ON %s", names_escape(query_text(0, 2)),
-					 names_template_relation(relid));
-	if (!query_null(0, 3))
-		appendStringInfo(&sql, " USING (%s)", names_escape(query_text(0, 3)));
-	if (!query_null(0, 4))
-		appendStringInfo(&sql, " WITH CHECK (%s)", names_escape(query_text(0, 4)));
+	name = query_text(0, 2);
 	query_end(&session);
 	if (relid != column->relid)
 		column_refuse(description, column,
 					  "Drop the policy of the other table first, and create it again afterwards.");
-	(void) add_dependent(column, description, NULL, sql.data);
+	(void) add_dependent(column, description, DEFINITION_POLICY, relid, name);
 }
 
 /* A function with an SQL body; others are text to PostgreSQL. */
@@ -157,51 +112,38 @@ static void
 load_function(Column *column, Oid function, const char *description)
 {
 	QuerySession session;
-	char	   *sql;
 	bool		may_replace;
 
 	query_begin(&session);
-	QUERY("SELECT pg_get_functiondef(oid), pg_has_role($2, proowner, 'USAGE') "
+	QUERY("SELECT pg_has_role($2, proowner, 'USAGE') "
 		  "AND has_schema_privilege($2, pronamespace, 'CREATE') FROM pg_proc WHERE oid = $1",
 		  arg_oid(function), arg_oid(column->owner));
-	sql = names_escape(query_text(0, 1));
-	may_replace = query_bool(0, 2);
+	may_replace = query_bool(0, 1);
 	query_end(&session);
 	if (!may_replace)
 		column_refuse(psprintf("%s, which the table's owner may not replace,", description), column,
 					  "Give both the same owner, with CREATE on the function's schema, first.");
-	(void) add_dependent(column, description, NULL, sql);
+	(void) add_dependent(column, description, DEFINITION_FUNCTION, function, "");
 }
 
 static void
 load_published(Column *column, Oid published, const char *description)
 {
 	QuerySession session;
-	char	   *table = names_template_relation(column->relid);
-	char	   *name;
-	StringInfoData sql;
+	Oid			publication;
 	bool		may_alter;
 
-	initStringInfo(&sql);
 	query_begin(&session);
-	QUERY("SELECT quote_ident(p.pubname), pg_has_role($2, p.pubowner, 'USAGE'), "
-		  "(SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM unnest(r.prattrs::int2[]) k(n) "
-		  "  JOIN pg_attribute a ON a.attrelid = r.prrelid AND a.attnum = k.n), "
-		  "pg_get_expr(r.prqual, r.prrelid) "
+	QUERY("SELECT p.oid, pg_has_role($2, p.pubowner, 'USAGE') "
 		  "FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.oid = $1",
 		  arg_oid(published), arg_oid(column->owner));
-	name = names_escape(query_text(0, 1));
+	publication = query_oid(0, 1);
 	may_alter = query_bool(0, 2);
-	carry_statement(&sql, "ALTER PUBLICATION %s ADD TABLE %s", name, table);
-	if (!query_null(0, 3))
-		appendStringInfo(&sql, " (%s)", names_escape(query_text(0, 3)));
-	if (!query_null(0, 4))
-		appendStringInfo(&sql, " WHERE (%s)", names_escape(query_text(0, 4)));
 	query_end(&session);
 	if (!may_alter)
 		column_refuse(psprintf("%s, which the table's owner may not alter,", description), column,
 					  "Publish the table without a column list or row filter while the migration runs.");
-	(void) add_dependent(column, description, psprintf("ALTER PUBLICATION %s DROP TABLE %s", name, table), sql.data);
+	add_dependent(column, description, DEFINITION_PUBLICATION_DROP, publication, "")->dropped = true;
 }
 
 /* A partition has the same columns generated, or some more (before 16). */
@@ -254,21 +196,17 @@ dependent_load_generated(Column *column, Oid relid, Oid expression, const char *
 	bool		inherited;
 	char	   *obstacle;
 	char	   *name;
-	char	   *sql;
 
 	query_begin(&session);
-	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid), "
+	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", "
 		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
 		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname), a.attname "
 		  "FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid = $1",
 		  arg_oid(expression), arg_oid(column->relid));
 	virtual = query_bool(0, 1);
 	obstacle = query_text(0, 2);
-	sql = psprintf("ALTER TABLE %s ALTER COLUMN %s SET EXPRESSION AS (%s)",
-				   names_template_relation(column->relid), names_escape(query_text(0, 3)),
-				   names_escape(query_text(0, 4)));
-	inherited = relid != column->relid && query_bool(0, 5);
-	name = query_text(0, 6);
+	inherited = relid != column->relid && query_bool(0, 3);
+	name = query_text(0, 4);
 	query_end(&session);
 	if (!virtual)
 	{
@@ -282,7 +220,7 @@ dependent_load_generated(Column *column, Oid relid, Oid expression, const char *
 		column_refuse(psprintf("the generated %s of a single partition", description), column,
 					  "Give it the expression of the partitioned table, first.");
 	if (relid == column->relid)
-		(void) add_dependent(column, description, NULL, sql);
+		(void) add_dependent(column, description, DEFINITION_GENERATED, relid, name);
 }
 
 bool
@@ -335,7 +273,8 @@ goes_with_view(const ColumnDependent *dependent, const Column *old, const NewCol
 }
 
 void
-dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
+dependent_append_drop(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
+					  bool forward)
 {
 	ListCell   *lc;
 
@@ -343,13 +282,15 @@ dependent_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
 	{
 		ColumnDependent *dependent = lfirst(lc);
 
-		if (dependent->drop != NULL && !goes_with_view(dependent, old, new))
-			carry_statement(sql, "%s", dependent->drop);
+		if (dependent->dropped && !goes_with_view(dependent, old, new))
+			carry_statement(sql, "%s", definition_template(plan, old, forward, dependent->definition,
+														   dependent->oid, dependent->name));
 	}
 }
 
 void
-dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new)
+dependent_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
+						bool forward)
 {
 	ListCell   *lc;
 
@@ -358,6 +299,8 @@ dependent_append_create(StringInfo sql, const Column *old, const NewColumn *new)
 		ColumnDependent *dependent = lfirst(lc);
 
 		if (!goes_with_view(dependent, old, new))
-			carry_statement(sql, "%s", dependent->create);
+			carry_statement(sql, "%s", definition_template(plan, old, forward,
+														   dependent->definition + dependent->dropped,
+														   dependent->oid, dependent->name));
 	}
 }

@@ -58,15 +58,81 @@ refuse_in_use(Oid relid)
 						 other->id)));
 }
 
+/* What DROP calls a relation that goes by its number, whatever its name by then. */
+static const struct
+{
+	ObjectType	type;
+	const char *keyword;
+	const char *name;
+	int			undefined;
+}			relations[] =
+{
+	{OBJECT_TABLE, "TABLE", "table", ERRCODE_UNDEFINED_TABLE},
+	{OBJECT_VIEW, "VIEW", "view", ERRCODE_UNDEFINED_TABLE},
+	{OBJECT_MATVIEW, "MATERIALIZED VIEW", "materialized view", ERRCODE_UNDEFINED_TABLE},
+	{OBJECT_SEQUENCE, "SEQUENCE", "sequence", ERRCODE_UNDEFINED_TABLE},
+	{OBJECT_FOREIGN_TABLE, "FOREIGN TABLE", "foreign table", ERRCODE_UNDEFINED_OBJECT},
+};
+
+/* Its place in the table, or -1. */
+static int
+relation_type(ObjectType type)
+{
+	for (int i = 0; i < lengthof(relations); i++)
+	{
+		if (relations[i].type == type)
+			return i;
+	}
+	return -1;
+}
+
+static void
+check_exists(const DropStmt *stmt, Node *object)
+{
+	int			type = relation_type(stmt->removeType);
+	RangeVar   *name = type >= 0 ? makeRangeVarFromNameList((List *) object) : NULL;
+
+	if (name == NULL || stmt->missing_ok ||
+		(name->schemaname != NULL && !OidIsValid(get_namespace_oid(name->schemaname, false))) ||
+		OidIsValid(RangeVarGetRelid(name, NoLock, true)))
+		return;
+	ereport(ERROR,
+			(errcode(relations[type].undefined),
+			 errmsg("%s \"%s\" does not exist", relations[type].name, name->relname)));
+}
+
+/*
+ * The statement of the day of contract.  A relation may have another name by
+ * then, and its name may be another's.
+ */
+static char *
+drop_text(const Change *change, List *addresses)
+{
+	DropStmt   *stmt = castNode(DropStmt, change->stmt);
+	int			type = relation_type(stmt->removeType);
+	StringInfoData sql;
+	ListCell   *lc;
+
+	if (type < 0 || addresses == NIL)
+		return psprintf("%s%s", ddl_search_path(), names_escape(change->statement));
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DROP %s ", relations[type].keyword);
+	foreach(lc, addresses)
+		appendStringInfo(&sql, "%s%s", lc == list_head(addresses) ? "" : ", ",
+						 names_template_relation(((ObjectAddress *) lfirst(lc))->objectId));
+	return sql.data;
+}
+
 /* Find one of the objects, as DROP would, and add it to the list; and what it locks. */
 static List *
 look_at(const DropStmt *stmt, Node *object, List **addresses)
 {
 	Relation	rel = NULL;
-	ObjectAddress address = get_object_address(stmt->removeType, object, &rel,
-											   AccessShareLock, stmt->missing_ok);
+	ObjectAddress address;
 	List	   *locked = NIL;
 
+	check_exists(stmt, object);
+	address = get_object_address(stmt->removeType, object, &rel, AccessShareLock, stmt->missing_ok);
 	if (!OidIsValid(address.objectId))
 		return NIL;
 	check_object_ownership(GetUserId(), stmt->removeType, address, object, rel);
@@ -85,19 +151,19 @@ static void
 make(MigrationPlan *plan, const Change *change)
 {
 	DropStmt   *stmt = castNode(DropStmt, change->stmt);
-	List	   *relations = NIL;
+	List	   *locked = NIL;
 	List	   *addresses = NIL;
 	ListCell   *lc;
 
 	foreach(lc, stmt->objects)
-		relations = list_concat_unique_oid(relations, look_at(stmt, lfirst(lc), &addresses));
+		locked = list_concat_unique_oid(locked, look_at(stmt, lfirst(lc), &addresses));
 	drop_check_dependents(addresses, stmt->behavior,
 						  addresses != NIL ? getObjectDescription(linitial(addresses), false) : "it");
 	plan_add(plan, &(Step) {
 		.phase = "contract", .action = ACTION_SQL,
-		.statement = psprintf("%s%s", ddl_search_path(), names_escape(change->statement)),
-		.relations = relations, .lock = relations != NIL ? AccessExclusiveLock : NoLock,
-		.work = CATALOG_ONLY, .note = "as it stands; cannot be undone",
+		.statement = drop_text(change, addresses),
+		.relations = locked, .lock = locked != NIL ? AccessExclusiveLock : NoLock,
+		.work = CATALOG_ONLY, .note = "cannot be undone",
 	});
 }
 

@@ -15,6 +15,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "core/errors.h"
@@ -23,6 +26,7 @@
 #include "plan/drop.h"
 #include "plan/plain.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -111,6 +115,25 @@ plan_omittable(MigrationPlan *plan, const Change *change, Form_pg_attribute att,
 		plan_drop_not_null(plan, column);
 }
 
+/* What PostgreSQL would refuse on the day of contract. */
+static void
+check_droppable(Oid relid, AttrNumber attnum, const char *name)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+
+	if (att->attinhcount > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("cannot drop inherited column \"%s\"", name)));
+	if (has_partition_attrs(rel, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber), NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("cannot drop column \"%s\" because it is part of the partition key of relation \"%s\"",
+						name, RelationGetRelationName(rel))));
+	table_close(rel, NoLock);
+}
+
 void
 drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
@@ -124,6 +147,7 @@ drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd 
 		return;
 	}
 	attnum = ddl_attribute(plan->relid, cmd->name);
+	check_droppable(plan->relid, attnum, cmd->name);
 	address = (ObjectAddress) {RelationRelationId, plan->relid, attnum};
 	drop_check_dependents(list_make1(&address), cmd->behavior,
 						  psprintf("column %s of table %s", cmd->name, get_rel_name(plan->relid)));

@@ -15,12 +15,15 @@
  */
 #include "postgres.h"
 
+#include "access/amapi.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_tablespace.h"
@@ -30,6 +33,7 @@
 #include "core/names.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_node.h"
 #include "plan/alter.h"
 #include "plan/deparse.h"
@@ -78,10 +82,20 @@ column_template(Oid relid, const char *name)
 	return attnum == InvalidAttrNumber ? ddl_quoted(name) : names_template_attribute(relid, attnum);
 }
 
+static void
+check_immutable(Node *tree, const char *what)
+{
+	if (contain_mutable_functions((Node *) expression_planner((Expr *) tree)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("functions in index %s must be marked IMMUTABLE", what)));
+}
+
 /* One key: what it is of, collation, operator class, order. */
 static void
 append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
 {
+	Oid			method = get_index_am_oid(stmt->accessMethod, false);
 	Oid			type;
 	Node	   *tree;
 
@@ -94,15 +108,19 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 	{
 		appendStringInfo(buf, "(%s)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
 													 InvalidOid, -1, &tree));
+		check_immutable(tree, "expression");
 		type = exprType(tree);
 	}
+
+	/* is there one at all?  Of a column that an earlier step adds it is not known. */
+	if (OidIsValid(type))
+		(void) ResolveOpClass(elem->opclass, type, stmt->accessMethod, method);
 	if (elem->collation != NIL)
 		appendStringInfo(buf, " COLLATE %s",
 						 names_escape(deparse_collation(get_collation_oid(elem->collation, false))));
 	if (elem->opclass != NIL || elem->opclassopts != NIL)
 	{
-		appendStringInfo(buf, " %s", names_escape(deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod,
-																				 get_index_am_oid(stmt->accessMethod, false)))));
+		appendStringInfo(buf, " %s", names_escape(deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod, method))));
 		index_append_options(buf, " (", elem->opclassopts);
 	}
 	if (elem->ordering == SORTBY_ASC || elem->ordering == SORTBY_DESC)
@@ -116,6 +134,7 @@ char *
 index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
 {
 	StringInfoData buf;
+	Node	   *predicate;
 	ListCell   *lc;
 
 	initStringInfo(&buf);
@@ -143,8 +162,11 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 	if (stmt->tableSpace != NULL)
 		appendStringInfo(&buf, " TABLESPACE %s", ddl_quoted(stmt->tableSpace));
 	if (stmt->whereClause != NULL)
+	{
 		appendStringInfo(&buf, " WHERE %s", ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
-														   InvalidOid, -1, NULL));
+														   InvalidOid, -1, &predicate));
+		check_immutable(predicate, "predicate");
+	}
 	return buf.data;
 }
 
@@ -276,18 +298,48 @@ check_rights(const IndexStmt *stmt, Oid relid)
 }
 
 static void
+check_columns(const IndexStmt *stmt, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		const char *name = lfirst_node(IndexElem, lc)->name;
+
+		if (name != NULL && get_attnum(relid, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" does not exist", name)));
+		if (name != NULL && get_attnum(relid, name) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("index creation on system columns is not supported")));
+	}
+}
+
+static void
+check_method(const IndexStmt *stmt)
+{
+	IndexAmRoutine *method = GetIndexAmRoutineByAmId(get_index_am_oid(stmt->accessMethod, false), false);
+	const char *lacks = stmt->unique && !method->amcanunique ? "unique indexes" :
+		stmt->indexIncludingParams != NIL && !method->amcaninclude ? "included columns" :
+		list_length(stmt->indexParams) > 1 && !method->amcanmulticol ? "multicolumn indexes" : NULL;
+
+	if (lacks != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support %s", stmt->accessMethod, lacks)));
+}
+
+static void
 make_create_index(MigrationPlan *plan, const Change *change)
 {
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
 	char	   *name = stmt->idxname ? stmt->idxname : choose_name(plan->relid, stmt);
-	ListCell   *lc;
 
 	check_rights(stmt, plan->relid);
-	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
-	{
-		if (lfirst_node(IndexElem, lc)->name != NULL)
-			(void) ddl_attribute(plan->relid, lfirst_node(IndexElem, lc)->name);
-	}
+	check_columns(stmt, plan->relid);
+	check_method(stmt);
 	if (stmt->if_not_exists && stmt->idxname != NULL &&
 		OidIsValid(get_relname_relid(name, get_rel_namespace(plan->relid))))
 	{
@@ -307,10 +359,18 @@ claims_create_index(const Change *change)
 	return stmt->idxname != NULL ? list_make1(stmt->idxname) : NIL;
 }
 
+/* It adds no column and no trigger. */
+static bool
+any_table(const Change *change)
+{
+	return true;
+}
+
 const PlanKind plan_create_index = {
 	.name = "create_index",
 	.claims = claims_create_index,
 	.make = make_create_index,
+	.any_table = any_table,
 	.one_shape = true,
 };
 
@@ -318,9 +378,13 @@ const PlanKind plan_create_index = {
 static Oid
 find_index(RangeVar *name)
 {
-	Oid			indexid = RangeVarGetRelid(name, AccessShareLock, false);
+	Oid			indexid = RangeVarGetRelid(name, AccessShareLock, true);
 	char		relkind = get_rel_relkind(indexid);
 
+	if (!OidIsValid(indexid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s\" does not exist", name->relname)));
 	if (relkind == RELKIND_PARTITIONED_INDEX)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -351,17 +415,20 @@ make_drop_index(MigrationPlan *plan, const Change *change)
 	foreach(lc, stmt->objects)
 	{
 		RangeVar   *name = makeRangeVarFromNameList(lfirst(lc));
+		ObjectAddress address = {ConstraintRelationId};
+		char	   *constraint;
 		Oid			indexid;
 
 		if (stmt->missing_ok && !OidIsValid(RangeVarGetRelid(name, NoLock, true)))
 			continue;
 		indexid = find_index(name);
-		if (OidIsValid(get_index_constraint(indexid)))
+		address.objectId = get_index_constraint(indexid);
+		constraint = OidIsValid(address.objectId) ? getObjectDescription(&address, false) : NULL;
+		if (constraint != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop index %s because constraint %s requires it", name->relname,
-							quote_identifier(get_constraint_name(get_index_constraint(indexid)))),
-					 errhint("Drop the constraint instead.")));
+					 errmsg("cannot drop index %s because %s requires it", name->relname, constraint),
+					 errhint("You can drop %s instead.", constraint)));
 		plan_add(plan, &(Step) {
 			.phase = "migrate", .action = ACTION_TOPLEVEL,
 			.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),

@@ -390,10 +390,16 @@ plan_default_partition(Attach *attach)
 		return;
 	plan_add(attach->plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("SELECT (CASE WHEN EXISTS (SELECT FROM %s WHERE NOT (%s)) THEN %s ELSE '0' END)::pg_catalog.int4",
+		.statement = psprintf("DO $zdm$ BEGIN\n"
+							  "  IF EXISTS (SELECT FROM %s WHERE NOT (%s)) THEN\n"
+							  "    RAISE check_violation USING\n"
+							  "      MESSAGE = %s,\n"
+							  "      HINT = 'Move these rows out of it first.';\n"
+							  "  END IF;\n"
+							  "END $zdm$",
 							  names_template_relation(rel->oid), clauses_text(attach, rel, clauses),
-							  names_escape(quote_literal_cstr(psprintf("rows of the new partition are in the default partition %s: move them first",
-																	   facts_name(rel))))),
+							  names_escape(quote_literal_cstr(psprintf("updated partition constraint for default partition \"%s\" would be violated by some row",
+																	   rel->name)))),
 		.relations = list_make1_oid(rel->oid), .lock = AccessShareLock, .work = READS_TABLE,
 		.note = "fails if rows of the new partition are in the default one",
 	});

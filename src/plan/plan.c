@@ -80,6 +80,19 @@ plan_add(MigrationPlan *plan, const Step *step)
 	plan->steps = lappend(plan->steps, copy);
 }
 
+bool
+plan_has_backfill(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->steps)
+	{
+		if (((Step *) lfirst(lc))->action == ACTION_BACKFILL)
+			return true;
+	}
+	return false;
+}
+
 void
 plan_note(MigrationPlan *plan, const char *fmt,...)
 {

@@ -48,6 +48,13 @@ typedef struct PlanKind
 	 */
 	char	   *(*definition) (const Change *change);
 
+	/*
+	 * Does the change ask no more of its table than PostgreSQL does?  Then it may
+	 * also be a partition, typed, or the parent of children.  NULL: never.  Raises
+	 * mistakes in the statement.
+	 */
+	bool		(*any_table) (const Change *change);
+
 	/* No second column comes to be: most of the preflight does not apply. */
 	bool		one_shape;
 
@@ -71,6 +78,9 @@ extern void plan_validate(const PlanKind *kind, const Change *change);
  */
 extern void plan_add(MigrationPlan *plan, const Step *step);
 
+/* Does a step of the plan fill in rows? */
+extern bool plan_has_backfill(const MigrationPlan *plan);
+
 /* Append a note for the reader. */
 extern void plan_note(MigrationPlan *plan, const char *fmt,...) pg_attribute_printf(2, 3);
 
@@ -81,7 +91,7 @@ extern void plan_store_steps(const MigrationPlan *plan);
 extern void plan_store(const MigrationPlan *plan);
 
 /*
- * Find out what the plan cannot change but its reader should know, as notes:
+ * Find out what a plan that is made cannot change but its reader should know, as notes:
  * replicas, old snapshots, wraparound, disk, triggers, preloading.  What would
  * certainly fail is an error.
  */

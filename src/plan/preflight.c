@@ -33,9 +33,12 @@ pretty_size(int64 bytes)
 	return TextDatumGetCString(DirectFunctionCall1(pg_size_pretty, Int64GetDatum(bytes)));
 }
 
-/* Free space of the data directory against what the backfill will need. */
+/*
+ * Free space of the data directory against what the backfill will need.  Is it
+ * certain to write every row?
+ */
 static void
-note_disk(MigrationPlan *plan)
+note_disk(MigrationPlan *plan, bool certain)
 {
 	QuerySession session;
 	int64		bytes;
@@ -56,7 +59,7 @@ note_disk(MigrationPlan *plan)
 	plan_note(plan, "the table has %s; it may grow by %s, and about as much WAL is written; %s are free",
 			  pretty_size(bytes), pretty_size(needed),
 			  pretty_size((int64) disk.f_bavail * (int64) disk.f_frsize));
-	if ((double) disk.f_bavail * disk.f_frsize < (double) needed)
+	if (certain && (double) disk.f_bavail * disk.f_frsize < (double) needed)
 		ereport(ERROR,
 				(errcode(ERRCODE_DISK_FULL),
 				 errmsg("not enough free disk space to migrate table %s", names_relation(plan->relid)),
@@ -70,7 +73,7 @@ note_disk(MigrationPlan *plan)
  * backfill no more than by anyone.
  */
 static void
-check_publications(MigrationPlan *plan)
+check_publications(MigrationPlan *plan, bool new_column)
 {
 	QuerySession session;
 	char	   *publications;
@@ -94,7 +97,7 @@ check_publications(MigrationPlan *plan)
 				 errmsg("table %s is published for updates and has no replica identity", no_identity),
 				 errdetail("No row of it can be updated, so none can be filled in."),
 				 errhint("Give it one with ALTER TABLE ... REPLICA IDENTITY.")));
-	if (publications != NULL)
+	if (publications != NULL && new_column)
 		plan_note(plan, "the table is published by %s: add the new column on every subscriber first, or its apply worker stops",
 				  publications);
 }
@@ -123,9 +126,6 @@ static const char *const questions[] = {
 	"SELECT 'BEFORE triggers of the table run before the columns are put in step: ' || string_agg(quote_ident(tgname), ', ' ORDER BY tgname) "
 	"FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgtype & 2 <> 0 AND tgtype & 1 <> 0 AND tgtype & 20 <> 0 "
 	"AND tgfoid <> 'zdm.sync'::regproc",
-	/* what PostgreSQL makes unavoidable */
-	"SELECT 'while the migration runs, SELECT *, and INSERT and COPY without a column list, see one column more; '"
-	" || 'a prepared SELECT * fails once (0A000) when the column comes and when it goes' WHERE $1 <> 0",
 };
 
 static void
@@ -143,6 +143,13 @@ note_answers(MigrationPlan *plan)
 		if (note != NULL)
 			plan_note(plan, "%s", note);
 	}
+}
+
+static void
+note_second_column(MigrationPlan *plan)
+{
+	plan_note(plan, "while the migration runs, SELECT *, and INSERT and COPY without a column list, see one column more; "
+			  "a prepared SELECT * fails once (0A000) when the column comes and when it goes");
 }
 
 /* Functions whose text names the column: PostgreSQL knows nothing of them. */
@@ -190,10 +197,13 @@ preflight(MigrationPlan *plan, const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
+	if (plan_kind(change->kind)->one_shape && !plan_has_backfill(plan))
+		return;
+	note_disk(plan, !plan_kind(change->kind)->one_shape);
+	check_publications(plan, !plan_kind(change->kind)->one_shape || strcmp(change->kind, "add_column") == 0);
+	note_answers(plan);
 	if (plan_kind(change->kind)->one_shape)
 		return;
-	note_disk(plan);
-	check_publications(plan);
-	note_answers(plan);
+	note_second_column(plan);
 	note_functions(plan, change);
 }

@@ -16,6 +16,7 @@
 #include "core/guc.h"
 #include "plan/carry.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 static List *
 claims(const Change *change)
@@ -33,6 +34,10 @@ check(const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_COLUMN),
 				 errmsg("the new name of column \"%s\" is the old one", change->column)));
+	if (change->ddl != NULL && get_attnum(change->relid, change->column) == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" does not exist", change->column)));
 	column = column_load(change->relid, change->column);
 	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);

@@ -18,6 +18,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/carry.h"
+#include "plan/definition.h"
 #include "utils/builtins.h"
 
 /*
@@ -76,11 +77,9 @@ view_load(Column *column)
 	query_begin(&session);
 	n = QUERY(VIEWS_SQL "SELECT v.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, max(v.level)::int, "
 			  "min(v.level) = 1, "
-			  "has_schema_privilege($4, n.oid, 'CREATE'), "
-			  "coalesce((SELECT string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') "
-			  "  FROM pg_options_to_table(c.reloptions)), ''), c.relowner::regrole::text "
+			  "has_schema_privilege($4, n.oid, 'CREATE') "
 			  "FROM v JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
-			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner, c.reloptions ORDER BY 4, 1",
+			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner ORDER BY 4, 1",
 			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner));
 	for (uint64 row = 0; row < n; row++)
 	{
@@ -89,8 +88,6 @@ view_load(Column *column)
 		view->oid = query_oid(row, 1);
 		view->name = names_escape(query_text(row, 2));
 		view->direct = query_bool(row, 5);
-		view->options = names_escape(query_text(row, 7));
-		view->owner = names_escape(query_text(row, 8));
 		check_view(column, view, query_oid(row, 3), query_bool(row, 6));
 		column->views = lappend(column->views, view);
 	}
@@ -155,14 +152,6 @@ view_append_properties(StringInfo sql, const Column *old, const ViewProperties *
 	}
 }
 
-static void
-append_create(StringInfo sql, const ColumnView *view, const char *verb)
-{
-	carry_statement(sql, "%s VIEW %s%s%s%s AS %s", verb, view->name,
-					view->options[0] ? " WITH (" : "", view->options, view->options[0] ? ")" : "",
-					names_template_view(view->name));
-}
-
 void
 view_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
 {
@@ -172,24 +161,29 @@ view_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
 		carry_statement(sql, "DROP VIEW %s", ((ColumnView *) list_nth(old->views, i))->name);
 }
 
+static void
+append_definition(StringInfo sql, const MigrationPlan *plan, const Column *old, bool forward,
+				  const ColumnView *view, DefinitionKind kind)
+{
+	carry_statement(sql, "%s", definition_template(plan, old, forward, kind, InvalidOid,
+												   names_render(view->name, true)));
+}
+
 void
-view_append_create(StringInfo sql, const Column *old, const NewColumn *new)
+view_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
+				   bool forward)
 {
 	ListCell   *lc;
 
 	foreach(lc, old->views)
 	{
 		ColumnView *view = lfirst(lc);
-
-		if (!new->retyped)
-		{
-			if (view->direct)
-				append_create(sql, view, "CREATE OR REPLACE");
+		if (!new->retyped && !view->direct)
 			continue;
-		}
-		append_create(sql, view, "CREATE");
-		view_append_properties(sql, old, &(ViewProperties) {
-			.oid = view->oid, .name = view->name, .owner = view->owner, .kind = "VIEW",
-		});
+		append_definition(sql, plan, old, forward, view,
+						  new->retyped ? DEFINITION_VIEW_CREATE : DEFINITION_VIEW_REPLACE);
+		append_definition(sql, plan, old, forward, view, DEFINITION_VIEW_OPTIONS);
+		if (new->retyped)
+			append_definition(sql, plan, old, forward, view, DEFINITION_VIEW_PROPERTIES);
 	}
 }

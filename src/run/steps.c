@@ -28,6 +28,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/alter.h"
+#include "plan/definition.h"
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
@@ -390,12 +391,17 @@ static char *
 run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo)
 {
 	bool		exchange = step->effect == EFFECT_PAIR_SWITCH;
+	bool		remember = exchange && !undo && step->undo != NULL &&
+		strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
-	char	   *sql = names_render(other_end_expand(template), false);
+	List	   *before = remember ? definition_before(step->undo) : NIL;
+	char	   *sql = names_render(definition_expand(other_end_expand(template)), false);
 	ListCell   *lc;
 
 	if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	if (before != NIL)
+		step_set_undo(step, definition_remember(step->undo, before));
 	sql = run_index_names(migration, step, sql, undo);
 	apply_effect(migration, step, undo);
 	if (exchange)

@@ -354,11 +354,18 @@ expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
 		return psprintf("$%d", number);
 	if (allow_explicit && can_coerce_type(1, &source, &target, COERCION_EXPLICIT))
 		return psprintf("$%d::%s", number, format_type_be_qualified(target));
+	if (!allow_explicit)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" cannot be cast automatically to type %s", from->name, format_type_be(target)),
+				 errhint("Give the expression that converts it, by USING or as up: %s::%s, perhaps.",
+						 quote_identifier(from->name), format_type_be(target))));
 	ereport(ERROR,
 			(errcode(ERRCODE_CANNOT_COERCE),
-			 errmsg("column \"%s\" of type %s cannot be cast automatically to type %s",
+			 errmsg("column \"%s\" of type %s cannot be cast to type %s",
 					from->name, format_type_be(source), format_type_be(target)),
-			 errhint("Give the expression that converts it.")));
+			 errdetail("That is the way back."),
+			 errhint("Give the expression that converts it as down.")));
 }
 
 /* The analysed tree of a stored expression over rel's own columns. */

@@ -56,8 +56,8 @@ extern char *expr_resolve(Oid relid, const char *source, const char *role,
 /*
  * The stored form of the cast of column "number" from one type to another:
  * NULL if the value can be copied as it is.  An assignment cast is used if
- * there is one; otherwise, if allowed, an explicit one.  Without one:
- * ERRCODE_CANNOT_COERCE.
+ * there is one; otherwise, if allowed, as on the way back, an explicit one.
+ * Without one: ERRCODE_DATATYPE_MISMATCH; on the way back, ERRCODE_CANNOT_COERCE.
  */
 extern char *expr_cast(AttrNumber number, const ExprColumn *from,
 					   const ExprColumn *to, bool allow_explicit);

@@ -1,0 +1,136 @@
+--
+-- Mistakes in DDL are found when it is stated, before anything is done, and
+-- are those that PostgreSQL itself reports.
+--
+CREATE EXTENSION pg_zdm;
+SET client_min_messages = warning;
+\pset format unaligned
+\pset tuples_only on
+\set SHOW_CONTEXT never
+CREATE SCHEMA app;
+SET search_path = app, public;
+CREATE TYPE pair AS (x int, y text);
+CREATE TABLE r (id int PRIMARY KEY, code int, other int, UNIQUE (code, other) DEFERRABLE);
+CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int, txt text, doc xml,
+	twice int GENERATED ALWAYS AS (n * 2) STORED, CONSTRAINT positive CHECK (n > 0), CONSTRAINT once UNIQUE (n));
+CREATE TABLE child (id int, t_id int REFERENCES t);
+CREATE TABLE p (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+CREATE TABLE parent (id int);
+CREATE TABLE heir () INHERITS (parent);
+CREATE TABLE typed OF pair;
+CREATE VIEW v AS SELECT id FROM r;
+INSERT INTO r VALUES (1, 1, 1);
+INSERT INTO t (n) VALUES (1);
+INSERT INTO p VALUES (1, 1);
+
+-- what the server says of a statement, and what the plan does
+CREATE FUNCTION said(ddl text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	state text;
+	message text;
+BEGIN
+	EXECUTE ddl;
+	RAISE 'it ran';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT;
+	RETURN state || ' ' || message;
+END $$;
+CREATE FUNCTION compare(ddl text) RETURNS text LANGUAGE sql AS $$
+	SELECT ddl || ': ' || CASE WHEN server = plan THEN 'the same, ' || left(plan, 5) ELSE format(E'\n server %s\n plan   %s', server, plan) END
+	FROM said(ddl) server, said(format('SELECT FROM zdm.plan(%L)', ddl)) plan
+$$;
+
+SELECT compare(ddl) FROM unnest(ARRAY[
+	-- columns
+	'ALTER TABLE t ADD COLUMN n int',
+	'ALTER TABLE t ADD COLUMN ctid int',
+	'ALTER TABLE t ADD COLUMN c nosuch',
+	'ALTER TABLE t ADD COLUMN c int NOT NULL',
+	'ALTER TABLE t ADD COLUMN c text REFERENCES r',
+	'ALTER TABLE t ADD COLUMN c text, ADD FOREIGN KEY (c) REFERENCES r',
+	'ALTER TABLE t ADD COLUMN c xml UNIQUE',
+	'ALTER TABLE ONLY p ADD COLUMN c int',
+	'ALTER TABLE p1 ADD COLUMN c int',
+	'ALTER TABLE typed ADD COLUMN c int',
+	'ALTER TABLE p DROP COLUMN k',
+	'ALTER TABLE t ALTER twice SET DEFAULT 1',
+	'ALTER TABLE t ALTER id SET DEFAULT 1',
+	'ALTER TABLE t ALTER id DROP NOT NULL',
+	'ALTER TABLE r ALTER id DROP NOT NULL',
+	'ALTER TABLE r ALTER other TYPE date',
+	'ALTER TABLE t ALTER nosuch TYPE date',
+	'ALTER TABLE t RENAME n TO txt',
+	'ALTER TABLE t RENAME n TO xmin',
+	'ALTER TABLE t RENAME nosuch TO n',
+	-- constraints
+	'ALTER TABLE t ADD UNIQUE (nosuch)',
+	'ALTER TABLE t ADD UNIQUE (n) INCLUDE (nosuch)',
+	'ALTER TABLE t ADD UNIQUE (doc)',
+	'ALTER TABLE child ADD PRIMARY KEY (nosuch)',
+	'ALTER TABLE t ADD PRIMARY KEY (n)',
+	'ALTER TABLE t ADD CONSTRAINT c UNIQUE USING INDEX nosuch',
+	'ALTER TABLE t ADD FOREIGN KEY (nosuch) REFERENCES r',
+	'ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES nosuch',
+	'ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES r (nosuch)',
+	'ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES child',
+	'ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES r (code)',
+	'ALTER TABLE t ADD FOREIGN KEY (n, id) REFERENCES r (code, other)',
+	'ALTER TABLE t ADD FOREIGN KEY (n, id) REFERENCES r',
+	'ALTER TABLE t ADD FOREIGN KEY (txt) REFERENCES r',
+	'ALTER TABLE t ADD CONSTRAINT positive CHECK (n > 1)',
+	'ALTER TABLE t DROP CONSTRAINT nosuch',
+	'ALTER TABLE t VALIDATE CONSTRAINT nosuch',
+	'ALTER TABLE t DROP CONSTRAINT t_pkey',
+	-- the table
+	'ALTER TABLE t SET (nosuch = 1)',
+	'ALTER TABLE t SET (fillfactor = 5)',
+	'ALTER TABLE t OWNER TO nosuch',
+	'ALTER TABLE t DISABLE TRIGGER nosuch',
+	'ALTER TABLE t DISABLE RULE nosuch',
+	'ALTER TABLE heir NO INHERIT nosuch',
+	-- indexes
+	'CREATE INDEX ON t (nosuch)',
+	'CREATE INDEX ON t (ctid)',
+	'CREATE INDEX ON t (doc)',
+	'CREATE INDEX ON t ((random() + n))',
+	'CREATE INDEX ON t (n) WHERE random() > 1',
+	'CREATE INDEX ON t USING nosuch (n)',
+	'CREATE UNIQUE INDEX ON t USING hash (n)',
+	'CREATE INDEX ON t USING hash (n, id)',
+	'DROP INDEX nosuch',
+	'DROP INDEX once',
+	-- drops
+	'DROP TABLE nosuch',
+	'DROP TABLE nosuch.t',
+	'DROP VIEW nosuch',
+	'DROP SEQUENCE nosuch',
+	'DROP MATERIALIZED VIEW nosuch',
+	'DROP VIEW t']) ddl;
+
+-- with the position
+SELECT * FROM zdm.plan('ALTER TABLE t ADD COLUMN c int, ADD CONSTRAINT many UNIQUE (nosuch)');
+SELECT * FROM zdm.plan('ALTER TABLE t ADD CONSTRAINT many UNIQUE (nosuch)');
+
+-- a foreign key of a partitioned table that is NOT VALID: 18 has it
+SELECT (current_setting('server_version_num')::int < 180000) = (zdm LIKE '42809 cannot add NOT VALID foreign key%')
+FROM said('SELECT FROM zdm.plan(''ALTER TABLE p ADD FOREIGN KEY (id) REFERENCES r NOT VALID'')') zdm;
+
+-- what needs rights that the owner has not
+CREATE ROLE zdm_owner;
+CREATE ROLE zdm_other;
+GRANT CREATE ON SCHEMA app TO zdm_owner;
+ALTER TABLE child OWNER TO zdm_owner;
+SELECT left(said('SELECT FROM zdm.plan(''ALTER TABLE child OWNER TO zdm_other'')'), 5);
+GRANT zdm_other TO zdm_owner;
+SELECT said('SELECT FROM zdm.plan(''ALTER TABLE child OWNER TO zdm_other'')');
+
+-- the hint is for what the statement is about
+SELECT hint FROM zdm.check('ALTER VIEW v RENAME COLUMN id TO number') WHERE severity = 'unsafe';
+CREATE SEQUENCE s;
+SELECT hint FROM zdm.check('ALTER SEQUENCE s RENAME TO s2') WHERE severity = 'unsafe';
+SELECT said('SELECT FROM zdm.plan(''ALTER TABLE t ALTER n SET NOT NULL, ALTER txt SET NOT NULL'', up => ''0'')');
+
+DROP SCHEMA app CASCADE;
+DROP EXTENSION pg_zdm;
+DROP ROLE zdm_owner, zdm_other;
