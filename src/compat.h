@@ -25,6 +25,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_tablespace.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -215,6 +216,8 @@ object_aclcheck(Oid classid, Oid objectid, Oid roleid, AclMode mode)
 {
 	if (classid == NamespaceRelationId)
 		return pg_namespace_aclcheck(objectid, roleid, mode);
+	if (classid == ProcedureRelationId)
+		return pg_proc_aclcheck(objectid, roleid, mode);
 	if (classid == TableSpaceRelationId)
 		return pg_tablespace_aclcheck(objectid, roleid, mode);
 	Assert(classid == DatabaseRelationId);
@@ -355,6 +358,11 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 		elog(ERROR, "unexpected null value in cached column %d", attnum);
 	return datum;
 }
+#endif
+
+/* MERGE: 15. */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_HAS_MERGE 1
 #endif
 
 /* A_Const holds its value in place since 15. */

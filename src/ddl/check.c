@@ -48,11 +48,13 @@ typedef struct CheckSavepoint
 typedef struct Check
 {
 	MemoryContext mcxt;
+	int			nest_level;		/* of the settings that the text has put into effect */
 	Facts	   *facts;
 	int			statement;		/* the one being judged */
 	bool		in_block;
 	bool		silent;			/* judging again after a rollback */
 	bool		followed;		/* inside a DO block or a function */
+	bool		local_settings; /* the open transaction has SET LOCAL */
 	List	   *done;			/* CheckStatement */
 	List	   *savepoints;
 	List	   *contracts;		/* of the open transaction */
@@ -60,6 +62,7 @@ typedef struct Check
 } Check;
 
 static void check_statement(Check *check, CheckStatement *stmt);
+static void check_setting(Check *check, VariableSetStmt *stmt);
 
 static void
 add_findings(Check *check, List *findings)
@@ -124,6 +127,32 @@ said_already(Check *check)
 	return said;
 }
 
+static void
+reset_settings(Check *check)
+{
+	AtEOXact_GUC(false, check->nest_level);
+	check->nest_level = NewGUCNestLevel();
+	check->local_settings = false;
+}
+
+/* SET LOCAL ends with its transaction: put only what outlives it into effect again. */
+static void
+end_local_settings(Check *check)
+{
+	ListCell   *lc;
+
+	if (!check->local_settings)
+		return;
+	reset_settings(check);
+	foreach(lc, check->done)
+	{
+		Node	   *node = ((CheckStatement *) lfirst(lc))->node;
+
+		if (IsA(node, VariableSetStmt) && !((VariableSetStmt *) node)->is_local)
+			check_setting(check, (VariableSetStmt *) node);
+	}
+}
+
 /* "sql" is the statement that was the whole transaction; NULL if there were several. */
 static void
 end_transaction(Check *check, const char *sql)
@@ -137,6 +166,7 @@ end_transaction(Check *check, const char *sql)
 	check->contracts = NIL;
 	check->in_block = false;
 	check->savepoints = NIL;
+	end_local_settings(check);
 	check->facts->enum_labels = NIL;
 	foreach(lc, check->facts->relations)
 		((FactRelation *) lfirst(lc))->held = NoLock;
@@ -155,6 +185,7 @@ start_over(Check *check, int done)
 	check->in_block = false;
 	check->done = NIL;
 	check->silent = true;
+	reset_settings(check);
 	foreach(lc, statements)
 		check_statement(check, (CheckStatement *) lfirst(lc));
 	check->silent = false;
@@ -221,7 +252,7 @@ check_transaction(Check *check, TransactionStmt *stmt)
 	}
 }
 
-/* Settings that change what later statements mean are put into effect. */
+/* Settings that change what later statements mean are put into effect; SET LOCAL needs a transaction. */
 static void
 check_setting(Check *check, VariableSetStmt *stmt)
 {
@@ -230,12 +261,17 @@ check_setting(Check *check, VariableSetStmt *stmt)
 		"zdm.guard_min_size"
 	};
 
+	if (stmt->is_local && !check->in_block)
+		return;
 	for (int i = 0; stmt->name != NULL && i < lengthof(names); i++)
 	{
 		if (pg_strcasecmp(stmt->name, names[i]) == 0)
 		{
-			stmt->is_local = false;
-			ExecSetVariableStmt(stmt, true);
+			VariableSetStmt *session = copyObject(stmt);
+
+			session->is_local = false;
+			ExecSetVariableStmt(session, true);
+			check->local_settings |= stmt->is_local;
 		}
 	}
 }
@@ -332,8 +368,10 @@ judge_stopping_query(Check *check, ErrorData *error)
 	ErrorData  *parse_error;
 
 	inner->sql = error->internalquery;
-	if (inner->sql == NULL ||
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+	if (inner->sql == NULL)
+		return;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
+		!(error->sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION && check->facts->enum_labels != NIL))
 		return;
 	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
 		judge_one(check, inner);
@@ -460,10 +498,10 @@ check_text(const char *ddl)
 {
 	Check		check = {.mcxt = CurrentMemoryContext};
 	List	   *statements = parse_text(ddl);
-	int			nest_level = NewGUCNestLevel();
 	int			number = 0;
 	ListCell   *lc;
 
+	check.nest_level = NewGUCNestLevel();
 	check.facts = facts_create(true);
 	check.facts->mcxt = check.mcxt;
 	foreach(lc, statements)
@@ -478,7 +516,7 @@ check_text(const char *ddl)
 		check_statement(&check, stmt);
 	}
 	end_transaction(&check, NULL);
-	AtEOXact_GUC(false, nest_level);
+	AtEOXact_GUC(false, check.nest_level);
 	return check.findings;
 }
 

@@ -5,9 +5,10 @@
  *
  * The clients of a relation are the roles that its privileges name.  What a
  * client can do is computed with everything that PostgreSQL would consult:
- * privileges, row security, the sequences that an INSERT draws from, and for
- * a view the rights of the role that its query is checked as.  Only what the
- * client could do before and cannot do afterwards is a breach.
+ * privileges, row security, the sequences that an INSERT draws from and the
+ * functions that defaults call, and for a view the rights of the role that its
+ * query is checked as.  Only what the client could do before and cannot do
+ * afterwards is a breach.
  *
  *-------------------------------------------------------------------------
  */
@@ -53,32 +54,54 @@ can_be_left_out(const FactColumn *col)
 	return !col->notnull || col->has_default || is_filled_in(col);
 }
 
-/* Does a permissive policy let the role do what the privilege bit stands for? */
 static bool
-policy_permits(FactRelation *rel, Oid role, AclMode privilege)
+policy_applies(const FactPolicy *policy, Oid role, AclMode privilege)
 {
-	ListCell   *lc;
 	char		command = privilege == ACL_SELECT ? ACL_SELECT_CHR :
 		privilege == ACL_INSERT ? ACL_INSERT_CHR :
 		privilege == ACL_UPDATE ? ACL_UPDATE_CHR : ACL_DELETE_CHR;
+	ListCell   *lc;
+
+	if (policy->command != '*' && policy->command != command)
+		return false;
+	foreach(lc, policy->roles)
+	{
+		Oid			target = lfirst_oid(lc);
+
+		if (target == ACL_ID_PUBLIC ||
+			(role != ACL_ID_PUBLIC && has_privs_of_role(role, target)))
+			return true;
+	}
+	return false;
+}
+
+/* Is there a row with which the policy lets it be done? */
+static bool
+policy_passes(const FactPolicy *policy, AclMode privilege)
+{
+	return !(privilege != ACL_INSERT && policy->hides) &&
+		!((privilege == ACL_INSERT || privilege == ACL_UPDATE) && policy->rejects);
+}
+
+/* Do the policies let the role do what the privilege bit stands for? */
+static bool
+policies_permit(FactRelation *rel, Oid role, AclMode privilege)
+{
+	bool		permitted = false;
+	ListCell   *lc;
 
 	foreach(lc, rel->policies)
 	{
 		FactPolicy *policy = (FactPolicy *) lfirst(lc);
-		ListCell   *lr;
 
-		if (!policy->permissive || (policy->command != '*' && policy->command != command))
+		if (!policy_applies(policy, role, privilege))
 			continue;
-		foreach(lr, policy->roles)
-		{
-			Oid			target = lfirst_oid(lr);
-
-			if (target == ACL_ID_PUBLIC ||
-				(role != ACL_ID_PUBLIC && has_privs_of_role(role, target)))
-				return true;
-		}
+		if (policy->permissive)
+			permitted |= policy_passes(policy, privilege);
+		else if (!policy_passes(policy, privilege))
+			return false;
 	}
-	return false;
+	return permitted;
 }
 
 /* Can the role use every sequence that fills in a column? */
@@ -97,11 +120,33 @@ sequences_usable(Facts *facts, FactRelation *rel, Oid role)
 		if (OidIsValid(col->sequence))
 			seq = facts_by_oid(facts, col->sequence);
 		else if (col->sequence_name != NULL)
-			seq = facts_find_name(facts, rel->schema, col->sequence_name);
+			seq = facts_find_name(facts, col->sequence_schema, col->sequence_name);
 		if (seq != NULL &&
 			!facts_has_privileges(facts, seq, role, ACL_USAGE) &&
 			!facts_has_privileges(facts, seq, role, ACL_UPDATE))
 			return false;
+	}
+	return true;
+}
+
+/* May the role call every function that fills in a column? */
+static bool
+functions_callable(FactRelation *rel, Oid role)
+{
+	ListCell   *lc;
+	ListCell   *lf;
+
+	foreach(lc, rel->columns)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+
+		if (col->dropped || !col->has_default)
+			continue;
+		foreach(lf, col->functions)
+		{
+			if (!facts_function_callable(lfirst_oid(lf), role))
+				return false;
+		}
 	}
 	return true;
 }
@@ -112,12 +157,12 @@ row_security_permits(FactRelation *rel, Oid role)
 	AclMode		permitted = 0;
 
 	if (!rel->row_security ||
-		(role != ACL_ID_PUBLIC && (has_privs_of_role(role, rel->owner) ||
-								   has_bypassrls_privilege(role))))
+		(role != ACL_ID_PUBLIC && has_bypassrls_privilege(role)) ||
+		(role != ACL_ID_PUBLIC && !rel->row_security_forced && has_privs_of_role(role, rel->owner)))
 		return CLIENT_PRIVILEGES;
 	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
 	{
-		if ((bit & CLIENT_PRIVILEGES) && policy_permits(rel, role, bit))
+		if ((bit & CLIENT_PRIVILEGES) && policies_permit(rel, role, bit))
 			permitted |= bit;
 	}
 	return permitted;
@@ -135,7 +180,7 @@ client_abilities(Facts *facts, FactRelation *rel, Oid role)
 			can |= bit;
 	}
 	can &= row_security_permits(rel, role);
-	if ((can & ACL_INSERT) && !sequences_usable(facts, rel, role))
+	if ((can & ACL_INSERT) && !(sequences_usable(facts, rel, role) && functions_callable(rel, role)))
 		can &= ~ACL_INSERT;
 	if (rel->kind == RELKIND_VIEW)
 		can &= facts_view_permits(facts, rel, role);
@@ -181,6 +226,34 @@ contract_columns(FactRelation *rel)
 	return columns;
 }
 
+/* The owner is an application of its own where it granted nobody to write. */
+static bool
+is_only_owner(FactRelation *rel, Oid role)
+{
+	ListCell   *lc;
+
+	if (role != rel->owner)
+		return false;
+	foreach(lc, rel->grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+
+		if (grant->role != role && (grant->privileges & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_client(Facts *facts, FactRelation *rel, Oid role, List **clients)
+{
+	FactGrant  *client = palloc0(sizeof(FactGrant));
+
+	client->role = role;
+	client->privileges = client_abilities(facts, rel, role);
+	*clients = lappend(*clients, client);
+}
+
 static List *
 contract_clients(Facts *facts, FactRelation *rel)
 {
@@ -190,13 +263,15 @@ contract_clients(Facts *facts, FactRelation *rel)
 	facts_access(facts, rel);
 	foreach(lc, rel->grants)
 	{
-		FactGrant  *grant = (FactGrant *) lfirst(lc);
-		FactGrant  *client = palloc0(sizeof(FactGrant));
+		Oid			role = ((FactGrant *) lfirst(lc))->role;
 
-		client->role = grant->role;
-		client->privileges = client_abilities(facts, rel, grant->role);
-		clients = lappend(clients, client);
+		if (!is_only_owner(rel, role))
+			add_client(facts, rel, role, &clients);
 	}
+	/* A restore gives tables to their owners while they are empty. */
+	if (rel->grants == NIL && facts_tree_blocks(facts, rel) > 0 &&
+		(rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE))
+		add_client(facts, rel, rel->owner, &clients);
 	return clients;
 }
 
@@ -205,7 +280,7 @@ contract_take(Facts *facts, FactRelation *rel)
 {
 	Contract   *contract;
 
-	if (rel->fresh || rel->gone || rel->is_child)
+	if (rel->fresh || rel->gone || rel->is_child || rel->detached)
 		return NULL;
 	if (rel->kind != RELKIND_RELATION && rel->kind != RELKIND_PARTITIONED_TABLE &&
 		rel->kind != RELKIND_VIEW && rel->kind != RELKIND_MATVIEW &&
@@ -226,6 +301,18 @@ contract_take(Facts *facts, FactRelation *rel)
 		contract->sequence_value = facts_sequence_value(facts, rel);
 	}
 	contract->clients = contract_clients(facts, rel);
+	return contract;
+}
+
+Contract *
+contract_take_nobodys(FactRelation *rel)
+{
+	Contract   *contract = palloc0(sizeof(Contract));
+
+	contract->oid = rel->oid;
+	contract->schema = pstrdup(rel->schema);
+	contract->name = pstrdup(rel->name);
+	contract->nobodys = true;
 	return contract;
 }
 
@@ -359,6 +446,8 @@ contract_breach(Facts *facts, const Contract *contract)
 	FactRelation *rel;
 	char	   *breach;
 
+	if (contract->nobodys)
+		return NULL;
 	if (contract->function != NULL)
 		return facts_function_exists(facts, contract->function) ? NULL :
 			psprintf("%s no longer exists under this name", contract->function);

@@ -23,6 +23,7 @@ typedef struct Contract
 	char	   *schema;
 	char	   *name;
 	char	   *function;		/* a function's identity; then nothing else is set */
+	bool		nobodys;		/* no application counts on it: a partition until now */
 	List	   *columns;		/* ContractColumn */
 	List	   *clients;		/* FactGrant: role and what it can really do */
 	bool		identifies_rows;	/* published UPDATE and DELETE work */
@@ -35,6 +36,9 @@ typedef struct Contract
  * transaction, a partition, an index.
  */
 extern Contract *contract_take(Facts *facts, FactRelation *rel);
+
+/* That of a partition which is detached: what becomes of it breaks nothing. */
+extern Contract *contract_take_nobodys(FactRelation *rel);
 
 /* The contract of a function: that it is there. */
 extern Contract *contract_take_function(const char *identity);

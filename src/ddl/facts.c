@@ -26,6 +26,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/sequence.h"
 #include "ddl/facts.h"
+#include "ddl/facts_expr.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
@@ -212,6 +213,7 @@ load_relation(Facts *facts, Oid relid)
 	rel->tablespace = relation->rd_rel->reltablespace;
 	rel->replica_identity = relation->rd_rel->relreplident;
 	rel->row_security = relation->rd_rel->relrowsecurity;
+	rel->row_security_forced = relation->rd_rel->relforcerowsecurity;
 	rel->populated = relation->rd_rel->relispopulated;
 	rel->invoker = rel->kind == RELKIND_VIEW && zdm_security_invoker(relation);
 	if (relation->rd_index != NULL)
@@ -241,6 +243,45 @@ draws_from_sequence(Node *node, FactColumn *col)
 	return expression_tree_walker(node, draws_from_sequence, col);
 }
 
+static bool
+note_function(Oid funcid, void *context)
+{
+	FactColumn *col = (FactColumn *) context;
+
+	if (funcid >= FirstNormalObjectId)
+		col->functions = list_append_unique_oid(col->functions, funcid);
+	return false;
+}
+
+static bool
+calls_functions(Node *node, FactColumn *col)
+{
+	if (node == NULL)
+		return false;
+	(void) check_functions_in_node(node, note_function, col);
+	return expression_tree_walker(node, calls_functions, col);
+}
+
+void
+facts_note_default(FactColumn *col, Node *expr)
+{
+	col->serial = false;
+	col->sequence = InvalidOid;
+	col->sequence_name = NULL;
+	col->functions = NIL;
+	draws_from_sequence(expr, col);
+	calls_functions(expr, col);
+}
+
+void
+facts_note_sequence(FactColumn *col, FactRelation *seq)
+{
+	col->serial = true;
+	col->sequence = seq->oid;
+	col->sequence_schema = seq->schema;
+	col->sequence_name = seq->name;
+}
+
 static void
 load_columns(FactRelation *rel, Relation relation)
 {
@@ -266,7 +307,7 @@ load_columns(FactRelation *rel, Relation relation)
 	{
 		Node	   *expr = stringToNode(constr->defval[i].adbin);
 
-		draws_from_sequence(expr, facts_attribute(rel, constr->defval[i].adnum));
+		facts_note_default(facts_attribute(rel, constr->defval[i].adnum), expr);
 	}
 }
 
@@ -434,6 +475,16 @@ facts_tree(Facts *facts, FactRelation *rel, bool recurse)
 	return tree;
 }
 
+/* An expression of a policy; the default where there is none. */
+static bool
+policy_never(HeapTuple tuple, Relation catalog, AttrNumber attnum, bool otherwise)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, attnum, RelationGetDescr(catalog), &isnull);
+
+	return isnull ? otherwise : facts_is_false(stringToNode(TextDatumGetCString(datum)));
+}
+
 static void
 load_policies(FactRelation *rel)
 {
@@ -456,6 +507,8 @@ load_policies(FactRelation *rel)
 		policy->name = pstrdup(NameStr(form->polname));
 		policy->command = form->polcmd;
 		policy->permissive = form->polpermissive;
+		policy->hides = policy_never(tuple, catalog, Anum_pg_policy_polqual, false);
+		policy->rejects = policy_never(tuple, catalog, Anum_pg_policy_polwithcheck, policy->hides);
 		for (int i = 0; i < ARR_DIMS(roles)[0]; i++)
 			policy->roles = lappend_oid(policy->roles, ((Oid *) ARR_DATA_PTR(roles))[i]);
 		rel->policies = lappend(rel->policies, policy);

@@ -36,7 +36,9 @@ typedef struct FactColumn
 	bool		has_default;
 	bool		serial;			/* the default draws from a sequence */
 	Oid			sequence;		/* that sequence; InvalidOid when the text made it */
-	char	   *sequence_name;	/* its name then */
+	char	   *sequence_schema;	/* its schema then */
+	char	   *sequence_name;	/* and its name */
+	List	   *functions;		/* user functions that the default calls, an Oid list */
 	char		identity;		/* attidentity */
 	char		generated;		/* attgenerated */
 	bool		fresh;			/* added by this text or transaction */
@@ -94,6 +96,8 @@ typedef struct FactPolicy
 	char	   *name;
 	char		command;		/* '*' or an ACL letter, as in pg_policy */
 	bool		permissive;
+	bool		hides;			/* USING is a constant that no row passes */
+	bool		rejects;		/* so is what new rows are checked by */
 	List	   *roles;			/* an Oid list; ACL_ID_PUBLIC for everyone */
 } FactPolicy;
 
@@ -108,6 +112,7 @@ typedef struct FactRelation
 	bool		gone;			/* dropped by the text */
 	bool		is_partition;
 	bool		is_child;		/* of inheritance or partitioning */
+	bool		detached;		/* the text made it no partition any more */
 	Oid			owner;
 	Oid			am;
 	Oid			tablespace;		/* 0: the database's */
@@ -117,10 +122,12 @@ typedef struct FactRelation
 	double		rows_added;		/* by earlier statements of the text */
 	char		replica_identity;
 	bool		row_security;
+	bool		row_security_forced;	/* for its owner, too */
 	bool		populated;
 	bool		published;		/* the text publishes its UPDATEs or DELETEs */
 	bool		invoker;		/* a view that is checked as its reader */
 	SelectStmt *query;			/* a view that the text made */
+	int			writers_lost;	/* triggers and rules of a view that the text dropped */
 	bool		changed;		/* the text changed its columns or its name */
 	LOCKMODE	held;			/* taken by this and earlier statements of the transaction */
 	LOCKMODE	held_before;	/* by the earlier ones alone */
@@ -191,6 +198,12 @@ extern bool facts_added_column(Facts *facts, FactRelation *rel, FactColumn *col)
 
 /* Is one of these strings the name? */
 extern bool facts_name_in(List *names, const char *name);
+
+/* Note what a column's analyzed default calls: sequences and functions. */
+extern void facts_note_default(FactColumn *col, Node *expr);
+
+/* Note that a column's default draws from this sequence. */
+extern void facts_note_sequence(FactColumn *col, FactRelation *seq);
 
 /* New members, which the caller fills. */
 extern FactColumn *facts_new_column(FactRelation *rel, const char *name);

@@ -111,6 +111,47 @@ facts_foreign_keys_to(Facts *facts, FactRelation *rel)
 	return keys;
 }
 
+/* Without a list it is the primary key, and any foreign key of the same columns will do. */
+static bool
+references_columns(HeapTuple tuple, Oid relid, List *names)
+{
+	List	   *attnums = referenced_columns(tuple);
+	ListCell   *la;
+	ListCell   *ln;
+
+	if (names == NIL)
+		return true;
+	if (list_length(attnums) != list_length(names))
+		return false;
+	forboth(la, attnums, ln, names)
+	{
+		if (get_attnum(relid, strVal(lfirst(ln))) != lfirst_int(la))
+			return false;
+	}
+	return true;
+}
+
+bool
+facts_like_foreign_key(FactConstraint *own, const Constraint *added)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(own->oid));
+	Form_pg_constraint form;
+	bool		same;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_constraint) GETSTRUCT(tuple);
+	same = form->confupdtype == added->fk_upd_action &&
+		form->confdeltype == added->fk_del_action &&
+		form->confmatchtype == added->fk_matchtype &&
+		form->condeferrable == added->deferrable &&
+		form->condeferred == added->initdeferred &&
+		!OidIsValid(form->conparentid) &&
+		references_columns(tuple, form->confrelid, added->pk_attrs);
+	ReleaseSysCache(tuple);
+	return same;
+}
+
 Oid
 facts_parent(FactRelation *rel)
 {
@@ -153,60 +194,99 @@ facts_null_fraction(FactRelation *rel, FactColumn *col)
 	return column_statistics(rel, col, &distinct, &nulls) && rel->heap_blocks > 0 ? nulls : 0;
 }
 
-bool
-facts_has_duplicates(FactRelation *rel, FactColumn *col)
+static double
+row_estimate(FactRelation *rel)
 {
-	double		distinct;
-	double		nulls;
-	HeapTuple	tuple;
-	double		rows;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rel->oid));
+	double		rows = 0;
 
-	if (rel->heap_blocks == 0 || !column_statistics(rel, col, &distinct, &nulls) || distinct == 0)
-		return false;
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rel->oid));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	rows = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
-	ReleaseSysCache(tuple);
-
-	/*
-	 * ANALYZE stores a negative fraction of the rows when it takes the number
-	 * of values to grow with them; -1 less the nulls means that it saw no
-	 * value twice.  A tenth is room for what was sampled and what changed.
-	 */
-	if (distinct < 0)
-		return -distinct < 0.9 * (1 - nulls);
-	return rows > 0 && distinct < 0.9 * (1 - nulls) * rows;
+	if (HeapTupleIsValid(tuple))
+	{
+		rows = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
+		ReleaseSysCache(tuple);
+	}
+	return rows;
 }
 
-static bool
-type_users_include_table(Oid type, int depth)
+/*
+ * More rows than there can be combinations of values hold one of them twice.
+ * ANALYZE stores a negative fraction of the rows when it takes the number of
+ * values to grow with them; -1 less the nulls means that it saw no value twice.
+ * A tenth is room for what was sampled and what changed.
+ */
+bool
+facts_has_duplicates(FactRelation *rel, List *columns, bool nulls_equal)
+{
+	double		rows = rel->heap_blocks > 0 && columns != NIL ? row_estimate(rel) : 0;
+	double		combinations = 1;
+	double		with_null = 0;
+	ListCell   *lc;
+
+	if (rows <= 0)
+		return false;
+	foreach(lc, columns)
+	{
+		double		distinct;
+		double		nulls;
+
+		if (!column_statistics(rel, (FactColumn *) lfirst(lc), &distinct, &nulls))
+			return false;
+		/* A column of nulls alone has no values, and any number of rows. */
+		if (distinct == 0 && !nulls_equal)
+			return false;
+		combinations *= (distinct < 0 ? -distinct * rows : distinct) + (nulls_equal && nulls > 0 ? 1 : 0);
+		with_null += nulls;
+	}
+	return combinations < 0.9 * (nulls_equal ? 1 : 1 - Min(with_null, 1)) * rows;
+}
+
+static void
+add_type_users(Facts *facts, Oid type, List **relations, int depth)
 {
 	ListCell   *lc;
 
 	if (depth > 10)
-		return true;
+		return;
 	foreach(lc, find_rows(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refclassid,
 						  TypeRelationId, Anum_pg_depend_refobjid, type))
 	{
 		Form_pg_depend dep = (Form_pg_depend) GETSTRUCT((HeapTuple) lfirst(lc));
+		FactRelation *rel;
 
-		if (dep->classid == RelationRelationId && dep->objsubid > 0 &&
-			get_rel_relkind(dep->objid) != RELKIND_COMPOSITE_TYPE)
-			return true;
-		if (dep->classid == RelationRelationId && dep->objsubid > 0 &&
-			type_users_include_table(get_rel_type_id(dep->objid), depth + 1))
-			return true;
-		if (dep->classid == TypeRelationId && type_users_include_table(dep->objid, depth + 1))
-			return true;
+		if (dep->classid == TypeRelationId)
+			add_type_users(facts, dep->objid, relations, depth + 1);
+		if (dep->classid != RelationRelationId || dep->objsubid <= 0)
+			continue;
+		add_type_users(facts, get_rel_type_id(dep->objid), relations, depth + 1);
+		rel = facts_by_oid(facts, dep->objid);
+		if (rel != NULL && rel->kind != RELKIND_COMPOSITE_TYPE)
+			*relations = list_append_unique_ptr(*relations, rel);
 	}
-	return false;
 }
 
-bool
-facts_type_is_used(Oid type)
+List *
+facts_type_users(Facts *facts, Oid type)
 {
-	return type_users_include_table(type, 0);
+	List	   *relations = NIL;
+
+	add_type_users(facts, type, &relations, 0);
+	return relations;
+}
+
+List *
+facts_typed_tables(Facts *facts, Oid type)
+{
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_rows(RelationRelationId, InvalidOid, Anum_pg_class_reloftype, type, 0, InvalidOid))
+	{
+		FactRelation *rel = facts_by_oid(facts, ((Form_pg_class) GETSTRUCT((HeapTuple) lfirst(lc)))->oid);
+
+		if (rel != NULL)
+			relations = lappend(relations, rel);
+	}
+	return relations;
 }
 
 static void
@@ -389,6 +469,14 @@ facts_function_granted(Oid funcid, Oid role)
 	bool		otherwise = granted_otherwise(acl, role, role, ACL_EXECUTE, &granted);
 
 	return granted && (role == ACL_ID_PUBLIC || !otherwise);
+}
+
+bool
+facts_function_callable(Oid funcid, Oid role)
+{
+	if (role == ACL_ID_PUBLIC)
+		return facts_function_granted(funcid, role);
+	return object_aclcheck(ProcedureRelationId, funcid, role, ACL_EXECUTE) == ACLCHECK_OK;
 }
 
 List *

@@ -24,17 +24,26 @@ typedef struct FactForeignKey
 /* Foreign keys of tables (not of their partitions) that reference "rel". */
 extern List *facts_foreign_keys_to(Facts *facts, FactRelation *rel);
 
+/*
+ * Has a foreign key of the catalog the same referenced columns, actions and
+ * timing as one that is to be added?
+ */
+extern bool facts_like_foreign_key(FactConstraint *own, const Constraint *added);
+
 /* The parent of a partition or child; InvalidOid if none. */
 extern Oid	facts_parent(FactRelation *rel);
 
 /* Fraction of nulls when the column was last analyzed; 0 if unknown. */
 extern double facts_null_fraction(FactRelation *rel, FactColumn *col);
 
-/* Did the column hold the same value twice when it was last analyzed? */
-extern bool facts_has_duplicates(FactRelation *rel, FactColumn *col);
+/* Did the columns hold the same values twice when the table was last analyzed? */
+extern bool facts_has_duplicates(FactRelation *rel, List *columns, bool nulls_equal);
 
-/* Is a column of this type, or of an array or domain over it, in any table? */
-extern bool facts_type_is_used(Oid type);
+/* Relations with a column of this type, or of one over it or with it inside. */
+extern List *facts_type_users(Facts *facts, Oid type);
+
+/* Tables made OF this composite type. */
+extern List *facts_typed_tables(Facts *facts, Oid type);
 
 /* Tables with a column of the domain, of one over it, or holding it inside. */
 extern List *facts_domain_users(Facts *facts, Oid domain);
@@ -60,6 +69,9 @@ extern bool facts_schema_usage_only_by(Oid nspid, Oid client, Oid role);
 
 /* May "role" (or everyone) call the function today by a grant to it? */
 extern bool facts_function_granted(Oid funcid, Oid role);
+
+/* May "role" (or everyone) call the function today, by any way? */
+extern bool facts_function_callable(Oid funcid, Oid role);
 
 /* Tables of a publication. */
 extern List *facts_publication_tables(Facts *facts, const char *name);

@@ -89,6 +89,13 @@ facts_is_null(Node *expr)
 	return IsA(simple, Const) && ((Const *) simple)->constisnull;
 }
 
+bool
+facts_is_false(Node *expr)
+{
+	return IsA(expr, Const) && (((Const *) expr)->constisnull ||
+								!DatumGetBool(((Const *) expr)->constvalue));
+}
+
 /* What a node that keeps the stored value is wrapped around; NULL if it does not keep it. */
 static Node *
 inside_relabelling(Node *expr)
@@ -268,12 +275,30 @@ same_expressions(List *exprs, FactRelation *parent, List *others, FactRelation *
 	return mapped != NULL && equal(mapped, others);
 }
 
+static bool
+backs_constraint(FactRelation *rel, FactIndex *idx)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		if (!con->dropped && con->index != NULL && idx->name != NULL && con->type != 'f' &&
+			strcmp(con->index, idx->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* An index that a constraint owns is only matched by one that a constraint owns. */
 bool
 facts_index_matches(FactRelation *parent, FactIndex *idx, FactRelation *child, FactIndex *other)
 {
-	if (other->dropped || !other->valid || idx->am != other->am ||
+	if (other->dropped || idx->am != other->am ||
 		idx->unique != other->unique || idx->exclusion || other->exclusion ||
-		idx->nkeys != other->nkeys || idx->ncolumns != other->ncolumns)
+		idx->nkeys != other->nkeys || idx->ncolumns != other->ncolumns ||
+		(backs_constraint(parent, idx) && !backs_constraint(child, other)))
 		return false;
 	for (int i = 0; i < idx->ncolumns; i++)
 	{

@@ -30,6 +30,9 @@ extern bool facts_is_volatile(Node *expr);
 /* Is it a constant NULL once the planner has simplified it? */
 extern bool facts_is_null(Node *expr);
 
+/* Is it plainly the constant false, or null?  Nothing in it is run to find out. */
+extern bool facts_is_false(Node *expr);
+
 /* Must every row be rewritten to turn column "attnum" into this expression? */
 extern bool facts_needs_rewrite(Node *expr, AttrNumber attnum);
 

@@ -11,9 +11,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_partition.h"
@@ -22,6 +24,7 @@
 #include "partitioning/partdesc.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 void
@@ -83,6 +86,32 @@ facts_unproven_members(Facts *facts, FactRelation *rel, List *clauses, FactRelat
 	return unproven;
 }
 
+/* A foreign key of the text is taken as it looks. */
+static bool
+same_actions(Oid a, Oid b)
+{
+	HeapTuple	a_tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(a));
+	HeapTuple	b_tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(b));
+	bool		same = true;
+
+	if (HeapTupleIsValid(a_tuple) && HeapTupleIsValid(b_tuple))
+	{
+		Form_pg_constraint a_form = (Form_pg_constraint) GETSTRUCT(a_tuple);
+		Form_pg_constraint b_form = (Form_pg_constraint) GETSTRUCT(b_tuple);
+
+		same = a_form->confupdtype == b_form->confupdtype &&
+			a_form->confdeltype == b_form->confdeltype &&
+			a_form->confmatchtype == b_form->confmatchtype &&
+			a_form->condeferrable == b_form->condeferrable &&
+			a_form->condeferred == b_form->condeferred;
+	}
+	if (HeapTupleIsValid(a_tuple))
+		ReleaseSysCache(a_tuple);
+	if (HeapTupleIsValid(b_tuple))
+		ReleaseSysCache(b_tuple);
+	return same;
+}
+
 bool
 facts_same_foreign_key(FactRelation *a_rel, FactConstraint *a, FactRelation *b_rel, FactConstraint *b)
 {
@@ -90,6 +119,7 @@ facts_same_foreign_key(FactRelation *a_rel, FactConstraint *a, FactRelation *b_r
 	ListCell   *lb;
 
 	if (b->dropped || b->type != 'f' || a->referenced != b->referenced ||
+		(a->valid && !b->valid) || !same_actions(a->oid, b->oid) ||
 		list_length(a->columns) != list_length(b->columns))
 		return false;
 	forboth(la, a->columns, lb, b->columns)

@@ -180,6 +180,16 @@ facts_plan_work(QueryDesc *query_desc)
 	return work.blocks;
 }
 
+bool
+facts_is_query(Node *raw)
+{
+#ifdef ZDM_HAS_MERGE
+	if (IsA(raw, MergeStmt))
+		return true;
+#endif
+	return IsA(raw, SelectStmt) || IsA(raw, InsertStmt) || IsA(raw, UpdateStmt) || IsA(raw, DeleteStmt);
+}
+
 /* The rows that a statement touches, as a SELECT; NULL if it has none to plan. */
 static SelectStmt *
 touched_rows(Node *raw)
@@ -218,6 +228,16 @@ touched_rows(Node *raw)
 		select->whereClause = delete->whereClause;
 		select->withClause = delete->withClause;
 	}
+#ifdef ZDM_HAS_MERGE
+	else if (IsA(raw, MergeStmt))
+	{
+		MergeStmt  *merge = (MergeStmt *) raw;
+
+		select->fromClause = list_make2(merge->relation, merge->sourceRelation);
+		select->whereClause = merge->joinCondition;
+		select->withClause = merge->withClause;
+	}
+#endif
 	else
 		return NULL;
 	return copyObject(select);
@@ -257,6 +277,43 @@ plan_select(void *arg)
 			(plan->planTree->plan_width + TUPLE_OVERHEAD) / BLCKSZ;
 	standard_ExecutorEnd(desc);
 	PopActiveSnapshot();
+}
+
+typedef struct MatviewAttempt
+{
+	FactRelation *view;
+	PlanAttempt plan;
+} MatviewAttempt;
+
+/* The subtransaction that this runs in gives user, locks and relation back. */
+static void
+plan_matview(void *arg)
+{
+	MatviewAttempt *attempt = (MatviewAttempt *) arg;
+	Relation	relation = relation_open(attempt->view->oid, AccessShareLock);
+	RewriteRule *rule = relation->rd_rules->rules[0];
+	Query	   *query = copyObject(linitial_node(Query, rule->actions));
+
+	SetUserIdAndSecContext(attempt->view->owner,
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+	AcquireRewriteLocks(query, true, false);
+	attempt->plan.query = query;
+	plan_select(&attempt->plan);
+}
+
+double
+facts_matview_work(Facts *facts, FactRelation *view)
+{
+	MatviewAttempt attempt = {view, {0}};
+	ErrorData  *error;
+	double		blocks = 0;
+	ListCell   *lc;
+
+	if (OidIsValid(view->oid) && facts_attempt(plan_matview, &attempt, &error))
+		return attempt.plan.blocks;
+	foreach(lc, facts_view_relations(facts, view))
+		blocks += facts_tree_blocks(facts, (FactRelation *) lfirst(lc));
+	return blocks;
 }
 
 typedef struct NamedWork
@@ -527,12 +584,15 @@ static bool
 view_is_updatable(FactRelation *view)
 {
 	Relation	relation = try_relation_open(view->oid, AccessShareLock);
+	int			writers;
 	bool		updatable;
 
 	if (relation == NULL)
 		return false;
-	updatable = view_query_is_auto_updatable(get_view_query(relation), true) == NULL ||
-		relation->trigdesc != NULL || relation->rd_rules->numLocks > 1;
+	writers = (relation->trigdesc != NULL ? relation->trigdesc->numtriggers : 0) +
+		relation->rd_rules->numLocks - 1;
+	updatable = writers > view->writers_lost ||
+		view_query_is_auto_updatable(get_view_query(relation), true) == NULL;
 	relation_close(relation, AccessShareLock);
 	return updatable;
 }
@@ -547,18 +607,49 @@ new_view_is_updatable(SelectStmt *query)
 		IsA(linitial(query->fromClause), RangeVar);
 }
 
+typedef struct NamedRelations
+{
+	Facts	   *facts;
+	List	   *found;			/* FactRelation */
+} NamedRelations;
+
+static bool
+named_relations_walker(Node *node, NamedRelations *named)
+{
+	FactRelation *rel;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, RangeVar))
+		return raw_expression_tree_walker(node, named_relations_walker, named);
+	rel = facts_find(named->facts, (RangeVar *) node);
+	if (rel != NULL)
+		named->found = list_append_unique_ptr(named->found, rel);
+	return false;
+}
+
+/* Relations that a view which the text makes reads; NIL when a WITH may hide some behind its names. */
+static List *
+new_view_relations(Facts *facts, SelectStmt *query)
+{
+	NamedRelations named = {facts, NIL};
+
+	if (query->withClause == NULL)
+		named_relations_walker((Node *) query, &named);
+	return named.found;
+}
+
 AclMode
 facts_view_permits(Facts *facts, FactRelation *view, Oid role)
 {
 	AclMode		permitted = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 	Oid			reader = view->invoker ? role : view->owner;
+	bool		made = view->query != NULL;
 	ListCell   *lc;
 
-	if (view->query != NULL)
-		return new_view_is_updatable(view->query) ? permitted : ACL_SELECT;
-	if (!view_is_updatable(view))
+	if (made ? !new_view_is_updatable(view->query) : !view_is_updatable(view))
 		permitted = ACL_SELECT;
-	foreach(lc, direct_view_relations(facts, view))
+	foreach(lc, made ? new_view_relations(facts, view->query) : direct_view_relations(facts, view))
 	{
 		FactRelation *rel = (FactRelation *) lfirst(lc);
 
@@ -683,6 +774,42 @@ facts_publishes_changes(Facts *facts, FactRelation *rel)
 	published = SPI_processed > 0;
 	SPI_finish();
 	return published;
+}
+
+typedef struct DrawnSequence
+{
+	Facts	   *facts;
+	FactRelation *found;
+} DrawnSequence;
+
+static bool
+draws_by_name(Node *node, DrawnSequence *drawn)
+{
+	FuncCall   *call = (FuncCall *) node;
+	Node	   *arg;
+	const char *name;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, FuncCall) || strcmp(strVal(llast(call->funcname)), "nextval") != 0 ||
+		list_length(call->args) != 1)
+		return raw_expression_tree_walker(node, draws_by_name, drawn);
+	arg = linitial(call->args);
+	if (IsA(arg, TypeCast))
+		arg = ((TypeCast *) arg)->arg;
+	name = IsA(arg, A_Const) ? zdm_const_string((A_Const *) arg) : NULL;
+	if (name != NULL)
+		drawn->found = facts_find(drawn->facts, makeRangeVarFromNameList(zdm_name_list(name)));
+	return drawn->found != NULL;
+}
+
+FactRelation *
+facts_drawn_sequence(Facts *facts, Node *raw)
+{
+	DrawnSequence drawn = {facts, NULL};
+
+	draws_by_name(raw, &drawn);
+	return drawn.found != NULL && drawn.found->kind == RELKIND_SEQUENCE ? drawn.found : NULL;
 }
 
 int64

@@ -25,6 +25,15 @@ extern double facts_plan_work(QueryDesc *query_desc);
  */
 extern double facts_statement_work(Facts *facts, Node *raw);
 
+/*
+ * The same for the query of a materialized view, planned as its owner in a
+ * security-restricted operation, as REFRESH would.
+ */
+extern double facts_matview_work(Facts *facts, FactRelation *view);
+
+/* Is it a raw statement whose work facts_statement_work() can tell? */
+extern bool facts_is_query(Node *raw);
+
 /* Names of the columns of a query, raw or analyzed; NIL if they cannot be known. */
 extern List *facts_query_columns(Facts *facts, Node *query);
 
@@ -42,6 +51,9 @@ extern List *facts_dependent_views(Facts *facts, FactRelation *rel, AttrNumber a
 
 /* Does any publication carry UPDATE or DELETE of the table? */
 extern bool facts_publishes_changes(Facts *facts, FactRelation *rel);
+
+/* The sequence that a raw expression draws from, by a name in it; NULL if none. */
+extern FactRelation *facts_drawn_sequence(Facts *facts, Node *raw);
 
 /* How far the sequences are that the table owns; -1 if there is none. */
 extern int64 facts_sequence_value(Facts *facts, FactRelation *rel);

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "core/guc.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
@@ -90,6 +91,14 @@ rules_touch(Judgement *j, FactRelation *rel, const char *hint)
 
 	if (contract != NULL)
 		remember_contract(j, contract, hint);
+}
+
+void
+rules_detached(Judgement *j, FactRelation *partition)
+{
+	remember_contract(j, contract_take_nobodys(partition), NULL);
+	partition->is_partition = partition->is_child = false;
+	partition->detached = true;
 }
 
 void
@@ -253,6 +262,30 @@ decide(Judgement *j)
 					"SET lock_timeout = '2s'; and try again when it fails.");
 }
 
+/*
+ * In a swap a relation takes the name that another one gave up: it was made
+ * for that name, and nobody counts on the one that it had before.
+ */
+static bool
+took_a_name(Facts *facts, List *contracts, const Contract *contract)
+{
+	FactRelation *rel = OidIsValid(contract->oid) ? facts_by_oid(facts, contract->oid) : NULL;
+	ListCell   *lc;
+
+	if (rel == NULL || rel->gone ||
+		facts_find_name(facts, contract->schema, contract->name) != NULL)
+		return false;
+	foreach(lc, contracts)
+	{
+		Contract   *other = ((RuleContract *) lfirst(lc))->contract;
+
+		if (other->function == NULL && other->oid != contract->oid &&
+			strcmp(other->schema, rel->schema) == 0 && strcmp(other->name, rel->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 List *
 rules_breaches(Facts *facts, List *contracts, List *findings)
 {
@@ -284,7 +317,7 @@ rules_breaches(Facts *facts, List *contracts, List *findings)
 			again |= finding->unsafe && strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0 &&
 				strcmp(finding->object, name) == 0;
 		}
-		if (again)
+		if (again || took_a_name(facts, contracts, contract))
 			continue;
 		seen = lappend(seen, contract);
 		breach = contract_breach(facts, contract);
@@ -317,6 +350,19 @@ names_label_walker(Node *node, List *labels)
 	return raw_expression_tree_walker(node, names_label_walker, labels);
 }
 
+static bool
+column_names_label(ColumnDef *def, List *labels)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->constraints)
+	{
+		if (names_label_walker(((Constraint *) lfirst(lc))->raw_expr, labels))
+			return true;
+	}
+	return false;
+}
+
 /* raw_expression_tree_walker knows no DDL: look into the parts that hold expressions. */
 static bool
 names_new_label(Node *stmt, List *labels)
@@ -330,7 +376,6 @@ names_new_label(Node *stmt, List *labels)
 		foreach(lc, ((AlterTableStmt *) stmt)->cmds)
 		{
 			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
-			ListCell   *lcon;
 
 			if (cmd->def == NULL)
 				continue;
@@ -339,13 +384,17 @@ names_new_label(Node *stmt, List *labels)
 			if (IsA(cmd->def, Constraint) &&
 				names_label_walker(((Constraint *) cmd->def)->raw_expr, labels))
 				return true;
-			if (!IsA(cmd->def, ColumnDef))
-				continue;
-			foreach(lcon, ((ColumnDef *) cmd->def)->constraints)
-			{
-				if (names_label_walker(((Constraint *) lfirst(lcon))->raw_expr, labels))
-					return true;
-			}
+			if (IsA(cmd->def, ColumnDef) && column_names_label((ColumnDef *) cmd->def, labels))
+				return true;
+		}
+		return false;
+	}
+	if (IsA(stmt, CreateStmt))
+	{
+		foreach(lc, ((CreateStmt *) stmt)->tableElts)
+		{
+			if (IsA(lfirst(lc), ColumnDef) && column_names_label((ColumnDef *) lfirst(lc), labels))
+				return true;
 		}
 		return false;
 	}
@@ -374,6 +423,24 @@ judge_query(Judgement *j, Node *stmt)
 	rules_work(j, WORK_QUERY, into, blocks, pstrdup("reading and writing of tables"), NULL);
 }
 
+/* EXPLAIN (ANALYZE) runs the query. */
+static void
+judge_explain(Judgement *j, ExplainStmt *stmt)
+{
+	bool		analyze = false;
+	ListCell   *lc;
+
+	foreach(lc, stmt->options)
+	{
+		DefElem    *option = (DefElem *) lfirst(lc);
+
+		if (strcmp(option->defname, "analyze") == 0)
+			analyze = defGetBoolean(option);
+	}
+	if (analyze && facts_is_query(stmt->query))
+		judge_query(j, stmt->query);
+}
+
 bool
 rules_cover(Node *stmt)
 {
@@ -391,6 +458,7 @@ rules_cover(Node *stmt)
 		case T_RenameStmt:
 		case T_AlterObjectSchemaStmt:
 		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
 		case T_CreateStmt:
 		case T_CreateTableAsStmt:
 		case T_ViewStmt:
@@ -410,6 +478,11 @@ rules_cover(Node *stmt)
 		case T_AlterPolicyStmt:
 		case T_CreatePublicationStmt:
 		case T_AlterPublicationStmt:
+		case T_CreatedbStmt:
+		case T_DropdbStmt:
+		case T_CreateTableSpaceStmt:
+		case T_DropTableSpaceStmt:
+		case T_AlterSystemStmt:
 			return true;
 		default:
 			return false;
@@ -488,6 +561,9 @@ judge_other_statement(Judgement *j, Node *stmt)
 		case T_DropOwnedStmt:
 			rules_drop_owned(j, (DropOwnedStmt *) stmt);
 			break;
+		case T_ReassignOwnedStmt:
+			rules_reassign_owned(j, (ReassignOwnedStmt *) stmt);
+			break;
 		case T_CreateSeqStmt:
 			rules_create_sequence(j, (CreateSeqStmt *) stmt);
 			break;
@@ -526,6 +602,54 @@ judge_other_statement(Judgement *j, Node *stmt)
 	}
 }
 
+/* Partitions are gone through one transaction each, as are all tables of a schema or database. */
+static bool
+takes_several_transactions(Facts *facts, const RangeVar *relation)
+{
+	FactRelation *rel = relation ? facts_find(facts, relation) : NULL;
+
+	return relation == NULL || (rel != NULL && (rel->kind == RELKIND_PARTITIONED_TABLE ||
+												rel->kind == RELKIND_PARTITIONED_INDEX));
+}
+
+/* What the statement is called if PostgreSQL never runs it inside a transaction block; else NULL. */
+static const char *
+outside_blocks_only(Facts *facts, Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_VacuumStmt:
+			return ((VacuumStmt *) stmt)->is_vacuumcmd ? "VACUUM" : NULL;
+		case T_ClusterStmt:
+			return takes_several_transactions(facts, ((ClusterStmt *) stmt)->relation) ? "CLUSTER" : NULL;
+		case T_ReindexStmt:
+			return takes_several_transactions(facts, ((ReindexStmt *) stmt)->relation) ? "REINDEX" : NULL;
+		case T_CreatedbStmt:
+			return "CREATE DATABASE";
+		case T_DropdbStmt:
+			return "DROP DATABASE";
+		case T_CreateTableSpaceStmt:
+			return "CREATE TABLESPACE";
+		case T_DropTableSpaceStmt:
+			return "DROP TABLESPACE";
+		case T_AlterSystemStmt:
+			return "ALTER SYSTEM";
+		default:
+			return NULL;
+	}
+}
+
+static void
+fails_in_block(Judgement *j, Node *stmt)
+{
+	const char *command = j->facts->in_block ? outside_blocks_only(j->facts, stmt) : NULL;
+
+	if (command != NULL)
+		rules_find(j, RULE_WOULD_FAIL, command, NoLock,
+				   psprintf("%s cannot run inside a transaction block or a function.", command),
+				   pstrdup("Run it by itself, outside a transaction block."));
+}
+
 Judgement *
 rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
@@ -541,11 +665,14 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
 		return j;
 	}
-	if (IsA(stmt, SelectStmt) || IsA(stmt, InsertStmt) || IsA(stmt, UpdateStmt) || IsA(stmt, DeleteStmt))
+	if (facts_is_query(stmt))
 		judge_query(j, stmt);
+	else if (IsA(stmt, ExplainStmt))
+		judge_explain(j, (ExplainStmt *) stmt);
 	else
 	{
 		rules_migration(j, stmt);
+		fails_in_block(j, stmt);
 		judge_relation_statement(j, stmt);
 		judge_other_statement(j, stmt);
 	}

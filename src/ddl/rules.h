@@ -127,6 +127,7 @@ extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double bl
 					   char *what, char *hint);
 extern void rules_touch(Judgement *j, FactRelation *rel, const char *hint);
 extern void rules_touch_function(Judgement *j, Oid funcid, const char *hint);
+extern void rules_detached(Judgement *j, FactRelation *partition);
 extern void rules_find(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
 					   char *detail, char *hint);
 extern void rules_caution(Judgement *j, const char *rule, const char *object,
@@ -159,6 +160,7 @@ extern void rules_truncate(Judgement *j, TruncateStmt *stmt);
 extern void rules_rename(Judgement *j, RenameStmt *stmt);
 extern void rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt);
 extern void rules_drop_owned(Judgement *j, DropOwnedStmt *stmt);
+extern void rules_reassign_owned(Judgement *j, ReassignOwnedStmt *stmt);
 extern void rules_create_table(Judgement *j, CreateStmt *stmt);
 extern void rules_create_table_as(Judgement *j, CreateTableAsStmt *stmt);
 extern void rules_create_view(Judgement *j, ViewStmt *stmt);

@@ -16,6 +16,7 @@
 #include "catalog/pg_publication.h"
 #include "commands/defrem.h"
 #include "ddl/facts_catalog.h"
+#include "ddl/facts_expr.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
 #include "ddl/rules_work.h"
@@ -266,6 +267,37 @@ policy_command(const char *name)
 	return '*';
 }
 
+/* Anything that is not of constants alone may let some row through. */
+static bool
+not_constant(Node *raw, void *context)
+{
+	if (raw == NULL)
+		return false;
+	if (IsA(raw, ColumnRef) || IsA(raw, FuncCall) || IsA(raw, SubLink) || IsA(raw, ParamRef))
+		return true;
+	return raw_expression_tree_walker(raw, not_constant, context);
+}
+
+static bool
+never_true(Node *raw)
+{
+	return !not_constant(raw, NULL) && facts_is_false(facts_analyze(NULL, raw, EXPR_KIND_POLICY));
+}
+
+/* Where a policy says nothing of new rows, they are checked by USING. */
+static void
+read_policy(FactPolicy *policy, Node *qual, Node *with_check)
+{
+	bool		followed = policy->rejects == policy->hides;
+
+	if (qual != NULL)
+		policy->hides = never_true(qual);
+	if (with_check != NULL)
+		policy->rejects = never_true(with_check);
+	else if (qual != NULL && followed)
+		policy->rejects = policy->hides;
+}
+
 void
 rules_create_policy(Judgement *j, CreatePolicyStmt *stmt)
 {
@@ -275,12 +307,15 @@ rules_create_policy(Judgement *j, CreatePolicyStmt *stmt)
 	if (rel == NULL)
 		return;
 	rules_lock(j, rel, AccessExclusiveLock);
+	if (!stmt->permissive)
+		rules_touch(j, rel, "A restrictive policy takes rows away from everyone whom it is for.");
 	facts_access(j->facts, rel);
 	policy = palloc0(sizeof(FactPolicy));
 	policy->name = stmt->policy_name;
 	policy->command = policy_command(stmt->cmd_name);
 	policy->permissive = stmt->permissive;
 	policy->roles = policy_roles(stmt->roles);
+	read_policy(policy, stmt->qual, stmt->with_check);
 	rel->policies = lappend(rel->policies, policy);
 }
 
@@ -299,8 +334,11 @@ rules_alter_policy(Judgement *j, AlterPolicyStmt *stmt)
 	{
 		FactPolicy *policy = (FactPolicy *) lfirst(lc);
 
-		if (strcmp(policy->name, stmt->policy_name) == 0 && stmt->roles != NIL)
+		if (strcmp(policy->name, stmt->policy_name) != 0)
+			continue;
+		if (stmt->roles != NIL)
 			policy->roles = policy_roles(stmt->roles);
+		read_policy(policy, stmt->qual, stmt->with_check);
 	}
 }
 
@@ -420,8 +458,10 @@ publish_table(Judgement *j, RangeVar *table, List *columns, Node *filter)
 {
 	FactRelation *rel = facts_find(j->facts, table);
 
-	if (rel != NULL)
-		publish(j, rel, columns, filter);
+	if (rel == NULL)
+		return;
+	rules_touch_root(j, rel, "ALTER TABLE ... REPLICA IDENTITY FULL; on the partition, or give it a primary key.");
+	publish(j, rel, columns, filter);
 }
 
 static void

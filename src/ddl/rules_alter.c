@@ -181,24 +181,35 @@ set_access_method(Judgement *j, FactRelation *rel, const char *name)
 	rel->am = am;
 }
 
+/* In zdm.check the default may draw from a sequence that the text makes. */
+static void
+set_default(Judgement *j, FactRelation *rel, FactColumn *col, Node *raw)
+{
+	FactRelation *seq = j->facts->simulated ? facts_drawn_sequence(j->facts, raw) : NULL;
+	Node	   *expr = NULL;
+
+	if (seq != NULL)
+		facts_note_sequence(col, seq);
+	else if (facts_types_known(rel))
+		expr = facts_analyze_as(rel, raw, EXPR_KIND_COLUMN_DEFAULT, col->type, col->typmod);
+	if (expr != NULL)
+		facts_note_default(col, expr);
+	col->has_default = expr == NULL || !facts_is_null(expr);
+}
+
 static void
 column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
-	bool		is_null = cmd->def == NULL;
 
 	if (col == NULL)
 		return;
-	if (cmd->def != NULL && facts_types_known(rel))
-	{
-		Node	   *expr = facts_analyze_as(rel, cmd->def, EXPR_KIND_COLUMN_DEFAULT,
-											col->type, col->typmod);
-
-		is_null = expr != NULL && facts_is_null(expr);
-	}
-	col->has_default = !is_null;
-	if (is_null)
-		col->serial = false;
+	col->serial = false;
+	col->functions = NIL;
+	if (cmd->def == NULL)
+		col->has_default = false;
+	else
+		set_default(j, rel, col, cmd->def);
 }
 
 /* RESTART of the sequence behind an identity column. */
@@ -255,11 +266,6 @@ replica_identity(FactRelation *rel, ReplicaIdentityStmt *stmt)
 	}
 }
 
-static void
-change_owner(FactRelation *rel, RoleSpec *spec)
-{
-	rel->owner = get_rolespec_oid(spec, false);
-}
 
 static void
 relation_options(FactRelation *rel, AlterTableCmd *cmd)
@@ -315,8 +321,14 @@ alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 		case AT_DisableRowSecurity:
 			rel->row_security = false;
 			break;
+		case AT_ForceRowSecurity:
+			rel->row_security_forced = true;
+			break;
+		case AT_NoForceRowSecurity:
+			rel->row_security_forced = false;
+			break;
 		case AT_ChangeOwner:
-			change_owner(rel, cmd->newowner);
+			rules_change_owner(j, rel, get_rolespec_oid(cmd->newowner, false));
 			break;
 		case AT_SetRelOptions:
 		case AT_ResetRelOptions:
@@ -324,6 +336,7 @@ alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
 			relation_options(rel, cmd);
 			break;
 		case AT_ReplicaIdentity:
+			rules_touch_root(j, rel, "Give the partition another replica identity.");
 			replica_identity(rel, (ReplicaIdentityStmt *) cmd->def);
 			break;
 		default:
@@ -434,26 +447,84 @@ alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	}
 }
 
-/* Attributes of a composite type that is there already. */
+/* All subcommands, in the order in which PostgreSQL runs them. */
 static void
-alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
+alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmds)
 {
 	ListCell   *lc;
 
-	if (rel->fresh)
+	foreach(lc, tree)
+		rules_lock(j, (FactRelation *) lfirst(lc), mode);
+	rules_touch(j, rel, "Do it in steps that running applications survive; SET LOCAL zdm.guard = off; lets it through.");
+	facts_detail(j->facts, rel);
+	for (int pass = 0; pass <= 5; pass++)
+	{
+		foreach(lc, cmds)
+		{
+			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+			if (pass_of(cmd->subtype) == pass)
+				alter_subcommand(j, rel, tree, cmd);
+		}
+	}
+}
+
+static bool
+cascades(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		if (((AlterTableCmd *) lfirst(lc))->behavior == DROP_CASCADE)
+			return true;
+	}
+	return false;
+}
+
+/* An attribute that columns of the type have goes, or changes. */
+static void
+change_attribute(Judgement *j, FactRelation *rel, AlterTableCmd *cmd, bool used)
+{
+	char	   *detail = psprintf("Statements that use attribute %s of type %s fail.",
+								  quote_identifier(cmd->name), facts_name(rel));
+
+	if (facts_column(rel, cmd->name) == NULL)
 		return;
+	if (used)
+		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock, detail,
+				   pstrdup("Make a new type, and move the columns to it."));
+	else
+		rules_caution(j, RULE_BREAKS_CLIENTS, facts_name(rel), detail, NULL);
+}
+
+/* Attributes of a composite type that is there already; tables made OF it change with it. */
+static void
+alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
+{
+	Oid			type = OidIsValid(rel->oid) ? get_rel_type_id(rel->oid) : InvalidOid;
+	bool		used;
+	ListCell   *lc;
+
+	if (rel->fresh || !OidIsValid(type))
+		return;
+	if (cascades(stmt))
+	{
+		foreach(lc, facts_typed_tables(j->facts, type))
+		{
+			FactRelation *table = (FactRelation *) lfirst(lc);
+
+			alter_tree(j, table, facts_tree(j->facts, table, true), AccessExclusiveLock, stmt->cmds);
+		}
+	}
+	used = facts_type_users(j->facts, type) != NIL;
+	facts_detail(j->facts, rel);
 	foreach(lc, stmt->cmds)
 	{
 		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
-		if (cmd->subtype != AT_DropColumn && cmd->subtype != AT_AlterColumnType)
-			continue;
-		facts_detail(j->facts, rel);
-		if (facts_column(rel, cmd->name) != NULL)
-			rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
-					   psprintf("Statements that use attribute %s of type %s fail.",
-								quote_identifier(cmd->name), facts_name(rel)),
-					   pstrdup("Make a new type, and move the columns to it."));
+		if (cmd->subtype == AT_DropColumn || cmd->subtype == AT_AlterColumnType)
+			change_attribute(j, rel, cmd, used);
 	}
 }
 
@@ -490,9 +561,6 @@ void
 rules_alter_table(Judgement *j, AlterTableStmt *stmt)
 {
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
-	LOCKMODE	mode;
-	List	   *tree;
-	ListCell   *lc;
 
 	if (rel == NULL)
 		return;
@@ -501,22 +569,22 @@ rules_alter_table(Judgement *j, AlterTableStmt *stmt)
 		alter_composite(j, rel, stmt);
 		return;
 	}
-	mode = AlterTableGetLockLevel(stmt->cmds);
-	tree = facts_tree(j->facts, rel, recurses(stmt));
-	foreach(lc, tree)
-		rules_lock(j, (FactRelation *) lfirst(lc), mode);
-	rules_touch(j, rel, "Do it in steps that running applications survive; SET LOCAL zdm.guard = off; lets it through.");
-	facts_detail(j->facts, rel);
-	for (int pass = 0; pass <= 5; pass++)
-	{
-		foreach(lc, stmt->cmds)
-		{
-			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+	alter_tree(j, rel, facts_tree(j->facts, rel, recurses(stmt)),
+			   AlterTableGetLockLevel(stmt->cmds), stmt->cmds);
+}
 
-			if (pass_of(cmd->subtype) == pass)
-				alter_subcommand(j, rel, tree, cmd);
-		}
+/* OWNED BY limits ALL IN TABLESPACE to what these roles own. */
+static bool
+owned_by(FactRelation *rel, List *roles)
+{
+	ListCell   *lc;
+
+	foreach(lc, roles)
+	{
+		if (get_rolespec_oid((RoleSpec *) lfirst(lc), true) == rel->owner)
+			return true;
 	}
+	return roles == NIL;
 }
 
 void
@@ -533,6 +601,8 @@ rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt)
 	{
 		FactRelation *rel = (FactRelation *) lfirst(lc);
 
+		if (!owned_by(rel, stmt->roles))
+			continue;
 		rules_lock(j, rel, AccessExclusiveLock);
 		set_tablespace(j, rel, stmt->new_tablespacename);
 	}

@@ -35,6 +35,7 @@ typedef struct NewColumn
 	Node	   *default_expr;	/* analyzed, with the type's own default */
 	bool		notnull;
 	bool		serial;
+	FactRelation *sequence;		/* which a default draws from that cannot be analyzed */
 	char		identity;
 	char		generated;
 	bool		primary;
@@ -136,7 +137,10 @@ read_default(Facts *facts, FactRelation *rel, NewColumn *new)
 	if (!facts->simulated)
 		analyze_default(&attempt);
 	else if (!facts_attempt(analyze_default, &attempt, &error))
+	{
 		new->volatile_default = calls_volatile_name(new->raw_default, facts);
+		new->sequence = facts_drawn_sequence(facts, new->raw_default);
+	}
 }
 
 static void
@@ -206,7 +210,11 @@ remember_column(Judgement *j, FactRelation *rel, const char *name, const NewColu
 	col->collation = OidIsValid(new->type) ? get_typcollation(new->type) : InvalidOid;
 	col->notnull = new->notnull;
 	col->has_default = new->default_expr != NULL || new->raw_default != NULL;
-	col->serial = new->serial;
+	if (new->default_expr != NULL)
+		facts_note_default(col, new->default_expr);
+	else if (new->sequence != NULL)
+		facts_note_sequence(col, new->sequence);
+	col->serial |= new->serial;
 	col->identity = new->identity;
 	col->generated = new->generated;
 	col->fresh = true;
@@ -217,10 +225,12 @@ static void
 remember_sequence(Judgement *j, FactRelation *rel, FactColumn *col)
 {
 	RangeVar   *rv = makeRangeVar(rel->schema, makeObjectName(rel->name, col->name, "seq"), -1);
+	FactRelation *seq;
 
 	rv->relpersistence = rel->persistence;
-	col->sequence_name = rv->relname;
-	facts_add(j->facts, rv, RELKIND_SEQUENCE);
+	seq = facts_add(j->facts, rv, RELKIND_SEQUENCE);
+	seq->owner = rel->owner;
+	facts_note_sequence(col, seq);
 }
 
 /* The constraints that a column definition carries along. */
@@ -256,6 +266,24 @@ add_column_constraints(Judgement *j, FactRelation *rel, List *tree, ColumnDef *d
 	}
 }
 
+/* A child that has the column already is left as it is: the two are merged. */
+static List *
+without_column(Facts *facts, List *tree, const char *name)
+{
+	List	   *receiving = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+
+		facts_detail(facts, member);
+		if (facts_column(member, name) == NULL)
+			receiving = lappend(receiving, member);
+	}
+	return receiving;
+}
+
 void
 rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
@@ -267,6 +295,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	if (facts_column(rel, def->colname) != NULL)
 		return;
 	read_column(j->facts, rel, def, &new);
+	tree = without_column(j->facts, tree, def->colname);
 	reason = rewrite_reason(&new);
 	if (reason != NULL)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
@@ -285,10 +314,8 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	foreach(lc, tree)
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
-		FactColumn *col;
+		FactColumn *col = remember_column(j, member, def->colname, &new);
 
-		facts_detail(j->facts, member);
-		col = remember_column(j, member, def->colname, &new);
 		facts_note_column(j->facts, member, def->colname);
 		if (new.serial && member == rel)
 			remember_sequence(j, rel, col);
@@ -378,10 +405,10 @@ type_change_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, Oid
 	}
 }
 
-/* A foreign key is checked again when the change brings in another equality. */
+/* A foreign key is checked again after a rewrite, or when the change brings in another equality. */
 static void
 foreign_key_work(Judgement *j, FactRelation *referencing, FactConstraint *con,
-				 Oid old_type, Oid new_type)
+				 Oid old_type, Oid new_type, bool rewrite)
 {
 	Oid			before = GetDefaultOpClass(old_type, BTREE_AM_OID);
 	Oid			after = GetDefaultOpClass(new_type, BTREE_AM_OID);
@@ -389,7 +416,7 @@ foreign_key_work(Judgement *j, FactRelation *referencing, FactConstraint *con,
 	if (con->dropped || !con->valid || !con->enforced)
 		return;
 	rules_lock(j, referencing, AccessExclusiveLock);
-	if (before == after && (!IsPolymorphicType(get_opclass_input_type(after)) || old_type == new_type))
+	if (!rewrite && before == after && (!IsPolymorphicType(get_opclass_input_type(after)) || old_type == new_type))
 		return;
 	rules_tree_work(j, WORK_SCAN, facts_tree(j->facts, referencing, true), false,
 					psprintf("scan of %s to check foreign key %s again",
@@ -399,7 +426,7 @@ foreign_key_work(Judgement *j, FactRelation *referencing, FactConstraint *con,
 }
 
 static void
-foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type)
+foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type, bool rewrite)
 {
 	ListCell   *lc;
 
@@ -410,7 +437,7 @@ foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type
 
 		if (con->type != 'f' || con->dropped || !list_member_int(con->columns, col->attnum))
 			continue;
-		foreign_key_work(j, rel, con, col->type, new_type);
+		foreign_key_work(j, rel, con, col->type, new_type, rewrite);
 		other = facts_by_oid(j->facts, con->referenced);
 		if (other != NULL)
 			rules_lock(j, other, AccessExclusiveLock);
@@ -420,7 +447,7 @@ foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type
 		FactForeignKey *fk = (FactForeignKey *) lfirst(lc);
 
 		if (list_member_int(fk->keys, col->attnum))
-			foreign_key_work(j, fk->rel, fk->con, col->type, new_type);
+			foreign_key_work(j, fk->rel, fk->con, col->type, new_type, rewrite);
 	}
 }
 
@@ -528,7 +555,7 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 			continue;
 		if (!rewrite)
 			type_change_work(j, member, theirs, type, collation);
-		foreign_keys_work(j, member, theirs, type);
+		foreign_keys_work(j, member, theirs, type, rewrite);
 		theirs->type = type;
 		theirs->typmod = typmod;
 		theirs->collation = collation;

@@ -91,6 +91,25 @@ add_not_null(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 	added->valid = false;
 }
 
+/* Are these attribute numbers those of the columns of these names, in this order? */
+static bool
+same_columns(FactRelation *rel, List *attnums, List *names)
+{
+	ListCell   *la;
+	ListCell   *ln;
+
+	if (list_length(attnums) != list_length(names))
+		return false;
+	forboth(la, attnums, ln, names)
+	{
+		FactColumn *col = facts_attribute(rel, lfirst_int(la));
+
+		if (col == NULL || strcmp(col->name, strVal(lfirst(ln))) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Does the member have an index that PostgreSQL would attach to the new constraint's? */
 static bool
 has_constraint_index(FactRelation *member, char type, List *columns)
@@ -100,19 +119,8 @@ has_constraint_index(FactRelation *member, char type, List *columns)
 	foreach(lc, member->constraints)
 	{
 		FactConstraint *con = (FactConstraint *) lfirst(lc);
-		ListCell   *lk;
-		ListCell   *lt;
-		bool		same = true;
 
-		if (con->dropped || con->type != type || list_length(con->columns) != list_length(columns))
-			continue;
-		forboth(lk, columns, lt, con->columns)
-		{
-			FactColumn *col = facts_attribute(member, lfirst_int(lt));
-
-			same &= col != NULL && strcmp(col->name, strVal(lfirst(lk))) == 0;
-		}
-		if (same)
+		if (!con->dropped && con->type == type && same_columns(member, con->columns, columns))
 			return true;
 	}
 	return false;
@@ -219,6 +227,24 @@ unique_hint(const FactRelation *rel, const Constraint *con, const char *name)
 					quote_identifier(name));
 }
 
+/* NIL when a key is not only a column: WITHOUT OVERLAPS. */
+static List *
+key_columns(FactRelation *rel, const Constraint *con)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, con->keys)
+	{
+		FactColumn *col = facts_column(rel, strVal(lfirst(lc)));
+
+		if (col == NULL)
+			return NIL;
+		columns = lappend(columns, col);
+	}
+	return zdm_without_overlaps(con) ? NIL : columns;
+}
+
 static void
 add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
@@ -246,15 +272,54 @@ add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *co
 		rules_tree_work(j, WORK_INDEX, build, false,
 						psprintf("build of the index of %s on %s", quote_identifier(name), facts_name(rel)),
 						unique_hint(rel, con, name));
-	if (con->contype != CONSTR_EXCLUSION && list_length(con->keys) == 1)
-		rules_duplicates(j, rel, strVal(linitial(con->keys)));
+	if (con->contype != CONSTR_EXCLUSION)
+		rules_duplicates(j, rel, key_columns(rel, con), zdm_statement_nulls_not_distinct(con));
 	if (con->contype == CONSTR_PRIMARY)
 		primary_key_columns(j, rel, tree, con->keys);
 	remember_index(rel, con, name);
 }
 
+/* Does the member have the same foreign key already, which PostgreSQL makes part of the new one? */
+static bool
+has_same_foreign_key(FactRelation *member, FactRelation *referenced, Constraint *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, member->constraints)
+	{
+		FactConstraint *own = (FactConstraint *) lfirst(lc);
+
+		if (own->type == 'f' && !own->dropped && own->valid && own->enforced &&
+			own->referenced == referenced->oid &&
+			same_columns(member, own->columns, con->fk_attrs) &&
+			facts_like_foreign_key(own, con))
+			return true;
+	}
+	return false;
+}
+
+/* The tables whose rows a new foreign key is checked for, "rel" first. */
+static List *
+members_to_check(Judgement *j, FactRelation *rel, FactRelation *referenced, Constraint *con)
+{
+	List	   *members = list_make1(rel);
+	ListCell   *lc;
+
+	if (rel->kind != RELKIND_PARTITIONED_TABLE)
+		return members;
+	foreach(lc, facts_children(j->facts, rel))
+	{
+		FactRelation *child = (FactRelation *) lfirst(lc);
+
+		facts_detail(j->facts, child);
+		if (!has_same_foreign_key(child, referenced, con))
+			members = list_concat(members, members_to_check(j, child, referenced, con));
+	}
+	return members;
+}
+
 static void
-add_foreign_key(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
+add_foreign_key(Judgement *j, FactRelation *rel, Constraint *con)
 {
 	FactRelation *referenced = facts_find(j->facts, con->pktable);
 	char	   *name;
@@ -279,7 +344,7 @@ add_foreign_key(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 	}
 	if (con->skip_validation || !zdm_statement_enforced(con))
 		return;
-	rules_tree_work(j, WORK_SCAN, tree, false,
+	rules_tree_work(j, WORK_SCAN, members_to_check(j, rel, referenced, con), false,
 					psprintf("scan of %s to check foreign key %s", facts_name(rel), quote_identifier(name)),
 					psprintf("ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY ... REFERENCES %s NOT VALID; and, in another transaction, ALTER TABLE %s VALIDATE CONSTRAINT %s;",
 							 facts_name(rel), quote_identifier(name), facts_name(referenced),
@@ -306,7 +371,7 @@ rules_add_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *co
 				add_index_constraint(j, rel, tree, con);
 			break;
 		case CONSTR_FOREIGN:
-			add_foreign_key(j, rel, tree, con);
+			add_foreign_key(j, rel, con);
 			break;
 		default:
 			break;

@@ -61,6 +61,9 @@ copy_like(Judgement *j, FactRelation *rel, TableLikeClause *like)
 			col->has_default = theirs->has_default;
 			col->serial = theirs->serial;
 			col->sequence = theirs->sequence;
+			col->sequence_schema = theirs->sequence_schema;
+			col->sequence_name = theirs->sequence_name;
+			col->functions = theirs->functions;
 		}
 		if (like->options & CREATE_TABLE_LIKE_IDENTITY)
 			col->identity = theirs->identity;
@@ -415,6 +418,19 @@ rules_create_domain(Judgement *j, CreateDomainStmt *stmt)
 	}
 }
 
+static bool
+is_not_null_type(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		notnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	notnull = ((Form_pg_type) GETSTRUCT(tuple))->typnotnull;
+	ReleaseSysCache(tuple);
+	return notnull;
+}
+
 void
 rules_alter_domain(Judgement *j, AlterDomainStmt *stmt)
 {
@@ -427,8 +443,10 @@ rules_alter_domain(Judgement *j, AlterDomainStmt *stmt)
 		return;
 	if (stmt->subtype == 'C')
 		checks = !((Constraint *) stmt->def)->skip_validation;
-	else if (stmt->subtype == 'V' || stmt->subtype == 'O')
+	else if (stmt->subtype == 'V')
 		checks = true;
+	else if (stmt->subtype == 'O')
+		checks = !is_not_null_type(type);
 	if (!checks)
 		return;
 	foreach(lc, facts_domain_users(j->facts, type))

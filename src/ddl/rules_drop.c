@@ -148,6 +148,8 @@ drop_table_object(Judgement *j, DropStmt *stmt, List *name)
 		return;
 	rules_lock(j, rel, AccessExclusiveLock);
 	rules_touch(j, rel, ESCAPE_HINT);
+	if (rel->kind == RELKIND_VIEW)
+		rel->writers_lost++;
 	if (stmt->removeType != OBJECT_POLICY)
 		return;
 	facts_access(j->facts, rel);
@@ -163,6 +165,8 @@ drop_type(Judgement *j, DropStmt *stmt, TypeName *name)
 {
 	Oid			type = InvalidOid;
 	Type		tuple = LookupTypeName(NULL, name, NULL, true);
+	List	   *users = NIL;
+	ListCell   *lc;
 
 	if (tuple == NULL)
 		return;
@@ -170,7 +174,11 @@ drop_type(Judgement *j, DropStmt *stmt, TypeName *name)
 	ReleaseSysCache(tuple);
 	if (is_fresh(TYPEOID, type))
 		return;
-	if (stmt->behavior == DROP_CASCADE && facts_type_is_used(type))
+	if (stmt->behavior == DROP_CASCADE)
+		users = facts_type_users(j->facts, type);
+	foreach(lc, users)
+		rules_lock(j, (FactRelation *) lfirst(lc), AccessExclusiveLock);
+	if (users != NIL)
 		breaks(j, format_type_be(type),
 			   psprintf("The columns of type %s and their data are lost.", format_type_be(type)));
 	else
@@ -273,14 +281,14 @@ rules_drop(Judgement *j, DropStmt *stmt)
 }
 
 static void
-truncate_relation(Judgement *j, FactRelation *rel, bool cascade, List **done)
+truncate_relation(Judgement *j, FactRelation *rel, bool recurse, bool cascade, List **done)
 {
 	ListCell   *lc;
 
 	if (list_member_ptr(*done, rel))
 		return;
 	*done = lappend(*done, rel);
-	foreach(lc, facts_tree(j->facts, rel, true))
+	foreach(lc, facts_tree(j->facts, rel, recurse))
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
 
@@ -293,7 +301,7 @@ truncate_relation(Judgement *j, FactRelation *rel, bool cascade, List **done)
 	if (!cascade)
 		return;
 	foreach(lc, facts_foreign_keys_to(j->facts, rel))
-		truncate_relation(j, ((FactForeignKey *) lfirst(lc))->rel, true, done);
+		truncate_relation(j, ((FactForeignKey *) lfirst(lc))->rel, true, true, done);
 }
 
 void
@@ -304,10 +312,11 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 
 	foreach(lc, stmt->relations)
 	{
-		FactRelation *rel = facts_find(j->facts, (RangeVar *) lfirst(lc));
+		RangeVar   *name = (RangeVar *) lfirst(lc);
+		FactRelation *rel = facts_find(j->facts, name);
 
 		if (rel != NULL)
-			truncate_relation(j, rel, stmt->behavior == DROP_CASCADE, &done);
+			truncate_relation(j, rel, name->inh, stmt->behavior == DROP_CASCADE, &done);
 	}
 }
 
@@ -495,5 +504,29 @@ rules_drop_owned(Judgement *j, DropOwnedStmt *stmt)
 			breaks(j, quote_identifier(GetUserNameFromId(role, false)),
 				   psprintf("What role %s owns in this database is dropped, and its privileges are lost.",
 							quote_identifier(GetUserNameFromId(role, false))));
+	}
+}
+
+void
+rules_reassign_owned(Judgement *j, ReassignOwnedStmt *stmt)
+{
+	Oid			owner = get_rolespec_oid(stmt->newrole, true);
+	ListCell   *lc;
+	ListCell   *lr;
+
+	foreach(lc, stmt->roles)
+	{
+		Oid			role = get_rolespec_oid((RoleSpec *) lfirst(lc), true);
+
+		if (!OidIsValid(role) || !OidIsValid(owner))
+			continue;
+		foreach(lr, facts_owned_by(j->facts, role))
+		{
+			FactRelation *rel = (FactRelation *) lfirst(lr);
+
+			rules_lock(j, rel, AccessExclusiveLock);
+			rules_touch(j, rel, "GRANT the old owner what it needs, in the same transaction.");
+			rules_change_owner(j, rel, owner);
+		}
 	}
 }

@@ -165,6 +165,22 @@ concurrent_hint(Judgement *j, FactRelation *rel, IndexStmt *stmt)
 	return psprintf("CREATE %sINDEX CONCURRENTLY%s;", stmt->unique ? "UNIQUE " : "", rest);
 }
 
+static List *
+key_columns(FactRelation *rel, FactIndex *idx)
+{
+	List	   *columns = NIL;
+
+	for (int i = 0; i < idx->nkeys; i++)
+	{
+		FactColumn *col = facts_attribute(rel, idx->columns[i]);
+
+		if (col == NULL)
+			return NIL;
+		columns = lappend(columns, col);
+	}
+	return columns;
+}
+
 void
 rules_index(Judgement *j, IndexStmt *stmt)
 {
@@ -176,14 +192,14 @@ rules_index(Judgement *j, IndexStmt *stmt)
 	if (rel == NULL)
 		return;
 	facts_detail(j->facts, rel);
+	if (stmt->concurrent)
+		concurrently_in_block(j, "CREATE INDEX CONCURRENTLY", rel);
+	rules_lock(j, rel, stmt->concurrent ? ShareUpdateExclusiveLock : ShareLock);
 	if (stmt->if_not_exists && stmt->idxname != NULL &&
 		facts_find_name(j->facts, rel->schema, stmt->idxname) != NULL)
 		return;
-	if (stmt->concurrent)
-		concurrently_in_block(j, "CREATE INDEX CONCURRENTLY", rel);
 	idx = read_index(rel, stmt);
 	build = members_to_index(j, rel, idx, stmt->relation->inh);
-	rules_lock(j, rel, stmt->concurrent ? ShareUpdateExclusiveLock : ShareLock);
 	foreach(lc, build)
 		rules_lock(j, (FactRelation *) lfirst(lc),
 				   stmt->concurrent ? ShareUpdateExclusiveLock : ShareLock);
@@ -191,8 +207,8 @@ rules_index(Judgement *j, IndexStmt *stmt)
 		rules_tree_work(j, WORK_INDEX, build, false,
 						psprintf("build of an index on %s", facts_name(rel)),
 						concurrent_hint(j, rel, stmt));
-	if (stmt->unique && idx->nkeys == 1 && idx->predicate == NIL && idx->columns[0] > 0)
-		rules_duplicates(j, rel, facts_attribute(rel, idx->columns[0])->name);
+	if (stmt->unique && idx->predicate == NIL && idx->exprs == NIL)
+		rules_duplicates(j, rel, key_columns(rel, idx), zdm_statement_nulls_not_distinct(stmt));
 	foreach(lc, build)
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
@@ -339,8 +355,6 @@ void
 rules_refresh(Judgement *j, RefreshMatViewStmt *stmt)
 {
 	FactRelation *view = facts_find(j->facts, stmt->relation);
-	double		blocks = 0;
-	ListCell   *lc;
 
 	if (view == NULL || view->kind != RELKIND_MATVIEW)
 		return;
@@ -353,9 +367,8 @@ rules_refresh(Judgement *j, RefreshMatViewStmt *stmt)
 					   psprintf("REFRESH MATERIALIZED VIEW CONCURRENTLY %s;", facts_name(view)));
 		return;
 	}
-	foreach(lc, facts_view_relations(j->facts, view))
-		blocks += facts_tree_blocks(j->facts, (FactRelation *) lfirst(lc));
-	rules_work(j, WORK_QUERY, view, blocks,
+	/* What it holds today is about what will be written. */
+	rules_work(j, WORK_QUERY, view, facts_matview_work(j->facts, view) + view->total_blocks,
 			   psprintf("run of the query of %s", facts_name(view)),
 			   psprintf("REFRESH MATERIALIZED VIEW CONCURRENTLY %s; (it needs a unique index on the view)",
 						facts_name(view)));

@@ -49,7 +49,11 @@ attach_indexes(Judgement *j, FactRelation *parent, FactRelation *rel)
 		bool		found = idx->dropped;
 
 		foreach(lo, rel->indexes)
-			found |= facts_index_matches(parent, idx, rel, (FactIndex *) lfirst(lo));
+		{
+			FactIndex  *own = (FactIndex *) lfirst(lo);
+
+			found |= own->valid && facts_index_matches(parent, idx, rel, own);
+		}
 		if (!found)
 			rules_tree_work(j, WORK_INDEX, facts_tree(j->facts, rel, true), false,
 							psprintf("build on %s of the index that corresponds to %s",
@@ -146,7 +150,7 @@ rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 	}
 	facts_children(j->facts, rel);
 	rel->children = list_delete_ptr(rel->children, partition);
-	partition->is_partition = partition->is_child = false;
+	rules_detached(j, partition);
 }
 
 void

@@ -89,17 +89,60 @@ rules_has_rows(Judgement *j, List *tree)
 }
 
 void
-rules_duplicates(Judgement *j, FactRelation *rel, const char *column)
+rules_touch_root(Judgement *j, FactRelation *rel, const char *hint)
 {
-	FactColumn *col = facts_column(rel, column);
+	FactRelation *root = rel;
 
-	if (col == NULL || rel->fresh || !facts_has_duplicates(rel, col))
+	while (root != NULL && root->is_partition)
+		root = facts_by_oid(j->facts, facts_parent(root));
+	if (root != NULL && root != rel)
+		rules_touch(j, root, hint);
+}
+
+void
+rules_change_owner(Judgement *j, FactRelation *rel, Oid owner)
+{
+	ListCell   *lc;
+
+	facts_access(j->facts, rel);
+	foreach(lc, rel->grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+
+		if (grant->role == rel->owner)
+			grant->role = owner;
+	}
+	rel->owner = owner;
+}
+
+static char *
+column_names(List *columns)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, columns)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
+						 quote_identifier(((FactColumn *) lfirst(lc))->name));
+	return buf.data;
+}
+
+void
+rules_duplicates(Judgement *j, FactRelation *rel, List *columns, bool nulls_equal)
+{
+	bool		one = list_length(columns) == 1;
+	char	   *names;
+
+	if (rel->fresh || !facts_has_duplicates(rel, columns, nulls_equal))
 		return;
+	names = column_names(columns);
 	rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
-			   psprintf("Column %s of %s held the same value more than once when it was last analyzed: a unique index on it fails, and built CONCURRENTLY it is left behind INVALID.",
-						quote_identifier(column), facts_name(rel)),
-			   psprintf("SELECT %s, count(*) FROM %s GROUP BY 1 HAVING count(*) > 1;",
-						quote_identifier(column), facts_name(rel)));
+			   psprintf("%s %s of %s held the same %s more than once when %s last analyzed: a unique index on %s fails, and built CONCURRENTLY it is left behind INVALID.",
+						one ? "Column" : "Columns", names, facts_name(rel),
+						one ? "value" : "values", one ? "it was" : "they were", one ? "it" : "them"),
+			   psprintf("SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1;",
+						names, facts_name(rel), one ? "1" : names));
 }
 
 static List *
@@ -145,6 +188,18 @@ List *
 facts_in_tablespace(Facts *facts, Oid tablespace, char kind)
 {
 	return scan_classes(facts, in_tablespace, tablespace, kind);
+}
+
+static bool
+is_owned_by(Form_pg_class form, Oid role, char kind)
+{
+	return form->relowner == role && form->oid >= FirstNormalObjectId;
+}
+
+List *
+facts_owned_by(Facts *facts, Oid role)
+{
+	return scan_classes(facts, is_owned_by, role, '\0');
 }
 
 static bool

@@ -26,11 +26,18 @@ extern void rules_forget_column(FactRelation *rel, FactColumn *col);
 /* A table in the tree has rows. */
 extern bool rules_has_rows(Judgement *j, List *tree);
 
-/* A unique index on one column would find duplicates, as far as statistics tell. */
-extern void rules_duplicates(Judgement *j, FactRelation *rel, const char *column);
+/* A unique index on these columns would find duplicates, as far as statistics tell. */
+extern void rules_duplicates(Judgement *j, FactRelation *rel, List *columns, bool nulls_equal);
 
-/* Relations of a kind in a tablespace, in a schema (InvalidOid: any). */
+/* Applications write to a partition by the table at the top of its tree. */
+extern void rules_touch_root(Judgement *j, FactRelation *rel, const char *hint);
+
+/* The relation goes to another role, and with it what was granted to the old owner. */
+extern void rules_change_owner(Judgement *j, FactRelation *rel, Oid owner);
+
+/* Relations of a kind in a tablespace, those of a role, those in a schema (InvalidOid: any). */
 extern List *facts_in_tablespace(Facts *facts, Oid tablespace, char kind);
+extern List *facts_owned_by(Facts *facts, Oid role);
 extern List *facts_in_schema(Facts *facts, Oid nspid);
 
 #endif							/* ZDM_RULES_WORK_H */
