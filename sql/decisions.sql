@@ -34,7 +34,7 @@ SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(0, 0, 
 
 -- a rest of some times its length, longer if the WAL asks for it
 SELECT test.pace_rest(100, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0) AS none, test.pace_rest(100, 2.5, 0, 0) AS more,
-	test.pace_rest(100, 1, 1024 * 1024, 1024) AS wal, test.pace_rest(100, 1, 1024, 1024) AS little_wal,
+	test.pace_rest(100, 1, 1024 * 1024, 1024 * 1024) AS wal, test.pace_rest(100, 1, 1024, 1024 * 1024) AS little_wal,
 	test.pace_rest(1e9, 1000, 0, 0) AS longest;
 
 -- stops, with hysteresis; a reading that could not be had is one

@@ -153,7 +153,7 @@ access_check_owner(Oid relid)
 
 	if (!OidIsValid(relid))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("relation must not be null")));
 
 	/* closes the race with DROP TABLE between here and our commit */

@@ -347,7 +347,7 @@ change_name_argument(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be null", what)));
 	return pstrdup(NameStr(*PG_GETARG_NAME(n)));
 }
@@ -387,7 +387,7 @@ change_required_sql(FunctionCallInfo fcinfo, int n, const char *what)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be null", what)));
 	return change_sql_argument(fcinfo, n);
 }
@@ -413,7 +413,7 @@ parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
 
 	if (text == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("new_type must not be null")));
 	zdm_parse_type(text, &change->type, &change->typmod);
 	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);

@@ -200,7 +200,7 @@ steer_configure(Migration *migration, FunctionCallInfo fcinfo)
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("name and value must not be null")));
 	given = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	value = text_to_cstring(PG_GETARG_TEXT_PP(2));
@@ -239,7 +239,7 @@ steer(FunctionCallInfo fcinfo, const char *name, bool by_label, SteerFunction fu
 	access_check_writable(name);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the migration must not be null")));
 
 	/* closes the race with the worker: whoever has the row first goes first */

@@ -76,6 +76,6 @@ pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate)
 	double		rest = elapsed_ms * ratio;
 
 	if (wal_rate > 0)
-		rest = Max(rest, wal_bytes / 1024.0 / wal_rate * 1000.0 - elapsed_ms);
+		rest = Max(rest, wal_bytes / (double) wal_rate * 1000.0 - elapsed_ms);
 	return (int) Min(rest, (double) LONGEST_REST_MS);
 }

@@ -51,7 +51,7 @@ extern double pace_limit_ms(double target_ms);
 
 /*
  * Rest in ms after a batch that took "elapsed_ms" and wrote "wal_bytes": "ratio"
- * times as long, and long enough to write no more than "wal_rate" kB a second
+ * times as long, and long enough to write no more than "wal_rate" bytes a second
  * (0: no limit).  Pure.
  */
 extern int	pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate);

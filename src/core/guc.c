@@ -195,7 +195,7 @@ define_migration_settings(void)
 							0,
 							INT_MAX,
 							PGC_USERSET,
-							GUC_UNIT_KB,
+							GUC_UNIT_BYTE,
 							NULL,
 							NULL,
 							NULL);

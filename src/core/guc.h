@@ -37,7 +37,7 @@ extern int	guc_guard_min_size;		/* blocks of BLCKSZ */
 extern int	guc_lock_wait;			/* ms */
 extern int	guc_max_replica_lag;	/* ms */
 extern int	guc_max_slot_wal;		/* MB */
-extern int	guc_max_wal_rate;		/* kB/s, 0 = no limit */
+extern int	guc_max_wal_rate;		/* bytes/s, 0 = no limit */
 extern int	guc_max_workers;
 extern int	guc_on_conflict;		/* OnConflict */
 extern bool guc_reversible;
