@@ -256,6 +256,17 @@ zdm_parse_type(const char *text, Oid *type, int32 *typmod)
 #define zdm_has_returning(stmt)		((stmt)->returningList != NIL)
 #endif
 
+/* pg_parameter_aclcheck, GRANT SET ON PARAMETER: 15.  Before, superusers alone. */
+static inline bool
+zdm_may_set_parameter(const char *name)
+{
+#if PG_VERSION_NUM >= 150000
+	return pg_parameter_aclcheck(name, GetUserId(), ACL_SET) == ACLCHECK_OK;
+#else
+	return superuser();
+#endif
+}
+
 /* pg_noreturn: 18; before, an attribute of another name that may stand first too. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
@@ -396,6 +407,13 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 	 ((ATAlterConstraint *) (cmd)->def)->conname : NULL)
 #else
 #define zdm_enforced_constraint(cmd)	((const char *) NULL)
+#endif
+
+/* ALTER CONSTRAINT: its name stands in a node of its own since 18. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_altered_constraint(cmd)	(((ATAlterConstraint *) (cmd)->def)->conname)
+#else
+#define zdm_altered_constraint(cmd)	(((Constraint *) (cmd)->def)->conname)
 #endif
 
 /* stringToQualifiedNameList: 16 added an error context. */

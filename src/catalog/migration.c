@@ -20,6 +20,7 @@
 #include "core/names.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -182,6 +183,33 @@ migration_needing(Oid relid)
 					  /* not a part that is left out when the relation is gone */
 					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "
 					  "ORDER BY id", relid, name);
+}
+
+List *
+migration_naming(Oid relid, const char *name)
+{
+	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
+					  "WHERE state NOT IN ('completed', 'reverted') AND EXISTS "
+					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
+					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
+					  " WHERE s.migration = m.id AND (m.relid = $1 OR strpos(t.template, '%R{' || $1 || '}') > 0) "
+					  "   AND t.template ~ ('(^|[^[:alnum:]_$\"])' || "
+					  "     regexp_replace(replace($2, '%', '%%'), '([^[:alnum:]_])', '\\\1', 'g') || "
+					  "     '($|[^[:alnum:]_$\"])')) "
+					  "ORDER BY id", relid, quote_identifier(name));
+}
+
+bool
+migration_has_cutover(int64 id)
+{
+	QuerySession session;
+	bool		found;
+
+	query_begin(&session);
+	found = QUERY("SELECT 1 FROM zdm.step WHERE migration = $1 AND phase = 'cutover' LIMIT 1",
+				  arg_int8(id)) > 0;
+	query_end(&session);
+	return found;
 }
 
 List *

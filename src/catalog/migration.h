@@ -78,6 +78,15 @@ extern List *migration_live_on(Oid relid);	/* list of Migration * */
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */
 
+/*
+ * Migrations, not completed or reverted, that are on "relid" or name it, and have
+ * a step to come or to undo in which "name" (unquoted) stands.
+ */
+extern List *migration_naming(Oid relid, const char *name);	/* list of Migration * */
+
+/* Has the migration a step that exchanges the old and the new shape? */
+extern bool migration_has_cutover(int64 id);
+
 /* Ids (list of int64 *) of the migrations that a worker has to work on. */
 extern List *migration_runnable(void);
 

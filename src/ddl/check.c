@@ -58,6 +58,7 @@ typedef struct Check
 	List	   *done;			/* CheckStatement */
 	List	   *savepoints;
 	List	   *contracts;		/* of the open transaction */
+	Judgement  *judgement;		/* of the last statement */
 	List	   *findings;		/* CheckFinding */
 } Check;
 
@@ -161,7 +162,7 @@ end_transaction(Check *check, const char *sql)
 	ListCell   *lc;
 
 	if (sql != NULL && !check->silent)
-		hint_migrate(breaches, sql);
+		hint_call(breaches, sql, check->judgement, true);
 	add_findings(check, breaches);
 	check->contracts = NIL;
 	check->in_block = false;
@@ -322,13 +323,15 @@ judge_one(Check *check, CheckStatement *stmt)
 	CheckAttempt attempt = {check, stmt, NULL};
 	ErrorData  *error;
 
+	check->judgement = NULL;
 	if (!facts_attempt(judge_statement, &attempt, &error))
 	{
 		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
 	}
 	if (!check->silent)
-		hint_migrate(attempt.judgement->findings, stmt->sql);
+		hint_call(attempt.judgement->findings, stmt->sql, attempt.judgement, true);
+	check->judgement = attempt.judgement;
 	add_findings(check, unsafe_first(attempt.judgement->findings));
 	check->contracts = list_concat(check->contracts, attempt.judgement->contracts);
 }

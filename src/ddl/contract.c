@@ -104,9 +104,9 @@ policies_permit(FactRelation *rel, Oid role, AclMode privilege)
 	return permitted;
 }
 
-/* Can the role use every sequence that fills in a column? */
-static bool
-sequences_usable(Facts *facts, FactRelation *rel, Oid role)
+/* A sequence that fills in a column and that the role cannot use; NULL if none. */
+static FactRelation *
+unusable_sequence(Facts *facts, FactRelation *rel, Oid role)
 {
 	ListCell   *lc;
 
@@ -124,9 +124,9 @@ sequences_usable(Facts *facts, FactRelation *rel, Oid role)
 		if (seq != NULL &&
 			!facts_has_privileges(facts, seq, role, ACL_USAGE) &&
 			!facts_has_privileges(facts, seq, role, ACL_UPDATE))
-			return false;
+			return seq;
 	}
-	return true;
+	return NULL;
 }
 
 /* May the role call every function that fills in a column? */
@@ -174,13 +174,16 @@ client_abilities(Facts *facts, FactRelation *rel, Oid role)
 {
 	AclMode		can = 0;
 
+	/* An owner needs no grants, but his policies count when they are forced on him. */
+	facts_access(facts, rel);
 	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
 	{
 		if ((bit & CLIENT_PRIVILEGES) && facts_has_privileges(facts, rel, role, bit))
 			can |= bit;
 	}
 	can &= row_security_permits(rel, role);
-	if ((can & ACL_INSERT) && !(sequences_usable(facts, rel, role) && functions_callable(rel, role)))
+	if ((can & ACL_INSERT) &&
+		(unusable_sequence(facts, rel, role) != NULL || !functions_callable(rel, role)))
 		can &= ~ACL_INSERT;
 	if (rel->kind == RELKIND_VIEW)
 		can &= facts_view_permits(facts, rel, role);
@@ -371,7 +374,7 @@ promised_column(const Contract *contract, const char *name)
 
 /* A column that clients do not know, and that must be given a value. */
 static char *
-required_column_breach(FactRelation *rel, const Contract *contract)
+required_column_breach(FactRelation *rel, const Contract *contract, char **remedy)
 {
 	ListCell   *lc;
 
@@ -381,8 +384,11 @@ required_column_breach(FactRelation *rel, const Contract *contract)
 	{
 		FactColumn *col = (FactColumn *) lfirst(lc);
 
-		if (!col->dropped && !can_be_left_out(col) && !promised_column(contract, col->name))
-			return psprintf("running applications do not give a value for the NOT NULL column %s of %s, which has no default",
+		if (col->dropped || can_be_left_out(col) || promised_column(contract, col->name))
+			continue;
+		*remedy = psprintf("Leave column %s its default (in Django: db_default), and drop that in a later deployment, once every running application gives the column a value.",
+						   quote_identifier(col->name));
+		return psprintf("running applications do not give a value for the NOT NULL column %s of %s, which has no default",
 							quote_identifier(col->name), facts_name(rel));
 	}
 	return NULL;
@@ -405,8 +411,51 @@ privilege_words(AclMode mode)
 	return buf.data + (buf.len > 2 ? 2 : 0);
 }
 
+static const char *
+role_words(Oid role)
+{
+	return role == ACL_ID_PUBLIC ? "PUBLIC" : quote_identifier(GetUserNameFromId(role, false));
+}
+
+/* The statement that gives back what the role lost, as far as one does. */
 static char *
-client_breach(Facts *facts, FactRelation *rel, const Contract *contract)
+privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost)
+{
+	AclMode		missing = 0;
+	FactRelation *seq;
+
+	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+	{
+		if ((lost & bit) && !facts_has_privileges(facts, rel, role, bit))
+			missing |= bit;
+	}
+	if (missing != 0)
+		return psprintf("GRANT %s ON %s TO %s; in the same transaction.",
+						privilege_words(missing), facts_name(rel), role_words(role));
+	seq = (lost & ACL_INSERT) ? unusable_sequence(facts, rel, role) : NULL;
+	if (seq != NULL)
+		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction.",
+						facts_name(seq), role_words(role));
+	return NULL;
+}
+
+/* What row security keeps from a role is no matter of its privileges. */
+static char *
+row_security_breach(FactRelation *rel, Oid role, AclMode lost, char **remedy)
+{
+	const char *who = role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(role));
+
+	*remedy = psprintf("CREATE POLICY ... ON %s TO %s USING (...); in the same transaction.",
+					   facts_name(rel), role_words(role));
+	if (lost & ACL_SELECT)
+		return psprintf("row security of %s has no policy for %s, which sees none of its rows (%s)",
+						facts_name(rel), who, privilege_words(lost));
+	return psprintf("row security of %s has no policy that lets %s do this: %s",
+					facts_name(rel), who, privilege_words(lost));
+}
+
+static char *
+client_breach(Facts *facts, FactRelation *rel, const Contract *contract, char **remedy)
 {
 	ListCell   *lc;
 
@@ -414,15 +463,19 @@ client_breach(Facts *facts, FactRelation *rel, const Contract *contract)
 	{
 		FactGrant  *client = (FactGrant *) lfirst(lc);
 		AclMode		lost;
+		AclMode		hidden;
 
 		if (client->role != ACL_ID_PUBLIC && GetUserNameFromId(client->role, true) == NULL)
 			continue;
 		lost = client->privileges & ~client_abilities(facts, rel, client->role);
 		if (lost == 0)
 			continue;
+		hidden = lost & ~row_security_permits(rel, client->role);
+		if (hidden != 0)
+			return row_security_breach(rel, client->role, hidden, remedy);
+		*remedy = privilege_remedy(facts, rel, client->role, lost);
 		return psprintf("%s can no longer do this on %s: %s",
-						client->role == ACL_ID_PUBLIC ? "PUBLIC" :
-						psprintf("role %s", quote_identifier(GetUserNameFromId(client->role, false))),
+						client->role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(client->role)),
 						facts_name(rel), privilege_words(lost));
 	}
 	return NULL;
@@ -441,11 +494,12 @@ sequence_behind(Facts *facts, FactRelation *rel, const Contract *contract)
 }
 
 char *
-contract_breach(Facts *facts, const Contract *contract)
+contract_breach(Facts *facts, const Contract *contract, char **remedy)
 {
 	FactRelation *rel;
 	char	   *breach;
 
+	*remedy = NULL;
 	if (contract->nobodys)
 		return NULL;
 	if (contract->function != NULL)
@@ -459,16 +513,24 @@ contract_breach(Facts *facts, const Contract *contract)
 		facts_view_columns(rel);
 	if ((breach = column_breach(rel, contract)) != NULL)
 		return breach;
-	if ((breach = required_column_breach(rel, contract)) != NULL)
+	if ((breach = required_column_breach(rel, contract, remedy)) != NULL)
 		return breach;
-	if ((breach = client_breach(facts, rel, contract)) != NULL)
+	if ((breach = client_breach(facts, rel, contract, remedy)) != NULL)
 		return breach;
 	if (contract->columns != NIL && contract->identifies_rows && !identifies_rows(facts, rel))
+	{
+		*remedy = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key, in the same transaction.",
+						   facts_name(rel));
 		return psprintf("%s is published and has no replica identity: every UPDATE and DELETE would fail",
 						facts_name(rel));
+	}
 	if (contract->columns != NIL && contract->sequence_value > 0 &&
 		sequence_behind(facts, rel, contract))
+	{
+		*remedy = psprintf("SELECT setval(pg_get_serial_sequence(%s, '<key>'), " INT64_FORMAT "); in the same transaction.",
+						   quote_literal_cstr(facts_name(rel)), contract->sequence_value);
 		return psprintf("the sequence that fills in a key of %s is behind the values in use: an INSERT would meet duplicate keys",
 						facts_name(rel));
+	}
 	return NULL;
 }

@@ -48,8 +48,9 @@ extern char *contract_object(const Contract *contract);
 
 /*
  * Why the contract no longer holds, as a sentence in the current memory
- * context; NULL when it does.
+ * context; NULL when it does.  *remedy is then the statement that mends just
+ * this, where there is one.
  */
-extern char *contract_breach(Facts *facts, const Contract *contract);
+extern char *contract_breach(Facts *facts, const Contract *contract, char **remedy);
 
 #endif							/* ZDM_CONTRACT_H */

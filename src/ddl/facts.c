@@ -765,24 +765,3 @@ facts_replica_identity_ok(Facts *facts, FactRelation *rel)
 	}
 	return false;
 }
-
-bool
-facts_zdm_function(const char *name)
-{
-	Oid			nspid = get_namespace_oid("zdm", true);
-	CatCList   *list;
-	bool		found = false;
-
-	if (!OidIsValid(nspid))
-		return false;
-	list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (proc->pronamespace == nspid)
-			found = true;
-	}
-	ReleaseSysCacheList(list);
-	return found;
-}

@@ -227,7 +227,4 @@ extern char *facts_name(const FactRelation *rel);
 /* Has UPDATE and DELETE a row identity to publish? */
 extern bool facts_replica_identity_ok(Facts *facts, FactRelation *rel);
 
-/* Is there a function of that name in the extension's schema? */
-extern bool facts_zdm_function(const char *name);
-
 #endif							/* ZDM_FACTS_H */

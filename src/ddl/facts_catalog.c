@@ -11,9 +11,11 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -30,6 +32,7 @@
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "core/guc.h"
 #include "ddl/facts_catalog.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -41,6 +44,8 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -192,6 +197,66 @@ facts_null_fraction(FactRelation *rel, FactColumn *col)
 	double		nulls;
 
 	return column_statistics(rel, col, &distinct, &nulls) && rel->heap_blocks > 0 ? nulls : 0;
+}
+
+/* Pages that a look reads at each end of a table. */
+#define LOOK_BLOCKS	64
+
+static bool
+range_holds_nulls(Relation relation, AttrNumber attnum, BlockNumber start)
+{
+	TableScanDesc scan = table_beginscan_strat(relation, GetActiveSnapshot(), 0, NULL, true, false);
+	HeapTuple	tuple;
+	bool		found = false;
+
+	heap_setscanlimits(scan, start, LOOK_BLOCKS);
+	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+		found = heap_attisnull(tuple, attnum, RelationGetDescr(relation));
+	table_endscan(scan);
+	return found;
+}
+
+/* By heap pages and not by a query, which would run the policies of the table. */
+bool
+facts_holds_nulls(FactRelation *rel, FactColumn *col)
+{
+	Relation	relation;
+	bool		found;
+
+	if (rel->kind != RELKIND_RELATION || !OidIsValid(rel->oid) || col->fresh ||
+		rel->heap_blocks < Max(guc_guard_min_size, 2 * LOOK_BLOCKS) ||
+		!object_ownercheck(RelationRelationId, rel->oid, GetUserId()))
+		return false;
+	relation = try_relation_open(rel->oid, AccessShareLock);
+	if (relation == NULL)
+		return false;
+	found = relation->rd_tableam == GetHeapamTableAmRoutine() &&
+		col->attnum <= RelationGetNumberOfAttributes(relation) &&
+		(range_holds_nulls(relation, col->attnum, 0) ||
+		 range_holds_nulls(relation, col->attnum, rel->heap_blocks - LOOK_BLOCKS));
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
+char *
+facts_default_text(FactRelation *rel, const char *column)
+{
+	Relation	relation = OidIsValid(rel->oid) ? try_relation_open(rel->oid, AccessShareLock) : NULL;
+	AttrNumber	attnum = OidIsValid(rel->oid) ? get_attnum(rel->oid, column) : InvalidAttrNumber;
+	char	   *text = NULL;
+	TupleConstr *constr;
+
+	if (relation == NULL)
+		return NULL;
+	constr = RelationGetDescr(relation)->constr;
+	for (int i = 0; constr != NULL && i < constr->num_defval; i++)
+	{
+		if (constr->defval[i].adnum == attnum &&
+			TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attgenerated == '\0')
+			text = deparse_expression(stringToNode(constr->defval[i].adbin), NIL, false, false);
+	}
+	relation_close(relation, AccessShareLock);
+	return text;
 }
 
 static double

@@ -36,6 +36,15 @@ extern Oid	facts_parent(FactRelation *rel);
 /* Fraction of nulls when the column was last analyzed; 0 if unknown. */
 extern double facts_null_fraction(FactRelation *rel, FactColumn *col);
 
+/*
+ * Does a look at the first and the last pages of a large table find a null, as
+ * the current user?  Statistics may be older than the nulls.
+ */
+extern bool facts_holds_nulls(FactRelation *rel, FactColumn *col);
+
+/* The column's own default as SQL; NULL if it has none in the catalog. */
+extern char *facts_default_text(FactRelation *rel, const char *column);
+
 /* Did the columns hold the same values twice when the table was last analyzed? */
 extern bool facts_has_duplicates(FactRelation *rel, List *columns, bool nulls_equal);
 

@@ -66,6 +66,7 @@ typedef struct GuardCase
 	bool		in_block;
 	Facts	   *facts;
 	Judgement  *judgement;
+	List	   *breaches;		/* Finding: contracts that it breaks, and later statements may mend */
 } GuardCase;
 
 /* Is the guard off in this session while the default is another? */
@@ -154,14 +155,11 @@ judge_case(void *arg)
 	limit_lock_wait();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, strongly_locked);
+	/* From here on the facts are ahead of the catalog. */
+	gc->facts->simulated = true;
+	gc->breaches = rules_breaches(gc->facts, gc->judgement->contracts, gc->judgement->findings);
 	if (!gc->in_block)
-	{
-		/* From here on the facts are ahead of the catalog. */
-		gc->facts->simulated = true;
-		gc->judgement->findings = list_concat(gc->judgement->findings,
-											  rules_breaches(gc->facts, gc->judgement->contracts,
-															 gc->judgement->findings));
-	}
+		gc->judgement->findings = list_concat(gc->judgement->findings, gc->breaches);
 	PopActiveSnapshot();
 }
 
@@ -169,6 +167,19 @@ static int
 report_level(void)
 {
 	return guc_guard == GUARD_REFUSE ? ERROR : guc_guard == GUARD_WARN ? WARNING : LOG;
+}
+
+/* Many tools show the message alone: it says the way out. */
+static char *
+way_out(const Finding *finding)
+{
+	char	   *call = hint_function(finding->hint);
+
+	if (finding->needed_by != NULL)
+		return psprintf(", needed by %s", finding->needed_by);
+	if (strcmp(finding->rule, RULE_MIGRATION) == 0 || call == NULL)
+		return "";
+	return psprintf("; use %s", call);
 }
 
 /* One report for all that is unsafe: the first finding leads, each has a line. */
@@ -191,6 +202,9 @@ report(List *findings, const char *outcome)
 		if (first == NULL)
 			first = finding;
 		appendStringInfo(&detail, "%s%s", detail.len > 0 ? "\n" : "", finding->detail);
+		/* Where a migration is in the way, what would do otherwise only harms it. */
+		if (strcmp(first->rule, RULE_MIGRATION) == 0 && strcmp(finding->rule, RULE_MIGRATION) != 0)
+			continue;
 		if (finding->hint != NULL && strstr(hint.data, finding->hint) == NULL)
 			appendStringInfo(&hint, "%s%s", hint.len > 0 ? "\n" : "", finding->hint);
 	}
@@ -198,7 +212,7 @@ report(List *findings, const char *outcome)
 		return;
 	ereport(report_level(),
 			(errcode(ERRCODE_ZDM_DDL_REFUSED),
-			 errmsg("%s by rule %s: %s", outcome, first->rule, first->object),
+			 errmsg("%s by rule %s: %s%s", outcome, first->rule, first->object, way_out(first)),
 			 errdetail_internal("%s", detail.data),
 			 hint.len > 0 ? errhint("%s", hint.data) : 0));
 }
@@ -285,12 +299,14 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
-		hint_migrate(gc.judgement->findings, gc.sql);
+		hint_call(gc.judgement->findings, gc.sql, gc.judgement, false);
 		report(gc.judgement->findings, outcome());
 		backstop_begin(gc.judgement);
 		/* Who turns the guard off means to hold the lock for as long as it takes. */
 		if (guc_guard != GUARD_OFF)
 			mode = rules_strong_lock(gc.judgement, &rel);
+		if (in_block)
+			hint_contracts(gc.breaches, gc.sql, gc.judgement);
 		*strong = mode != NoLock;
 		if (mode != NoLock)
 			*relation = MemoryContextStrdup(TopTransactionContext, facts_name(rel));

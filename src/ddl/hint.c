@@ -1,13 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * hint.c
- *		Hints that name the zdm.migrate() call.
+ *		Hints that name a call of ours, tried before they are shown.
  *
- * Whether zdm.migrate() can do a statement is for its plan to say, with the
- * catalog in hand: a list here would go stale with every kind that is added.
- * So zdm.plan() is asked, as the user, in a subtransaction that is rolled back
- * and may not write.  A statement for which that is too little (what a change
- * of type needs is tried on a temporary table) keeps the hint of its rule.
+ * A hint that cannot work is worse than none: it is pasted.  Whether a change
+ * can be made of this table is for its plan to say, with the catalog in hand: a
+ * list here would go stale with every kind that is added.  So zdm.plan() is
+ * asked, as the user, in a subtransaction that is rolled back.  What it refuses
+ * keeps the hint of its rule, which says how to do it by hand.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,60 +15,68 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/guc.h"
+#include "core/names.h"
 #include "ddl/facts_query.h"
 #include "ddl/hint.h"
-#include "ddl/rules.h"
 #include "executor/spi.h"
+#include "nodes/value.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
 
-/* Would a call in place of the statement mend this?  Not a lock that is held. */
-static bool
-is_mended(const Finding *finding)
-{
-	return finding->unsafe &&
-		(strcmp(finding->rule, RULE_TABLE_REWRITE) == 0 ||
-		 strcmp(finding->rule, RULE_SCAN_UNDER_LOCK) == 0 ||
-		 strcmp(finding->rule, RULE_INDEX_NOT_CONCURRENT) == 0 ||
-		 strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0);
-}
+#define CALL_PREFIX "SELECT zdm."
 
-/*
- * A migration comes first; and one call of a function made for it says it all.
- * Then there is nothing to ask.
- */
+/* A migration comes first: until it is over, no call of ours takes the statement. */
 static bool
-is_settled(List *findings)
+waits_for_migration(List *findings)
 {
-	const char *call = NULL;
-	bool		settled = true;
 	ListCell   *lc;
 
 	foreach(lc, findings)
 	{
 		Finding    *finding = (Finding *) lfirst(lc);
 
-		if (!finding->unsafe)
-			continue;
-		if (strcmp(finding->rule, RULE_MIGRATION) == 0)
+		if (finding->unsafe && strcmp(finding->rule, RULE_MIGRATION) == 0)
 			return true;
-		if (finding->hint == NULL || strncmp(finding->hint, "SELECT zdm.", 11) != 0 ||
-			(call != NULL && strcmp(call, finding->hint) != 0))
-			settled = false;
-		call = finding->hint;
 	}
-	return settled;
+	return false;
 }
 
-static void
-make_plan(void *sql)
+static bool
+any_mended(List *findings)
 {
-	Oid			type = TEXTOID;
-	Datum		ddl = CStringGetTextDatum((const char *) sql);
+	ListCell   *lc;
 
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	foreach(lc, findings)
+	{
+		if (((Finding *) lfirst(lc))->unsafe && ((Finding *) lfirst(lc))->mended)
+			return true;
+	}
+	return false;
+}
+
+typedef struct PlanAttempt
+{
+	const char *sql;
+	bool		read_only;
+} PlanAttempt;
+
+static void
+make_plan(void *arg)
+{
+	PlanAttempt *attempt = (PlanAttempt *) arg;
+	Oid			type = TEXTOID;
+	Datum		ddl = CStringGetTextDatum(attempt->sql);
+
+	if (attempt->read_only)
+		(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+
+	if (LockTimeout == 0 && guc_ddl_lock_timeout > 0)
+		(void) set_config_option("lock_timeout", psprintf("%d", guc_ddl_lock_timeout), PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	(void) SPI_execute_with_args("SELECT FROM zdm.plan($1)", 1, &type, &ddl, NULL, false, 0);
@@ -76,26 +84,125 @@ make_plan(void *sql)
 	PopActiveSnapshot();
 }
 
-void
-hint_migrate(List *findings, const char *sql)
+/*
+ * Would zdm.plan() take it?  What a change of type needs is tried on a temporary
+ * table, which a read-only transaction cannot have: that is no refusal.  Nor may
+ * that table, which is gone, forbid PREPARE TRANSACTION.
+ */
+static bool
+is_taken(const char *sql, bool read_only)
 {
-	char	   *hint = NULL;
+	PlanAttempt attempt = {sql, read_only};
+	int			flags = MyXactFlags;
 	ErrorData  *refusal;
+	bool		taken = facts_attempt(make_plan, &attempt, &refusal);
+
+	MyXactFlags = flags;
+	return taken || refusal->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+}
+
+/* The statement without a CASCADE at its end; NULL if it has none. */
+static char *
+without_cascade(const char *sql)
+{
+	int			end = strlen(sql);
+
+	while (end > 0 && (isspace((unsigned char) sql[end - 1]) || sql[end - 1] == ';'))
+		end--;
+	if (end < 8 || pg_strncasecmp(sql + end - 7, "cascade", 7) != 0 ||
+		!isspace((unsigned char) sql[end - 8]))
+		return NULL;
+	end -= 7;
+	while (end > 0 && isspace((unsigned char) sql[end - 1]))
+		end--;
+	return pnstrdup(sql, end);
+}
+
+/* Same statement, same label: what a migration tool runs again answers with the same migration. */
+static char *
+migrate_call(const char *sql)
+{
+	StringInfoData label;
+
+	initStringInfo(&label);
+	for (const char *c = sql; *c != '\0'; c++)
+	{
+		bool		space = isspace((unsigned char) *c);
+
+		if (!space || (label.len > 0 && label.data[label.len - 1] != ' '))
+			appendStringInfoChar(&label, space ? ' ' : *c);
+	}
+	return psprintf(CALL_PREFIX "migrate(%s, label => %s);", quote_literal_cstr(sql),
+					quote_literal_cstr(names_make(label.data, "")));
+}
+
+/* The call that was found to work in the statement's place; NULL if none does. */
+static char *
+tried_call(const char *sql, const Judgement *judgement, bool read_only)
+{
+	StringInfoData call;
+	char	   *shorter;
 	ListCell   *lc;
 
-	if (is_settled(findings))
+	if (!is_taken(sql, read_only))
+	{
+		shorter = without_cascade(sql);
+		return shorter != NULL && is_taken(shorter, read_only) ? migrate_call(shorter) : NULL;
+	}
+	if (judgement == NULL || list_length(judgement->calls) != 1)
+		return migrate_call(sql);
+	initStringInfo(&call);
+	appendStringInfoString(&call, strVal(linitial(judgement->calls)));
+	foreach(lc, judgement->more_calls)
+		appendStringInfo(&call, "\n%s", strVal(lfirst(lc)));
+	return call.data;
+}
+
+void
+hint_call(List *findings, const char *sql, const Judgement *judgement, bool read_only)
+{
+	char	   *call;
+	ListCell   *lc;
+
+	if (waits_for_migration(findings) || !any_mended(findings))
 		return;
+	call = tried_call(sql, judgement, read_only);
 	foreach(lc, findings)
 	{
 		Finding    *finding = (Finding *) lfirst(lc);
 
-		if (!is_mended(finding))
-			continue;
-		/* a refusal is an answer: then the rule knows best what to do instead */
-		if (hint == NULL && !facts_attempt(make_plan, unconstify(char *, sql), &refusal))
-			return;
-		if (hint == NULL)
-			hint = psprintf("SELECT zdm.migrate(%s);", quote_literal_cstr(sql));
-		finding->hint = hint;
+		if (call != NULL && finding->unsafe && finding->mended)
+			finding->hint = call;
 	}
+}
+
+void
+hint_contracts(List *breaches, const char *sql, const Judgement *judgement)
+{
+	char	   *call;
+	ListCell   *lc;
+
+	if (breaches == NIL || waits_for_migration(judgement->findings))
+		return;
+	call = any_mended(breaches) ? tried_call(sql, judgement, false) : NULL;
+	foreach(lc, breaches)
+	{
+		RuleContract *touched = ((Finding *) lfirst(lc))->breach;
+
+		touched->call = call;
+		touched->statement = sql;
+	}
+}
+
+char *
+hint_function(const char *hint)
+{
+	const char *name;
+	const char *end;
+
+	if (hint == NULL || strncmp(hint, CALL_PREFIX, strlen(CALL_PREFIX)) != 0)
+		return NULL;
+	name = hint + strlen("SELECT ");
+	end = strchr(name, '(');
+	return end == NULL ? NULL : psprintf("%s()", pnstrdup(name, end - name));
 }

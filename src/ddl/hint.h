@@ -1,22 +1,29 @@
 /*-------------------------------------------------------------------------
  *
  * hint.h
- *		Hints that name the zdm.migrate() call.
+ *		Hints that name a call of ours, tried before they are shown.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef ZDM_HINT_H
 #define ZDM_HINT_H
 
-#include "nodes/pg_list.h"
+#include "ddl/rules.h"
 
 /*
- * Where zdm.migrate() can carry out the statement "sql", which the findings (a
- * list of Finding) are about, its call becomes the hint of each that is unsafe
- * for what the statement does, unless all of them name the same call of another
- * zdm function.  Asks for a plan only if there is such a finding.  Needs a
- * transaction; leaves no lock.
+ * Where zdm.plan() takes the statement "sql", the call that says the same
+ * becomes the hint of each of the findings (a list of Finding) that such a call
+ * would mend.  "judgement" has the calls that the rules know; NULL if there are
+ * none but zdm.migrate().  Asks for a plan only if there is such a finding, and
+ * with "read_only" for one that writes nothing and takes no transaction id.
+ * Needs a transaction; leaves no lock.  Errors: cancellation and lock timeouts.
  */
-extern void hint_migrate(List *findings, const char *sql);
+extern void hint_call(List *findings, const char *sql, const Judgement *judgement, bool read_only);
+
+/* The same for contracts that the statement breaks at once, and later ones may mend. */
+extern void hint_contracts(List *breaches, const char *sql, const Judgement *judgement);
+
+/* The name of the function of ours that the hint says to call, as "zdm.migrate()"; NULL if none. */
+extern char *hint_function(const char *hint);
 
 #endif							/* ZDM_HINT_H */

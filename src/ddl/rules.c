@@ -77,7 +77,7 @@ rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks, char *
 static void
 remember_contract(Judgement *j, Contract *contract, const char *hint)
 {
-	RuleContract *touched = palloc(sizeof(RuleContract));
+	RuleContract *touched = palloc0(sizeof(RuleContract));
 
 	touched->contract = contract;
 	touched->hint = hint;
@@ -113,11 +113,25 @@ rules_touch_function(Judgement *j, Oid funcid, const char *hint)
 																		 types, count)), hint);
 }
 
-static void
+void
+rules_call(Judgement *j, char *call)
+{
+	j->calls = list_append_unique(j->calls, makeString(call));
+}
+
+char *
+rules_escape(const char *before, const char *after)
+{
+	if (zdm_may_set_parameter("zdm.guard"))
+		return psprintf("%s; then SET LOCAL zdm.guard = off; %s.", before, after);
+	return psprintf("%s; a superuser, or a role that was granted SET on zdm.guard, can then let it through.", before);
+}
+
+static Finding *
 add_finding(Judgement *j, const char *rule, bool unsafe, const char *object, LOCKMODE lock,
 			char *detail, char *hint)
 {
-	Finding    *finding = palloc(sizeof(Finding));
+	Finding    *finding = palloc0(sizeof(Finding));
 
 	finding->rule = rule;
 	finding->unsafe = unsafe;
@@ -126,19 +140,30 @@ add_finding(Judgement *j, const char *rule, bool unsafe, const char *object, LOC
 	finding->detail = detail;
 	finding->hint = hint;
 	j->findings = lappend(j->findings, finding);
+	return finding;
 }
 
 void
 rules_find(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
 		   char *detail, char *hint)
 {
-	add_finding(j, rule, true, object, lock, detail, hint);
+	Finding    *finding = add_finding(j, rule, true, object, lock, detail, hint);
+
+	/* Not a lock that is held already, and not what a migration needs. */
+	finding->mended = strcmp(rule, RULE_BREAKS_CLIENTS) == 0;
+}
+
+void
+rules_mended(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
+			 char *detail, char *hint)
+{
+	add_finding(j, rule, true, object, lock, detail, hint)->mended = true;
 }
 
 void
 rules_caution(Judgement *j, const char *rule, const char *object, char *detail, char *hint)
 {
-	add_finding(j, rule, false, object, NoLock, detail, hint);
+	(void) add_finding(j, rule, false, object, NoLock, detail, hint);
 }
 
 LOCKMODE
@@ -231,14 +256,14 @@ decide_work(Judgement *j, RuleWork *work)
 		return;
 	work->what[0] = pg_toupper((unsigned char) work->what[0]);
 	if (mode != NoLock)
-		add_finding(j, rule_of_work(work->kind), true, facts_name(locked), mode,
-					psprintf("%s (%s) while %s on %s blocks its %s: %s.",
-							 work->what, size_text(work->blocks), rules_lock_name(mode),
-							 facts_name(locked), blocks_whom(locked, mode),
-							 time_text(work->kind, work->blocks)),
-					work->hint);
+		rules_mended(j, rule_of_work(work->kind), facts_name(locked), mode,
+					 psprintf("%s (%s) while %s on %s blocks its %s: %s.",
+							  work->what, size_text(work->blocks), rules_lock_name(mode),
+							  facts_name(locked), blocks_whom(locked, mode),
+							  time_text(work->kind, work->blocks)),
+					 work->hint);
 	else if (rules_strong_held(j))
-		add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, j->strong_held,
+		(void) add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, j->strong_held,
 					psprintf("%s (%s) while %s, which this transaction took earlier, blocks others on %s: %s.",
 							 work->what, size_text(work->blocks), rules_lock_name(j->strong_held),
 							 j->strong_on, time_text(work->kind, work->blocks)),
@@ -256,7 +281,7 @@ decide(Judgement *j)
 		decide_work(j, (RuleWork *) lfirst(lc));
 	mode = rules_strong_lock(j, &locked);
 	if (mode != NoLock)
-		add_finding(j, RULE_STRONG_LOCK, false, facts_name(locked), mode,
+		(void) add_finding(j, RULE_STRONG_LOCK, false, facts_name(locked), mode,
 					psprintf("%s on %s blocks its %s, and while it waits for its turn everyone behind it.",
 							 rules_lock_name(mode), facts_name(locked), blocks_whom(locked, mode)),
 					"SET lock_timeout = '2s'; and try again when it fails.");
@@ -286,6 +311,72 @@ took_a_name(Facts *facts, List *contracts, const Contract *contract)
 	return false;
 }
 
+/* Names that came up within the transaction are counted on by nobody. */
+static bool
+is_seen(List *seen, const Contract *contract)
+{
+	ListCell   *lc;
+
+	foreach(lc, seen)
+	{
+		Contract   *earlier = (Contract *) lfirst(lc);
+
+		if (strcmp(contract_object(earlier), contract_object(contract)) == 0 ||
+			(OidIsValid(contract->oid) && earlier->oid == contract->oid))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_found(List *findings, const char *object)
+{
+	ListCell   *lc;
+
+	foreach(lc, findings)
+	{
+		Finding    *finding = (Finding *) lfirst(lc);
+
+		if (finding->unsafe && strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0 &&
+			strcmp(finding->object, object) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Of the statements that touched the relation, the last one that broke the contract at once. */
+static RuleContract *
+culprit(List *contracts, RuleContract *touched)
+{
+	RuleContract *found = touched;
+	ListCell   *lc;
+
+	foreach(lc, contracts)
+	{
+		RuleContract *other = (RuleContract *) lfirst(lc);
+
+		if (other->statement != NULL && is_seen(list_make1(other->contract), touched->contract))
+			found = other;
+	}
+	return found;
+}
+
+/* What mends just this breach comes first, then a call that was tried, then the rule's word. */
+static void
+add_breach(Judgement *j, List *contracts, RuleContract *touched, char *breach, char *remedy)
+{
+	RuleContract *by = culprit(contracts, touched);
+	const char *hint = remedy != NULL ? remedy : by->call != NULL ? by->call : by->hint;
+	Finding    *finding;
+
+	finding = add_finding(j, RULE_BREAKS_CLIENTS, true, contract_object(touched->contract), NoLock,
+						  by->statement == NULL ? psprintf("Afterwards %s.", breach) :
+						  psprintf("Afterwards %s (by: %s).", breach, by->statement),
+						  hint != NULL ? pstrdup(hint) : NULL);
+	finding->mended = remedy == NULL;
+	finding->breach = touched;
+}
+
 List *
 rules_breaches(Facts *facts, List *contracts, List *findings)
 {
@@ -297,34 +388,16 @@ rules_breaches(Facts *facts, List *contracts, List *findings)
 	{
 		RuleContract *touched = (RuleContract *) lfirst(lc);
 		Contract   *contract = touched->contract;
-		char	   *name = contract_object(contract);
+		char	   *remedy = NULL;
 		char	   *breach;
-		ListCell   *ls;
-		bool		again = false;
 
-		/* Names that came up within the transaction are counted on by nobody. */
-		foreach(ls, seen)
-		{
-			Contract   *earlier = (Contract *) lfirst(ls);
-
-			again |= strcmp(contract_object(earlier), name) == 0 ||
-				(OidIsValid(contract->oid) && earlier->oid == contract->oid);
-		}
-		foreach(ls, findings)
-		{
-			Finding    *finding = (Finding *) lfirst(ls);
-
-			again |= finding->unsafe && strcmp(finding->rule, RULE_BREAKS_CLIENTS) == 0 &&
-				strcmp(finding->object, name) == 0;
-		}
-		if (again || took_a_name(facts, contracts, contract))
+		if (is_seen(seen, contract) || is_found(findings, contract_object(contract)) ||
+			took_a_name(facts, contracts, contract))
 			continue;
 		seen = lappend(seen, contract);
-		breach = contract_breach(facts, contract);
+		breach = contract_breach(facts, contract, &remedy);
 		if (breach != NULL)
-			add_finding(&j, RULE_BREAKS_CLIENTS, true, name, NoLock,
-						psprintf("Afterwards %s.", breach),
-						touched->hint ? pstrdup(touched->hint) : NULL);
+			add_breach(&j, contracts, touched, breach, remedy);
 	}
 	return j.findings;
 }
@@ -677,5 +750,8 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 		judge_other_statement(j, stmt);
 	}
 	decide(j);
+	/* One call of a function made for one change does not say all of several. */
+	if (IsA(stmt, AlterTableStmt) && list_length(((AlterTableStmt *) stmt)->cmds) > 1)
+		j->calls = NIL;
 	return j;
 }

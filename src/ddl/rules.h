@@ -33,10 +33,13 @@ typedef struct Finding
 {
 	const char *rule;
 	bool		unsafe;			/* else a caution */
+	bool		mended;			/* a call in place of the statement would mend it */
 	char	   *object;			/* the relation or other object, quoted */
 	LOCKMODE	lock;			/* NoLock when no lock matters */
 	char	   *detail;
-	char	   *hint;
+	char	   *hint;			/* by hand; of a call, only what hint.c has tried */
+	char	   *needed_by;		/* "migration 7", or NULL */
+	struct RuleContract *breach;	/* the contract that does not hold, or NULL */
 } Finding;
 
 typedef enum WorkKind
@@ -66,6 +69,8 @@ typedef struct RuleContract
 {
 	Contract   *contract;
 	const char *hint;
+	const char *call;			/* the zdm call that was tried in the statement's place, or NULL */
+	const char *statement;		/* which was found to break it at once, or NULL */
 } RuleContract;
 
 /*
@@ -88,7 +93,8 @@ typedef struct Judgement
 	List	   *works;			/* RuleWork */
 	List	   *contracts;		/* RuleContract */
 	List	   *findings;		/* Finding */
-	char	   *hint;			/* what to do about a broken contract */
+	List	   *calls;			/* char *: see rules_call() */
+	List	   *more_calls;		/* char *: what has to be stated along with it */
 } Judgement;
 
 /*
@@ -121,6 +127,17 @@ extern const char *rules_lock_name(LOCKMODE mode);
 /* Is a strong lock held already?  Then strong_held and strong_on say which. */
 extern bool rules_strong_held(Judgement *j);
 
+/*
+ * For the families: a zdm call that says the same as the statement does.  It is
+ * shown only after zdm.plan() has taken the statement, so rules need not know
+ * what can be done of which table.  Of a statement with several parts no single
+ * call says it all: then it is zdm.migrate().
+ */
+extern void rules_call(Judgement *j, char *call);
+
+/* "before; then SET LOCAL zdm.guard = off; after", or, to who may not, who may. */
+extern char *rules_escape(const char *before, const char *after);
+
 /* For the families: what the statement does. */
 extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
 extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
@@ -130,6 +147,8 @@ extern void rules_touch_function(Judgement *j, Oid funcid, const char *hint);
 extern void rules_detached(Judgement *j, FactRelation *partition);
 extern void rules_find(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
 					   char *detail, char *hint);
+extern void rules_mended(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
+						 char *detail, char *hint);
 extern void rules_caution(Judgement *j, const char *rule, const char *object,
 						  char *detail, char *hint);
 

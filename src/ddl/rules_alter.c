@@ -64,7 +64,7 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), AccessExclusiveLock,
 				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
 							quote_identifier(col->name), facts_name(rel)),
-				   pstrdup("Deploy applications that no longer name the column first; then SET LOCAL zdm.guard = off; in the transaction that drops it."));
+				   rules_escape("Deploy applications that no longer name the column first", "in the transaction that drops it"));
 	if (cmd->behavior == DROP_CASCADE)
 		rules_drop_views(j, facts_dependent_views(j->facts, rel, col->attnum));
 	foreach(lc, tree)
@@ -455,7 +455,7 @@ alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmd
 
 	foreach(lc, tree)
 		rules_lock(j, (FactRelation *) lfirst(lc), mode);
-	rules_touch(j, rel, "Do it in steps that running applications survive; SET LOCAL zdm.guard = off; lets it through.");
+	rules_touch(j, rel, rules_escape("Do it in steps that running applications survive", "in the transaction that does it"));
 	facts_detail(j->facts, rel);
 	for (int pass = 0; pass <= 5; pass++)
 	{

@@ -451,24 +451,51 @@ foreign_keys_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid new_type
 	}
 }
 
-/* With USING, the statement says how values are converted: it is handed on whole. */
 static char *
-type_change_hint(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod, bool using)
+type_change_call(FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
 {
-	if (using && facts_zdm_function("migrate"))
-		return psprintf("SELECT zdm.migrate(%s);", quote_literal_cstr(j->sql));
-	if (!facts_zdm_function("change_column_type"))
-		return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it in step by a trigger, fill it in batches, then swap the names.",
-						facts_name(rel), quote_identifier(psprintf("%s_new", col->name)),
-						format_type_with_typemod(type, typmod));
 	return psprintf("SELECT zdm.change_column_type(%s, %s, %s);",
 					quote_literal_cstr(facts_name(rel)), quote_literal_cstr(col->name),
 					quote_literal_cstr(format_type_with_typemod(type, typmod)));
 }
 
+/* The same is due for the columns that reference this one. */
+static void
+call_for_references(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_foreign_keys_to(j->facts, rel))
+	{
+		FactForeignKey *fk = (FactForeignKey *) lfirst(lc);
+		ListCell   *lk;
+		ListCell   *lr;
+
+		if (fk->con->dropped)
+			continue;
+		forboth(lk, fk->keys, lr, fk->con->columns)
+		{
+			FactColumn *theirs = facts_attribute(fk->rel, lfirst_int(lr));
+
+			if (lfirst_int(lk) == col->attnum && theirs != NULL && theirs->type == col->type &&
+				fk->rel != rel)
+				j->more_calls = list_append_unique(j->more_calls,
+												   makeString(type_change_call(fk->rel, theirs, type, typmod)));
+		}
+	}
+}
+
+static char *
+type_change_by_hand(FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
+{
+	return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it in step by a trigger, fill it in batches, then swap the names.",
+					facts_name(rel), quote_identifier(psprintf("%s_new", col->name)),
+					format_type_with_typemod(type, typmod));
+}
+
 /* Do values of the old type still go where the new one is? */
 static void
-client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, bool using)
+client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
 {
 	if (rel->fresh || col->fresh || rel->is_child || type == col->type)
 		return;
@@ -478,7 +505,7 @@ client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, bool us
 				   psprintf("Statements that write or compare %s.%s as %s fail: nothing casts it to %s by itself.",
 							facts_name(rel), quote_identifier(col->name),
 							format_type_be(col->type), format_type_be(type)),
-				   type_change_hint(j, rel, col, type, -1, using));
+				   type_change_by_hand(rel, col, type, typmod));
 }
 
 static void
@@ -541,8 +568,14 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 								 quote_identifier(col->name),
 								 format_type_with_typemod(col->type, col->typmod),
 								 format_type_with_typemod(type, typmod)),
-						type_change_hint(j, rel, col, type, typmod, def->raw_default != NULL));
-	client_types(j, rel, col, type, def->raw_default != NULL);
+						type_change_by_hand(rel, col, type, typmod));
+	/* With USING, the statement says how values are converted: it is handed on whole. */
+	if (def->raw_default == NULL)
+	{
+		rules_call(j, type_change_call(rel, col, type, typmod));
+		call_for_references(j, rel, col, type, typmod);
+	}
+	client_types(j, rel, col, type, typmod);
 	type_cautions(j, rel, col);
 	foreach(lc, tree)
 	{
@@ -563,29 +596,41 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 }
 
 static char *
-not_null_hint(FactRelation *rel, const char *column, const char *fill)
+not_null_by_hand(FactRelation *rel, const char *column)
 {
 	char	   *table = facts_name(rel);
 	const char *name = quote_identifier(psprintf("%s_not_null", column));
 
-	if (facts_zdm_function("set_not_null"))
-		return psprintf("SELECT zdm.set_not_null(%s, %s%s);", quote_literal_cstr(table),
-						quote_literal_cstr(column), fill);
 	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s; ALTER TABLE %s ALTER COLUMN %s SET NOT NULL; ALTER TABLE %s DROP CONSTRAINT %s;",
 					table, name, quote_identifier(column), table, name,
 					table, quote_identifier(column), table, name);
+}
+
+/* Where there are nulls, the call needs a value for them: the default, if there is one. */
+static void
+call_for_not_null(Judgement *j, FactRelation *rel, const char *column, bool nulls)
+{
+	char	   *fill = nulls ? facts_default_text(rel, column) : NULL;
+
+	if (nulls && fill == NULL)
+		fill = "<value for nulls>";
+	rules_call(j, psprintf("SELECT zdm.set_not_null(%s, %s%s%s);", quote_literal_cstr(facts_name(rel)),
+						   quote_literal_cstr(column), nulls ? ", " : "",
+						   nulls ? quote_literal_cstr(fill) : ""));
 }
 
 void
 rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 {
 	List	   *unproven = NIL;
+	bool		nulls = false;
 	ListCell   *lc;
 
 	foreach(lc, tree)
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
 		FactColumn *col;
+		double		fraction;
 
 		facts_detail(j->facts, member);
 		col = facts_column(member, column);
@@ -593,15 +638,19 @@ rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 			continue;
 		if (!facts_proves_not_null(member, col))
 			unproven = lappend(unproven, member);
-		if (!col->notnull && !member->fresh && facts_null_fraction(member, col) > 0)
-			rules_find(j, RULE_WOULD_FAIL, facts_name(member), AccessExclusiveLock,
-					   psprintf("Column %s of %s held nulls when it was last analyzed.",
-								quote_identifier(column), facts_name(member)),
-					   not_null_hint(rel, column, ", '<value for nulls>'"));
+		fraction = col->notnull || member->fresh ? 0 : facts_null_fraction(member, col);
+		if (fraction > 0)
+			rules_mended(j, RULE_WOULD_FAIL, facts_name(member), AccessExclusiveLock,
+						 psprintf("Column %s of %s held nulls when it was last analyzed.",
+								  quote_identifier(column), facts_name(member)),
+						 psprintf("UPDATE the rows of %s where %s IS NULL first, in batches.",
+								  facts_name(member), quote_identifier(column)));
+		nulls |= fraction > 0 || (!col->notnull && !member->fresh && facts_holds_nulls(member, col));
 		col->notnull = true;
 	}
+	call_for_not_null(j, rel, column, nulls);
 	if (unproven != NIL)
 		rules_tree_work(j, WORK_SCAN, unproven, false,
 						psprintf("scan of %s for nulls in %s", facts_name(rel), quote_identifier(column)),
-						not_null_hint(rel, column, ""));
+						not_null_by_hand(rel, column));
 }

@@ -34,7 +34,8 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
-#define ESCAPE_HINT "Deploy applications that no longer use it first; then SET LOCAL zdm.guard = off; in the transaction that does it."
+#define ESCAPE_HINT \
+	rules_escape("Deploy applications that no longer use it first", "in the transaction that does it")
 
 /* Was the object made by this transaction?  An update of its row does not count. */
 static bool
@@ -54,7 +55,7 @@ is_fresh(int cache, Oid oid)
 static void
 breaks(Judgement *j, const char *object, char *detail)
 {
-	rules_find(j, RULE_BREAKS_CLIENTS, object, NoLock, detail, pstrdup(ESCAPE_HINT));
+	rules_find(j, RULE_BREAKS_CLIENTS, object, NoLock, detail, ESCAPE_HINT);
 }
 
 /* A table goes, and locks its partitions, its parent and what it references. */
@@ -321,16 +322,18 @@ rules_truncate(Judgement *j, TruncateStmt *stmt)
 }
 
 static char *
-rename_hint(Judgement *j, FactRelation *rel, RenameStmt *stmt)
+rename_by_hand(FactRelation *rel, RenameStmt *stmt)
 {
 	if (rel->kind == RELKIND_SEQUENCE)
-		return pstrdup(ESCAPE_HINT);
+		return rules_escape("Leave the sequence its name: it need not be that of its table. Where it must change, deploy applications that do not name it first",
+							"in the transaction that renames it");
 	if (stmt->renameType == OBJECT_COLUMN && (rel->kind == RELKIND_VIEW || rel->kind == RELKIND_MATVIEW))
 		return psprintf("Give the view both names while both are in use: CREATE OR REPLACE VIEW %s AS ..., with %s under the name %s as one more column at its end.",
 						facts_name(rel), quote_identifier(stmt->subname), quote_identifier(stmt->newname));
-	if (stmt->renameType == OBJECT_COLUMN && facts_zdm_function("rename_column"))
-		return psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
-						quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname));
+	if (stmt->renameType == OBJECT_COLUMN)
+		return psprintf("ADD COLUMN %s beside %s, keep both in step by a trigger, fill it in batches, and drop %s when no application names it.",
+						quote_identifier(stmt->newname), quote_identifier(stmt->subname),
+						quote_identifier(stmt->subname));
 	return psprintf("In one transaction: rename, then CREATE VIEW %s AS ... over the new name, and GRANT on it what %s grants.",
 					   facts_name(rel), facts_name(rel));
 }
@@ -355,7 +358,11 @@ rename_column(Judgement *j, FactRelation *rel, RenameStmt *stmt)
 		rules_lock(j, member, AccessExclusiveLock);
 		facts_detail(j->facts, member);
 		if (member == rel)
-			rules_touch(j, rel, rename_hint(j, rel, stmt));
+		{
+			rules_touch(j, rel, rename_by_hand(rel, stmt));
+			rules_call(j, psprintf("SELECT zdm.rename_column(%s, %s, %s);", quote_literal_cstr(facts_name(rel)),
+								   quote_literal_cstr(stmt->subname), quote_literal_cstr(stmt->newname)));
+		}
 		col = facts_column(member, stmt->subname);
 		if (col != NULL)
 			col->name = pstrdup(stmt->newname);
@@ -409,7 +416,7 @@ rename_relation(Judgement *j, RenameStmt *stmt)
 	else
 	{
 		rules_lock(j, rel, AccessExclusiveLock);
-		rules_touch(j, rel, rename_hint(j, rel, stmt));
+		rules_touch(j, rel, rename_by_hand(rel, stmt));
 		rel->name = pstrdup(stmt->newname);
 	}
 }

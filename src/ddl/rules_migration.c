@@ -45,15 +45,41 @@
 
 #define OWN_SCHEMA "zdm"
 
+/* The call that leads on from where the migration stands; zdm.wait() returns at once where it rests. */
+static char *
+next_call(const Migration *m)
+{
+	if (m->paused)
+		return psprintf("let it go on: SELECT zdm.resume(" INT64_FORMAT ");", m->id);
+	switch (m->state)
+	{
+		case STATE_READY:
+			if (!migration_has_cutover(m->id))
+				return psprintf("let it complete: SELECT zdm.contract(" INT64_FORMAT "); which cannot be undone.", m->id);
+			return psprintf("go on: SELECT zdm.cutover(" INT64_FORMAT ");", m->id);
+		case STATE_SWITCHED:
+			return psprintf("when no application uses the old shape any more, SELECT zdm.contract(" INT64_FORMAT "); which cannot be undone. After that, run this with the models of the new version.",
+							m->id);
+		case STATE_FAILED:
+			return psprintf("mend what zdm.migrations shows as its error, then SELECT zdm.resume(" INT64_FORMAT ");", m->id);
+		default:
+			return psprintf("let it come to rest first: CALL zdm.wait(" INT64_FORMAT ");", m->id);
+	}
+}
+
 static void
 refuse(Judgement *j, FactRelation *rel, const Migration *migration, char *what)
 {
+	bool		reverting = migration->state == STATE_REVERTING || migration->state == STATE_CONTRACTING;
+	char	   *next = next_call(migration);
+
+	next[0] = reverting ? pg_toupper((unsigned char) next[0]) : next[0];
 	rules_find(j, RULE_MIGRATION, facts_name(rel), NoLock,
 			   psprintf("Migration " INT64_FORMAT " (%s of %s, %s) needs %s.",
 						migration->id, migration->kind, migration->relation,
 						state_name(migration->state), what),
-			   psprintf("SELECT zdm.revert(" INT64_FORMAT "); or let it complete first: CALL zdm.wait(" INT64_FORMAT ");",
-						migration->id, migration->id));
+			   reverting ? next : psprintf("SELECT zdm.revert(" INT64_FORMAT "); or %s", migration->id, next));
+	((Finding *) llast(j->findings))->needed_by = psprintf("migration " INT64_FORMAT, migration->id);
 }
 
 static void
@@ -176,7 +202,10 @@ changes_column(const AlterTableCmd *cmd)
 	}
 }
 
-/* Enabled along with others, it would no longer fire for what replication writes. */
+/*
+ * Enabled along with others, it would no longer fire for what replication
+ * writes.  ENABLE ALWAYS is how it has to be, and mends all of these.
+ */
 static bool
 silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 {
@@ -190,11 +219,142 @@ silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 		case AT_DisableTrig:
 		case AT_EnableTrig:
 		case AT_EnableReplicaTrig:
-		case AT_EnableAlwaysTrig:
 			return trigger != NULL && strcmp(cmd->name, trigger) == 0;
 		default:
 			return false;
 	}
+}
+
+static bool
+is_among(List *migrations, const Migration *migration)
+{
+	ListCell   *lc;
+
+	foreach(lc, migrations)
+	{
+		if (((Migration *) lfirst(lc))->id == migration->id)
+			return true;
+	}
+	return false;
+}
+
+/* The id in a name that a migration has made: "<base>_zdm<id>"; 0 if it is no such name. */
+static int64
+maker_of(const char *name)
+{
+	const char *suffix = NULL;
+	char	   *end;
+	int64		id;
+
+	for (const char *at = strstr(name, "_zdm"); at != NULL; at = strstr(at + 1, "_zdm"))
+		suffix = at + strlen("_zdm");
+	if (suffix == NULL || !isdigit((unsigned char) *suffix))
+		return 0;
+	id = strtoll(suffix, &end, 10);
+	return *end == '\0' ? id : 0;
+}
+
+/* Refuse it if a migration has made the object of that name, or a step to come names it. */
+static void
+judge_name(Judgement *j, FactRelation *rel, const char *what, const char *name)
+{
+	int64		maker = maker_of(name);
+	Migration  *made_by = maker > 0 ? migration_load(maker, MIGRATION_READ) : NULL;
+	List	   *needing;
+	ListCell   *lc;
+
+	if (made_by != NULL && !state_is_final(made_by->state) && migration_is_visible(made_by))
+	{
+		refuse(j, rel, made_by, psprintf("%s %s, which it has made", what, quote_identifier(name)));
+		return;
+	}
+	if (!OidIsValid(rel->oid))
+		return;
+	needing = visible_ones(migration_naming(rel->oid, name));
+	foreach(lc, live_migrations_above(rel->oid))
+	{
+		Migration  *migration = (Migration *) lfirst(lc);
+
+		if (claims(migration, psprintf("%s %s", what, name)) && !is_among(needing, migration))
+			needing = lappend(needing, migration);
+	}
+	foreach(lc, needing)
+		refuse(j, rel, (Migration *) lfirst(lc),
+			   psprintf("%s %s under its name", what, quote_identifier(name)));
+}
+
+/* What the subcommand takes away or alters by a name that a migration may count on. */
+static const char *
+named_object(const AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_DropConstraint:
+		case AT_AlterConstraint:
+			return "constraint";
+		case AT_DropColumn:
+			return "column";
+		default:
+			return changes_column(cmd) && maker_of(cmd->name) > 0 ? "column" : NULL;
+	}
+}
+
+/* The name as a constraint's: on 18, the statement has it in a node of its own. */
+static const char *
+object_name(const AlterTableCmd *cmd)
+{
+	if (cmd->subtype == AT_AlterConstraint)
+		return zdm_altered_constraint(cmd);
+	return cmd->name;
+}
+
+static bool
+claimed_by_any(List *migrations, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, migrations)
+	{
+		if (claims((Migration *) lfirst(lc), column))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What a migration has made, or still needs, is known by name: indexes,
+ * constraints, foreign keys of either end, columns that it hides.  Steps to come
+ * would not find it, or, worse, find another.
+ */
+static void
+alter_named(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
+{
+	List	   *migrations = live_migrations_above(rel->oid);
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+		const char *what = named_object(cmd);
+
+		/* alter_table() has said so of a column that is claimed */
+		if (what != NULL && object_name(cmd) != NULL && !claimed_by_any(migrations, object_name(cmd)))
+			judge_name(j, rel, what, object_name(cmd));
+	}
+}
+
+/* An index has no migrations of its own: those of its table. */
+static bool
+judge_index(Judgement *j, FactRelation *rel)
+{
+	FactRelation *heap;
+
+	if (rel->kind != RELKIND_INDEX && rel->kind != RELKIND_PARTITIONED_INDEX)
+		return false;
+	heap = facts_by_oid(j->facts, rel->heap);
+	if (heap != NULL)
+		judge_name(j, heap, "index", rel->name);
+	return true;
 }
 
 static void
@@ -218,11 +378,14 @@ alter_table(Judgement *j, FactRelation *rel, const Migration *migration, AlterTa
 	}
 }
 
+/* A migration goes on with its table under whatever name: what takes that name has no part in it. */
 static void
 rename_object(Judgement *j, FactRelation *rel, const Migration *migration, RenameStmt *stmt)
 {
 	char	   *trigger;
 
+	if (stmt->renameType == OBJECT_TABLE && migration->relid == rel->oid)
+		refuse(j, rel, migration, pstrdup("the table under its name"));
 	if (stmt->renameType == OBJECT_COLUMN &&
 		(claims(migration, stmt->subname) || claims(migration, stmt->newname)))
 		refuse(j, rel, migration, psprintf("column %s under its name", quote_identifier(stmt->subname)));
@@ -231,6 +394,15 @@ rename_object(Judgement *j, FactRelation *rel, const Migration *migration, Renam
 	trigger = trigger_name_find(rel->oid);
 	if (trigger != NULL && strcmp(trigger, stmt->subname) == 0)
 		refuse(j, rel, migration, psprintf("trigger %s", quote_identifier(trigger)));
+}
+
+static void
+rename_named(Judgement *j, FactRelation *rel, RenameStmt *stmt)
+{
+	if (stmt->renameType == OBJECT_TABCONSTRAINT)
+		judge_name(j, rel, "constraint", stmt->subname);
+	else if (stmt->renameType == OBJECT_COLUMN && maker_of(stmt->subname) > 0)
+		judge_name(j, rel, "column", stmt->subname);
 }
 
 static void
@@ -437,6 +609,8 @@ judge_drop(Judgement *j, DropStmt *stmt)
 		judge_function(j, stmt->removeType, (Node *) name);
 		if (is_relation(stmt->removeType))
 			judge_needed(j, makeRangeVarFromNameList(name));
+		if (stmt->removeType == OBJECT_INDEX && (rel = facts_find(j->facts, makeRangeVarFromNameList(name))) != NULL)
+			judge_index(j, rel);
 		if (stmt->removeType != OBJECT_TABLE && stmt->removeType != OBJECT_TRIGGER)
 			continue;
 		rel = facts_find(j->facts, makeRangeVarFromNameList(stmt->removeType == OBJECT_TABLE ? name :
@@ -471,9 +645,13 @@ rules_migration(Judgement *j, Node *stmt)
 		rel = facts_find(j->facts, ((AlterTableStmt *) stmt)->relation);
 	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->relation != NULL)
 		rel = facts_find(j->facts, ((RenameStmt *) stmt)->relation);
+	else if (IsA(stmt, AlterObjectSchemaStmt) && ((AlterObjectSchemaStmt *) stmt)->objectType == OBJECT_TABLE)
+		rel = facts_find(j->facts, ((AlterObjectSchemaStmt *) stmt)->relation);
 	else if (IsA(stmt, TruncateStmt))
 		rel = facts_find(j->facts, (RangeVar *) linitial(((TruncateStmt *) stmt)->relations));
 	if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
+		return;
+	if (!IsA(stmt, TruncateStmt) && judge_index(j, rel))
 		return;
 	foreach(lc, live_migrations_above(rel->oid))
 	{
@@ -483,5 +661,11 @@ rules_migration(Judgement *j, Node *stmt)
 			alter_table(j, rel, migration, (AlterTableStmt *) stmt);
 		else if (IsA(stmt, RenameStmt))
 			rename_object(j, rel, migration, (RenameStmt *) stmt);
+		else if (IsA(stmt, AlterObjectSchemaStmt) && migration->relid == rel->oid)
+			refuse(j, rel, migration, pstrdup("the table in its schema"));
 	}
+	if (IsA(stmt, AlterTableStmt))
+		alter_named(j, rel, (AlterTableStmt *) stmt);
+	else if (IsA(stmt, RenameStmt))
+		rename_named(j, rel, (RenameStmt *) stmt);
 }
