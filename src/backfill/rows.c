@@ -27,7 +27,7 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/executor.h"
 #include "nodes/bitmapset.h"
@@ -353,7 +353,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	MemoryContext caller = CurrentMemoryContext;
 	RowContext	row;
 	ErrorContextCallback callback;
-	ExtensionIdentity identity;
+	Identity identity;
 	instr_time	start;
 	int64		block = range->begin;
 
@@ -364,7 +364,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	pairs = pairs_get(range->rel);
 
 	/* functions of expression and partial indexes are the owner's, not ours */
-	extension_become(range->rel->rd_rel->relowner, &identity);
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
 
 	/* taken after the lock on the table: rows of whoever had it before are seen */
@@ -410,7 +410,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	fill_end(&state);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
-	extension_restore(&identity);
+	identity_leave(&identity);
 }
 
 int64
@@ -422,11 +422,14 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	TableScanDesc scan;
 	MemoryContext row_memory;
 	MemoryContext caller;
+	Identity	identity;
 	int64		rows = 0;
 
 	if (range->begin >= range->end)
 		return 0;
 	pairs = pairs_get(range->rel);
+	/* comparing and printing values is not ours to do either */
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	row_memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -446,5 +449,6 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(row_memory);
+	identity_leave(&identity);
 	return rows;
 }
