@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "common/hashfn.h"
+#include "core/citus.h"
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -234,6 +235,8 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 	migration_insert(&migration);
 	plan.migration = migration.id;
 	kind->make(&plan, change);
+	if (on_table && plan_has_backfill(&plan))
+		citus_check(change->relid, NULL);
 	preflight(&plan, change);
 	plan_store(&plan);
 	start_at_commit(migration.id);
@@ -314,7 +317,10 @@ change_state(Change *change, const char *label)
 
 	/* of DDL it was asked when it was read */
 	if (change->ddl == NULL)
+	{
 		access_check_table(change->relid, kind->partition_ok);
+		citus_check(change->relid, change->kind);
+	}
 	start_orphans_at_commit();
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,

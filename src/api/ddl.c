@@ -14,6 +14,7 @@
 #include "api/access.h"
 #include "api/change.h"
 #include "catalog/heap.h"
+#include "core/citus.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
@@ -82,6 +83,7 @@ static void
 check_access(const PlanKind *kind, const Change *change)
 {
 	access_check_owner(change->relid);
+	citus_check(change->relid, change->kind);
 	if (kind->any_table == NULL || !kind->any_table(change))
 		access_check_table(change->relid, kind->partition_ok);
 }
@@ -173,6 +175,8 @@ zdm_plan(PG_FUNCTION_ARGS)
 	change_resolve(change);
 	plan.relid = change->relid;
 	kind->make(&plan, change);
+	if (plan_has_backfill(&plan))
+		citus_check(change->relid, NULL);
 	error_context_stack = callback.previous;
 	foreach(lc, plan.steps)
 		put_step((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), plan.relid);

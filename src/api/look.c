@@ -9,6 +9,7 @@
 
 #include "api/access.h"
 #include "backfill/verify.h"
+#include "core/citus.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "fmgr.h"
@@ -36,6 +37,7 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 				 errmsg("migration " INT64_FORMAT " is %s and has nothing to verify",
 						migration->id, state_name(migration->state))));
 	access_check_table(migration->relid, true);
+	citus_check(migration->relid, NULL);
 	verify_table(migration, result->setResult, result->setDesc);
 	return (Datum) 0;
 }

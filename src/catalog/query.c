@@ -182,10 +182,23 @@ arg_texts(List *strings)
 					false);
 }
 
+/*
+ * A query that counts on a row may find none: not every row of a catalog is shown
+ * to every reader.  That is an error, and no read of what is not there.
+ */
+static void
+require_row(uint64 row)
+{
+	if (SPI_tuptable == NULL || row >= SPI_processed)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("a query of pg_zdm found %s", row == 0 ? "no row" : "too few rows")));
+}
+
 static Datum
 column_datum(uint64 row, int column, bool *isnull)
 {
-	Assert(row < SPI_processed);
+	require_row(row);
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
 						 column, isnull);
 }
@@ -193,6 +206,7 @@ column_datum(uint64 row, int column, bool *isnull)
 char *
 query_text(uint64 row, int column)
 {
+	require_row(row);
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 

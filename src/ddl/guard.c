@@ -22,6 +22,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "core/citus.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
@@ -89,7 +90,8 @@ is_active(void)
 		return false;
 	if (guc_guard == GUARD_OFF && !is_switched_off())
 		return false;
-	return extension_ready();
+	/* Citus moves, splits and drops its shards on other nodes: the coordinator was asked. */
+	return extension_ready() && !citus_own_session();
 }
 
 /* Most locks of a transaction that makes much are on what it made. */

@@ -14,7 +14,9 @@
 
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
+#include "core/citus.h"
 #include "core/guc.h"
+#include "core/names.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
@@ -723,6 +725,43 @@ fails_in_block(Judgement *j, Node *stmt)
 				   pstrdup("Run it by itself, outside a transaction block."));
 }
 
+/*
+ * A shard is not to be changed on its own, and no hint may name it; of a table
+ * whose rows are elsewhere, the size that is seen here says nothing.
+ */
+static void
+judge_citus(Judgement *j)
+{
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	foreach(lc, j->locks)
+	{
+		FactRelation *rel = ((TakenLock *) lfirst(lc))->rel;
+		Oid			table;
+		CitusKind	kind;
+
+		if (!OidIsValid(rel->oid) || rel->fresh || list_member_ptr(seen, rel))
+			continue;
+		seen = lappend(seen, rel);
+		kind = citus_kind(rel->oid, &table);
+		if (kind == CITUS_SHARD || kind == CITUS_SHELL)
+		{
+			j->findings = NIL;
+			j->contracts = NIL;
+			rules_find(j, RULE_BREAKS_CLIENTS, names_relation(table), NoLock,
+					   psprintf("%s is %s, which Citus alone may change.", facts_name(rel), citus_kind_name(kind)),
+					   psprintf("Run the statement %s, for %s.", citus_coordinator(), names_relation(table)));
+			((Finding *) llast(j->findings))->mended = false;
+			return;
+		}
+		if (kind != CITUS_NONE)
+			rules_caution(j, RULE_NOT_JUDGED, facts_name(rel),
+						  psprintf("%s is %s: how large it is where its rows are is not known here.",
+								   facts_name(rel), citus_kind_name(kind)), NULL);
+	}
+}
+
 Judgement *
 rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
@@ -750,6 +789,7 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 		judge_other_statement(j, stmt);
 	}
 	decide(j);
+	judge_citus(j);
 	/* One call of a function made for one change does not say all of several. */
 	if (IsA(stmt, AlterTableStmt) && list_length(((AlterTableStmt *) stmt)->cmds) > 1)
 		j->calls = NIL;

@@ -18,6 +18,8 @@
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "core/citus.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
@@ -238,11 +240,47 @@ check_relation(const Migration *migration)
 	return true;
 }
 
+/* A foreign partition has no trigger of ours, and cannot be filled from here. */
 static void
-require_relation(const Migration *migration)
+refuse_foreign_leaf(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("partition %s is a foreign table", names_relation(lfirst_oid(lc))),
+					 errdetail("Its rows cannot be filled in from here."),
+					 errhint("Detach it, then resume the migration.")));
+	}
+}
+
+/*
+ * A table can become one of Citus, or a parent get a foreign partition, between
+ * any two steps: then its rows are no longer where the step looks for them.
+ */
+static void
+require_rows_here(const Migration *migration, const Step *step)
+{
+	bool		fills = step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY;
+
+	citus_check(migration->relid, fills ? NULL : migration->kind);
+	if (!fills || get_rel_relkind(migration->relid) != RELKIND_PARTITIONED_TABLE)
+		return;
+	refuse_foreign_leaf(migration->relid);
+}
+
+static void
+require_relation(const Migration *migration, const Step *step)
 {
 	if (check_relation(migration))
+	{
+		if (OidIsValid(migration->relid))
+			require_rows_here(migration, step);
 		return;
+	}
 	if (!OidIsValid(migration->relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -471,7 +509,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	require_relation(migration);
+	require_relation(migration, step);
 	if (step->effect == EFFECT_PAIR_DROP)
 		refuse_new_dependents(migration);
 	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
@@ -607,7 +645,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		end_transaction();
 		return OUTCOME_STALE;
 	}
-	require_relation(migration);
+	require_relation(migration, step);
 	if ((!undo && is_gone(step)) || names_render(template, false)[0] == '\0')
 	{
 		if (undo)
@@ -673,7 +711,7 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
-	require_relation(migration);
+	require_relation(migration, step);
 	PopActiveSnapshot();
 
 	/* both commit the transaction that they are called in */
@@ -787,6 +825,9 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_with_locks(migration, &undo, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
+	/* the way back from before the cutover takes away what was added: that can be done anywhere */
+	if (OidIsValid(migration->relid) && step->effect == EFFECT_PAIR_SWITCH)
+		citus_check(migration->relid, NULL);
 	refuse_loss(migration, step);
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
