@@ -162,4 +162,7 @@ extern void step_reopen_rows(int64 migration);
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
 
+/* Is there something that it waits for, as noted? */
+extern bool step_is_waiting(const Step *step);
+
 #endif							/* ZDM_STEP_H */
