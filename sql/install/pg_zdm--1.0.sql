@@ -20,6 +20,7 @@ CREATE TABLE zdm.migration (
 	failed_from   text,                          -- the state zdm.resume goes back to
 	paused        boolean NOT NULL DEFAULT false,
 	settings      jsonb NOT NULL,
+	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found
 	created       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	changed       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -73,6 +74,7 @@ CREATE TABLE zdm.step (
 	worked_ms     bigint NOT NULL DEFAULT 0,     -- for blocks_done, rests between batches included
 	waiting_for   text,
 	waiting_since timestamptz,
+	holds         jsonb NOT NULL DEFAULT '{}',   -- how often each stop has begun to hold it
 	PRIMARY KEY (migration, step)
 );
 
@@ -91,10 +93,33 @@ CREATE TABLE zdm.pair (
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
+	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
 	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
 );
 
 CREATE INDEX ON zdm.pair (relid);
+
+-- Partitions, leaves of the tree, that have come to a migration's table since it
+-- began: their rows up to then were written without the trigger.
+CREATE TABLE zdm.arrival (
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	migration     bigint NOT NULL,
+	relid         oid NOT NULL,
+	past          pg_snapshot NOT NULL,          -- row versions that it sees, ...
+	own           oid[] NOT NULL                 -- ... and those of these transactions
+);
+
+CREATE INDEX ON zdm.arrival (migration, relid);
+
+-- Transactions that have written such a row anew and changed nothing in it: it is
+-- still to be filled.  Writers only ever insert here.
+CREATE TABLE zdm.unfilled (
+	migration     bigint NOT NULL,
+	relid         oid NOT NULL,
+	xid           oid NOT NULL
+);
+
+CREATE INDEX ON zdm.unfilled (migration, relid);
 
 ------------------------------------------------------------------------------
 -- sync
@@ -285,7 +310,11 @@ SELECT m.id, m.label, m.kind,
        m.one_way_since,
        CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
        m.settings,
-       CASE WHEN v.trusted THEN m.notes END AS notes
+       CASE WHEN v.trusted THEN m.notes END AS notes,
+       (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
+          FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
+                  FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
+                 WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
@@ -367,6 +396,16 @@ CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
 	EXECUTE FUNCTION zdm.partition_attached();
 
 ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;
+
+CREATE FUNCTION zdm.table_rewritten() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_table_rewritten';
+COMMENT ON FUNCTION zdm.table_rewritten() IS 'notes that it can no longer be seen which rows have been filled in';
+
+CREATE EVENT TRIGGER zdm_table_rewritten ON table_rewrite
+	EXECUTE FUNCTION zdm.table_rewritten();
+
+ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
+
 -- The guard.
 
 CREATE FUNCTION zdm.check(ddl text)

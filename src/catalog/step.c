@@ -317,6 +317,19 @@ step_backfill_cursor(int64 migration)
 }
 
 bool
+step_backfill_is_open(int64 migration)
+{
+	QuerySession session;
+	bool		open;
+
+	query_begin(&session);
+	open = QUERY("SELECT 1 FROM zdm.step WHERE migration = $1 AND phase = 'migrate' "
+				 "AND action = 'backfill' AND state <> 'done'", arg_int8(migration)) > 0;
+	query_end(&session);
+	return open;
+}
+
+bool
 step_reopen_backfill(int64 migration)
 {
 	QuerySession session;
@@ -324,7 +337,8 @@ step_reopen_backfill(int64 migration)
 
 	query_begin(&session);
 	reopened = QUERY("UPDATE zdm.step SET state = 'pending', blocks_total = 0, blocks_done = 0 "
-					 "WHERE migration = $1 AND phase = 'migrate' AND action = 'backfill' AND state = 'done'",
+					 "WHERE migration = $1 AND phase IN ('migrate', 'contract') "
+					 "AND action IN ('backfill', 'verify') AND state = 'done'",
 					 arg_int8(migration)) > 0;
 	query_end(&session);
 	return reopened;
@@ -367,4 +381,16 @@ step_is_waiting(const Step *step)
 					arg_int8(step->migration), arg_int4(step->number)) > 0;
 	query_end(&session);
 	return waiting;
+}
+
+void
+step_count_hold(const Step *step, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET holds = holds || jsonb_build_object($3::text, coalesce((holds ->> $3)::int, 0) + 1) "
+		  "WHERE migration = $1 AND step = $2",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(name));
+	query_end(&session);
 }

@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
 #include "mb/pg_wchar.h"
@@ -93,7 +94,7 @@ set_settings(int64 id)
 	/* ALTER DATABASE ... SET role is its owner's to run, and is not for us */
 	set_setting("role", "none");
 	set_setting("application_name", psprintf("pg_zdm migration " INT64_FORMAT, id));
-	extension_pin_reading();
+	identity_pin_reading();
 	set_setting("default_transaction_isolation", "read committed");
 	set_setting("default_transaction_read_only", "off");
 	set_setting("default_transaction_deferrable", "off");
@@ -106,7 +107,7 @@ set_settings(int64 id)
 	/* an index without a tablespace of its own is in the database's */
 	set_setting("default_tablespace", "");
 	/* views are deparsed and parsed again here; constants in them have to survive it */
-	extension_pin_formats();
+	identity_pin_formats();
 }
 
 /*
@@ -293,6 +294,24 @@ wait_for_place(const Step *step, StepRun *run)
 	return ADVANCE_REST;
 }
 
+/* Is it too early for what only a cutover and a contract do?  Then the step says so. */
+static bool
+is_early(const Migration *migration, const Step *step, StepRun *run)
+{
+	TimestampTz due;
+
+	if (guc_not_before[0] == '\0' ||
+		(migration->state != STATE_CUTTING_OVER && migration->state != STATE_CONTRACTING))
+		return false;
+	due = guc_time(guc_not_before);
+	if (GetCurrentTimestamp() >= due)
+		return false;
+	if (steps_must_describe(run))
+		steps_note_wait(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
+	run->pause_ms = (int) Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), 1000);
+	return true;
+}
+
 /* Do the next thing. */
 static Advance
 advance(int64 id, MemoryContext context, StepRun *run)
@@ -315,6 +334,8 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
+		return wait_for_turn(migration);
+	if (step != NULL && is_early(migration, step, run))
 		return wait_for_turn(migration);
 	if (held)
 	{
