@@ -395,7 +395,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 		strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
 	List	   *before = remember ? definition_before(step->undo) : NIL;
-	char	   *sql = names_render(definition_expand(other_end_expand(template)), false);
+	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
 	if (step->effect != EFFECT_INDEX_TREE || undo)
