@@ -23,7 +23,7 @@
 #include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
@@ -288,7 +288,7 @@ view_definition(const char *name)
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
 	fcinfo->args[0].value = ObjectIdGetDatum(find_view(name));
 	fcinfo->args[0].isnull = false;
-	extension_pin_reading();
+	identity_pin_reading();
 	/* null for one that is not there, or that somebody drops just now */
 	definition = pg_get_viewdef(fcinfo);
 	AtEOXact_GUC(false, nestlevel);

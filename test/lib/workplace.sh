@@ -56,6 +56,12 @@ copy_server() {
 			ln -s "$path" "$WORK/server$path"
 		fi
 	done
+	# a server that came in a Python wheel has its libraries beside the package
+	for path in "$(realpath "$("$PG_CONFIG" --bindir)/../../..")"/*.libs; do
+		if [ -d "$path" ]; then
+			ln -s "$path" "$WORK/server$path"
+		fi
+	done
 }
 
 # inside COMMAND...: run it in WORK as RUN_AS, with an environment of its own:
