@@ -191,8 +191,11 @@ adopt(Migration *migration)
 		return;
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
-	if (owner != migration->owner)
-		migration_set_owner(migration, owner);
+	if (owner == migration->owner)
+		return;
+	migration_set_owner(migration, owner);
+	/* sessions that write evaluate as the owner that they have read */
+	pair_invalidate(migration->relid);
 }
 
 static void
