@@ -321,7 +321,7 @@ change_state(Change *change, const char *label)
 		access_check_table(change->relid, kind->partition_ok);
 		citus_check(change->relid, change->kind);
 	}
-	start_orphans_at_commit();
+	start_orphans_at_commit(true);
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
