@@ -57,6 +57,8 @@ typedef struct NewColumn
 	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */
 	const char *old_sequence_type;
 	bool		retyped;		/* of another type */
+	bool		may_misfit;		/* up can fail, or give what constraints do not admit */
+	bool		mapped;			/* by an up of the user's own */
 } NewColumn;
 
 typedef struct ColumnCheck
