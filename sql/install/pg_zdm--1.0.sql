@@ -20,6 +20,7 @@ CREATE TABLE zdm.migration (
 	failed_from   text,                          -- the state zdm.resume goes back to
 	paused        boolean NOT NULL DEFAULT false,
 	settings      jsonb NOT NULL,
+	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found
 	created       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	changed       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),

@@ -26,7 +26,7 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/executor.h"
 #include "portability/instr_time.h"
@@ -304,7 +304,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	MemoryContext caller = CurrentMemoryContext;
 	RowContext	row;
 	ErrorContextCallback callback;
-	ExtensionIdentity identity;
+	Identity identity;
 	instr_time	start;
 	int64		block = range->begin;
 
@@ -315,7 +315,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	pairs = pairs_get(range->rel);
 
 	/* functions of expression and partial indexes are the owner's, not ours */
-	extension_become(range->rel->rd_rel->relowner, &identity);
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
 
 	/* taken after the lock on the table: rows of whoever had it before are seen */
@@ -361,7 +361,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	fill_end(&state);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
-	extension_restore(&identity);
+	identity_leave(&identity);
 }
 
 int64
@@ -373,11 +373,14 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	TableScanDesc scan;
 	MemoryContext row_memory;
 	MemoryContext caller;
+	Identity	identity;
 	int64		rows = 0;
 
 	if (range->begin >= range->end)
 		return 0;
 	pairs = pairs_get(range->rel);
+	/* comparing and printing values is not ours to do either */
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	row_memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -397,5 +400,6 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(row_memory);
+	identity_leave(&identity);
 	return rows;
 }

@@ -26,7 +26,7 @@
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
 	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
-	"(settings ->> 'zdm.reversible')::boolean"
+	"(settings ->> 'zdm.reversible')::boolean, result_settings"
 
 static Migration *
 read_row(uint64 row)
@@ -49,6 +49,7 @@ read_row(uint64 row)
 	m->settings = query_text(row, 12);
 	m->one_way = query_bool(row, 13);
 	m->reversible = query_bool(row, 14);
+	m->result_settings = query_texts(row, 15);
 	return m;
 }
 
@@ -58,11 +59,12 @@ migration_insert(Migration *m)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings, result_settings) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
 		  arg_text(m->label), arg_text(m->kind), arg_oid(m->relid),
 		  arg_text(m->relation), arg_oid(m->owner), arg_jsonb(m->definition),
-		  arg_texts(m->columns), arg_jsonb(m->settings));
+		  arg_texts(m->columns), arg_jsonb(m->settings),
+		  arg_texts(m->result_settings));
 	m->id = query_int8(0, 1);
 	m->state = STATE_QUEUED;
 	query_end(&session);

@@ -28,6 +28,7 @@ typedef struct Migration
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;
 	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
+	List	   *result_settings;	/* of identity_settings(): what expressions are evaluated under */
 	bool		one_way;		/* a row has closed the way back */
 	bool		reversible;		/* zdm.reversible, as stored with it */
 } Migration;
