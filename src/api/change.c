@@ -293,11 +293,46 @@ resolve_expressions(Change *change)
 		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }
 
+/*
+ * The default goes through `up` as the values do.  Where that reads other columns
+ * there is nothing to compute it from: PostgreSQL's cast has to do then.
+ */
+static void
+resolve_default(Change *change)
+{
+	AttrNumber	attnum = get_attnum(change->relid, change->column);
+	bool		reads_others;
+	Oid			source = get_atttype(change->relid, attnum);
+	Oid			target = change->type;
+	QuerySession session;
+	bool		has_default;
+
+	if (change->up_source == NULL)
+		return;
+	change->new_default = expr_of_default(change->relid, change->up, attnum, &reads_others);
+	if (!reads_others || can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT))
+		return;
+	query_begin(&session);
+	has_default = QUERY("SELECT FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2",
+						arg_oid(change->relid), arg_int2(attnum)) > 0;
+	query_end(&session);
+	if (has_default)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("default for column \"%s\" cannot be cast automatically to type %s",
+						change->column, format_type_be(target)),
+				 errdetail("It cannot be computed by \"up\" either, which reads other columns."),
+				 errhint("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT; before, and set the new default afterwards; or give an \"up\" over the column alone.",
+						 names_relation(change->relid), quote_identifier(change->column))));
+}
+
 void
 change_resolve(Change *change)
 {
-	if (OidIsValid(change->type))
-		resolve_expressions(change);
+	if (!OidIsValid(change->type))
+		return;
+	resolve_expressions(change);
+	resolve_default(change);
 }
 
 int64

@@ -120,6 +120,9 @@ extern void fit_plan_expand(MigrationPlan *plan, const Column *old, const NewCol
 							const char *value);
 extern void fit_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
+/* How a row is called in a query: by its primary key, or by its place; a template. */
+extern char *fit_row_name(Oid relid);
+
 /* Identity and owned sequences (sequence.c). */
 extern void sequence_load(Column *column, Oid sequence, bool identity);
 extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,

@@ -141,6 +141,9 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 {
 	ListCell   *lc;
 
+	if (change->new_default != NULL)
+		plan_note(plan, "the default, %s, becomes what up makes of it: %s",
+				  names_render(column->default_text, true), change->new_default);
 	foreach(lc, column->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
@@ -163,6 +166,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.final_name = column->name,
 		.type = type_name(change),
 		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
+		.default_text = change->new_default ? names_escape(change->new_default) : NULL,
 		.storage = toastable ? column->storage : NULL,
 		.compression = toastable ? column->compression : NULL,
 		.sequence_type = is_integer(change->type) ? type_name(change) : NULL,

@@ -52,6 +52,7 @@ typedef struct NewColumn
 	const char *final_name;		/* from cutover on */
 	const char *type;			/* the rest as in Column */
 	const char *collation;
+	const char *default_text;	/* template, NULL: the old one's */
 	const char *storage;
 	const char *compression;
 	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */

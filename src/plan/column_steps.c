@@ -28,6 +28,12 @@
 
 #define CATALOG_ONLY "changes the catalog only"
 
+static const char *
+new_default(const Column *old, const NewColumn *new)
+{
+	return new->default_text != NULL ? new->default_text : old->default_text;
+}
+
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
 append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
@@ -44,7 +50,7 @@ append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
 						 table, new_column, old->statistics);
 	if (old->default_text != NULL && !old->default_volatile)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
-						 table, new_column, old->default_text);
+						 table, new_column, new_default(old, new));
 	foreach(lc, old->options)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET (%s)",
 						 table, new_column, names_escape(lfirst(lc)));
@@ -493,14 +499,13 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 
 /* A volatile default is on one side only, or it would be computed twice a row. */
 static void
-append_default(StringInfo sql, const Column *old, const char *from, const char *to)
+append_default(StringInfo sql, const Column *old, const char *value, const char *from, const char *to)
 {
 	char	   *table = names_template_relation(old->relid);
 
 	if (!old->default_volatile)
 		return;
-	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to,
-					old->default_text);
+	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to, value);
 	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, from);
 }
 
@@ -563,7 +568,8 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
-	append_default(&sql, old, forward ? old_column : new_column,
+	append_default(&sql, old, forward ? new_default(old, new) : old->default_text,
+				   forward ? old_column : new_column,
 				   forward ? new_column : old_column);
 	dependent_append_generated(&sql, old, new, forward);
 	append_late(&sql, plan, old, new, forward, forward ? new_column : old_column);

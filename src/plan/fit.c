@@ -52,9 +52,8 @@ add_look(const Fit *fit, const char *query, List *relations, const char *note)
 	});
 }
 
-/* How a row is called: by its primary key, or by its place. */
-static char *
-row_name(Oid relid)
+char *
+fit_row_name(Oid relid)
 {
 	QuerySession session;
 	StringInfoData names;
@@ -125,7 +124,7 @@ plan_rows(const Fit *fit)
 	add_look(fit, psprintf("SELECT CASE%s END, CASE%s END, %s FROM %s WHERE num_nulls(%s) > 1%s",
 						   states.len > 0 ? states.data : " WHEN true THEN ''",
 						   problems.len > 0 ? problems.data : " WHEN true THEN ''",
-						   row_name(old->relid), fit->from, fit->value, conditions.data),
+						   fit_row_name(old->relid), fit->from, fit->value, conditions.data),
 			 list_make1_oid(old->relid),
 			 "gives no row if every value can be converted, and NOT NULL and CHECKs hold for it");
 }
@@ -160,10 +159,10 @@ plan_unique(const Fit *fit, Oid indexid, const char *what, bool nulls_not_distin
 			conditions = lappend(conditions, psprintf("%s IS NOT NULL", (char *) lfirst(lc)));
 	}
 	add_look(fit, psprintf("SELECT '23505', %s, concat('key (', concat_ws(', ', %s), ') of ', count(*), ' rows') "
-						   "FROM %s%s%s GROUP BY %s HAVING count(*) > 1",
+						   "FROM %s%s%s GROUP BY %s HAVING count(*) > 1 ORDER BY %s",
 						   carry_literal(psprintf("several rows would have one key of %s", what)),
 						   list, fit->from, conditions != NIL ? " WHERE " : "",
-						   joined(conditions, " AND "), list),
+						   joined(conditions, " AND "), list, list),
 			 list_make1_oid(fit->old->relid), "gives no row if every key stays one row's");
 }
 
@@ -230,12 +229,13 @@ plan_foreign_key(const Fit *fit, const ColumnForeignKey *fk)
 	foreach(lc, fk->refcolumns)
 		referenced = lappend(referenced, names_template_attribute(fk->refrelid, (AttrNumber) lfirst_int(lc)));
 	add_look(fit, psprintf("SELECT '23503', %s, concat('key (', concat_ws(', ', %s), ')') "
-						   "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) AS x(%s)",
+						   "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) AS x(%s) ORDER BY %s",
 						   carry_literal(psprintf("foreign key \"%s\" of %s: new values of column \"%s\" are not in %s",
 												  fk->name, names_relation(fk->relid), fit->old->name,
 												  names_relation(fk->refrelid))),
 						   joined(names, ", "), joined(values, ", "), fit->from, joined(conditions, " AND "),
-						   joined(referenced, ", "), names_template_relation(fk->refrelid), joined(names, ", ")),
+						   joined(referenced, ", "), names_template_relation(fk->refrelid), joined(names, ", "),
+						   joined(names, ", ")),
 			 list_make2_oid(fk->relid, fk->refrelid), "gives no row if every new value is a key there");
 }
 

@@ -62,6 +62,9 @@ probe(Oid relid, const char *column, const char *type, const char *using, List *
 	SPI_connect();
 	/* a generated column as a plain one: the server will not alter what it depends on */
 	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)", names_relation(relid)));
+	/* it does not go the server's way then, but through the expression */
+	if (using != NULL)
+		run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(column)));
 	before = files(context);
 	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
 				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));

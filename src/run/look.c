@@ -12,8 +12,8 @@
 #include "postgres.h"
 
 #include "core/errors.h"
-#include "core/extension.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "executor/spi.h"
 #include "run/look.h"
 #include "utils/builtins.h"
@@ -25,6 +25,7 @@ typedef struct Findings
 {
 	int			sqlstate;
 	char	   *problem;		/* of the first row */
+	char	   *hint;			/* the same, or NULL */
 	StringInfoData rows;		/* those with the same problem */
 	StringInfoData others;		/* ": "-joined problem and row of the others */
 } Findings;
@@ -53,6 +54,8 @@ add_finding(Findings *found, uint64 row)
 	{
 		found->problem = problem;
 		found->sqlstate = read_sqlstate(field(row, 1));
+		if (SPI_tuptable->tupdesc->natts > 3)
+			found->hint = field(row, 4);
 	}
 	same = strcmp(problem, found->problem) == 0;
 	if (same)
@@ -68,6 +71,9 @@ report(const Migration *migration, const Findings *found)
 			(errcode(found->sqlstate),
 			 errmsg("%s", found->problem),
 			 errdetail("Among the rows: %s%s.", found->rows.data, found->others.data),
+			 found->hint != NULL ?
+			 errhint("SELECT zdm.revert(" INT64_FORMAT "); then %s; or mend them, then SELECT zdm.resume(" INT64_FORMAT ").",
+					 migration->id, found->hint, migration->id) :
 			 errhint("Mend them, then SELECT zdm.resume(" INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 					 migration->id, migration->id)));
 }
@@ -76,14 +82,14 @@ void
 look_run(const Migration *migration, const Step *step, const char *sql)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	ExtensionIdentity saved;
+	Identity	saved;
 	Findings	found = {0};
 
 	if (sql[0] == '\0')
 		return;
 	initStringInfo(&found.rows);
 	initStringInfo(&found.others);
-	extension_become(migration->owner, &saved);
+	identity_enter(migration->owner, migration->result_settings, &saved);
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
@@ -97,5 +103,5 @@ look_run(const Migration *migration, const Step *step, const char *sql)
 	if (found.problem != NULL)
 		report(migration, &found);
 	SPI_finish();
-	extension_restore(&saved);
+	identity_leave(&saved);
 }
