@@ -141,7 +141,7 @@ migration_is_visible(const Migration *migration)
 		pg_attribute_aclcheck_all(relid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
-/* The rows of a query that selects MIGRATION_COLUMNS about one relation, of that name. */
+/* The rows of a query that selects MIGRATION_COLUMNS, mostly about one relation, of that name. */
 static List *
 load_about(const char *sql, Oid relid, const char *name)
 {
@@ -166,6 +166,15 @@ migration_live_on(Oid relid)
 {
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
 					  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id", relid, NULL);
+}
+
+List *
+migration_live_on_partitioned(void)
+{
+	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
+					  "WHERE state NOT IN ('completed', 'reverted') "
+					  "AND relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') "
+					  "AND $1::oid = 0 AND $2::text IS NULL ORDER BY id", InvalidOid, NULL);
 }
 
 /* A template names a view by name (plan/definition.h), and other relations by Oid. */

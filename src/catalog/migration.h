@@ -76,6 +76,9 @@ extern bool migration_is_visible(const Migration *migration);
 /* Migrations on "relid" that are not completed or reverted. */
 extern List *migration_live_on(Oid relid);	/* list of Migration * */
 
+/* Those on partitioned tables. */
+extern List *migration_live_on_partitioned(void);
+
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */
 

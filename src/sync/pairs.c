@@ -19,7 +19,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
@@ -57,6 +59,7 @@ typedef struct PairRow
 	OnConflict	on_conflict;
 	bool		reversible;
 	ExprActor	actor;
+	PairPast	past;
 } PairRow;
 
 /* What the errcontext line of a running expression says. */
@@ -318,6 +321,7 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 	pair->new_decides = row->new_decides;
 	pair->on_conflict = row->on_conflict;
 	pair->reversible = row->reversible;
+	pair->past = row->past;
 
 	caller = MemoryContextSwitchTo(context);
 	pair->inputs = other_inputs(pair);
@@ -342,6 +346,12 @@ read_row(uint64 n)
 	row->reversible = query_bool(n, 10);
 	row->actor.owner = query_oid(n, 11);
 	row->actor.settings = query_texts(n, 12);
+	row->past.xmin = query_oid(n, 13);
+	row->past.xmax = query_oid(n, 14);
+	row->past.running = query_oids(n, 15);
+	list_sort(row->past.running, list_oid_cmp);
+	row->past.own = query_oids(n, 16);
+	list_sort(row->past.own, list_oid_cmp);
 	return row;
 }
 
@@ -361,8 +371,15 @@ read_rows(Relation rel, List *ancestors)
 
 	query_begin(&session);
 	rc = SPI_execute_with_args("SELECT p.id, p.migration, p.relid, p.old_attnum::int4, p.new_attnum::int4, "
-							   "p.up, p.down, p.authoritative, p.on_conflict, p.reversible, m.owner, m.result_settings "
+							   "p.up, p.down, p.authoritative, p.on_conflict, p.reversible, m.owner, m.result_settings, "
+							   "pg_snapshot_xmin(s.past)::xid::text::oid, pg_snapshot_xmax(s.past)::xid::text::oid, "
+							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
+							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
+							   "  WHERE migration = p.migration AND relid = ($1)[1]) "
 							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
+							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
+							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
+							   "LATERAL (SELECT coalesce(a.past, p.past)) s(past) "
 							   "WHERE p.relid = ANY ($1) AND p.new_attnum IS NOT NULL ORDER BY p.id",
 							   1, &arg.type, &arg.value, NULL, true, 0);
 	if (rc != SPI_OK_SELECT)
@@ -573,35 +590,125 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 	return done;
 }
 
-bool
-pair_agrees(SyncPair *pair, TupleTableSlot *slot)
+/* Is the side equal to what the other one gives? */
+static bool
+agrees(SyncPair *pair, PairDirection direction, TupleTableSlot *slot)
 {
-	bool		old_null;
-	bool		new_null;
-	Datum		old_value = slot_getattr(slot, pair->old_side.attnum, &old_null);
-	Datum		new_value = slot_getattr(slot, pair->new_side.attnum, &new_null);
+	const PairSide *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	bool		isnull;
+	Datum		value = slot_getattr(slot, side->attnum, &isnull);
 	Datum		computed;
 	bool		computed_null;
 	ErrorData  *error = NULL;
 
-	if (pair_try_value(pair, PAIR_UP, slot, &computed, &computed_null, &error) &&
-		pair_same_value(&pair->new_side, new_value, new_null, computed, computed_null))
-		return true;
-	return pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error) &&
-		pair_same_value(&pair->old_side, old_value, old_null, computed, computed_null);
+	return pair_try_value(pair, direction, slot, &computed, &computed_null, &error) &&
+		pair_same_value(side, value, isnull, computed, computed_null);
 }
 
 bool
-pair_given_up(SyncPair *pair, TupleTableSlot *slot)
+pair_agrees(SyncPair *pair, TupleTableSlot *slot)
 {
-	bool		new_null;
-	bool		computed_null;
+	return agrees(pair, PAIR_UP, slot) || agrees(pair, PAIR_DOWN, slot);
+}
+
+static bool
+is_among(const List *sorted, TransactionId xid)
+{
+	int			begin = 0;
+	int			end = list_length(sorted);
+
+	while (begin < end)
+	{
+		int			middle = begin + (end - begin) / 2;
+		TransactionId found = list_nth_oid(sorted, middle);
+
+		if (found == xid)
+			return true;
+		if (found < xid)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	return false;
+}
+
+/* Is the transaction one of those that wrote without the trigger? */
+static bool
+past_has(const PairPast *past, TransactionId xid)
+{
+	if (!TransactionIdIsNormal(xid) || is_among(past->own, xid))
+		return true;
+	/* it cannot be to come: it is from an age of transaction numbers ago */
+	if (TransactionIdPrecedes(xid, past->xmin) ||
+		TransactionIdFollowsOrEquals(xid, ReadNextTransactionId()))
+		return true;
+	return TransactionIdPrecedes(xid, past->xmax) && !is_among(past->running, xid);
+}
+
+bool
+pair_is_past(const SyncPair *pair, TupleTableSlot *slot)
+{
+	HeapTupleHeader tuple;
+
+	/* nothing is known of another access method's rows: nobody has written a NULL */
+	if (!TTS_IS_BUFFERTUPLE(slot) && !TTS_IS_HEAPTUPLE(slot))
+		return slot_attisnull(slot, pair->new_side.attnum);
+	tuple = ((HeapTupleTableSlot *) slot)->tuple->t_data;
+	return HeapTupleHeaderGetNatts(tuple) < pair->new_side.attnum ||
+		past_has(&pair->past, HeapTupleHeaderGetRawXmin(tuple));
+}
+
+void
+pair_note_unfilled(SyncPair *pair)
+{
+	TransactionId xid = GetCurrentTransactionId();
+	QuerySession session;
+
+	if (pair->past.noted == xid)
+		return;
+	query_begin(&session);
+	QUERY("INSERT INTO zdm.unfilled (migration, relid, xid) VALUES ($1, $2, $3)",
+		  arg_int8(pair->migration), arg_oid(pair->relid), arg_oid(xid));
+	query_end(&session);
+	pair->past.noted = xid;
+}
+
+/*
+ * Is the old side one that was given up, since `down` fails and the new side is
+ * what counts?  It is NULL then, or, if it may not be, what it was.  Such a row
+ * closed the way back; it is not wrong.
+ */
+static bool
+is_given_up(SyncPair *pair, TupleTableSlot *slot)
+{
 	Datum		computed;
+	bool		computed_null;
 	ErrorData  *error = NULL;
 
-	(void) slot_getattr(slot, pair->new_side.attnum, &new_null);
-	return !new_null && (pair->new_decides || !pair->reversible) &&
+	/* before cutover, a new side without a value may be one that `up` failed for */
+	return (pair->new_decides ||
+			(!pair->reversible && !slot_attisnull(slot, pair->new_side.attnum))) &&
 		!pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error);
+}
+
+bool
+pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	bool		written = !past || !slot_attisnull(slot, pair->new_side.attnum);
+
+	return agrees(pair, PAIR_UP, slot) ||
+		(written && (agrees(pair, PAIR_DOWN, slot) || is_given_up(pair, slot)));
+}
+
+PairDirection
+pair_due(const SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	bool		old_null = slot_attisnull(slot, pair->old_side.attnum);
+	bool		new_null = slot_attisnull(slot, pair->new_side.attnum);
+
+	if (past && old_null != new_null)
+		return old_null ? PAIR_DOWN : PAIR_UP;
+	return pair->new_decides ? PAIR_DOWN : PAIR_UP;
 }
 
 bool
