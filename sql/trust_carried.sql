@@ -127,11 +127,11 @@ CALL zdm.wait('p v', 'switched', '15 seconds');
 SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint
 WHERE conrelid IN ('p'::regclass, 'p1'::regclass) AND contype <> 'n' ORDER BY conrelid, conname;
 INSERT INTO p VALUES (900, 5, 9);
-SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attrelid IN ('p'::regclass, 'p1'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attnum;
+SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attrelid IN ('p'::regclass, 'p1'::regclass) AND attnum > 0 ORDER BY attrelid::regclass::text, attname;
 SELECT zdm.contract('p id');
 SELECT zdm.revert('p v');
 CALL zdm.wait('p id', 'completed', '15 seconds');
 CALL zdm.wait('p v', 'reverted', '15 seconds');
 SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint
 WHERE conrelid IN ('p'::regclass, 'p1'::regclass) AND contype <> 'n' ORDER BY conrelid, conname;
-SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attrelid IN ('p'::regclass, 'p1'::regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid::regclass::text, attnum;
+SELECT attrelid::regclass, attname, attnotnull FROM pg_attribute WHERE attrelid IN ('p'::regclass, 'p1'::regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid::regclass::text, attname;

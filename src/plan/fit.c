@@ -121,9 +121,9 @@ plan_rows(const Fit *fit)
 		return;
 
 	/* more than all are NULL: never, but to know it the value has to be computed */
-	add_look(fit, psprintf("SELECT CASE%s END, CASE%s END, %s FROM %s WHERE num_nulls(%s) > 1%s",
-						   states.len > 0 ? states.data : " WHEN true THEN ''",
-						   problems.len > 0 ? problems.data : " WHEN true THEN ''",
+	add_look(fit, psprintf("SELECT %s, %s, %s FROM %s WHERE num_nulls(%s) > 1%s",
+						   states.len > 0 ? psprintf("CASE%s END", states.data) : "''",
+						   problems.len > 0 ? psprintf("CASE%s END", problems.data) : "''",
 						   fit_row_name(old->relid), fit->from, fit->value, conditions.data),
 			 list_make1_oid(old->relid),
 			 "gives no row if every value can be converted, and NOT NULL and CHECKs hold for it");
