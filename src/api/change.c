@@ -213,6 +213,27 @@ all_claims(const PlanKind *kind, const Change *change)
 	return list_concat(plan_claims(kind, change), uses_columns(change));
 }
 
+void
+change_check(const Change *change)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	if (OidIsValid(change->relid))
+		check_conflicts(change->relid, all_claims(kind, change));
+	plan_validate(kind, change);
+}
+
+void
+change_make(const Change *change, MigrationPlan *plan)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	kind->make(plan, change);
+	if (kind->one_shape && OidIsValid(change->relid) && plan_has_backfill(plan))
+		access_check_rows(change->relid, false);
+	preflight(plan, change);
+}
+
 /* Write the migration and its plan, and have it started at commit. */
 static int64
 store_migration(const PlanKind *kind, const Change *change, const char *label, char *definition)
@@ -233,8 +254,8 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 
 	migration_insert(&migration);
 	plan.migration = migration.id;
-	kind->make(&plan, change);
-	preflight(&plan, change);
+	change_make(change, &plan);
+	preflight_warn();
 	plan_store(&plan);
 	start_at_commit(migration.id);
 	return migration.id;
@@ -336,6 +357,18 @@ change_resolve(Change *change)
 	resolve_default(change);
 }
 
+void
+change_check_table(const Change *change)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	access_check_table(change->relid, kind->partition_ok);
+	if (kind->one_shape)
+		return;
+	access_check_room(change->relid);
+	access_check_rows(change->relid, true);
+}
+
 int64
 change_state(Change *change, const char *label)
 {
@@ -349,7 +382,7 @@ change_state(Change *change, const char *label)
 
 	/* of DDL it was asked when it was read */
 	if (change->ddl == NULL)
-		access_check_table(change->relid, kind->partition_ok);
+		change_check_table(change);
 	start_orphans_at_commit();
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,
@@ -360,11 +393,8 @@ change_state(Change *change, const char *label)
 		return id;
 	say_anew(label);
 	if (on_table)
-	{
 		claim_table(change->relid);
-		check_conflicts(change->relid, all_claims(kind, change));
-	}
-	plan_validate(kind, change);
+	change_check(change);
 
 	/*
 	 * A date in a default or an expression is read back by others, not by this

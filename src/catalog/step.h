@@ -85,6 +85,8 @@ typedef struct Step
 	char	   *condition;		/* holds for rows that are to be updated */
 	bool		fire_triggers;
 
+	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
+
 	StepState	state;
 	int32		attempts;
 } Step;

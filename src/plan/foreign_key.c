@@ -300,6 +300,8 @@ add_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char 
 								 list_append_unique_oid(list_make1_oid(member->relid), fk->refrelid),
 								 ShareRowExclusiveLock, "changes the catalog only");
 
+	/* it is validated by a query of the owner */
+	step->queries = needs_validation(fk);
 	step->undo = drop_sql(fk, member, name);
 	step->undo_lock = AccessExclusiveLock;
 	return step;

@@ -131,7 +131,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 }
 
 char *
-index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
+index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, IndexWay way)
 {
 	StringInfoData buf;
 	Node	   *predicate;
@@ -139,7 +139,8 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s", stmt->unique ? "UNIQUE " : "",
-					 only ? "" : "CONCURRENTLY ", ddl_quoted(name), only ? "ONLY " : "",
+					 way == INDEX_CONCURRENTLY ? "CONCURRENTLY " : "", ddl_quoted(name),
+					 way == INDEX_ONLY ? "ONLY " : "",
 					 names_template_relation(relid), ddl_quoted(stmt->accessMethod));
 	foreach(lc, stmt->indexParams)
 	{
@@ -271,7 +272,7 @@ plan_index(MigrationPlan *plan, const Change *change, const char *name)
 		return;
 	}
 	own = ddl_own_name(plan, name);
-	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, false),
+	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, INDEX_CONCURRENTLY),
 					 plan->relid, InvalidOid, own);
 	index_rename_step(plan, plan->relid, own, name);
 }
