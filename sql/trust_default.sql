@@ -37,7 +37,7 @@ CALL zdm.wait('p', 'reverted', '15 seconds');
 INSERT INTO d (id) VALUES (6);
 SELECT id, content, state, n, price FROM d ORDER BY id;
 SELECT attname, format_type(atttypid, atttypmod), pg_get_expr(adbin, adrelid) FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-WHERE attrelid = 'd'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+WHERE attrelid = 'd'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname;
 
 -- one that it cannot convert, or that it has nothing to compute from
 CREATE TABLE e (id int PRIMARY KEY, state text DEFAULT 'old', a int, b jsonb DEFAULT '{}');
