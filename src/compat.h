@@ -58,6 +58,13 @@
 #define check_can_set_role(member, role) check_is_member_of_role(member, role)
 #endif
 
+/* Values added to an enum that is new itself can be used at once: 17. */
+#if PG_VERSION_NUM >= 170000
+#define ZDM_NEW_ENUM_IS_USABLE	true
+#else
+#define ZDM_NEW_ENUM_IS_USABLE	false
+#endif
+
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
 zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,

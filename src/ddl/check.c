@@ -181,6 +181,7 @@ start_over(Check *check, int done)
 	ListCell   *lc;
 
 	check->facts = facts_create(true);
+	check->facts->of_text = true;
 	check->facts->mcxt = check->mcxt;
 	check->contracts = NIL;
 	check->in_block = false;
@@ -506,6 +507,7 @@ check_text(const char *ddl)
 
 	check.nest_level = NewGUCNestLevel();
 	check.facts = facts_create(true);
+	check.facts->of_text = true;
 	check.facts->mcxt = check.mcxt;
 	foreach(lc, statements)
 	{

@@ -15,15 +15,19 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/partition.h"
 #include "catalog/pg_publication.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "ddl/contract.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 #define CLIENT_PRIVILEGES (ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE)
@@ -33,6 +37,10 @@ typedef struct ContractColumn
 	char	   *name;
 	bool		filled_in;		/* an INSERT leaves it out and gets a value */
 	bool		given;			/* an INSERT may give a value */
+	Oid			type;			/* InvalidOid if not known */
+	char	   *type_name;
+	bool		unknown_yet;	/* to running applications */
+	bool		is_string;		/* strings are written as literals, which go anywhere */
 } ContractColumn;
 
 /* Does an INSERT that leaves the column out get a value, by design? */
@@ -168,6 +176,15 @@ row_security_permits(FactRelation *rel, Oid role)
 	return permitted;
 }
 
+bool
+contract_hides_rows(Facts *facts, FactRelation *rel, Oid role)
+{
+	facts_access(facts, rel);
+	return rel->row_security && facts_has_privileges(facts, rel, role, ACL_SELECT) &&
+		(rel->row_security_forced || !has_privs_of_role(role, rel->owner)) &&
+		!policies_permit(rel, role, ACL_SELECT);
+}
+
 /* What the role can really do with the relation. */
 static AclMode
 client_abilities(Facts *facts, FactRelation *rel, Oid role)
@@ -207,8 +224,25 @@ identifies_rows(Facts *facts, FactRelation *rel)
 	return true;
 }
 
+/* No running application knows of a column that this text or session has just added. */
+static bool
+is_unknown_yet(Facts *facts, FactRelation *rel, FactColumn *col)
+{
+	if (rel->fresh)
+		return false;
+	return col->fresh ||
+		facts_name_in(facts->session_columns, psprintf("%u.%s", rel->oid, col->name));
+}
+
+static bool
+has_default_partition(FactRelation *rel)
+{
+	return rel->kind == RELKIND_PARTITIONED_TABLE && OidIsValid(rel->oid) && !rel->default_gone &&
+		OidIsValid(get_default_partition_oid(rel->oid));
+}
+
 static List *
-contract_columns(FactRelation *rel)
+contract_columns(Facts *facts, FactRelation *rel)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
@@ -224,6 +258,13 @@ contract_columns(FactRelation *rel)
 		promised->name = pstrdup(col->name);
 		promised->filled_in = is_filled_in(col);
 		promised->given = can_be_given(col);
+		promised->unknown_yet = is_unknown_yet(facts, rel, col);
+		promised->type = col->type;
+		if (OidIsValid(col->type))
+		{
+			promised->type_name = format_type_extended(col->type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+			promised->is_string = TypeCategory(getBaseType(col->type)) == TYPCATEGORY_STRING;
+		}
 		columns = lappend(columns, promised);
 	}
 	return columns;
@@ -299,7 +340,8 @@ contract_take(Facts *facts, FactRelation *rel)
 		facts_view_columns(rel);
 	if (rel->kind != RELKIND_SEQUENCE)
 	{
-		contract->columns = contract_columns(rel);
+		contract->columns = contract_columns(facts, rel);
+		contract->takes_any_row = has_default_partition(rel);
 		contract->identifies_rows = identifies_rows(facts, rel);
 		contract->sequence_value = facts_sequence_value(facts, rel);
 	}
@@ -336,6 +378,18 @@ contract_object(const Contract *contract)
 	return quote_qualified_identifier(contract->schema, contract->name);
 }
 
+/* Do values of the promised type still go where they went?  A type made anew has another Oid. */
+static bool
+takes_values(const ContractColumn *promised, const FactColumn *col)
+{
+	if (!OidIsValid(promised->type) || !OidIsValid(col->type) || promised->is_string ||
+		promised->type == col->type ||
+		strcmp(promised->type_name, format_type_extended(col->type, -1, FORMAT_TYPE_FORCE_QUALIFY)) == 0)
+		return true;
+	return SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(promised->type)) &&
+		can_coerce_type(1, &promised->type, unconstify(Oid *, &col->type), COERCION_ASSIGNMENT);
+}
+
 static char *
 column_breach(FactRelation *rel, const Contract *contract)
 {
@@ -349,6 +403,10 @@ column_breach(FactRelation *rel, const Contract *contract)
 		if (col == NULL)
 			return psprintf("%s no longer has a column %s",
 							facts_name(rel), quote_identifier(promised->name));
+		if (!takes_values(promised, col))
+			return psprintf("statements that write or compare %s.%s as %s fail: nothing casts it to %s by itself",
+							facts_name(rel), quote_identifier(col->name),
+							promised->type_name, format_type_extended(col->type, -1, FORMAT_TYPE_FORCE_QUALIFY));
 		if (promised->filled_in && !can_be_left_out(col))
 			return psprintf("an INSERT into %s that leaves out column %s, which is filled in today, would fail",
 							facts_name(rel), quote_identifier(promised->name));
@@ -366,8 +424,10 @@ promised_column(const Contract *contract, const char *name)
 
 	foreach(lc, contract->columns)
 	{
-		if (strcmp(((ContractColumn *) lfirst(lc))->name, name) == 0)
-			return true;
+		ContractColumn *promised = (ContractColumn *) lfirst(lc);
+
+		if (strcmp(promised->name, name) == 0)
+			return !promised->unknown_yet;
 	}
 	return false;
 }
@@ -490,6 +550,9 @@ sequence_behind(Facts *facts, FactRelation *rel, const Contract *contract)
 {
 	int64		value = facts_sequence_value(facts, rel);
 
+	/* A table that is empty holds no key that could come twice. */
+	if (rel->oid != contract->oid && facts_tree_blocks(facts, rel) == 0)
+		return false;
 	return value >= 0 && value < contract->sequence_value;
 }
 
@@ -512,11 +575,22 @@ contract_breach(Facts *facts, const Contract *contract, char **remedy)
 	if (rel->kind == RELKIND_VIEW)
 		facts_view_columns(rel);
 	if ((breach = column_breach(rel, contract)) != NULL)
+	{
+		if (rel->oid != contract->oid)
+			*remedy = psprintf("Give the new %s every column that the old one had, in the same transaction.", facts_name(rel));
 		return breach;
+	}
 	if ((breach = required_column_breach(rel, contract, remedy)) != NULL)
 		return breach;
 	if ((breach = client_breach(facts, rel, contract, remedy)) != NULL)
 		return breach;
+	if (contract->takes_any_row && !has_default_partition(rel) && rel->kind == RELKIND_PARTITIONED_TABLE)
+	{
+		*remedy = psprintf("Make partitions for the rows that it would take first, or attach a default partition to %s in the same transaction.",
+						   facts_name(rel));
+		return psprintf("%s has no default partition any more: an INSERT of a row that no other partition takes would fail",
+						facts_name(rel));
+	}
 	if (contract->columns != NIL && contract->identifies_rows && !identifies_rows(facts, rel))
 	{
 		*remedy = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key, in the same transaction.",

@@ -27,6 +27,7 @@ typedef struct Contract
 	List	   *columns;		/* ContractColumn */
 	List	   *clients;		/* FactGrant: role and what it can really do */
 	bool		identifies_rows;	/* published UPDATE and DELETE work */
+	bool		takes_any_row;	/* it has a default partition */
 	int64		sequence_value; /* the largest value its own sequences gave, or -1 */
 } Contract;
 
@@ -42,6 +43,9 @@ extern Contract *contract_take_nobodys(FactRelation *rel);
 
 /* The contract of a function: that it is there. */
 extern Contract *contract_take_function(const char *identity);
+
+/* Would row security hide every row of the relation from the role, did it not bypass it? */
+extern bool contract_hides_rows(Facts *facts, FactRelation *rel, Oid role);
 
 /* What the contract is about, as a user writes it. */
 extern char *contract_object(const Contract *contract);

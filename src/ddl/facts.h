@@ -113,6 +113,7 @@ typedef struct FactRelation
 	bool		is_partition;
 	bool		is_child;		/* of inheritance or partitioning */
 	bool		detached;		/* the text made it no partition any more */
+	bool		default_gone;	/* the text took its default partition away */
 	Oid			owner;
 	Oid			am;
 	Oid			tablespace;		/* 0: the database's */
@@ -153,6 +154,8 @@ typedef struct Facts
 	List	   *volatile_names; /* names of the volatile ones */
 	List	   *checked_domains;	/* names of domains with constraints that it made */
 	List	   *new_columns;	/* columns that the transaction added: see facts_note_column() */
+	List	   *session_columns;	/* those that this session's earlier transactions added */
+	bool		of_text;		/* zdm.check judges a text: nobody else says what is missing */
 	List	   *enum_labels;	/* strings added to enums by this transaction */
 } Facts;
 

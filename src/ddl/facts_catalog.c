@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -336,6 +337,45 @@ facts_type_users(Facts *facts, Oid type)
 
 	add_type_users(facts, type, &relations, 0);
 	return relations;
+}
+
+static bool
+has_dependents(Oid type, Oid but)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_rows(DependRelationId, DependReferenceIndexId,
+						  Anum_pg_depend_refclassid, TypeRelationId,
+						  Anum_pg_depend_refobjid, type))
+	{
+		Form_pg_depend dep = (Form_pg_depend) GETSTRUCT((HeapTuple) lfirst(lc));
+
+		if (dep->classid != TypeRelationId || dep->objid != but)
+			return true;
+	}
+	return false;
+}
+
+bool
+facts_type_is_used(Facts *facts, Oid type)
+{
+	Oid			array = get_array_type(type);
+
+	return has_dependents(type, array) || (OidIsValid(array) && has_dependents(array, type));
+}
+
+bool
+facts_type_is_fresh(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		fresh;
+
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	fresh = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)) &&
+		!(tuple->t_data->t_infomask & HEAP_UPDATED);
+	ReleaseSysCache(tuple);
+	return fresh;
 }
 
 List *

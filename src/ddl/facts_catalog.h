@@ -51,6 +51,12 @@ extern bool facts_has_duplicates(FactRelation *rel, List *columns, bool nulls_eq
 /* Relations with a column of this type, or of one over it or with it inside. */
 extern List *facts_type_users(Facts *facts, Oid type);
 
+/* Does a column, a function, a view or anything else depend on the type or its array? */
+extern bool facts_type_is_used(Facts *facts, Oid type);
+
+/* Was the type made by this transaction?  An update of its row does not count. */
+extern bool facts_type_is_fresh(Oid type);
+
 /* Tables made OF this composite type. */
 extern List *facts_typed_tables(Facts *facts, Oid type);
 

@@ -59,6 +59,9 @@ static List *pending_contracts = NIL;
 static List *pending_labels = NIL;
 static List *pending_columns = NIL;
 
+/* Columns that this session has added and committed: no application gives them a value yet. */
+static List *session_columns = NIL;
+
 /* One statement on its way through the judgement. */
 typedef struct GuardCase
 {
@@ -271,7 +274,8 @@ keep_pending(GuardCase *gc)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
-	pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
+	if (gc->in_block)
+		pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
 	pending_labels = gc->facts->enum_labels;
 	pending_columns = gc->facts->new_columns;
 	MemoryContextSwitchTo(old);
@@ -298,6 +302,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.facts->in_block = in_block;
 	gc.facts->enum_labels = list_copy(pending_labels);
 	gc.facts->new_columns = list_copy(pending_columns);
+	gc.facts->session_columns = session_columns;
 	*strong = false;
 	if (facts_attempt(judge_case, &gc, &error))
 	{
@@ -320,8 +325,8 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 		ereport(ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR ? LOG : DEBUG1,
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
-	if (in_block && gc.judgement != NULL &&
-		(gc.judgement->contracts != NIL ||
+	if (gc.judgement != NULL &&
+		((in_block && gc.judgement->contracts != NIL) ||
 		 list_length(gc.facts->enum_labels) > list_length(pending_labels) ||
 		 list_length(gc.facts->new_columns) > list_length(pending_columns)))
 		keep_pending(&gc);
@@ -416,6 +421,18 @@ check_contracts(void)
 	PopActiveSnapshot();
 }
 
+/* A deployment adds a column in one transaction, and drops its default in the next. */
+static void
+remember_columns(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	ListCell   *lc;
+
+	foreach(lc, pending_columns)
+		session_columns = lappend(session_columns, pstrdup((char *) lfirst(lc)));
+	MemoryContextSwitchTo(old);
+}
+
 static void
 guard_xact_callback(XactEvent event, void *arg)
 {
@@ -428,6 +445,8 @@ guard_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 		default:
+			if (event == XACT_EVENT_COMMIT)
+				remember_columns();
 			ddl_in_transaction = false;
 			judged_depth = 0;
 			backstop_end();

@@ -144,6 +144,8 @@ tried_call(const char *sql, const Judgement *judgement, bool read_only)
 	char	   *shorter;
 	ListCell   *lc;
 
+	if (judgement != NULL && judgement->no_call)
+		return NULL;
 	if (!is_taken(sql, read_only))
 	{
 		shorter = without_cascade(sql);
@@ -161,6 +163,7 @@ tried_call(const char *sql, const Judgement *judgement, bool read_only)
 void
 hint_call(List *findings, const char *sql, const Judgement *judgement, bool read_only)
 {
+	const char *aside = judgement != NULL ? judgement->aside : NULL;
 	char	   *call;
 	ListCell   *lc;
 
@@ -171,8 +174,14 @@ hint_call(List *findings, const char *sql, const Judgement *judgement, bool read
 	{
 		Finding    *finding = (Finding *) lfirst(lc);
 
-		if (call != NULL && finding->unsafe && finding->mended)
+		if (!finding->unsafe || !finding->mended)
+			continue;
+		if (call != NULL)
 			finding->hint = call;
+		/* said once, behind the first */
+		if (aside != NULL && finding->hint != NULL)
+			finding->hint = psprintf("%s\n%s", finding->hint, aside);
+		aside = NULL;
 	}
 }
 

@@ -163,6 +163,17 @@ rules_mended(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
 }
 
 void
+rules_missing(Judgement *j, const RangeVar *name)
+{
+	if (j->facts->of_text)
+		(void) add_finding(j, RULE_WOULD_FAIL, true, quote_identifier(name->relname), NoLock,
+						   psprintf("Relation %s does not exist.",
+									name->schemaname ? quote_qualified_identifier(name->schemaname, name->relname) :
+									quote_identifier(name->relname)),
+						   NULL);
+}
+
+void
 rules_caution(Judgement *j, const char *rule, const char *object, char *detail, char *hint)
 {
 	(void) add_finding(j, rule, false, object, NoLock, detail, hint);
@@ -549,6 +560,7 @@ rules_cover(Node *stmt)
 		case T_LockStmt:
 		case T_CopyStmt:
 		case T_GrantStmt:
+		case T_AlterRoleStmt:
 		case T_CreatePolicyStmt:
 		case T_AlterPolicyStmt:
 		case T_CreatePublicationStmt:
@@ -659,6 +671,9 @@ judge_other_statement(Judgement *j, Node *stmt)
 			break;
 		case T_GrantStmt:
 			rules_grant(j, (GrantStmt *) stmt);
+			break;
+		case T_AlterRoleStmt:
+			rules_alter_role(j, (AlterRoleStmt *) stmt);
 			break;
 		case T_CreatePolicyStmt:
 			rules_create_policy(j, (CreatePolicyStmt *) stmt);

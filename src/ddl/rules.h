@@ -95,6 +95,8 @@ typedef struct Judgement
 	List	   *findings;		/* Finding */
 	List	   *calls;			/* char *: see rules_call() */
 	List	   *more_calls;		/* char *: what has to be stated along with it */
+	bool		no_call;		/* whatever a call would name goes with the refusal */
+	char	   *aside;			/* a comment in SQL that follows the hint, or NULL */
 } Judgement;
 
 /*
@@ -152,6 +154,12 @@ extern void rules_mended(Judgement *j, const char *rule, const char *object, LOC
 extern void rules_caution(Judgement *j, const char *rule, const char *object,
 						  char *detail, char *hint);
 
+/* In zdm.check, where PostgreSQL does not say it: the relation that the statement names is not there. */
+extern void rules_missing(Judgement *j, const RangeVar *name);
+
+/* A virtual column is computed by whoever reads it: what it promises is checked by a scan. */
+extern void rules_virtual_checks(Judgement *j, List *tree, const char *column, bool notnull);
+
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_migration(Judgement *j, Node *stmt);
 
@@ -195,6 +203,7 @@ extern void rules_rule(Judgement *j, RuleStmt *stmt);
 extern void rules_lock_table(Judgement *j, LockStmt *stmt);
 extern void rules_copy(Judgement *j, CopyStmt *stmt);
 extern void rules_grant(Judgement *j, GrantStmt *stmt);
+extern void rules_alter_role(Judgement *j, AlterRoleStmt *stmt);
 extern void rules_create_policy(Judgement *j, CreatePolicyStmt *stmt);
 extern void rules_alter_policy(Judgement *j, AlterPolicyStmt *stmt);
 extern void rules_create_publication(Judgement *j, CreatePublicationStmt *stmt);

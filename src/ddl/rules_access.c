@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_publication.h"
+#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
@@ -166,6 +167,9 @@ revoke_function(Judgement *j, GrantStmt *stmt, ObjectWithArgs *name)
 
 	if (!OidIsValid(funcid) || stmt->is_grant || !(privilege_bits(stmt->privileges) & ACL_EXECUTE))
 		return;
+	/* Nobody calls a trigger's function: who may is asked when the trigger is made. */
+	if (get_func_rettype(funcid) == TRIGGEROID || get_func_rettype(funcid) == EVENT_TRIGGEROID)
+		return;
 	foreach(lc, stmt->grantees)
 	{
 		if (facts_function_granted(funcid, grantee_oid((RoleSpec *) lfirst(lc))))
@@ -232,6 +236,9 @@ rules_grant(Judgement *j, GrantStmt *stmt)
 {
 	ListCell   *lc;
 
+	/* REVOKE GRANT OPTION FOR leaves everyone his privileges. */
+	if (!stmt->is_grant && stmt->grant_option)
+		return;
 	foreach(lc, stmt->objects)
 	{
 		if (stmt->targtype == ACL_TARGET_OBJECT)
@@ -239,6 +246,36 @@ rules_grant(Judgement *j, GrantStmt *stmt)
 		else if (stmt->targtype == ACL_TARGET_ALL_IN_SCHEMA &&
 				 (stmt->objtype == OBJECT_TABLE || stmt->objtype == OBJECT_SEQUENCE))
 			grant_in_schema(j, stmt, strVal(lfirst(lc)));
+	}
+}
+
+/* A role that bypassed row security, and no longer does, meets the policies of every table. */
+void
+rules_alter_role(Judgement *j, AlterRoleStmt *stmt)
+{
+	Oid			role = get_rolespec_oid(stmt->role, true);
+	bool		loses = false;
+	ListCell   *lc;
+
+	foreach(lc, stmt->options)
+	{
+		DefElem    *option = (DefElem *) lfirst(lc);
+
+		loses |= (strcmp(option->defname, "bypassrls") == 0 || strcmp(option->defname, "superuser") == 0) &&
+			option->arg != NULL && !defGetBoolean(option);
+	}
+	if (!loses || !OidIsValid(role) || !has_bypassrls_privilege(role))
+		return;
+	foreach(lc, facts_with_row_security(j->facts))
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		if (contract_hides_rows(j->facts, rel, role))
+			rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
+					   psprintf("Row security of %s has no policy for role %s, which sees none of its rows afterwards.",
+								facts_name(rel), quote_identifier(GetUserNameFromId(role, false))),
+					   psprintf("CREATE POLICY ... ON %s TO %s USING (...); first.", facts_name(rel),
+								quote_identifier(GetUserNameFromId(role, false))));
 	}
 }
 

@@ -21,6 +21,7 @@
 #include "ddl/rules.h"
 #include "ddl/rules_work.h"
 #include "miscadmin.h"
+#include "parser/parse_type.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -52,8 +53,46 @@ pass_of(AlterTableType subtype)
 	}
 }
 
+/* The column of that type that the statement adds, or the transaction has added; NULL if none. */
+static const char *
+added_like(Judgement *j, FactRelation *rel, FactColumn *col, List *cmds)
+{
+	ListCell   *lc;
+
+	foreach(lc, cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+		ColumnDef  *def = (ColumnDef *) cmd->def;
+
+		if (cmd->subtype == AT_AddColumn && LookupTypeNameOid(NULL, def->typeName, true) == col->type)
+			return def->colname;
+	}
+	foreach(lc, rel->columns)
+	{
+		FactColumn *other = (FactColumn *) lfirst(lc);
+
+		if (!other->dropped && other != col && other->type == col->type &&
+			facts_added_column(j->facts, rel, other))
+			return other->name;
+	}
+	return NULL;
+}
+
+/* Tools that compare models write a rename as a drop and an add, which loses the data. */
 static void
-drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+rename_in_disguise(Judgement *j, FactRelation *rel, FactColumn *col, List *cmds)
+{
+	const char *name = rel->fresh ? NULL : added_like(j, rel, col, cmds);
+
+	if (name != NULL)
+		j->aside = psprintf("-- or, if %s is %s under a new name, which keeps its data: SELECT zdm.rename_column(%s, %s, %s);",
+							quote_identifier(name), quote_identifier(col->name),
+							quote_literal_cstr(facts_name(rel)), quote_literal_cstr(col->name),
+							quote_literal_cstr(name));
+}
+
+static void
+drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, List *cmds)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
 	ListCell   *lc;
@@ -65,6 +104,7 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
 							quote_identifier(col->name), facts_name(rel)),
 				   rules_escape("Deploy applications that no longer name the column first", "in the transaction that drops it"));
+	rename_in_disguise(j, rel, col, cmds);
 	if (cmd->behavior == DROP_CASCADE)
 		rules_drop_views(j, facts_dependent_views(j->facts, rel, col->attnum));
 	foreach(lc, tree)
@@ -291,6 +331,8 @@ newer_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	if (zdm_is_set_expression(cmd))
 	{
 		col = facts_column(rel, cmd->name);
+		if (col != NULL && col->generated != ATTRIBUTE_GENERATED_STORED)
+			rules_virtual_checks(j, tree, col->name, col->notnull);
 		if (col != NULL && col->generated == ATTRIBUTE_GENERATED_STORED)
 			rules_tree_work(j, WORK_REWRITE, tree, true,
 							psprintf("rewrite of %s to compute column %s",
@@ -401,12 +443,12 @@ drop_expression(FactRelation *rel, const char *column)
 }
 
 static void
-alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, List *cmds)
 {
 	switch (cmd->subtype)
 	{
 		case AT_DropColumn:
-			drop_column(j, rel, tree, cmd);
+			drop_column(j, rel, tree, cmd, cmds);
 			break;
 		case AT_DropConstraint:
 			drop_constraint(j, rel, tree, cmd);
@@ -447,6 +489,41 @@ alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	}
 }
 
+static bool
+adds_column(List *cmds, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+		if (cmd->subtype == AT_AddColumn && strcmp(((ColumnDef *) cmd->def)->colname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What PostgreSQL will say of a column that is not there; in zdm.check nobody else says it. */
+static void
+missing_columns(Judgement *j, FactRelation *rel, List *cmds)
+{
+	ListCell   *lc;
+
+	foreach(lc, j->facts->of_text ? cmds : NIL)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+		if ((cmd->subtype == AT_AlterColumnType || cmd->subtype == AT_ColumnDefault ||
+			 cmd->subtype == AT_SetNotNull || cmd->subtype == AT_DropNotNull ||
+			 (cmd->subtype == AT_DropColumn && !cmd->missing_ok)) &&
+			rel->columns != NIL && facts_column(rel, cmd->name) == NULL && !adds_column(cmds, cmd->name))
+			rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
+					   psprintf("Column %s of %s does not exist.", quote_identifier(cmd->name), facts_name(rel)),
+					   NULL);
+	}
+}
+
 /* All subcommands, in the order in which PostgreSQL runs them. */
 static void
 alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmds)
@@ -457,6 +534,7 @@ alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmd
 		rules_lock(j, (FactRelation *) lfirst(lc), mode);
 	rules_touch(j, rel, rules_escape("Do it in steps that running applications survive", "in the transaction that does it"));
 	facts_detail(j->facts, rel);
+	missing_columns(j, rel, cmds);
 	for (int pass = 0; pass <= 5; pass++)
 	{
 		foreach(lc, cmds)
@@ -464,7 +542,7 @@ alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmd
 			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
 			if (pass_of(cmd->subtype) == pass)
-				alter_subcommand(j, rel, tree, cmd);
+				alter_subcommand(j, rel, tree, cmd, cmds);
 		}
 	}
 }
@@ -563,7 +641,11 @@ rules_alter_table(Judgement *j, AlterTableStmt *stmt)
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 
 	if (rel == NULL)
+	{
+		if (!stmt->missing_ok)
+			rules_missing(j, stmt->relation);
 		return;
+	}
 	if (rel->kind == RELKIND_COMPOSITE_TYPE)
 	{
 		alter_composite(j, rel, stmt);

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -23,6 +25,7 @@
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "compat.h"
 
@@ -285,6 +288,30 @@ without_column(Facts *facts, List *tree, const char *name)
 }
 
 void
+rules_virtual_checks(Judgement *j, List *tree, const char *column, bool notnull)
+{
+	FactRelation *rel = (FactRelation *) linitial(tree);
+	FactColumn *col = facts_column(rel, column);
+	bool		checked = false;
+	ListCell   *lc;
+
+	foreach(lc, col != NULL ? rel->constraints : NIL)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		checked |= con->type == 'c' && !con->dropped && con->valid && con->enforced && con->expr != NULL &&
+			facts_uses_column(con->expr, col->attnum);
+	}
+	if (!notnull && !checked)
+		return;
+	rules_tree_work(j, WORK_SCAN, tree, false,
+					psprintf("scan of %s to check what virtual column %s gives",
+							 facts_name(rel), quote_identifier(column)),
+					psprintf("Leave %s nullable and without a CHECK at first; then add a CHECK NOT VALID, VALIDATE it, and SET NOT NULL.",
+							 quote_identifier(column)));
+}
+
+void
 rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	ColumnDef  *def = (ColumnDef *) cmd->def;
@@ -321,6 +348,8 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 			remember_sequence(j, rel, col);
 	}
 	add_column_constraints(j, rel, tree, def, &new);
+	if (new.generated != '\0' && new.generated != ATTRIBUTE_GENERATED_STORED && tree != NIL)
+		rules_virtual_checks(j, tree, def->colname, new.notnull);
 	if (!rel->fresh)
 		rules_caution(j, RULE_PREPARED, facts_name(rel),
 					  psprintf("Prepared SELECT * on %s fails once with \"cached plan must not change result type\".",
@@ -493,21 +522,6 @@ type_change_by_hand(FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
 					format_type_with_typemod(type, typmod));
 }
 
-/* Do values of the old type still go where the new one is? */
-static void
-client_types(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
-{
-	if (rel->fresh || col->fresh || rel->is_child || type == col->type)
-		return;
-	if (!can_coerce_type(1, &col->type, &type, COERCION_ASSIGNMENT) &&
-		TypeCategory(getBaseType(col->type)) != TYPCATEGORY_STRING)
-		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), AccessExclusiveLock,
-				   psprintf("Statements that write or compare %s.%s as %s fail: nothing casts it to %s by itself.",
-							facts_name(rel), quote_identifier(col->name),
-							format_type_be(col->type), format_type_be(type)),
-				   type_change_by_hand(rel, col, type, typmod));
-}
-
 static void
 type_cautions(Judgement *j, FactRelation *rel, FactColumn *col)
 {
@@ -522,6 +536,19 @@ type_cautions(Judgement *j, FactRelation *rel, FactColumn *col)
 						   facts_name(rel), quote_identifier(col->name)),
 				  psprintf("ANALYZE %s (%s); at once after the change.",
 						   facts_name(rel), quote_identifier(col->name)));
+}
+
+static bool
+is_of_this_transaction(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		ours;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	ours = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return ours;
 }
 
 void
@@ -561,7 +588,9 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	expr = facts_analyze_as(rel, using, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod);
 	if (expr == NULL)
 		return;
-	rewrite = facts_needs_rewrite(expr, col->attnum);
+	/* A virtual column is stored nowhere. */
+	rewrite = (col->generated == '\0' || col->generated == ATTRIBUTE_GENERATED_STORED) &&
+		facts_needs_rewrite(expr, col->attnum);
 	if (rewrite)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
 						psprintf("rewrite of %s to change %s from %s to %s", facts_name(rel),
@@ -569,13 +598,15 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 								 format_type_with_typemod(col->type, col->typmod),
 								 format_type_with_typemod(type, typmod)),
 						type_change_by_hand(rel, col, type, typmod));
-	/* With USING, the statement says how values are converted: it is handed on whole. */
-	if (def->raw_default == NULL)
+	if (is_of_this_transaction(type))
+		/* A refusal takes the type away again: no call could name it. */
+		j->no_call = true;
+	else if (def->raw_default == NULL)
 	{
+		/* With USING, the statement says how values are converted: it is handed on whole. */
 		rules_call(j, type_change_call(rel, col, type, typmod));
 		call_for_references(j, rel, col, type, typmod);
 	}
-	client_types(j, rel, col, type, typmod);
 	type_cautions(j, rel, col);
 	foreach(lc, tree)
 	{

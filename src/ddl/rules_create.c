@@ -468,11 +468,16 @@ rules_alter_enum(Judgement *j, AlterEnumStmt *stmt)
 	if (stmt->oldVal == NULL)
 	{
 		if (j->facts->in_block && OidIsValid(type) &&
+			!(ZDM_NEW_ENUM_IS_USABLE && facts_type_is_fresh(type)) &&
 			!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(stmt->newVal)))
 			j->facts->enum_labels = lappend(j->facts->enum_labels, pstrdup(stmt->newVal));
 		return;
 	}
-	if (OidIsValid(type))
+	if (OidIsValid(type) && !facts_type_is_used(j->facts, type))
+		rules_caution(j, RULE_BREAKS_CLIENTS, format_type_be(type),
+					  psprintf("No column and no function uses %s; statements that name its value %s fail.",
+							   format_type_be(type), quote_literal_cstr(stmt->oldVal)), NULL);
+	else if (OidIsValid(type))
 		rules_find(j, RULE_BREAKS_CLIENTS, format_type_be(type), NoLock,
 				   psprintf("Statements that use the value %s of %s fail.",
 							quote_literal_cstr(stmt->oldVal), format_type_be(type)),

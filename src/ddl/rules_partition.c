@@ -148,6 +148,7 @@ rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 						psprintf("Delete the rows of %s in batches instead, or drop the foreign key %s first and add it again NOT VALID.",
 								 facts_name(partition), quote_identifier(fk->con->name)));
 	}
+	rules_default_partition(j, partition);
 	facts_children(j->facts, rel);
 	rel->children = list_delete_ptr(rel->children, partition);
 	rules_detached(j, partition);

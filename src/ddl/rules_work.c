@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/rules_work.h"
@@ -97,6 +98,20 @@ rules_touch_root(Judgement *j, FactRelation *rel, const char *hint)
 		root = facts_by_oid(j->facts, facts_parent(root));
 	if (root != NULL && root != rel)
 		rules_touch(j, root, hint);
+}
+
+void
+rules_default_partition(Judgement *j, FactRelation *partition)
+{
+	FactRelation *parent = NULL;
+
+	if (!OidIsValid(partition->oid) || !partition->is_partition || partition->fresh)
+		return;
+	parent = facts_by_oid(j->facts, facts_parent(partition));
+	if (parent == NULL || get_default_partition_oid(parent->oid) != partition->oid)
+		return;
+	rules_touch(j, parent, NULL);
+	parent->default_gone = true;
 }
 
 void
@@ -214,4 +229,16 @@ List *
 facts_in_schema(Facts *facts, Oid nspid)
 {
 	return scan_classes(facts, in_schema, nspid, '\0');
+}
+
+static bool
+has_row_security(Form_pg_class form, Oid arg, char kind)
+{
+	return form->relrowsecurity;
+}
+
+List *
+facts_with_row_security(Facts *facts)
+{
+	return scan_classes(facts, has_row_security, InvalidOid, '\0');
 }

@@ -32,6 +32,9 @@ extern void rules_duplicates(Judgement *j, FactRelation *rel, List *columns, boo
 /* Applications write to a partition by the table at the top of its tree. */
 extern void rules_touch_root(Judgement *j, FactRelation *rel, const char *hint);
 
+/* The default partition of a tree goes: what no other partition takes can no longer be inserted. */
+extern void rules_default_partition(Judgement *j, FactRelation *partition);
+
 /* The relation goes to another role, and with it what was granted to the old owner. */
 extern void rules_change_owner(Judgement *j, FactRelation *rel, Oid owner);
 
@@ -39,5 +42,8 @@ extern void rules_change_owner(Judgement *j, FactRelation *rel, Oid owner);
 extern List *facts_in_tablespace(Facts *facts, Oid tablespace, char kind);
 extern List *facts_owned_by(Facts *facts, Oid role);
 extern List *facts_in_schema(Facts *facts, Oid nspid);
+
+/* Relations with row security. */
+extern List *facts_with_row_security(Facts *facts);
 
 #endif							/* ZDM_RULES_WORK_H */
