@@ -54,6 +54,9 @@ extern void steps_tidy(const Step *step);
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);
 
+/* On the way back: is the step to be undone?  If not, it is to be done first. */
+extern bool steps_is_undo(const Migration *migration, const Step *step);
+
 /* Undo a done step, in the same manner. */
 extern StepOutcome steps_undo(const Migration *migration, const Step *step, StepRun *run);
 
