@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "run/launcher.h"
+#include "sync/conflict.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -31,6 +32,7 @@ _PG_init(void)
 	guard_init();
 	stmtcols_init();
 	pairs_init();
+	conflict_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();
