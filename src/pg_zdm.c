@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "backfill/assign.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	stmtcols_init();
 	pairs_init();
 	conflict_init();
+	assign_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();
