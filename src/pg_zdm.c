@@ -17,6 +17,7 @@
 #include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "plan/plan.h"
 #include "run/launcher.h"
 #include "sync/conflict.h"
 #include "sync/pairs.h"
@@ -31,6 +32,7 @@ _PG_init(void)
 {
 	guc_init();
 	guard_init();
+	plan_init();
 	stmtcols_init();
 	pairs_init();
 	conflict_init();

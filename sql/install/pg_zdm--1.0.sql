@@ -74,6 +74,7 @@ CREATE TABLE zdm.step (
 	worked_ms     bigint NOT NULL DEFAULT 0,     -- for blocks_done, rests between batches included
 	waiting_for   text,
 	waiting_since timestamptz,
+	holds         jsonb NOT NULL DEFAULT '{}',   -- how often each stop has begun to hold it
 	PRIMARY KEY (migration, step)
 );
 
@@ -290,9 +291,9 @@ COMMENT ON PROCEDURE zdm.wait(text, text, interval) IS 'wait for a state, by def
 ------------------------------------------------------------------------------
 -- Looking
 
-CREATE FUNCTION zdm.render(template text) RETURNS text STRICT STABLE
-	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_render';
-COMMENT ON FUNCTION zdm.render(text) IS 'a stored statement with the names of today; used by the views';
+CREATE FUNCTION zdm.step_sql(migration bigint, step int, undo boolean) RETURNS text STRICT STABLE
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_step_sql';
+COMMENT ON FUNCTION zdm.step_sql(bigint, int, boolean) IS 'a stored statement with the names of today; used by the views';
 
 -- The migrations that the reader may know of: of relations on which they hold
 -- some privilege, or, when the relation is gone, of a role that they have.
@@ -324,7 +325,11 @@ SELECT m.id, m.label, m.kind,
        CASE WHEN v.trusted THEN m.notes END AS notes,
        coalesce(x.rows, 0)::bigint AS conflicts, x.last AS last_conflict,
        CASE WHEN v.trusted THEN x.role END AS conflict_role,
-       CASE WHEN v.trusted THEN x.application END AS conflict_application
+       CASE WHEN v.trusted THEN x.application END AS conflict_application,
+       (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
+          FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
+                  FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
+                 WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
   LEFT JOIN LATERAL (SELECT pg_catalog.sum(k.rows) OVER () AS rows, k.last, k.role, k.application
@@ -336,10 +341,10 @@ COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
 SELECT s.migration, s.step, s.phase, s.action,
-       coalesce(s.executed, zdm.render(s.statement)) AS statement,
+       coalesce(s.executed, zdm.step_sql(s.migration, s.step, false)) AS statement,
        s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished,
        CASE WHEN v.trusted THEN s.error END AS error,
-       zdm.render(s.undo) AS undo, m.label
+       zdm.step_sql(s.migration, s.step, true) AS undo, m.label
   FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration JOIN zdm.visible v ON v.id = m.id
  ORDER BY s.migration, s.step;
 COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or was run';

@@ -183,12 +183,15 @@ migration_needing(Oid relid)
 {
 	char	   *name = names_relation(relid);
 
+	/* as it stands in the braces of a token */
+	if (name != NULL)
+		name = names_escape(name);
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
 					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
 					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
 					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
-					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || replace($2, '%', '%%') || '}') > 0 "
-					  "   OR strpos(t.template, format(':%s}', $2)) > 0 "
+					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || $2 || '}') > 0 "
+					  "   OR strpos(t.template, ':' || $2 || '}') > 0 OR strpos(t.template, ':' || $2 || ',') > 0 "
 					  "   OR strpos(t.template, '%R{' || $1 || '}') > 0 "
 					  /* not a part that is left out when the relation is gone */
 					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "

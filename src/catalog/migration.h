@@ -14,6 +14,8 @@
 #include "catalog/state.h"
 #include "nodes/pg_list.h"
 
+#define MIGRATION_USES "uses "
+
 typedef struct Migration
 {
 	int64		id;
@@ -23,7 +25,8 @@ typedef struct Migration
 	char	   *relation;		/* qualified name when it was stated */
 	Oid			owner;			/* whose rights the work is done with */
 	char	   *definition;		/* jsonb as text */
-	List	   *columns;		/* char *: names no other migration may touch */
+	List	   *columns;		/* char *: names no other migration may touch; behind
+								 * MIGRATION_USES, columns none may take away */
 	MigrationState state;
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;

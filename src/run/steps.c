@@ -32,6 +32,7 @@
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
+#include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
@@ -399,11 +400,14 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 		strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
 	List	   *before = remember ? definition_before(step->undo) : NIL;
-	char	   *sql = names_render(definition_expand(other_end_expand(template)), false);
+	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
+	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
+	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
 	if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sessions_compile_anew(migration->relid, columns);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
 	sql = run_index_names(migration, step, sql, undo);

@@ -124,22 +124,29 @@ is_named(const PairSide *side, StmtCols verdict, const Bitmapset *cols)
 		 bms_is_member(side->attnum - FirstLowInvalidHeapAttributeNumber, cols));
 }
 
-/* Is the value NULL, or one of the column's defaults? */
+/*
+ * Is the value NULL, or one of the column's defaults?  "uncertain", if it may be
+ * one.
+ */
 static bool
-is_blank(SyncRow *row, const PairSide *side)
+is_blank(SyncRow *row, const PairSide *side, bool *uncertain)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(row->slot, side->attnum, &isnull);
 	ListCell   *lc;
 
+	*uncertain = side->volatile_default;
 	if (isnull)
 		return true;
 	foreach(lc, side->defaults)
 	{
 		bool		standard_null;
-		Datum		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
+		Datum		standard;
 
-		if (pair_same_value(side, value, isnull, standard, standard_null))
+		/* no write fails since a default of the table cannot be compared with */
+		if (!pair_try_default(lfirst(lc), row->slot, &standard, &standard_null))
+			*uncertain = true;
+		else if (pair_same_value(side, value, isnull, standard, standard_null))
 			return true;
 	}
 	return false;
@@ -153,13 +160,16 @@ is_blank(SyncRow *row, const PairSide *side)
 static bool
 insert_names(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmapset *cols)
 {
-	return is_named(side, verdict, cols) && !(side->hidden && is_blank(row, side));
+	bool		uncertain;
+
+	return is_named(side, verdict, cols) && !(side->hidden && is_blank(row, side, &uncertain));
 }
 
 static Claim
 insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, bool named)
 {
-	bool		blank = is_blank(row, side);
+	bool		uncertain;
+	bool		blank = is_blank(row, side, &uncertain);
 
 	if (named)
 		return blank ? CLAIM_BLANK : CLAIM_NAMED;
@@ -169,7 +179,7 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, bool named)
 		return IsLogicalWorker() && side->defaults != NIL &&
 			slot_attisnull(row->slot, side->attnum) ? CLAIM_NAMED : CLAIM_NONE;
 	}
-	if (side->volatile_default)
+	if (uncertain)
 		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
 	return CLAIM_SET;
 }
@@ -250,10 +260,11 @@ update_changes(SyncRow *row, const PairSide *side)
 {
 	Datum		was;
 	bool		isnull;
+	bool		uncertain;
 
 	if (!has_changed(row, side))
 		return false;
-	if (!side->hidden || !is_blank(row, side))
+	if (!side->hidden || !is_blank(row, side, &uncertain))
 		return true;
 	was = slot_getattr(row->before, side->attnum, &isnull);
 	set_value(row, side, was, isnull);

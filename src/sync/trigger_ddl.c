@@ -144,7 +144,7 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 	greatest = trigger_name_greatest(relid);
 	if (greatest == NULL || strcmp(greatest, name) < 0)
 		PG_RETURN_NULL();
-	wanted = trigger_name_choose(relid);
+	wanted = trigger_name_choose(relid, false);
 	rename_trigger(relid, name, wanted);
 	ereport(NOTICE,
 			(errmsg("trigger \"%s\" of table \"%s\" is now called \"%s\"",
