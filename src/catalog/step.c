@@ -392,6 +392,19 @@ step_set_waiting(const Step *step, const char *reason)
 	query_end(&session);
 }
 
+bool
+step_is_waiting(const Step *step)
+{
+	QuerySession session;
+	bool		waiting;
+
+	query_begin(&session);
+	waiting = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND waiting_for IS NOT NULL",
+					arg_int8(step->migration), arg_int4(step->number)) > 0;
+	query_end(&session);
+	return waiting;
+}
+
 void
 step_count_hold(const Step *step, const char *name)
 {

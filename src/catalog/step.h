@@ -174,6 +174,9 @@ extern void step_reopen_rows(int64 migration);
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
 
+/* Is there something that it waits for, as noted? */
+extern bool step_is_waiting(const Step *step);
+
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);
 
