@@ -3,11 +3,13 @@
  * outcome.c
  *		Notes of rows that could not be kept in step.
  *
- * An application's write must not fail or wait because a note of it cannot be
- * made.  The note is written in a subtransaction of its own; of zdm.migration
- * only a row that nobody has locked is taken (SKIP LOCKED), and zdm.misfit, which
- * is what counts when the columns are exchanged, is only ever inserted into.  It stays with the write: rolled back, both are
- * gone.
+ * The row of zdm.misfit is a part of the write: both are there, or neither is.
+ * It is what counts when the columns are exchanged, so a write whose note is
+ * cancelled, runs out of time or finds no room must not go through without it.
+ * Writers only ever insert there, and wait for nobody.  That the way back is
+ * closed is noted in zdm.migration as well, for people to read: of that only a
+ * row which nobody has locked is taken (SKIP LOCKED), and what is in its way is
+ * no reason for a write to fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,39 +70,24 @@ note_one_way(SyncPair *pair, const char *table, const char *key, const char *mes
 		  arg_int8(pair->migration), arg_text(why));
 }
 
+/*
+ * The same, and the writer goes on without it: but a cancellation, a timeout or
+ * a lack of resources is his.
+ */
 static void
-write_note(SyncPair *pair, PairDirection direction, Relation rel,
-		   TupleTableSlot *slot, const ErrorData *error)
-{
-	QuerySession session;
-	char	   *table = names_relation(RelationGetRelid(rel));
-	char	   *key = row_key(rel, slot);
-
-	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
-	query_begin(&session);
-	if (direction == PAIR_DOWN)
-		note_one_way(pair, table, key, error->message);
-	query_end(&session);
-	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP, table, key,
-				  unpack_sql_state(error->sqlerrcode), error->message);
-}
-
-void
-outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
-			 TupleTableSlot *slot, const ErrorData *error)
+try_note_one_way(SyncPair *pair, const char *table, const char *key, const char *message)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-
-	if (pair->noted[direction] == pairs_transaction())
-		return;
-	pair->noted[direction] = pairs_transaction();
+	QuerySession session;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		write_note(pair, direction, rel, slot, error);
+		query_begin(&session);
+		note_one_way(pair, table, key, message);
+		query_end(&session);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -111,11 +98,37 @@ outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 		failure = CopyErrorData();
 		FlushErrorState();
 		pairs_rollback_own();
-		/* the writer must not fail for it; the server's log has it */
+		switch (ERRCODE_TO_CATEGORY(failure->sqlerrcode))
+		{
+			case ERRCODE_INSUFFICIENT_RESOURCES:
+			case ERRCODE_OPERATOR_INTERVENTION:
+			case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+			case ERRCODE_SYSTEM_ERROR:
+				ReThrowError(failure);
+		}
 		failure->elevel = LOG;
 		ThrowErrorData(failure);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
+}
+
+void
+outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
+			 TupleTableSlot *slot, const ErrorData *error)
+{
+	char	   *table;
+	char	   *key;
+
+	if (pair->noted[direction] == pairs_transaction())
+		return;
+	table = names_relation(RelationGetRelid(rel));
+	key = row_key(rel, slot);
+	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
+	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP, table, key,
+				  unpack_sql_state(error->sqlerrcode), error->message);
+	if (direction == PAIR_DOWN)
+		try_note_one_way(pair, table, key, error->message);
+	pair->noted[direction] = pairs_transaction();
 }
