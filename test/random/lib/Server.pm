@@ -29,7 +29,6 @@ sub start
 		append("$dir/data/postgresql.conf", slurp($conf), <<"EOC");
 listen_addresses = ''
 unix_socket_directories = '$dir/s'
-synchronous_commit = off
 autovacuum_naptime = 1s
 deadlock_timeout = 200ms
 max_connections = 80
@@ -74,7 +73,8 @@ sub boot_when_gone
 		last if eval { $self->boot; 1 };
 		die "the server does not start again\n" if time > $until;
 	}
-	@{ $self->{queue} } = ();
+	$self->{queue} = [];
+	$self->{made} = {};
 	return;
 }
 
