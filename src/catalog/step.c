@@ -20,6 +20,7 @@ static const char *const action_names[] = {
 	[ACTION_TOPLEVEL] = "toplevel",
 	[ACTION_BACKFILL] = "backfill",
 	[ACTION_VERIFY] = "verify",
+	[ACTION_LOOK] = "look",
 };
 
 static const char *const effect_names[] = {
@@ -382,6 +383,19 @@ step_set_waiting(const Step *step, const char *reason)
 		  "WHERE migration = $1 AND step = $2 AND waiting_for IS DISTINCT FROM $3",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(reason));
 	query_end(&session);
+}
+
+bool
+step_is_waiting(const Step *step)
+{
+	QuerySession session;
+	bool		waiting;
+
+	query_begin(&session);
+	waiting = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND waiting_for IS NOT NULL",
+					arg_int8(step->migration), arg_int4(step->number)) > 0;
+	query_end(&session);
+	return waiting;
 }
 
 void

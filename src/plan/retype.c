@@ -20,6 +20,7 @@
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/probe.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -61,13 +62,16 @@ probe(Oid relid, const char *column, const char *type, const char *using, List *
 
 	SPI_connect();
 	/* a generated column as a plain one: the server will not alter what it depends on */
-	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)", names_relation(relid)));
+	probe_run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)", names_relation(relid)));
+	/* it does not go the server's way then, but through the expression */
+	if (using != NULL)
+		probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(column)));
 	before = files(context);
-	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
-				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
+	probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
+					   type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
 	after = files(context);
 	foreach(lc, further)
-		run(lfirst(lc));
+		probe_run(lfirst(lc));
 	SPI_finish();
 	return strcmp(before, after) != 0;
 }
@@ -93,7 +97,9 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	ErrorData  *error = NULL;
 	volatile bool rewrites = true;
 
-	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+	/* nothing can be made for a moment on a standby, where a plan may be read */
+	if (XactReadOnly ||
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 
 	/*

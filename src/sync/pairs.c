@@ -76,6 +76,7 @@ static PairSet *retired_sets = NULL;
 static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
 static bool own_rollback = false;
+static bool load_failed = false;	/* an expression could not be compiled */
 
 static void
 retire_set(PairSet *set)
@@ -133,6 +134,9 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 	transaction++;
 	expr_end_transaction();
+	if (load_failed)
+		forget_sets(InvalidOid);
+	load_failed = false;
 	while (retired_sets)
 	{
 		PairSet    *set = retired_sets;
@@ -177,18 +181,100 @@ pairs_rollback_own(void)
 	own_rollback = false;
 }
 
+/* Errors that say nothing of the row: they must reach whoever is waiting. */
+static bool
+error_is_not_the_rows(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	}
+}
+
+/* What try_to_load() is to compile. */
+typedef struct Compilation
+{
+	const char *stored;			/* NULL: the default of column "attnum" */
+	const PairRow *row;
+	Relation	rel;
+	AttrNumber	new_attnum;
+	AttrNumber	attnum;			/* that it is a value of */
+	bool		is_volatile;
+} Compilation;
+
+static SyncExpr *
+compile(Compilation *what, MemoryContext context)
+{
+	if (what->stored == NULL)
+		return expr_compile_default(what->rel, what->attnum, &what->is_volatile, context);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->actor.owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role with whose rights it is done no longer exists"),
+				 errhint("The owner of the table can go on with SELECT zdm.resume(%lld).",
+						 (long long) what->row->migration)));
+	return expr_compile(what->stored, what->row->numbered, what->rel, what->new_attnum,
+						what->attnum, &what->row->actor, context);
+}
+
+/*
+ * An expression that cannot be compiled is one that fails for each row, so that
+ * writers go through wherever it does not decide.  Not beyond this transaction:
+ * what was in the way may be gone by the next.
+ */
+static SyncExpr *
+try_to_compile(Compilation *what, MemoryContext context)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	SyncExpr   *volatile expr = NULL;
+	ErrorData  *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		expr = compile(what, context);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		pairs_rollback_own();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+
+	if (error == NULL)
+		return expr;
+	if (error_is_not_the_rows(error->sqlerrcode))
+		ReThrowError(error);
+	load_failed = true;
+	return expr_compile_failure(error, context);
+}
+
 /* Adds a column's default in "rel", if it has one there. */
 static void
 load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
 {
+	Compilation what = {.rel = rel,.attnum = attnum};
 	SyncExpr   *expr;
-	bool		is_volatile;
 	MemoryContext caller;
 
 	if (attnum == InvalidAttrNumber)
 		return;
-	expr = expr_compile_default(rel, attnum, &is_volatile, context);
-	side->volatile_default |= is_volatile;
+	expr = try_to_compile(&what, context);
+	side->volatile_default |= what.is_volatile;
 	if (expr == NULL)
 		return;
 	caller = MemoryContextSwitchTo(context);
@@ -235,9 +321,17 @@ static SyncExpr *
 load_expr(const char *stored, const PairRow *row, Relation rel, const PairSide *from,
 		  const PairSide *to, AttrNumber new_attnum, MemoryContext context)
 {
+	Compilation what = {
+		.stored = stored,
+		.row = row,
+		.rel = rel,
+		.new_attnum = new_attnum,
+		.attnum = to->attnum,
+	};
+
 	if (stored == NULL)
 		return expr_compile_copy(from->attnum, context);
-	return expr_compile(stored, row->numbered, rel, new_attnum, to->attnum, &row->actor, context);
+	return try_to_compile(&what, context);
 }
 
 /*
@@ -532,45 +626,23 @@ pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 	return compute_value(pair, PAIR_DOWN, slot, isnull);
 }
 
-/* Errors that say nothing of the row: they must reach whoever is waiting. */
+/*
+ * Evaluate, in a subtransaction.  False: its error, which is the row's.
+ */
 static bool
-error_is_not_the_rows(int sqlerrcode)
+try_to_compute(SyncPair *pair, PairDirection direction, SyncExpr *standard,
+			   TupleTableSlot *slot, Datum *value, bool *isnull, ErrorData **error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-		default:
-			return false;
-	}
-}
-
-bool
-pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
-			   Datum *value, bool *isnull, ErrorData **error)
-{
-	SyncExpr   *expr = direction == PAIR_UP ? pair->up : pair->down;
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool done = false;
-
-	if (!expr_can_fail(expr))
-	{
-		*value = direction == PAIR_UP ?
-			pair_new_value(pair, slot, isnull) :
-			pair_old_value(pair, slot, isnull);
-		return true;
-	}
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		*value = compute_value(pair, direction, slot, isnull);
+		*value = standard ? expr_eval(standard, slot, isnull) :
+			compute_value(pair, direction, slot, isnull);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
@@ -588,6 +660,31 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 	if (!done && error_is_not_the_rows((*error)->sqlerrcode))
 		ReThrowError(*error);
 	return done;
+}
+
+bool
+pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
+			   Datum *value, bool *isnull, ErrorData **error)
+{
+	SyncExpr   *expr = direction == PAIR_UP ? pair->up : pair->down;
+
+	if (expr_can_fail(expr))
+		return try_to_compute(pair, direction, NULL, slot, value, isnull, error);
+	*value = direction == PAIR_UP ?
+		pair_new_value(pair, slot, isnull) :
+		pair_old_value(pair, slot, isnull);
+	return true;
+}
+
+bool
+pair_try_default(SyncExpr *standard, TupleTableSlot *slot, Datum *value, bool *isnull)
+{
+	ErrorData  *error = NULL;
+
+	if (expr_can_fail(standard))
+		return try_to_compute(NULL, PAIR_UP, standard, slot, value, isnull, &error);
+	*value = expr_eval(standard, slot, isnull);
+	return true;
 }
 
 /* Is the side equal to what the other one gives? */

@@ -127,7 +127,7 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("zdm.keep_sync_last: must be called as an event trigger")));
 	table = table_touched(((EventTriggerData *) fcinfo->context)->parsetree);
 	if (table == NULL)
