@@ -239,6 +239,15 @@ sub pieces_over
 	return grep { $_->{drop} } @{ $self->{schema}{pieces} }, values %{ $self->{late} // {} };
 }
 
+# sequence_type(column, type): the column's own sequence follows.
+sub sequence_type
+{
+	my ($name, $type) = @_;
+	my $column = Change::bare($name);
+
+	return "DO \$do\$ BEGIN EXECUTE format('ALTER SEQUENCE %s AS $type', pg_get_serial_sequence('{T}', $column)); END \$do\$";
+}
+
 # retype(way): the statements by which plain DDL changes the type, up or down.
 sub retype
 {
@@ -255,7 +264,7 @@ sub retype
 	push @sql, "ALTER TABLE {T} ALTER $name DROP DEFAULT" if $default;
 	push @sql, "ALTER TABLE {T} ALTER $name TYPE $type $alter";
 	push @sql, "ALTER TABLE {T} ALTER $name SET DEFAULT \{DEFAULT $way\}" if $default;
-	push @sql, qq(DO \$\$ BEGIN EXECUTE format('ALTER SEQUENCE %s AS $type', pg_get_serial_sequence('{T}', ) . Change::bare($name) . q()); END $$)
+	push @sql, sequence_type($name, $type)
 	  if $self->{schema}{made};
 	for my $piece ($self->pieces_over)
 	{
