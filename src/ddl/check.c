@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "core/attempt.h"
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
@@ -322,7 +323,7 @@ judge_one(Check *check, CheckStatement *stmt)
 	CheckAttempt attempt = {check, stmt, NULL};
 	ErrorData  *error;
 
-	if (!facts_attempt(judge_statement, &attempt, &error))
+	if (!attempt_run(judge_statement, &attempt, ATTEMPT_UNDO, &error))
 	{
 		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
@@ -373,7 +374,7 @@ judge_stopping_query(Check *check, ErrorData *error)
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
 		!(error->sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION && check->facts->enum_labels != NIL))
 		return;
-	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
+	if (attempt_run(parse_one, inner, ATTEMPT_UNDO, &parse_error) && inner->node != NULL)
 		judge_one(check, inner);
 }
 

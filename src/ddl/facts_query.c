@@ -16,12 +16,12 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/sequence.h"
+#include "core/attempt.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "executor/executor.h"
@@ -37,7 +37,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
 
@@ -49,39 +48,6 @@ typedef struct PlanWork
 	double		blocks;
 	double		fraction;		/* what a LIMIT above lets through */
 } PlanWork;
-
-bool
-facts_attempt(void (*callback) (void *arg), void *arg, ErrorData **error)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	*error = NULL;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		callback(arg);
-		done = true;
-	}
-	PG_CATCH();
-	{
-		int			code = geterrcode();
-
-		MemoryContextSwitchTo(context);
-		if (code == ERRCODE_QUERY_CANCELED || code == ERRCODE_LOCK_NOT_AVAILABLE ||
-			ERRCODE_TO_CATEGORY(code) == ERRCODE_OPERATOR_INTERVENTION)
-			PG_RE_THROW();
-		*error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
-}
 
 static double
 relation_share(Relation rel, double rows)
@@ -309,7 +275,7 @@ facts_matview_work(Facts *facts, FactRelation *view)
 	double		blocks = 0;
 	ListCell   *lc;
 
-	if (OidIsValid(view->oid) && facts_attempt(plan_matview, &attempt, &error))
+	if (OidIsValid(view->oid) && attempt_run(plan_matview, &attempt, ATTEMPT_UNDO, &error))
 		return attempt.plan.blocks;
 	foreach(lc, facts_view_relations(facts, view))
 		blocks += facts_tree_blocks(facts, (FactRelation *) lfirst(lc));
@@ -355,7 +321,7 @@ plan_by_conjunct(PlanAttempt *attempt)
 	foreach(lc, where->args)
 	{
 		attempt->select->whereClause = (Node *) lfirst(lc);
-		if (facts_attempt(plan_select, attempt, &error) &&
+		if (attempt_run(plan_select, attempt, ATTEMPT_UNDO, &error) &&
 			(least < 0 || attempt->blocks < least))
 			least = attempt->blocks;
 	}
@@ -376,14 +342,14 @@ facts_statement_work(Facts *facts, Node *raw)
 		if (((Query *) raw)->commandType != CMD_SELECT)
 			return 0;
 		attempt.query = (Query *) raw;
-		return facts_attempt(plan_select, &attempt, &error) ? attempt.blocks : 0;
+		return attempt_run(plan_select, &attempt, ATTEMPT_UNDO, &error) ? attempt.blocks : 0;
 	}
 	attempt.select = touched_rows(raw);
 	if (attempt.select == NULL)
 		return 0;
 	attempt.written = !IsA(raw, SelectStmt);
 	named_work_walker((Node *) attempt.select, &named);
-	if (!facts_attempt(plan_select, &attempt, &error) && !plan_by_conjunct(&attempt))
+	if (!attempt_run(plan_select, &attempt, ATTEMPT_UNDO, &error) && !plan_by_conjunct(&attempt))
 		return named.blocks;
 	return attempt.blocks;
 }

@@ -20,6 +20,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "core/attempt.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
 #include "executor/executor.h"
@@ -258,14 +259,12 @@ follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData
 	collector_arg = arg;
 	PG_TRY();
 	{
-		done = facts_attempt(run_code, (void *) sql, error);
+		done = attempt_run(run_code, (void *) sql, ATTEMPT_UNDO, error);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
 		stop_following(outer, outer_arg);
-		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	stop_following(outer, outer_arg);
 	return done;
 }

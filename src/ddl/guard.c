@@ -22,6 +22,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
@@ -251,10 +252,11 @@ statement_text(PlannedStmt *pstmt, const char *query)
 
 /* Keep what has to be looked at again at the end of the transaction. */
 static void
-keep_pending(GuardCase *gc)
+keep_pending(GuardCase *gc, MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
+	MemoryContextSetParent(context, TopTransactionContext);
 	pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
 	pending_labels = gc->facts->enum_labels;
 	pending_columns = gc->facts->new_columns;
@@ -269,7 +271,7 @@ keep_pending(GuardCase *gc)
 static LOCKMODE
 judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, bool *strong)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "pg_zdm guard",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pg_zdm guard",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	GuardCase	gc = {.stmt = copyObject(pstmt->utilityStmt), .in_block = in_block};
@@ -283,7 +285,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.facts->enum_labels = list_copy(pending_labels);
 	gc.facts->new_columns = list_copy(pending_columns);
 	*strong = false;
-	if (facts_attempt(judge_case, &gc, &error))
+	if (attempt_run(judge_case, &gc, ATTEMPT_UNDO, &error))
 	{
 		hint_migrate(gc.judgement->findings, gc.sql);
 		report(gc.judgement->findings, outcome());
@@ -306,7 +308,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 		(gc.judgement->contracts != NIL ||
 		 list_length(gc.facts->enum_labels) > list_length(pending_labels) ||
 		 list_length(gc.facts->new_columns) > list_length(pending_columns)))
-		keep_pending(&gc);
+		keep_pending(&gc, context);
 	else
 		MemoryContextDelete(context);
 	return mode;

@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "core/attempt.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_query.h"
@@ -136,7 +137,7 @@ read_default(Facts *facts, FactRelation *rel, NewColumn *new)
 
 	if (!facts->simulated)
 		analyze_default(&attempt);
-	else if (!facts_attempt(analyze_default, &attempt, &error))
+	else if (!attempt_run(analyze_default, &attempt, ATTEMPT_UNDO, &error))
 	{
 		new->volatile_default = calls_volatile_name(new->raw_default, facts);
 		new->sequence = facts_drawn_sequence(facts, new->raw_default);

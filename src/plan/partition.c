@@ -28,6 +28,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/names.h"
@@ -193,7 +194,7 @@ check_columns(Attach *attach)
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->parent->name, -1), NoLock, true)) ||
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->partition->name, -1), NoLock, true)))
 		return;
-	if (facts_attempt(attach_copies, attach, &error))
+	if (attempt_run(attach_copies, attach, ATTEMPT_UNDO, &error))
 		return;
 	/* what was run says nothing to the caller */
 	error->context = NULL;

@@ -20,6 +20,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "ddl/facts_query.h"
@@ -130,7 +131,7 @@ plain_try(const Change *change)
 
 	if (XactReadOnly || runs_long(change))
 		return;
-	if (!facts_attempt(run_statement, change->statement, &error))
+	if (!attempt_run(run_statement, change->statement, ATTEMPT_UNDO, &error))
 		ReThrowError(error);
 }
 

@@ -24,6 +24,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "executor/spi.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
@@ -58,7 +59,6 @@ static HTAB *pair_cache = NULL;
 static PairSet *retired_sets = NULL;
 static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
-static bool own_rollback = false;
 
 static void
 retire_set(PairSet *set)
@@ -130,7 +130,7 @@ static void
 end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && !own_rollback)
+	if (event == SUBXACT_EVENT_ABORT_SUB && !attempt_is_undoing())
 		transaction++;
 }
 
@@ -147,14 +147,6 @@ uint64
 pairs_transaction(void)
 {
 	return transaction;
-}
-
-void
-pairs_rollback_own(void)
-{
-	own_rollback = true;
-	RollbackAndReleaseCurrentSubTransaction();
-	own_rollback = false;
 }
 
 /* Adds a column's default in "rel", if it has one there. */
@@ -465,21 +457,21 @@ pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 	return compute_value(pair, PAIR_DOWN, slot, isnull);
 }
 
-/* Errors that say nothing of the row: they must reach whoever is waiting. */
-static bool
-error_is_not_the_rows(int sqlerrcode)
+typedef struct ValueAttempt
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-		default:
-			return false;
-	}
+	SyncPair   *pair;
+	PairDirection direction;
+	TupleTableSlot *slot;
+	Datum		value;
+	bool		isnull;
+} ValueAttempt;
+
+static void
+try_compute(void *arg)
+{
+	ValueAttempt *try = arg;
+
+	try->value = compute_value(try->pair, try->direction, try->slot, &try->isnull);
 }
 
 bool
@@ -487,9 +479,7 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 			   Datum *value, bool *isnull, ErrorData **error)
 {
 	SyncExpr   *expr = direction == PAIR_UP ? pair->up : pair->down;
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	ValueAttempt try = {.pair = pair, .direction = direction, .slot = slot};
 
 	if (!expr_can_fail(expr))
 	{
@@ -498,30 +488,17 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 			pair_old_value(pair, slot, isnull);
 		return true;
 	}
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
+	if (attempt_run(try_compute, &try, ATTEMPT_KEEP, error))
 	{
-		*value = compute_value(pair, direction, slot, isnull);
-		ReleaseCurrentSubTransaction();
-		done = true;
+		*value = try.value;
+		*isnull = try.isnull;
+		return true;
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		*error = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-		expr_recover(expr);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-
-	if (!done && error_is_not_the_rows((*error)->sqlerrcode))
+	expr_recover(expr);
+	/* nor does a fault of the server say anything of the row */
+	if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_INTERNAL_ERROR)
 		ReThrowError(*error);
-	return done;
+	return false;
 }
 
 bool
