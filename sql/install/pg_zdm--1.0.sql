@@ -20,6 +20,7 @@ CREATE TABLE zdm.migration (
 	failed_from   text,                          -- the state zdm.resume goes back to
 	paused        boolean NOT NULL DEFAULT false,
 	settings      jsonb NOT NULL,
+	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found
 	created       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	changed       timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -91,10 +92,33 @@ CREATE TABLE zdm.pair (
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
+	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
 	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
 );
 
 CREATE INDEX ON zdm.pair (relid);
+
+-- Partitions, leaves of the tree, that have come to a migration's table since it
+-- began: their rows up to then were written without the trigger.
+CREATE TABLE zdm.arrival (
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	migration     bigint NOT NULL,
+	relid         oid NOT NULL,
+	past          pg_snapshot NOT NULL,          -- row versions that it sees, ...
+	own           oid[] NOT NULL                 -- ... and those of these transactions
+);
+
+CREATE INDEX ON zdm.arrival (migration, relid);
+
+-- Transactions that have written such a row anew and changed nothing in it: it is
+-- still to be filled.  Writers only ever insert here.
+CREATE TABLE zdm.unfilled (
+	migration     bigint NOT NULL,
+	relid         oid NOT NULL,
+	xid           oid NOT NULL
+);
+
+CREATE INDEX ON zdm.unfilled (migration, relid);
 
 ------------------------------------------------------------------------------
 -- sync
@@ -367,6 +391,16 @@ CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
 	EXECUTE FUNCTION zdm.partition_attached();
 
 ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;
+
+CREATE FUNCTION zdm.table_rewritten() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_table_rewritten';
+COMMENT ON FUNCTION zdm.table_rewritten() IS 'notes that it can no longer be seen which rows have been filled in';
+
+CREATE EVENT TRIGGER zdm_table_rewritten ON table_rewrite
+	EXECUTE FUNCTION zdm.table_rewritten();
+
+ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
+
 -- The guard.
 
 CREATE FUNCTION zdm.check(ddl text)

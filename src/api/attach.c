@@ -1,20 +1,32 @@
 /*-------------------------------------------------------------------------
  *
  * attach.c
- *		A partition attached to a table that is being migrated.
+ *		A partition attached to a table that is being migrated, or rewritten.
  *
  * PostgreSQL gives the partition the sync trigger, but the rows that it brings
  * were written without one.  An event trigger sees the statement at its end,
- * and opens the migration's backfill again, which passes over those leaves only
- * that it has not done: whatever the migration's state is until contract.
+ * notes which leaves have come, and opens what goes over rows again: whatever the
+ * migration's state is until contract, and also for a partition that was there
+ * before, which may have been written to while it was away.
+ *
+ * ALTER TABLE that rewrites a table leaves no trace of who wrote a row, so that
+ * one that has not been filled would look like one that has: what has not been
+ * passed over yet is noted like a partition that comes.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/arrival.h"
+#include "catalog/indexing.h"
 #include "catalog/migration.h"
-#include "catalog/namespace.h"
 #include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/step.h"
 #include "commands/event_trigger.h"
 #include "core/errors.h"
@@ -22,47 +34,116 @@
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "run/start.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(zdm_partition_attached);
+PG_FUNCTION_INFO_V1(zdm_table_rewritten);
 
-/* The table that the statement attached a partition to; NULL: it did not. */
-static RangeVar *
-table_attached_to(Node *parsetree)
+static void
+check_protocol(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("%s must be called by an event trigger", name)));
+}
+
+static bool
+attaches_partition(Node *parsetree)
 {
 	ListCell   *lc;
 
 	if (!IsA(parsetree, AlterTableStmt))
-		return NULL;
+		return false;
 	foreach(lc, ((AlterTableStmt *) parsetree)->cmds)
 	{
 		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AttachPartition)
-			return ((AlterTableStmt *) parsetree)->relation;
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+/* Has this transaction made relid a partition? */
+static bool
+has_come(Relation inherits, Oid relid)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data));
+	systable_endscan(scan);
+	return found;
+}
+
+/*
+ * The leaves of the tree below relid that have come in this transaction.  By the
+ * catalog: a name in the statement may mean another table by now.
+ */
+static List *
+leaves_that_came(Oid relid)
+{
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	List	   *leaves = NIL;
+	ListCell   *lc;
+	ListCell   *leaf;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (lfirst_oid(lc) == relid || !has_come(inherits, lfirst_oid(lc)))
+			continue;
+		foreach(leaf, find_all_inheritors(lfirst_oid(lc), NoLock, NULL))
+		{
+			if (get_rel_relkind(lfirst_oid(leaf)) == RELKIND_RELATION)
+				leaves = list_append_unique_oid(leaves, lfirst_oid(leaf));
+		}
+	}
+	table_close(inherits, AccessShareLock);
+	return leaves;
 }
 
 Datum
 zdm_partition_attached(PG_FUNCTION_ARGS)
 {
-	RangeVar   *table;
+	ListCell   *lc;
+
+	check_protocol(fcinfo, "zdm.partition_attached");
+	if (!attaches_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
+		PG_RETURN_NULL();
+	foreach(lc, migration_live_on_partitioned())
+	{
+		Migration  *migration = lfirst(lc);
+		List	   *leaves = leaves_that_came(migration->relid);
+
+		if (leaves == NIL)
+			continue;
+		arrival_note(migration->id, leaves);
+		if (step_reopen_backfill(migration->id))
+			start_at_commit(migration->id);
+	}
+	PG_RETURN_NULL();
+}
+
+/* Event trigger, before ALTER TABLE rewrites a table. */
+Datum
+zdm_table_rewritten(PG_FUNCTION_ARGS)
+{
 	Oid			relid;
 	List	   *tables;
 	ListCell   *lc;
 	ListCell   *live;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("zdm.partition_attached must be called by an event trigger")));
-	table = table_attached_to(((EventTriggerData *) fcinfo->context)->parsetree);
-	if (table == NULL || !extension_ready())
+	check_protocol(fcinfo, "zdm.table_rewritten");
+	if (!extension_ready())
 		PG_RETURN_NULL();
-
-	/* the statement itself holds the lock still */
-	relid = RangeVarGetRelid(table, NoLock, true);
-	if (!OidIsValid(relid))
-		PG_RETURN_NULL();
+	relid = DatumGetObjectId(OidFunctionCall0(F_PG_EVENT_TRIGGER_TABLE_REWRITE_OID));
 	tables = lcons_oid(relid, get_rel_relispartition(relid) ?
 					   get_partition_ancestors(relid) : NIL);
 	foreach(lc, tables)
@@ -71,8 +152,9 @@ zdm_partition_attached(PG_FUNCTION_ARGS)
 		{
 			Migration  *migration = lfirst(live);
 
-			if (step_reopen_backfill(migration->id))
-				start_at_commit(migration->id);
+			/* once all has been passed over, all has been filled */
+			if (step_backfill_is_open(migration->id))
+				arrival_note(migration->id, list_make1_oid(relid));
 		}
 	}
 	PG_RETURN_NULL();

@@ -23,6 +23,7 @@
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "ddl/change.h"
 #include "fmgr.h"
@@ -226,6 +227,7 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 		.definition = definition,
 		.columns = all_claims(kind, change),
 		.settings = capture_settings(),
+		.result_settings = change->result_settings,
 	};
 
 	migration_insert(&migration);
@@ -333,9 +335,10 @@ change_state(Change *change, const char *label)
 	 * session.  What has only the DDL to go by must read it as the session would,
 	 * and pins the formats when it writes.
 	 */
+	change->result_settings = identity_settings();
 	nestlevel = NewGUCNestLevel();
 	if (!kind->one_shape)
-		extension_pin_formats();
+		identity_pin_formats();
 	change_resolve(change);
 	id = store_migration(kind, change, label, definition);
 	AtEOXact_GUC(false, nestlevel);

@@ -23,8 +23,8 @@
 #include "backfill/cursor.h"
 #include "catalog/pg_type.h"
 #include "core/errors.h"
-#include "core/extension.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
 #include "storage/itemptr.h"
@@ -128,7 +128,7 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 void
 assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result)
 {
-	ExtensionIdentity identity;
+	Identity identity;
 	AssignCounts counts;
 	char	   *sql;
 	int			nestlevel;
@@ -139,11 +139,11 @@ assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *res
 	sql = batch_sql(range, step);
 	nestlevel = NewGUCNestLevel();
 	set_for_batch(step);
-	extension_become(range->rel->rd_rel->relowner, &identity);
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	counts = run_batch(range, sql, most);
 	PopActiveSnapshot();
-	extension_restore(&identity);
+	identity_leave(&identity);
 	AtEOXact_GUC(false, nestlevel);
 
 	if (counts.restless > 0)

@@ -15,6 +15,7 @@
 
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
+#include "catalog/arrival.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
@@ -23,6 +24,7 @@
 #include "storage/bufmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "compat.h"
 
@@ -50,9 +52,9 @@ parse_cursor(Cursor *cursor, const char *json)
 	QUERY("SELECT (c->>'leaf')::oid, (c->>'filenode')::oid, (c->>'block')::bigint, "
 		  "(c->>'end')::bigint, (c->>'total')::bigint, (c->>'passed')::bigint, "
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
-		  "ARRAY(SELECT value::oid FROM jsonb_array_elements_text(c->'done')), "
+		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, (c->>'arrival')::bigint "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -66,7 +68,17 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->window_end = query_int8(0, 12);
 	cursor->phase = query_int4(0, 13);
 	cursor->phase_block = query_int8(0, 14);
-	cursor->done = query_oids(0, 9);
+	cursor->arrival = query_int8(0, 15);
+	foreach(lc, query_texts(0, 9))
+	{
+		Arrival    *done = palloc(sizeof(Arrival));
+
+		if (sscanf(lfirst(lc), "%u:" INT64_FORMAT, &done->leaf, &done->number) != 2)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("malformed leaf \"%s\" in zdm.step", (char *) lfirst(lc))));
+		cursor->done = lappend(cursor->done, done);
+	}
 	foreach(lc, query_texts(0, 10))
 	{
 		BlockRange *range = palloc(sizeof(BlockRange));
@@ -88,6 +100,7 @@ cursor_load(const Step *step, bool only_new)
 	int64		rows_done = 0;
 	char	   *json = step_cursor(step, &rows_done);
 
+	cursor->migration = step->migration;
 	if (json != NULL)
 		parse_cursor(cursor, json);
 	else if (only_new && (json = step_backfill_cursor(step->migration)) != NULL)
@@ -137,18 +150,21 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 	ListCell   *lc;
 
 	initStringInfo(&json);
-	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"block\": " INT64_FORMAT
+	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"arrival\": " INT64_FORMAT
+					 ", \"block\": " INT64_FORMAT
 					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
 					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
 					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
-					 cursor->leaf, cursor->filenode, cursor->block, cursor->end,
+					 cursor->leaf, cursor->filenode, cursor->arrival, cursor->block, cursor->end,
 					 cursor->window_end, cursor->phase, cursor->phase_block,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
 	{
-		appendStringInfo(&json, "%s%u", separator, lfirst_oid(lc));
+		Arrival    *done = lfirst(lc);
+
+		appendStringInfo(&json, "%s\"%u:" INT64_FORMAT "\"", separator, done->leaf, done->number);
 		separator = ", ";
 	}
 	appendStringInfoString(&json, "], \"deferred\": [");
@@ -193,37 +209,104 @@ static int64
 count_blocks(Oid relid)
 {
 	Relation	rel = RelationIdGetRelation(relid);
-	int64		blocks = RelationGetNumberOfBlocks(rel);
+	int64		blocks;
 
+	/* no lock is had on one that came a moment ago: it may be gone again */
+	if (!RelationIsValid(rel))
+		return 0;
+	blocks = RelationGetNumberOfBlocks(rel);
 	RelationClose(rel);
 	return blocks;
+}
+
+/*
+ * Has the leaf been passed over as it came last?  One that was detached may have
+ * been written to without the trigger before it came back.
+ */
+static bool
+is_done(const Cursor *cursor, Oid leaf, List *arrivals)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursor->done)
+	{
+		Arrival    *done = lfirst(lc);
+
+		if (done->leaf == leaf && done->number == arrival_number(arrivals, leaf))
+			return true;
+	}
+	return false;
+}
+
+static void
+set_done(Cursor *cursor, Oid leaf, int64 number)
+{
+	Arrival    *done = palloc(sizeof(Arrival));
+
+	done->leaf = leaf;
+	done->number = number;
+	cursor->done = lappend(cursor->done, done);
+}
+
+static void
+unset_done(Cursor *cursor, Oid leaf)
+{
+	ListCell   *lc;
+
+	foreach(lc, cursor->done)
+	{
+		if (((Arrival *) lfirst(lc))->leaf == leaf)
+			cursor->done = foreach_delete_current(cursor->done, lc);
+	}
+}
+
+/* What is to be done at all, once, for the percentage. */
+static void
+count_total(Cursor *cursor, List *leaves, List *arrivals)
+{
+	ListCell   *lc;
+
+	if (cursor->blocks_total > 0)
+		return;
+	foreach(lc, leaves)
+	{
+		if (!is_done(cursor, lfirst_oid(lc), arrivals))
+			cursor->blocks_total += count_blocks(lfirst_oid(lc));
+	}
 }
 
 bool
 cursor_settle(Cursor *cursor, Oid relid)
 {
-	List	   *leaves;
+	List	   *leaves = list_leaves(relid);
+	List	   *arrivals;
 	ListCell   *lc;
 
-	leaves = list_leaves(relid);
+	/* after the leaves: of each of them that came, its arrival is seen */
+	PushActiveSnapshot(GetLatestSnapshot());
+	arrivals = arrival_list(cursor->migration);
+	PopActiveSnapshot();
+
 	/* dropped meanwhile, or detached: then we have no lock on it, nor business with it */
 	if (list_member_oid(leaves, cursor->leaf))
-		return true;
-	if (cursor->blocks_total == 0)
 	{
-		foreach(lc, leaves)
-		{
-			if (!list_member_oid(cursor->done, lfirst_oid(lc)))
-				cursor->blocks_total += count_blocks(lfirst_oid(lc));
-		}
+		int64		arrival = arrival_number(arrivals, cursor->leaf);
+
+		/* begun anew when it is opened, as if its storage were another */
+		if (cursor->arrival != arrival)
+			cursor->filenode = InvalidOid;
+		cursor->arrival = arrival;
+		return true;
 	}
+	count_total(cursor, leaves, arrivals);
 	foreach(lc, leaves)
 	{
-		if (list_member_oid(cursor->done, lfirst_oid(lc)))
+		if (is_done(cursor, lfirst_oid(lc), arrivals))
 			continue;
 		/* the storage and the end are noted when it is opened */
 		cursor->leaf = lfirst_oid(lc);
 		cursor->filenode = InvalidOid;
+		cursor->arrival = arrival_number(arrivals, cursor->leaf);
 		cursor->revisiting = false;
 		cursor->block = cursor->window_end = cursor->end = 0;
 		return true;
@@ -237,6 +320,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 			continue;
 		cursor->leaf = range->leaf;
 		cursor->filenode = range->filenode;
+		cursor->arrival = arrival_number(arrivals, range->leaf);
 		cursor->revisiting = true;
 		cursor->block = cursor->window_end = range->begin;
 		cursor->end = range->end;
@@ -260,7 +344,7 @@ cursor_check_storage(Cursor *cursor, Relation leaf)
 		if (((BlockRange *) lfirst(lc))->leaf == RelationGetRelid(leaf))
 			cursor->deferred = foreach_delete_current(cursor->deferred, lc);
 	}
-	cursor->done = list_delete_oid(cursor->done, RelationGetRelid(leaf));
+	unset_done(cursor, RelationGetRelid(leaf));
 	cursor->filenode = filenode;
 	cursor->revisiting = false;
 	cursor->block = cursor->window_end = 0;
@@ -330,7 +414,10 @@ cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 	if (cursor->block >= cursor->end)
 	{
 		if (!cursor->revisiting)
-			cursor->done = list_append_unique_oid(cursor->done, cursor->leaf);
+		{
+			unset_done(cursor, cursor->leaf);
+			set_done(cursor, cursor->leaf, cursor->arrival);
+		}
 		cursor->leaf = InvalidOid;
 	}
 }
@@ -339,7 +426,9 @@ void
 cursor_next_pass(Cursor *cursor)
 {
 	int64		rows_done = cursor->rows_done;
+	int64		migration = cursor->migration;
 
 	memset(cursor, 0, sizeof(Cursor));
+	cursor->migration = migration;
 	cursor->rows_done = rows_done;
 }

@@ -23,14 +23,16 @@ typedef struct BlockRange
 
 typedef struct Cursor
 {
+	int64		migration;
 	Oid			leaf;			/* worked on now; InvalidOid: choose the next */
 	Oid			filenode;		/* its storage, to notice a rewrite */
+	int64		arrival;		/* its number, to notice that it went and came back */
 	int64		block;			/* the next to do */
 	int64		end;			/* the first not to do */
 	int64		window_end;		/* blocks up to here are gone through in phases ... */
 	int			phase;			/* ... of which this is the next; or PACE_ALL_PHASES */
 	int64		phase_block;	/* the next to do in this phase */
-	List	   *done;			/* Oids of leaves passed over */
+	List	   *done;			/* Arrival *: leaves passed over, as they had come then */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
 	int64		blocks_total;	/* of all leaves, for the percentage */
@@ -59,7 +61,8 @@ extern void cursor_break(void);
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of
  * relid and its partitions, that is not done; then the deferred ranges.  False
- * when nothing is left.  Needs a lock on relid that keeps its partitions.
+ * when nothing is left.  A leaf that has come again since is not done.  Needs a
+ * lock on relid that keeps its partitions.
  */
 extern bool cursor_settle(Cursor *cursor, Oid relid);
 

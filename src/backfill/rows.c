@@ -8,9 +8,10 @@
  * (an application may hold it for minutes, and would then wait for the rest of
  * our batch), to fire no trigger at all, ENABLE ALWAYS ones and our own
  * included, and to leave row-level security out of it.  What is skipped with
- * the triggers is safe to skip: no key, no generated column and no checked
- * column is changed, since whatever hangs on the new column is built after it
- * has been filled.
+ * the triggers is safe to skip: of the first pass, since whatever hangs on the
+ * new column is built after it has been filled; later, for partitions that have
+ * come, since what the one side holds the other one may: NOT NULL and CHECK are
+ * looked at, and unique indexes are PostgreSQL's.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,9 +27,11 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/executor.h"
+#include "nodes/bitmapset.h"
+#include "optimizer/optimizer.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "sync/outcome.h"
@@ -43,6 +46,8 @@ typedef struct FillState
 	Snapshot	snapshot;
 	EState	   *estate;
 	ResultRelInfo *result_rel;
+	Bitmapset  *checked;		/* columns that are NOT NULL or in a CHECK */
+	bool		check;			/* the present row has changed in one of them */
 	TupleTableSlot *changed;	/* the row as it is to be */
 	TupleTableSlot *locked;		/* for table_tuple_lock() */
 } FillState;
@@ -80,14 +85,11 @@ begin_scan(const RowRange *range, Snapshot snapshot)
 	return table_beginscan_tidrange(range->rel, snapshot, &first, &last);
 }
 
-/*
- * Is there nothing to do about the pair?  What an application wrote to the new
- * side alone, where that counts, is not to be overwritten.
- */
+/* Is there nothing to do about the pair? */
 static bool
 is_right(SyncPair *pair, TupleTableSlot *slot)
 {
-	return pair_agrees(pair, slot) || pair_given_up(pair, slot);
+	return pair_in_step(pair, slot, pair_is_past(pair, slot));
 }
 
 /* Is a pair of the migration still to be filled in this row? */
@@ -103,27 +105,38 @@ is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
 }
 
 /*
- * The new side of a pair, if it is to be written.  Pairs of other migrations
- * are treated as the trigger does in a row that comes by: filled if they have
- * not been.  The backfill of that migration may have passed the block that this
- * row version goes to, and takes every version later than its own look for
- * one that is right.  What it cannot compute is for it to report.
+ * The side of a pair that is to be written, if one is; NULL: none.  Pairs of
+ * other migrations are filled too where they have not been: the row version that
+ * is made here no longer tells, and the backfill of that migration takes it for
+ * one that went through the trigger.  What it cannot compute is for that one to
+ * report.
  */
-static bool
-compute_pair(SyncPair *pair, int64 migration, TupleTableSlot *slot, Datum *value, bool *isnull)
+static const PairSide *
+compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot,
+			 Datum *value, bool *isnull)
 {
+	bool		past = pair_is_past(pair, slot);
+	bool		own = pair->migration == migration;
+	PairDirection due;
 	ErrorData  *error = NULL;
 
-	if (pair->migration == migration)
-	{
-		if (is_right(pair, slot))
-			return false;
+	if ((!own && !past) || pair_in_step(pair, slot, past))
+		return NULL;
+	due = pair_due(pair, slot, past);
+	if (own && due == PAIR_UP)
 		*value = pair_new_value(pair, slot, isnull);
-		return true;
+	else if (!pair_try_value(pair, due, slot, value, isnull, &error))
+	{
+		if (!own)
+			return NULL;
+		if (!pair->new_decides && pair->reversible)
+			ReThrowError(error);
+		outcome_note(pair, PAIR_DOWN, rel, slot, error);
+		if (pair->old_side.notnull)
+			return NULL;
+		*isnull = true;
 	}
-	(void) slot_getattr(slot, pair->new_side.attnum, isnull);
-	return *isnull && !pair->new_decides &&
-		pair_try_value(pair, PAIR_UP, slot, value, isnull, &error);
+	return due == PAIR_UP ? &pair->new_side : &pair->old_side;
 }
 
 /*
@@ -134,6 +147,7 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 {
 	if (!is_wanting(pairs, migration, slot))
 		return false;
+	state->check = false;
 	slot_getallattrs(slot);
 	ExecClearTuple(state->changed);
 	memcpy(state->changed->tts_values, slot->tts_values,
@@ -142,14 +156,17 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		int			attribute = pairs->pairs[i].new_side.attnum - 1;
-		Datum		value;
+		Datum		value = (Datum) 0;
 		bool		isnull;
+		const PairSide *side = compute_pair(&pairs->pairs[i], migration, state->rel, slot,
+											&value, &isnull);
 
-		if (!compute_pair(&pairs->pairs[i], migration, slot, &value, &isnull))
+		if (side == NULL)
 			continue;
-		state->changed->tts_values[attribute] = value;
-		state->changed->tts_isnull[attribute] = isnull;
+		if (bms_is_member(side->attnum, state->checked))
+			state->check = true;
+		state->changed->tts_values[side->attnum - 1] = value;
+		state->changed->tts_isnull[side->attnum - 1] = isnull;
 	}
 	ExecStoreVirtualTuple(state->changed);
 	return true;
@@ -210,6 +227,8 @@ update_row(FillState *state, TupleTableSlot *slot, FillResult *totals)
 	TM_Result	result;
 
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
+	if (state->check)
+		ExecConstraints(state->result_rel, state->changed, state->estate);
 	if (is_contested(slot) && (result = lock_row(state, slot)) != TM_Ok)
 		return result;
 	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
@@ -256,12 +275,42 @@ defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext c
 	MemoryContextSwitchTo(old);
 }
 
+/* Columns that a row may not hold just anything in. */
+static Bitmapset *
+checked_columns(Relation rel)
+{
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+	Bitmapset  *columns = NULL;
+	Bitmapset  *read = NULL;
+	int			column = -1;
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		if (TupleDescAttr(tupdesc, i)->attnotnull)
+			columns = bms_add_member(columns, i + 1);
+	}
+	for (int i = 0; tupdesc->constr && i < tupdesc->constr->num_check; i++)
+		pull_varattnos(stringToNode(tupdesc->constr->check[i].ccbin), 1, &read);
+	while ((column = bms_next_member(read, column)) >= 0)
+	{
+		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
+
+		/* the whole row is all columns */
+		if (attnum == InvalidAttrNumber)
+			return bms_add_range(columns, 1, tupdesc->natts);
+		if (attnum > 0)
+			columns = bms_add_member(columns, attnum);
+	}
+	return columns;
+}
+
 static void
 fill_begin(FillState *state, Relation rel, Snapshot snapshot)
 {
 	state->rel = rel;
 	state->snapshot = snapshot;
 	state->estate = CreateExecutorState();
+	state->checked = checked_columns(rel);
 	state->result_rel = makeNode(ResultRelInfo);
 
 	/* not in a range table: so no column counts as updated, which is true of all indexed ones */
@@ -304,7 +353,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	MemoryContext caller = CurrentMemoryContext;
 	RowContext	row;
 	ErrorContextCallback callback;
-	ExtensionIdentity identity;
+	Identity identity;
 	instr_time	start;
 	int64		block = range->begin;
 
@@ -315,7 +364,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	pairs = pairs_get(range->rel);
 
 	/* functions of expression and partial indexes are the owner's, not ours */
-	extension_become(range->rel->rd_rel->relowner, &identity);
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
 
 	/* taken after the lock on the table: rows of whoever had it before are seen */
@@ -361,7 +410,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	fill_end(&state);
 	PopActiveSnapshot();
 	UnregisterSnapshot(snapshot);
-	extension_restore(&identity);
+	identity_leave(&identity);
 }
 
 int64
@@ -373,11 +422,14 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	TableScanDesc scan;
 	MemoryContext row_memory;
 	MemoryContext caller;
+	Identity	identity;
 	int64		rows = 0;
 
 	if (range->begin >= range->end)
 		return 0;
 	pairs = pairs_get(range->rel);
+	/* comparing and printing values is not ours to do either */
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	row_memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -397,5 +449,6 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(row_memory);
+	identity_leave(&identity);
 	return rows;
 }

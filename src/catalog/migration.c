@@ -26,7 +26,7 @@
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
 	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
-	"(settings ->> 'zdm.reversible')::boolean"
+	"(settings ->> 'zdm.reversible')::boolean, result_settings"
 
 static Migration *
 read_row(uint64 row)
@@ -49,6 +49,7 @@ read_row(uint64 row)
 	m->settings = query_text(row, 12);
 	m->one_way = query_bool(row, 13);
 	m->reversible = query_bool(row, 14);
+	m->result_settings = query_texts(row, 15);
 	return m;
 }
 
@@ -58,11 +59,12 @@ migration_insert(Migration *m)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings, result_settings) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
 		  arg_text(m->label), arg_text(m->kind), arg_oid(m->relid),
 		  arg_text(m->relation), arg_oid(m->owner), arg_jsonb(m->definition),
-		  arg_texts(m->columns), arg_jsonb(m->settings));
+		  arg_texts(m->columns), arg_jsonb(m->settings),
+		  arg_texts(m->result_settings));
 	m->id = query_int8(0, 1);
 	m->state = STATE_QUEUED;
 	query_end(&session);
@@ -139,7 +141,7 @@ migration_is_visible(const Migration *migration)
 		pg_attribute_aclcheck_all(relid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
-/* The rows of a query that selects MIGRATION_COLUMNS about one relation, of that name. */
+/* The rows of a query that selects MIGRATION_COLUMNS, mostly about one relation, of that name. */
 static List *
 load_about(const char *sql, Oid relid, const char *name)
 {
@@ -164,6 +166,15 @@ migration_live_on(Oid relid)
 {
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
 					  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id", relid, NULL);
+}
+
+List *
+migration_live_on_partitioned(void)
+{
+	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
+					  "WHERE state NOT IN ('completed', 'reverted') "
+					  "AND relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') "
+					  "AND $1::oid = 0 AND $2::text IS NULL ORDER BY id", InvalidOid, NULL);
 }
 
 /* A template names a view by name (plan/definition.h), and other relations by Oid. */

@@ -28,6 +28,7 @@ typedef struct Migration
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;
 	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
+	List	   *result_settings;	/* of identity_settings(): what expressions are evaluated under */
 	bool		one_way;		/* a row has closed the way back */
 	bool		reversible;		/* zdm.reversible, as stored with it */
 } Migration;
@@ -74,6 +75,9 @@ extern bool migration_is_visible(const Migration *migration);
 
 /* Migrations on "relid" that are not completed or reverted. */
 extern List *migration_live_on(Oid relid);	/* list of Migration * */
+
+/* Those on partitioned tables. */
+extern List *migration_live_on_partitioned(void);
 
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -28,7 +29,7 @@ query_begin(QuerySession *session)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
-	extension_become(extension_owner(), &session->identity);
+	identity_enter_own(extension_owner(), &session->identity);
 	SPI_connect();
 	/* SPI's own context ends with the session; what is made meanwhile should not */
 	MemoryContextSwitchTo(caller);
@@ -38,7 +39,7 @@ void
 query_end(QuerySession *session)
 {
 	SPI_finish();
-	extension_restore(&session->identity);
+	identity_leave(&session->identity);
 }
 
 /*

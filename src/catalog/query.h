@@ -8,7 +8,7 @@
 #ifndef ZDM_QUERY_H
 #define ZDM_QUERY_H
 
-#include "core/extension.h"
+#include "core/identity.h"
 #include "nodes/parsenodes.h"
 #include "utils/palloc.h"
 
@@ -22,7 +22,7 @@ typedef struct QueryArg
 
 typedef struct QuerySession
 {
-	ExtensionIdentity identity;
+	Identity identity;
 } QuerySession;
 
 /*

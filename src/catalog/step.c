@@ -317,6 +317,19 @@ step_backfill_cursor(int64 migration)
 }
 
 bool
+step_backfill_is_open(int64 migration)
+{
+	QuerySession session;
+	bool		open;
+
+	query_begin(&session);
+	open = QUERY("SELECT 1 FROM zdm.step WHERE migration = $1 AND phase = 'migrate' "
+				 "AND action = 'backfill' AND state <> 'done'", arg_int8(migration)) > 0;
+	query_end(&session);
+	return open;
+}
+
+bool
 step_reopen_backfill(int64 migration)
 {
 	QuerySession session;
@@ -324,7 +337,8 @@ step_reopen_backfill(int64 migration)
 
 	query_begin(&session);
 	reopened = QUERY("UPDATE zdm.step SET state = 'pending', blocks_total = 0, blocks_done = 0 "
-					 "WHERE migration = $1 AND phase = 'migrate' AND action = 'backfill' AND state = 'done'",
+					 "WHERE migration = $1 AND phase IN ('migrate', 'contract') "
+					 "AND action IN ('backfill', 'verify') AND state = 'done'",
 					 arg_int8(migration)) > 0;
 	query_end(&session);
 	return reopened;

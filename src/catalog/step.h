@@ -147,9 +147,12 @@ extern char *step_cursor(const Step *step, int64 *rows_done);
 /* The cursor of the migration's first backfill step, or NULL. */
 extern char *step_backfill_cursor(int64 migration);
 
+/* Is the migration's first backfill still to be done, or to be ended? */
+extern bool step_backfill_is_open(int64 migration);
+
 /*
- * Open the migration's first backfill step again, for partitions that it has
- * not seen.  False if it has not been done yet anyway.
+ * Open the migration's backfill and verification again, for partitions that they
+ * have not seen.  False if they have not been done yet anyway.
  */
 extern bool step_reopen_backfill(int64 migration);
 

@@ -18,7 +18,7 @@
 #include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
@@ -248,7 +248,7 @@ render_view(StringInfo buf, const char *p, bool missing_ok)
 	view = RangeVarGetRelid(makeRangeVarFromNameList(zdm_name_list(name.data)),
 							NoLock, missing_ok);
 	nestlevel = NewGUCNestLevel();
-	extension_pin_reading();
+	identity_pin_reading();
 	if (OidIsValid(view) &&
 		(get_rel_relkind(view) == RELKIND_VIEW || get_rel_relkind(view) == RELKIND_MATVIEW))
 	{

@@ -12,6 +12,7 @@
 #define ZDM_CHANGE_H
 
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
 #include "postgres_ext.h"
 
 typedef struct Change
@@ -21,6 +22,8 @@ typedef struct Change
 	char	   *column;			/* the column it is about */
 	char	   *new_name;		/* rename: its name, or the table's, afterwards */
 	Oid			new_namespace;	/* SET SCHEMA: the table's schema afterwards */
+
+	List	   *result_settings;	/* of identity_settings(), as the caller has them */
 
 	/* change of type: */
 	Oid			type;

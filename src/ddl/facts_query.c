@@ -22,6 +22,7 @@
 #include "catalog/pg_rewrite.h"
 #include "commands/sequence.h"
 #include "core/attempt.h"
+#include "core/identity.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "executor/executor.h"
@@ -259,9 +260,9 @@ plan_matview(void *arg)
 	Relation	relation = relation_open(attempt->view->oid, AccessShareLock);
 	RewriteRule *rule = relation->rd_rules->rules[0];
 	Query	   *query = copyObject(linitial_node(Query, rule->actions));
+	Identity	identity;
 
-	SetUserIdAndSecContext(attempt->view->owner,
-						   SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
+	identity_enter(attempt->view->owner, NIL, &identity);
 	AcquireRewriteLocks(query, true, false);
 	attempt->plan.query = query;
 	plan_select(&attempt->plan);

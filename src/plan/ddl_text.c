@@ -16,7 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
 #include "nodes/nodeFuncs.h"
@@ -231,7 +231,7 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 	if (tree != NULL)
 		*tree = expr;
 	nestlevel = NewGUCNestLevel();
-	extension_pin_formats();
+	identity_pin_formats();
 	text = deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);
 	AtEOXact_GUC(false, nestlevel);
 	return text;

@@ -25,7 +25,7 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -73,7 +73,7 @@ deparse_qualified(Node *expr, Oid relid)
 	int			nestlevel = NewGUCNestLevel();
 	char	   *text;
 
-	extension_pin_reading();
+	identity_pin_reading();
 	text = deparse_expression(expr, deparse_context_for(get_rel_name(relid), relid),
 							  false, false);
 	AtEOXact_GUC(false, nestlevel);

@@ -30,7 +30,7 @@
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
@@ -210,7 +210,7 @@ bound_text(PartitionBoundSpec *spec)
 	int			nestlevel = NewGUCNestLevel();
 	char	   *text;
 
-	extension_pin_formats();
+	identity_pin_formats();
 	text = deparse_expression((Node *) spec, NIL, false, false);
 	AtEOXact_GUC(false, nestlevel);
 	return text;
@@ -225,7 +225,7 @@ clauses_text(const Attach *attach, FactRelation *rel, List *clauses)
 	int			nestlevel = NewGUCNestLevel();
 	char	   *text;
 
-	extension_pin_formats();
+	identity_pin_formats();
 	foreach(lc, clauses)
 	{
 		Node	   *clause = facts_map(lfirst(lc), attach->parent, rel);

@@ -21,8 +21,8 @@
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
-#include "core/extension.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
@@ -266,12 +266,12 @@ require_relation(const Migration *migration)
 static void
 run_as_owner(const Migration *migration, const char *sql)
 {
-	ExtensionIdentity saved;
+	Identity saved;
 	int			rc;
 
 	if (sql[0] == '\0')
 		return;
-	extension_become(migration->owner, &saved);
+	identity_enter(migration->owner, NIL, &saved);
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
@@ -281,7 +281,7 @@ run_as_owner(const Migration *migration, const char *sql)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("step failed: %s", SPI_result_code_string(rc))));
 	SPI_finish();
-	extension_restore(&saved);
+	identity_leave(&saved);
 }
 
 /* Must the statement of a step that makes or drops the trigger be left out? */

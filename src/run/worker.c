@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
 #include "miscadmin.h"
@@ -83,7 +84,7 @@ static void
 set_settings(int64 id)
 {
 	set_setting("application_name", psprintf("pg_zdm migration " INT64_FORMAT, id));
-	extension_pin_reading();
+	identity_pin_reading();
 	set_setting("default_transaction_isolation", "read committed");
 	set_setting("default_transaction_read_only", "off");
 	set_setting("default_transaction_deferrable", "off");
@@ -96,7 +97,7 @@ set_settings(int64 id)
 	/* an index without a tablespace of its own is in the database's */
 	set_setting("default_tablespace", "");
 	/* views are deparsed and parsed again here; constants in them have to survive it */
-	extension_pin_formats();
+	identity_pin_formats();
 	/* the cursor is committed with its batch, so a lost commit loses nothing */
 	set_setting("synchronous_commit", "off");
 }

@@ -25,26 +25,45 @@
 #include "utils/rel.h"
 #include "compat.h"
 
-void
-depend_record(Oid relid, int64 migration)
+/* The expressions of a migration's pairs on relid, as one list per pair: up, down, and in "numbers" what $0 is. */
+static List *
+load_expressions(Oid relid, int64 migration, List **numbers)
 {
-	Relation	rel = table_open(relid, NoLock);
-	ObjectAddress trigger;
 	QuerySession session;
+	List	   *expressions = NIL;
 	uint64		count;
 
-	ObjectAddressSet(trigger, TriggerRelationId,
-					 get_trigger_oid(relid, trigger_name_find(relid), false));
+	*numbers = NIL;
 	query_begin(&session);
 	count = QUERY("SELECT array_remove(ARRAY[up, down], NULL), new_attnum::int4 FROM zdm.pair "
 				  "WHERE migration = $1 AND relid = $2", arg_int8(migration), arg_oid(relid));
 	for (uint64 row = 0; row < count; row++)
 	{
-		ListCell   *lc;
-
-		foreach(lc, query_texts(row, 1))
-			expr_depend(lfirst(lc), rel, query_int4(row, 2), &trigger);
+		expressions = lappend(expressions, query_texts(row, 1));
+		*numbers = lappend_int(*numbers, query_int4(row, 2));
 	}
 	query_end(&session);
+	return expressions;
+}
+
+void
+depend_record(Oid relid, int64 migration)
+{
+	Relation	rel = table_open(relid, NoLock);
+	ObjectAddress trigger;
+	List	   *numbers;
+	List	   *expressions = load_expressions(relid, migration, &numbers);
+	ListCell   *lc;
+	ListCell   *number;
+
+	ObjectAddressSet(trigger, TriggerRelationId,
+					 get_trigger_oid(relid, trigger_name_find(relid), false));
+	forboth(lc, expressions, number, numbers)
+	{
+		ListCell   *text;
+
+		foreach(text, (List *) lfirst(lc))
+			expr_depend(lfirst(text), rel, lfirst_int(number), &trigger);
+	}
 	table_close(rel, NoLock);
 }

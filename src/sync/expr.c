@@ -10,9 +10,11 @@
  * replacing text.
  *
  * What is cached for the session is the planned tree.  The executor's state is
- * made anew in each transaction that needs it, and again when an error left
- * one in use: functions keep things of their own in it that do not outlive a
- * transaction or survive an error.
+ * made anew in each transaction that needs it, and given up when an error left
+ * it in use: functions keep things of their own in it that do not outlive a
+ * transaction or survive an error.  An expression may write to its own table, and
+ * so be evaluated inside itself: each evaluation has a state of its own, and its
+ * value is copied out before anything else is run.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,9 +23,13 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -34,29 +40,42 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "rewrite/rewriteHandler.h"
 #include "sync/expr.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "compat.h"
+
+/* The executor's state for one evaluation at a time. */
+typedef struct ExprRun
+{
+	struct ExprRun *next;		/* idle: of the same expression; running: the one around it */
+	MemoryContext context;		/* of all of this */
+	int			nestlevel;		/* of the subtransaction that it runs in */
+	ExprState  *state;
+	ExprContext *econtext;
+} ExprRun;
 
 struct SyncExpr
 {
 	AttrNumber	copied;			/* just this column, or InvalidAttrNumber */
 	Expr	   *tree;			/* planned; NULL for a copy */
-	Oid			owner;
+	ErrorData  *failure;		/* of compiling it; NULL: it could be */
+	ExprActor	actor;
+	int16		typlen;			/* of its result */
+	bool		typbyval;
 	bool		can_fail;
-	bool		harmless;		/* built-in and immutable: needs no other role */
+	bool		harmless;		/* needs no other role, nor settings */
 	Bitmapset  *inputs;
 
 	/* of one transaction */
 	uint64		transaction;
-	int			depth;			/* evaluations under way */
-	MemoryContext context;		/* of the two below */
-	ExprState  *state;
-	ExprContext *econtext;
+	ExprRun    *idle;
 };
 
 /* What a stored expression's numbers mean. */
@@ -69,10 +88,28 @@ typedef struct NumberScope
 
 static uint64 this_transaction = 1;
 
+/* Evaluations under way, the innermost first. */
+static ExprRun *running = NULL;
+
 void
 expr_end_transaction(void)
 {
 	this_transaction++;
+	running = NULL;
+}
+
+void
+expr_abort_subtransaction(void)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	while (running && running->nestlevel >= level)
+	{
+		ExprRun    *broken_off = running;
+
+		running = broken_off->next;
+		MemoryContextDelete(broken_off->context);
+	}
 }
 
 /* Shows where in "source" the parser found its error. */
@@ -255,7 +292,7 @@ deparse_pinned(Node *expr, List *context)
 	int			nestlevel = NewGUCNestLevel();
 	char	   *text;
 
-	extension_pin_reading();
+	identity_pin_reading();
 	text = deparse_expression(expr, context, false, false);
 	AtEOXact_GUC(false, nestlevel);
 	return text;
@@ -395,18 +432,18 @@ expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	NumberScope scope = {.numbered = relid,.rel = rel,.new_attnum = new_attnum};
-	int			nestlevel = NewGUCNestLevel();
+	Identity	saved;
 	ParseState *pstate;
 	Node	   *expr;
 	char	   *text;
 
-	extension_pin_reading();
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
 	expr = read_stored(stored, &scope, &pstate);
 	assign_expr_collations(pstate, expr);
 	text = deparse_expression(expr,
 							  deparse_context_for(RelationGetRelationName(rel), relid),
 							  false, false);
-	AtEOXact_GUC(false, nestlevel);
+	identity_leave(&saved);
 	free_parsestate(pstate);
 	table_close(rel, NoLock);
 	return text;
@@ -416,14 +453,14 @@ void
 expr_depend(const char *stored, Relation rel, AttrNumber new_attnum, const ObjectAddress *depender)
 {
 	NumberScope scope = {.numbered = RelationGetRelid(rel),.rel = rel,.new_attnum = new_attnum};
-	int			nestlevel = NewGUCNestLevel();
+	Identity	saved;
 	ParseState *pstate;
 	Node	   *expr;
 
-	extension_pin_reading();
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
 	expr = read_stored(stored, &scope, &pstate);
 	recordDependencyOnExpr(depender, columns_to_numbers(expr, NULL), NIL, DEPENDENCY_NORMAL);
-	AtEOXact_GUC(false, nestlevel);
+	identity_leave(&saved);
 	free_parsestate(pstate);
 }
 
@@ -438,33 +475,113 @@ node_can_fail(Node *node, void *context)
 	return expression_tree_walker(node, node_can_fail, context);
 }
 
+/*
+ * Types of which no value brings code of a user's into play, and whose text does
+ * not depend on any setting.
+ */
 static bool
-function_is_foreign(Oid funcid, void *context)
+type_is_harmless(Oid type)
 {
-	return funcid >= FirstNormalObjectId;
+	switch (type)
+	{
+		case BOOLOID:
+		case BPCHAROID:
+		case BITOID:
+		case CHAROID:
+		case CIDROID:
+		case INETOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case JSONBOID:
+		case JSONOID:
+		case MACADDROID:
+		case NAMEOID:
+		case NUMERICOID:
+		case OIDOID:
+		case TEXTOID:
+		case UUIDOID:
+		case VARBITOID:
+		case VARCHAROID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Context of check_functions_in_node(): stops at one that is not harmless. */
+static bool
+function_is_not_harmless(Oid funcid, void *context)
+{
+	HeapTuple	tuple;
+	Form_pg_proc proc;
+	bool		harmless;
+
+	if (funcid >= FirstGenbkiObjectId)
+		return true;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	harmless = proc->prolang == INTERNALlanguageId &&
+		proc->provolatile == PROVOLATILE_IMMUTABLE && !proc->prosecdef &&
+		type_is_harmless(proc->prorettype);
+	for (int i = 0; i < proc->pronargs && harmless; i++)
+		harmless = type_is_harmless(proc->proargtypes.values[i]);
+	ReleaseSysCache(tuple);
+	return !harmless;
 }
 
 /*
- * Is there a node that may run code which is not PostgreSQL's own?  A domain's
- * constraints and the members of composite types are not looked into.
+ * Can it be run as anybody, under any settings?  The rule: what is harmless is
+ * listed, node by node, function by function (PostgreSQL's own, immutable, over
+ * types that are listed too); what a later version brings is not among it.
  */
 static bool
-node_is_foreign(Node *node, void *context)
+node_is_not_harmless(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, CoerceToDomain) || IsA(node, RowExpr) ||
-		IsA(node, RowCompareExpr) || IsA(node, ConvertRowtypeExpr))
-		return true;
-	if (check_functions_in_node(node, function_is_foreign, context))
-		return true;
-	return expression_tree_walker(node, node_is_foreign, context);
+	switch (nodeTag(node))
+	{
+		case T_List:
+		case T_Var:
+		case T_Const:
+		case T_RelabelType:
+		case T_BoolExpr:
+		case T_BooleanTest:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CaseTestExpr:
+		case T_CoalesceExpr:
+			break;
+		case T_NullTest:
+			/* of a row, it looks into the columns */
+			if (((NullTest *) node)->argisrow)
+				return true;
+			break;
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			if (check_functions_in_node(node, function_is_not_harmless, context))
+				return true;
+			break;
+		case T_CoerceViaIO:
+			if (!type_is_harmless(((CoerceViaIO *) node)->resulttype) ||
+				!type_is_harmless(exprType((Node *) ((CoerceViaIO *) node)->arg)))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, node_is_not_harmless, context);
 }
 
 SyncExpr *
 expr_compile_copy(AttrNumber attnum, MemoryContext context)
 {
-	SyncExpr	   *expr = MemoryContextAllocZero(context, sizeof(SyncExpr));
+	SyncExpr   *expr = MemoryContextAllocZero(context, sizeof(SyncExpr));
 	MemoryContext caller = MemoryContextSwitchTo(context);
 
 	expr->copied = attnum;
@@ -475,12 +592,23 @@ expr_compile_copy(AttrNumber attnum, MemoryContext context)
 }
 
 SyncExpr *
-expr_compile_tree(Node *tree, Relation rel, MemoryContext context)
+expr_compile_failure(ErrorData *failure, MemoryContext context)
+{
+	SyncExpr   *expr = MemoryContextAllocZero(context, sizeof(SyncExpr));
+
+	expr->failure = failure;
+	expr->can_fail = true;
+	return expr;
+}
+
+/* The planned form of a tree: to be called as whom it is planned for. */
+static SyncExpr *
+compile_tree(Node *tree, const ExprActor *actor, MemoryContext context)
 {
 	Node	   *planned = (Node *) expression_planner((Expr *) tree);
 	Node	   *bare = planned;
 	MemoryContext caller;
-	SyncExpr	   *expr;
+	SyncExpr   *expr;
 
 	while (IsA(bare, RelabelType))
 		bare = (Node *) ((RelabelType *) bare)->arg;
@@ -490,96 +618,125 @@ expr_compile_tree(Node *tree, Relation rel, MemoryContext context)
 	caller = MemoryContextSwitchTo(context);
 	expr = palloc0(sizeof(SyncExpr));
 	expr->tree = copyObject((Expr *) planned);
-	expr->owner = rel->rd_rel->relowner;
+	expr->actor = *actor;
+	get_typlenbyval(exprType(planned), &expr->typlen, &expr->typbyval);
 	expr->can_fail = node_can_fail(planned, NULL);
-	expr->harmless = !contain_mutable_functions(planned) &&
-		!node_is_foreign(planned, NULL);
+	expr->harmless = !node_is_not_harmless(planned, NULL);
 	pull_varattnos(planned, 1, &expr->inputs);
 	MemoryContextSwitchTo(caller);
 	return expr;
 }
 
 SyncExpr *
-expr_compile(const char *stored, Oid numbered, Relation rel,
-			 AttrNumber new_attnum, AttrNumber target, MemoryContext context)
+expr_compile_default(Relation rel, AttrNumber attnum, bool *is_volatile, MemoryContext context)
+{
+	ExprActor	actor = {.owner = rel->rd_rel->relowner};
+	Identity	saved;
+	Node	   *tree;
+	SyncExpr   *expr = NULL;
+
+	*is_volatile = false;
+	identity_enter(actor.owner, NIL, &saved);
+	tree = build_column_default(rel, attnum);
+	if (tree != NULL && contain_volatile_functions(tree))
+		*is_volatile = true;
+	else if (tree != NULL)
+		expr = compile_tree(tree, &actor, context);
+	identity_leave(&saved);
+	return expr;
+}
+
+SyncExpr *
+expr_compile(const char *stored, Oid numbered, Relation rel, AttrNumber new_attnum,
+			 AttrNumber target, const ExprActor *actor, MemoryContext context)
 {
 	NumberScope scope = {.numbered = numbered,.rel = rel,.new_attnum = new_attnum};
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), target - 1);
-	ExtensionIdentity saved;
+	Identity	saved;
 	ParseState *pstate;
 	Node	   *tree;
-	SyncExpr	   *expr;
+	SyncExpr   *expr;
 
-	extension_become(rel->rd_rel->relowner, &saved);
+	/* it was written to be read with settings of ours, and is to be run with the actor's */
+	identity_enter(actor->owner, NIL, &saved);
 	tree = read_stored(stored, &scope, &pstate);
 	tree = coerce_to_target(pstate, tree, att->atttypid, att->atttypmod,
 							"stored expression");
-	expr = expr_compile_tree(tree, rel, context);
 	free_parsestate(pstate);
-	extension_restore(&saved);
+	identity_leave(&saved);
+
+	identity_enter(actor->owner, actor->settings, &saved);
+	expr = compile_tree(tree, actor, context);
+	identity_leave(&saved);
 	return expr;
 }
 
 /* Make the executor's state, as the owner: that checks EXECUTE privileges. */
-static void
-make_state(SyncExpr *expr)
+static ExprRun *
+make_run(SyncExpr *expr)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ExtensionIdentity saved;
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "pg_zdm expression",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	ExprRun    *run = palloc0(sizeof(ExprRun));
+	Identity	saved;
 
-	expr->context = AllocSetContextCreate(TopTransactionContext, "pg_zdm expression",
-										  ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(expr->context);
-	extension_become(expr->owner, &saved);
-	expr->state = ExecInitExpr(expr->tree, NULL);
-	expr->econtext = CreateStandaloneExprContext();
-	extension_restore(&saved);
-	expr->transaction = this_transaction;
-	expr->depth = 0;
+	run->context = context;
+	identity_enter(expr->actor.owner, expr->actor.settings, &saved);
+	run->state = ExecInitExpr(expr->tree, NULL);
+	run->econtext = CreateStandaloneExprContext();
+	identity_leave(&saved);
 	MemoryContextSwitchTo(caller);
+	return run;
 }
 
+/* Evaluate in a state that nobody else uses meanwhile. */
 static Datum
-run_state(SyncExpr *expr, TupleTableSlot *slot, bool *isnull)
+run_expr(SyncExpr *expr, TupleTableSlot *slot, bool *isnull)
 {
-	ExprContext *econtext = expr->econtext;
+	ExprRun    *run;
 	Datum		value;
 
-	ResetExprContext(econtext);
-	econtext->ecxt_scantuple = slot;
-	expr->depth++;
-	value = ExecEvalExprSwitchContext(expr->state, econtext, isnull);
-	expr->depth--;
+	if (expr->transaction != this_transaction)
+	{
+		expr->transaction = this_transaction;
+		expr->idle = NULL;
+	}
+	run = expr->idle ? expr->idle : make_run(expr);
+	expr->idle = run->next;
+	run->next = running;
+	run->nestlevel = GetCurrentTransactionNestLevel();
+	running = run;
+
+	ResetExprContext(run->econtext);
+	run->econtext->ecxt_scantuple = slot;
+	value = ExecEvalExprSwitchContext(run->state, run->econtext, isnull);
+	if (!*isnull && !expr->typbyval)
+		value = datumCopy(value, false, expr->typlen);
+
+	running = run->next;
+	run->next = expr->idle;
+	expr->idle = run;
 	return value;
 }
 
 Datum
 expr_eval(SyncExpr *expr, TupleTableSlot *slot, bool *isnull)
 {
-	ExtensionIdentity saved;
+	Identity	saved;
 	Datum		value;
 
 	if (expr->copied != InvalidAttrNumber)
 		return slot_getattr(slot, expr->copied, isnull);
-
-	/* depth: an error left it so, or a function it calls writes here too */
-	if (expr->transaction != this_transaction || expr->depth > 0)
-		make_state(expr);
+	if (expr->failure)
+		ReThrowError(expr->failure);
 	if (expr->harmless)
-		return run_state(expr, slot, isnull);
+		return run_expr(expr, slot, isnull);
 
-	extension_become(expr->owner, &saved);
-	value = run_state(expr, slot, isnull);
-	extension_restore(&saved);
+	identity_enter(expr->actor.owner, expr->actor.settings, &saved);
+	value = run_expr(expr, slot, isnull);
+	identity_leave(&saved);
 	return value;
-}
-
-void
-expr_recover(SyncExpr *expr)
-{
-	if (expr->transaction == this_transaction && expr->depth == 1)
-		MemoryContextDelete(expr->context);
-	expr->transaction = 0;
 }
 
 bool

@@ -22,6 +22,8 @@
 #include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
+#include "utils/elog.h"
 #include "utils/palloc.h"
 #include "utils/relcache.h"
 
@@ -36,6 +38,13 @@ typedef struct ExprColumn
 	int32		typmod;
 	Oid			collation;
 } ExprColumn;
+
+/* Whose rights an expression runs with, and under which settings. */
+typedef struct ExprActor
+{
+	Oid			owner;
+	List	   *settings;		/* of identity_settings() */
+} ExprActor;
 
 typedef struct SyncExpr SyncExpr;
 
@@ -70,14 +79,28 @@ extern char *expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 
 /*
  * Make a stored expression ready to compute values for column "target" of rel
- * from rows of rel.  The numbers in it are those of the relation "numbered":
- * rel itself, or a partitioned table above it, whose columns are found in rel
- * by name.  Everything is allocated in "context".  Errors: what the parser has
- * to say; ERRCODE_UNDEFINED_COLUMN if a column is gone.
+ * from rows of rel, as "actor", whose settings have to last as long as the result.
+ * The numbers in it are those of the relation "numbered": rel itself, or a
+ * partitioned table above it, whose columns are found in rel by name.  Everything
+ * is allocated in "context".  Errors: what the parser and the planner have to say;
+ * ERRCODE_UNDEFINED_COLUMN if a column is gone.
  */
 extern SyncExpr *expr_compile(const char *stored, Oid numbered, Relation rel,
-							 AttrNumber new_attnum, AttrNumber target,
-							 MemoryContext context);
+							  AttrNumber new_attnum, AttrNumber target,
+							  const ExprActor *actor, MemoryContext context);
+
+/*
+ * What stands for an expression that could not be compiled: evaluating it raises
+ * "failure", which lasts as long as "context".
+ */
+extern SyncExpr *expr_compile_failure(ErrorData *failure, MemoryContext context);
+
+/*
+ * The same of a column's default, as rel's owner; NULL if it has none, or one that
+ * has another value each time.  Errors: what the planner has to say.
+ */
+extern SyncExpr *expr_compile_default(Relation rel, AttrNumber attnum,
+									  bool *is_volatile, MemoryContext context);
 
 /*
  * Record that "depender" depends on what a stored expression over rel's columns
@@ -86,24 +109,16 @@ extern SyncExpr *expr_compile(const char *stored, Oid numbered, Relation rel,
 extern void expr_depend(const char *stored, Relation rel, AttrNumber new_attnum,
 						const ObjectAddress *depender);
 
-/* The same as expr_compile() from an analysed tree over rel's own columns (varno 1). */
-extern SyncExpr *expr_compile_tree(Node *tree, Relation rel, MemoryContext context);
-
 /* The copy of a column's value. */
 extern SyncExpr *expr_compile_copy(AttrNumber attnum, MemoryContext context);
 
 /*
- * The value for the row in "slot".  Runs as rel's owner, in a restricted
- * operation.  By-reference results are valid until the same expression is next
- * evaluated, or the slot cleared.  Needs a transaction and an active snapshot.
+ * The value for the row in "slot".  Runs as its actor, in a restricted operation.
+ * By-reference results are copies in the current memory context, but for those of
+ * expr_copies(), which last as long as the slot's.  Needs a transaction and an
+ * active snapshot.
  */
 extern Datum expr_eval(SyncExpr *expr, TupleTableSlot *slot, bool *isnull);
-
-/*
- * To be called after an error of expr_eval() was caught: gives back the memory
- * of its state, which would otherwise be kept until the transaction ends.
- */
-extern void expr_recover(SyncExpr *expr);
 
 /* Can evaluating it raise an error?  False only where that is certain. */
 extern bool expr_can_fail(const SyncExpr *expr);
@@ -116,5 +131,8 @@ extern Bitmapset *expr_inputs(const SyncExpr *expr);
 
 /* To be called at the end of each transaction: compiled states are gone. */
 extern void expr_end_transaction(void);
+
+/* To be called when a subtransaction is rolled back: so are its evaluations. */
+extern void expr_abort_subtransaction(void);
 
 #endif							/* ZDM_EXPR_H */

@@ -19,15 +19,15 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "executor/spi.h"
-#include "optimizer/optimizer.h"
-#include "rewrite/rewriteHandler.h"
 #include "sync/pairs.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
@@ -45,6 +45,23 @@ typedef struct PairCacheEntry
 	Oid			relid;			/* hash key */
 	PairSet    *set;
 } PairCacheEntry;
+
+/* A row of zdm.pair, with what counts of its migration. */
+typedef struct PairRow
+{
+	int64		id;
+	int64		migration;
+	Oid			numbered;		/* whose attribute numbers the row has */
+	AttrNumber	old_attnum;
+	AttrNumber	new_attnum;
+	char	   *up;
+	char	   *down;
+	bool		new_decides;
+	OnConflict	on_conflict;
+	bool		reversible;
+	ExprActor	actor;
+	PairPast	past;
+} PairRow;
 
 /* What the errcontext line of a running expression says. */
 typedef struct PairContext
@@ -125,12 +142,15 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 }
 
-/* What was noted in it is gone. */
+/* What was noted in it is gone, and what was being computed. */
 static void
 end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 					  SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && !attempt_is_undoing())
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	expr_abort_subtransaction();
+	if (!attempt_is_undoing())
 		transaction++;
 }
 
@@ -153,21 +173,18 @@ pairs_transaction(void)
 static void
 load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
 {
-	Node	   *tree;
+	SyncExpr   *expr;
+	bool		is_volatile;
 	MemoryContext caller;
 
 	if (attnum == InvalidAttrNumber)
 		return;
-	tree = build_column_default(rel, attnum);
-	if (tree == NULL)
+	expr = expr_compile_default(rel, attnum, &is_volatile, context);
+	side->volatile_default |= is_volatile;
+	if (expr == NULL)
 		return;
-	if (contain_volatile_functions(tree))
-	{
-		side->volatile_default = true;
-		return;
-	}
 	caller = MemoryContextSwitchTo(context);
-	side->defaults = lappend(side->defaults, expr_compile_tree(tree, rel, context));
+	side->defaults = lappend(side->defaults, expr);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -207,12 +224,12 @@ load_side(PairSide *side, AttrNumber attnum, Relation rel, List *ancestors,
 }
 
 static SyncExpr *
-load_expr(const char *stored, Oid numbered, Relation rel, const PairSide *from,
+load_expr(const char *stored, const PairRow *row, Relation rel, const PairSide *from,
 		  const PairSide *to, AttrNumber new_attnum, MemoryContext context)
 {
 	if (stored == NULL)
 		return expr_compile_copy(from->attnum, context);
-	return expr_compile(stored, numbered, rel, new_attnum, to->attnum, context);
+	return expr_compile(stored, row->numbered, rel, new_attnum, to->attnum, &row->actor, context);
 }
 
 /*
@@ -258,8 +275,7 @@ load_error_context(void *arg)
 }
 
 static void
-load_exprs(SyncPair *pair, const char *up, const char *down, Oid numbered,
-		   Relation rel, MemoryContext context)
+load_exprs(SyncPair *pair, const PairRow *row, Relation rel, MemoryContext context)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack,
@@ -268,37 +284,36 @@ load_exprs(SyncPair *pair, const char *up, const char *down, Oid numbered,
 	};
 
 	error_context_stack = &callback;
-	pair->up = load_expr(up, numbered, rel, &pair->old_side, &pair->new_side,
+	pair->up = load_expr(row->up, row, rel, &pair->old_side, &pair->new_side,
 						 pair->new_side.attnum, context);
-	pair->down = load_expr(down, numbered, rel, &pair->new_side, &pair->old_side,
+	pair->down = load_expr(row->down, row, rel, &pair->new_side, &pair->old_side,
 						   pair->new_side.attnum, context);
 	error_context_stack = callback.previous;
 }
 
-/* One row of the query in load_rows(); false if a column of it is gone. */
+/* One pair from its row; false if a column of it is gone. */
 static bool
-load_pair(SyncPair *pair, uint64 row, Relation rel, List *ancestors,
+load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 		  MemoryContext context)
 {
-	Oid			numbered = query_oid(row, 3);
-	AttrNumber	old_attnum = map_attribute(numbered, query_int4(row, 4), rel);
-	AttrNumber	new_attnum = map_attribute(numbered, query_int4(row, 5), rel);
+	AttrNumber	old_attnum = map_attribute(row->numbered, row->old_attnum, rel);
+	AttrNumber	new_attnum = map_attribute(row->numbered, row->new_attnum, rel);
 	MemoryContext caller;
 
 	if (old_attnum == InvalidAttrNumber || new_attnum == InvalidAttrNumber)
 		return false;
-	pair->id = query_int8(row, 1);
-	pair->migration = query_int8(row, 2);
+	pair->id = row->id;
+	pair->migration = row->migration;
 	pair->relid = RelationGetRelid(rel);
 	load_side(&pair->old_side, old_attnum, rel, ancestors, context);
 	load_side(&pair->new_side, new_attnum, rel, ancestors, context);
-	load_exprs(pair, query_text(row, 6), query_text(row, 7),
-			   numbered, rel, context);
+	load_exprs(pair, row, rel, context);
 	pair->up_copies = expr_copies(pair->up);
 	pair->down_copies = expr_copies(pair->down);
-	pair->new_decides = strcmp(query_text(row, 8), "new") == 0;
-	pair->on_conflict = read_on_conflict(query_text(row, 9));
-	pair->reversible = query_bool(row, 10);
+	pair->new_decides = row->new_decides;
+	pair->on_conflict = row->on_conflict;
+	pair->reversible = row->reversible;
+	pair->past = row->past;
 
 	caller = MemoryContextSwitchTo(context);
 	pair->inputs = other_inputs(pair);
@@ -306,38 +321,90 @@ load_pair(SyncPair *pair, uint64 row, Relation rel, List *ancestors,
 	return true;
 }
 
-/* The rows of rel and of the partitioned tables above it. */
-static void
-load_rows(PairSet *set, Relation rel)
+static PairRow *
+read_row(uint64 n)
+{
+	PairRow    *row = palloc0(sizeof(PairRow));
+
+	row->id = query_int8(n, 1);
+	row->migration = query_int8(n, 2);
+	row->numbered = query_oid(n, 3);
+	row->old_attnum = query_int4(n, 4);
+	row->new_attnum = query_int4(n, 5);
+	row->up = query_text(n, 6);
+	row->down = query_text(n, 7);
+	row->new_decides = strcmp(query_text(n, 8), "new") == 0;
+	row->on_conflict = read_on_conflict(query_text(n, 9));
+	row->reversible = query_bool(n, 10);
+	row->actor.owner = query_oid(n, 11);
+	row->actor.settings = query_texts(n, 12);
+	row->past.xmin = query_oid(n, 13);
+	row->past.xmax = query_oid(n, 14);
+	row->past.running = query_oids(n, 15);
+	list_sort(row->past.running, list_oid_cmp);
+	row->past.own = query_oids(n, 16);
+	list_sort(row->past.own, list_oid_cmp);
+	return row;
+}
+
+/*
+ * The rows of rel and of the partitioned tables above it, read whole: what they
+ * hold of a user's is worked on when the extension's tables are left.
+ */
+static List *
+read_rows(Relation rel, List *ancestors)
 {
 	QuerySession session;
-	List	   *relids = list_make1_oid(RelationGetRelid(rel));
-	QueryArg	arg = arg_oids(list_concat(relids, set->ancestors));
+	List	   *relids = list_concat(list_make1_oid(RelationGetRelid(rel)), ancestors);
+	QueryArg	arg = arg_oids(relids);
+	List	   *rows = NIL;
+	MemoryContext caller = CurrentMemoryContext;
 	int			rc;
 
 	query_begin(&session);
-	/* latest: the transaction's own snapshot may be older than the pairs */
-	PushActiveSnapshot(GetLatestSnapshot());
-	rc = SPI_execute_with_args("SELECT id, migration, relid, old_attnum::int4, new_attnum::int4, "
-							   "up, down, authoritative, on_conflict, reversible "
-							   "FROM zdm.pair WHERE relid = ANY ($1) AND new_attnum IS NOT NULL "
-							   "ORDER BY id",
+	rc = SPI_execute_with_args("SELECT p.id, p.migration, p.relid, p.old_attnum::int4, p.new_attnum::int4, "
+							   "p.up, p.down, p.authoritative, p.on_conflict, p.reversible, m.owner, m.result_settings, "
+							   "pg_snapshot_xmin(s.past)::xid::text::oid, pg_snapshot_xmax(s.past)::xid::text::oid, "
+							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
+							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
+							   "  WHERE migration = p.migration AND relid = ($1)[1]) "
+							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
+							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
+							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
+							   "LATERAL (SELECT coalesce(a.past, p.past)) s(past) "
+							   "WHERE p.relid = ANY ($1) AND p.new_attnum IS NOT NULL ORDER BY p.id",
 							   1, &arg.type, &arg.value, NULL, true, 0);
 	if (rc != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("pairs of table \"%s\" could not be read: %s",
 						RelationGetRelationName(rel), SPI_result_code_string(rc))));
+	MemoryContextSwitchTo(caller);
+	for (uint64 n = 0; n < SPI_processed; n++)
+		rows = lappend(rows, read_row(n));
+	query_end(&session);
+	return rows;
+}
 
-	set->pairs = MemoryContextAllocZero(set->context,
-										sizeof(SyncPair) * Max(SPI_processed, 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
+static void
+load_rows(PairSet *set, Relation rel)
+{
+	MemoryContext caller;
+	List	   *rows;
+	ListCell   *lc;
+
+	/* latest: the transaction's own snapshot may be older than the pairs */
+	PushActiveSnapshot(GetLatestSnapshot());
+	caller = MemoryContextSwitchTo(set->context);
+	rows = read_rows(rel, set->ancestors);
+	set->pairs = palloc0(sizeof(SyncPair) * Max(list_length(rows), 1));
+	MemoryContextSwitchTo(caller);
+	foreach(lc, rows)
 	{
-		if (load_pair(&set->pairs[set->npairs], row, rel, set->ancestors, set->context))
+		if (load_pair(&set->pairs[set->npairs], lfirst(lc), rel, set->ancestors, set->context))
 			set->npairs++;
 	}
 	PopActiveSnapshot();
-	query_end(&session);
 }
 
 static PairSet *
@@ -494,42 +561,131 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 		*isnull = try.isnull;
 		return true;
 	}
-	expr_recover(expr);
 	/* nor does a fault of the server say anything of the row */
 	if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_INTERNAL_ERROR)
 		ReThrowError(*error);
 	return false;
 }
 
-bool
-pair_agrees(SyncPair *pair, TupleTableSlot *slot)
+/* Is the side equal to what the other one gives? */
+static bool
+agrees(SyncPair *pair, PairDirection direction, TupleTableSlot *slot)
 {
-	bool		old_null;
-	bool		new_null;
-	Datum		old_value = slot_getattr(slot, pair->old_side.attnum, &old_null);
-	Datum		new_value = slot_getattr(slot, pair->new_side.attnum, &new_null);
+	const PairSide *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
+	bool		isnull;
+	Datum		value = slot_getattr(slot, side->attnum, &isnull);
 	Datum		computed;
 	bool		computed_null;
 	ErrorData  *error = NULL;
 
-	if (pair_try_value(pair, PAIR_UP, slot, &computed, &computed_null, &error) &&
-		pair_same_value(&pair->new_side, new_value, new_null, computed, computed_null))
-		return true;
-	return pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error) &&
-		pair_same_value(&pair->old_side, old_value, old_null, computed, computed_null);
+	return pair_try_value(pair, direction, slot, &computed, &computed_null, &error) &&
+		pair_same_value(side, value, isnull, computed, computed_null);
 }
 
 bool
-pair_given_up(SyncPair *pair, TupleTableSlot *slot)
+pair_agrees(SyncPair *pair, TupleTableSlot *slot)
 {
-	bool		new_null;
-	bool		computed_null;
+	return agrees(pair, PAIR_UP, slot) || agrees(pair, PAIR_DOWN, slot);
+}
+
+static bool
+is_among(const List *sorted, TransactionId xid)
+{
+	int			begin = 0;
+	int			end = list_length(sorted);
+
+	while (begin < end)
+	{
+		int			middle = begin + (end - begin) / 2;
+		TransactionId found = list_nth_oid(sorted, middle);
+
+		if (found == xid)
+			return true;
+		if (found < xid)
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	return false;
+}
+
+/* Is the transaction one of those that wrote without the trigger? */
+static bool
+past_has(const PairPast *past, TransactionId xid)
+{
+	if (!TransactionIdIsNormal(xid) || is_among(past->own, xid))
+		return true;
+	/* it cannot be to come: it is from an age of transaction numbers ago */
+	if (TransactionIdPrecedes(xid, past->xmin) ||
+		TransactionIdFollowsOrEquals(xid, ReadNextTransactionId()))
+		return true;
+	return TransactionIdPrecedes(xid, past->xmax) && !is_among(past->running, xid);
+}
+
+bool
+pair_is_past(const SyncPair *pair, TupleTableSlot *slot)
+{
+	HeapTupleHeader tuple;
+
+	/* nothing is known of another access method's rows: nobody has written a NULL */
+	if (!TTS_IS_BUFFERTUPLE(slot) && !TTS_IS_HEAPTUPLE(slot))
+		return slot_attisnull(slot, pair->new_side.attnum);
+	tuple = ((HeapTupleTableSlot *) slot)->tuple->t_data;
+	return HeapTupleHeaderGetNatts(tuple) < pair->new_side.attnum ||
+		past_has(&pair->past, HeapTupleHeaderGetRawXmin(tuple));
+}
+
+void
+pair_note_unfilled(SyncPair *pair)
+{
+	TransactionId xid = GetCurrentTransactionId();
+	QuerySession session;
+
+	if (pair->past.noted == xid)
+		return;
+	query_begin(&session);
+	QUERY("INSERT INTO zdm.unfilled (migration, relid, xid) VALUES ($1, $2, $3)",
+		  arg_int8(pair->migration), arg_oid(pair->relid), arg_oid(xid));
+	query_end(&session);
+	pair->past.noted = xid;
+}
+
+/*
+ * Is the old side one that was given up, since `down` fails and the new side is
+ * what counts?  It is NULL then, or, if it may not be, what it was.  Such a row
+ * closed the way back; it is not wrong.
+ */
+static bool
+is_given_up(SyncPair *pair, TupleTableSlot *slot)
+{
 	Datum		computed;
+	bool		computed_null;
 	ErrorData  *error = NULL;
 
-	(void) slot_getattr(slot, pair->new_side.attnum, &new_null);
-	return !new_null && (pair->new_decides || !pair->reversible) &&
+	/* before cutover, a new side without a value may be one that `up` failed for */
+	return (pair->new_decides ||
+			(!pair->reversible && !slot_attisnull(slot, pair->new_side.attnum))) &&
 		!pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error);
+}
+
+bool
+pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	bool		written = !past || !slot_attisnull(slot, pair->new_side.attnum);
+
+	return agrees(pair, PAIR_UP, slot) ||
+		(written && (agrees(pair, PAIR_DOWN, slot) || is_given_up(pair, slot)));
+}
+
+PairDirection
+pair_due(const SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	bool		old_null = slot_attisnull(slot, pair->old_side.attnum);
+	bool		new_null = slot_attisnull(slot, pair->new_side.attnum);
+
+	if (past && old_null != new_null)
+		return old_null ? PAIR_DOWN : PAIR_UP;
+	return pair->new_decides ? PAIR_DOWN : PAIR_UP;
 }
 
 bool

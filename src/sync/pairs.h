@@ -34,6 +34,20 @@ typedef enum PairDirection
 	PAIR_DOWN					/* the old side from the new one */
 } PairDirection;
 
+/*
+ * The row versions of a table that were written before there was a pair, or,
+ * for a partition that was attached since, before it came: none of them went
+ * through the sync trigger.  Known by the transaction that wrote them.
+ */
+typedef struct PairPast
+{
+	TransactionId xmin;			/* every earlier one */
+	TransactionId xmax;			/* none from here on */
+	List	   *running;		/* nor any of these in between, as sorted Oids ... */
+	List	   *own;			/* ... but these, whatever they are */
+	TransactionId noted;		/* the last that pair_note_unfilled() was called in */
+} PairPast;
+
 typedef struct SyncPair
 {
 	int64		id;
@@ -47,6 +61,7 @@ typedef struct SyncPair
 	bool		new_decides;	/* the new side is the authoritative one */
 	bool		reversible;
 	OnConflict	on_conflict;
+	PairPast	past;
 	Bitmapset  *inputs;			/* columns that up or down reads besides */
 	uint64		noted[2];		/* by PairDirection: when a failure was noted */
 	Oid			relid;			/* the relation loaded for */
@@ -112,21 +127,44 @@ extern bool pair_try_value(SyncPair *pair, PairDirection direction,
 						   ErrorData **error);
 
 /*
- * Are the two sides of the row in step?  They are when the new one is image
- * equal to up(old), or the old one to down(new); NULL equals NULL, and an
- * expression that fails agrees with nothing.
+ * Do the two values of a row that is being written agree?  They do when the new
+ * one is image equal to up(old), or the old one to down(new); NULL equals NULL,
+ * and an expression that fails agrees with nothing.
  */
 extern bool pair_agrees(SyncPair *pair, TupleTableSlot *slot);
 
-/* For pair_same_value() only: neither is NULL, and they are not by value. */
-extern bool pair_same_image(const PairSide *side, Datum a, Datum b);
+/*
+ * Was the row version in "slot", as it is stored, written without the sync
+ * trigger?  A tuple formed before ADD COLUMN has fewer attributes than the new
+ * column's number; a rewrite of the table fills them up, but keeps the
+ * transaction that wrote the row.
+ */
+extern bool pair_is_past(const SyncPair *pair, TupleTableSlot *slot);
 
 /*
- * Is the row one whose old side was given up, since `down` fails for it and the
- * new side is what counts?  The old one is NULL then, or, if it may not be, what
- * it was.  Such a row closed the way back; it is not wrong.
+ * This transaction writes a version of a row that is past which stays so: noted
+ * in zdm.unfilled, for when the table is rewritten.
  */
-extern bool pair_given_up(SyncPair *pair, TupleTableSlot *slot);
+extern void pair_note_unfilled(SyncPair *pair);
+
+/*
+ * Are the two sides of a stored row as they are to be?  What went through the
+ * trigger is if they agree, or if the old side was given up.  What did not,
+ * "past", is if the new side is up(old), or has a value that down agrees with:
+ * that down(NULL) gives the old value says nothing of a new side that nobody has
+ * written.
+ */
+extern bool pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past);
+
+/*
+ * Which side of a stored row that is not in step is to be computed?  The one that
+ * is not authoritative; in a row that is "past", whichever has no value, if only
+ * one has.
+ */
+extern PairDirection pair_due(const SyncPair *pair, TupleTableSlot *slot, bool past);
+
+/* For pair_same_value() only: neither is NULL, and they are not by value. */
+extern bool pair_same_image(const PairSide *side, Datum a, Datum b);
 
 /*
  * The same bytes, without detoasting where the pointers tell?  NULL equals

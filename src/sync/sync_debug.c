@@ -105,7 +105,7 @@ zdm_debug_pairs_disagree(PG_FUNCTION_ARGS)
 
 	ExecStoreHeapTuple(&tuple, slot, false);
 	for (int i = 0; i < set->npairs; i++)
-		disagree += !pair_agrees(&set->pairs[i], slot);
+		disagree += !pair_in_step(&set->pairs[i], slot, pair_is_past(&set->pairs[i], slot));
 	ExecDropSingleTupleTableSlot(slot);
 	table_close(rel, AccessShareLock);
 	PG_RETURN_INT32(disagree);

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/heaptoast.h"
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "commands/trigger.h"
@@ -49,6 +50,7 @@ typedef struct SyncRow
 	HeapTuple	tuple;			/* as it came */
 	TupleTableSlot *slot;		/* the same */
 	TupleTableSlot *before;		/* UPDATE: the row as it was */
+	bool		untouched;		/* UPDATE: it goes as it was, attribute by attribute */
 	Datum	   *values;			/* the row as it goes; NULL: as it came */
 	bool	   *nulls;
 } SyncRow;
@@ -200,6 +202,14 @@ decide_for_update(SyncRow *row, SyncPair *pair)
 						 update_claim(new_changed, is_named(&pair->new_side, verdict, cols)));
 }
 
+static bool
+attribute_changed(SyncRow *row, Form_pg_attribute att)
+{
+	PairSide	side = {.attnum = att->attnum,.typlen = att->attlen,.typbyval = att->attbyval};
+
+	return has_changed(row, &side);
+}
+
 /* Has one of the other columns that up or down reads changed? */
 static bool
 inputs_changed(SyncRow *row, SyncPair *pair)
@@ -209,14 +219,38 @@ inputs_changed(SyncRow *row, SyncPair *pair)
 
 	while ((i = bms_next_member(pair->inputs, i)) >= 0)
 	{
-		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
-		Form_pg_attribute att = TupleDescAttr(tupdesc, attnum - 1);
-		PairSide	side = {.attnum = attnum,.typlen = att->attlen,.typbyval = att->attbyval};
-
-		if (has_changed(row, &side))
+		if (attribute_changed(row, TupleDescAttr(tupdesc, i + FirstLowInvalidHeapAttributeNumber - 1)))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * An UPDATE that changes nothing changes nothing: what compares whole rows, a
+ * WHEN or a transition table, is not to see that a row has been filled on the
+ * way.  The row then goes as the tuple that it was, with fewer attributes than
+ * the table, since that is how it is known not to have been filled.  False where
+ * that would get lost.
+ */
+static bool
+can_stay_unfilled(SyncRow *row, SyncPair *pair)
+{
+	TupleDesc	tupdesc = RelationGetDescr(row->trigdata->tg_relation);
+	HeapTuple	before = row->trigdata->tg_trigtuple;
+
+	if (row->values != NULL || !TTS_IS_BUFFERTUPLE(row->slot) ||
+		(tupdesc->constr && tupdesc->constr->has_generated_stored) ||
+		HeapTupleHeaderGetNatts(before->t_data) >= pair->new_side.attnum ||
+		before->t_len > TOAST_TUPLE_THRESHOLD)
+		return false;
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (!att->attisdropped && attribute_changed(row, att))
+			return false;
+	}
+	return true;
 }
 
 /* Put a value into the row, unless it is there already. */
@@ -343,6 +377,22 @@ follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
 }
 
 /*
+ * A row of before the trigger comes by, its pair not touched: it is filled, as
+ * the version that is written now counts as one that has been.
+ */
+static void
+fill_past(SyncRow *row, SyncPair *pair)
+{
+	if (can_stay_unfilled(row, pair))
+	{
+		pair_note_unfilled(pair);
+		row->untouched = true;
+	}
+	else
+		derive(row, pair, pair_due(pair, row->slot, true));
+}
+
+/*
  * Neither side was touched.  Two rows are not at rest all the same: one that
  * the backfill has not reached, and one in which another column changed that
  * up or down reads.
@@ -352,13 +402,15 @@ keep_at_rest(SyncRow *row, SyncPair *pair)
 {
 	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
 	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
-	bool		new_null;
 
-	(void) slot_getattr(row->slot, pair->new_side.attnum, &new_null);
-	if (new_null && !pair->new_decides && !pair_agrees(pair, row->slot))
-		derive(row, pair, PAIR_UP);
-	else if (pair->inputs && row->before && inputs_changed(row, pair) &&
-			 !follow_inputs(row, pair, first))
+	if (row->before == NULL)
+	{
+		if (!pair_agrees(pair, row->slot))
+			derive(row, pair, first);
+	}
+	else if (pair_is_past(pair, row->before) && !pair_in_step(pair, row->before, true))
+		fill_past(row, pair);
+	else if (pair->inputs && inputs_changed(row, pair) && !follow_inputs(row, pair, first))
 		(void) follow_inputs(row, pair, second);
 }
 
@@ -400,6 +452,17 @@ form_tuple(SyncRow *row)
 	return tuple;
 }
 
+/* The row as it was, to be written as the next version of itself. */
+static HeapTuple
+copy_before(SyncRow *row)
+{
+	HeapTuple	tuple = heap_copytuple(row->trigdata->tg_trigtuple);
+
+	tuple->t_self = row->tuple->t_self;
+	tuple->t_tableOid = row->tuple->t_tableOid;
+	return tuple;
+}
+
 Datum
 zdm_sync(PG_FUNCTION_ARGS)
 {
@@ -421,5 +484,7 @@ zdm_sync(PG_FUNCTION_ARGS)
 	set = pairs_get(trigdata->tg_relation);
 	for (int i = 0; i < set->npairs; i++)
 		sync_pair(&row, &set->pairs[i]);
-	return PointerGetDatum(row.values ? form_tuple(&row) : row.tuple);
+	if (row.values)
+		return PointerGetDatum(form_tuple(&row));
+	return PointerGetDatum(row.untouched ? copy_before(&row) : row.tuple);
 }

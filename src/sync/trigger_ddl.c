@@ -19,7 +19,7 @@
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
-#include "core/extension.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "nodes/makefuncs.h"
@@ -94,10 +94,10 @@ static void
 rename_trigger(Oid relid, char *from, char *to)
 {
 	Relation	rel = RelationIdGetRelation(relid);
-	ExtensionIdentity saved;
+	Identity saved;
 	ListCell   *lc;
 
-	extension_become(rel->rd_rel->relowner, &saved);
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
 	RelationClose(rel);
 	rename_one(relid, from, to);
 	if (!ZDM_RENAMETRIG_RECURSES)
@@ -108,7 +108,7 @@ rename_trigger(Oid relid, char *from, char *to)
 				rename_one(lfirst_oid(lc), from, to);
 		}
 	}
-	extension_restore(&saved);
+	identity_leave(&saved);
 }
 
 /*

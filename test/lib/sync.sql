@@ -26,8 +26,8 @@ BEGIN
 	INSERT INTO zdm.migration (kind, relid, relation, owner, definition, settings)
 		VALUES ('test', rel, rel::text, (SELECT relowner FROM pg_class WHERE oid = rel), '{}', '{}')
 		RETURNING id INTO m;
-	INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, new_attnum, up, down)
-		SELECT m, rel, o.attnum, $3, n.attnum, $4, $5 FROM pg_attribute o, pg_attribute n
+	INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, new_attnum, up, down, past)
+		SELECT m, rel, o.attnum, $3, n.attnum, $4, $5, pg_current_snapshot() FROM pg_attribute o, pg_attribute n
 		WHERE o.attrelid = rel AND o.attname = $2 AND n.attrelid = rel AND n.attname = $3;
 	PERFORM test.pair_invalidate(rel);
 	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = rel AND tgfoid = 'zdm.sync'::regproc) THEN

@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * arrival.h
+ *		Rows of zdm.arrival: rows of a table that did not go through its trigger.
+ *
+ * What a partition holds when it is attached was written without the sync
+ * trigger, and so was what has been rewritten by ALTER TABLE, as far as can be
+ * told.  Each such leaf is noted with the transactions that wrote it, and gone
+ * over again, also one that had been done before it went away.  Writers of the
+ * table and those who attach only ever insert here, so nobody waits for another.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_ARRIVAL_H
+#define ZDM_ARRIVAL_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+/*
+ * Note for a migration that "leaves" (Oids of tables with rows) have come, or
+ * have been rewritten, with all that was written to them up to now, by this
+ * transaction too.  The caller has locked their writers out.
+ */
+extern void arrival_note(int64 migration, List *leaves);
+
+typedef struct Arrival
+{
+	Oid			leaf;
+	int64		number;			/* greater for one that came later */
+} Arrival;
+
+/* The last arrival of each leaf that has come to the migration's table. */
+extern List *arrival_list(int64 migration); /* list of Arrival * */
+
+/* The number of the leaf among them; 0 if it was there from the start. */
+extern int64 arrival_number(List *arrivals, Oid leaf);
+
+#endif							/* ZDM_ARRIVAL_H */
