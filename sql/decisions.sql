@@ -37,10 +37,21 @@ SELECT test.pace_rest(100, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0) AS non
 	test.pace_rest(100, 1, 1024 * 1024, 1024 * 1024) AS wal, test.pace_rest(100, 1, 1024, 1024 * 1024) AS little_wal,
 	test.pace_rest(1e9, 1000, 0, 0) AS longest;
 
--- stops, with hysteresis; a reading that could not be had is one
-SELECT test.throttle(0, 0, 10000, 4096, false) AS fine;
-SELECT test.throttle(10001, 0, 10000, 4096, false) AS lag;
-SELECT test.throttle(0, 4097, 10000, 4096, false) AS slot;
-SELECT test.throttle(8000, 0, 10000, 4096, false) AS below, test.throttle(8000, 0, 10000, 4096, true) AS not_far_enough,
-	test.throttle(7000, 0, 10000, 4096, true) AS far_enough;
-SELECT test.throttle(-1, 0, 10000, 4096, false) AS unknown_lag;
+-- stops, with hysteresis
+SELECT test.stops_beyond(10, 10, false, false) AS at_limit, test.stops_beyond(11, 10, false, false) AS above,
+	test.stops_beyond(8, 10, false, false) AS below, test.stops_beyond(8, 10, false, true) AS not_far_enough,
+	test.stops_beyond(7, 10, false, true) AS far_enough;
+SELECT test.stops_beyond(10, 10, true, false) AS at_floor, test.stops_beyond(9, 10, true, false) AS below,
+	test.stops_beyond(12, 10, true, true) AS not_far_enough, test.stops_beyond(15, 10, true, true) AS far_enough;
+
+-- windows: by the clock of their zone, over midnight, on the days on which they open
+SET TimeZone = 'UTC';
+SELECT w AS windows, array_agg(test.window_is_open(w, at::timestamptz) ORDER BY at) AS open
+FROM unnest(ARRAY['', '22:00-06:00', '22:00-06:00 Europe/Berlin', 'fri 22:00-06:00', 'sat-mon 00:00-24:00',
+	'08:00-09:00, 23:00-23:30', 'mon-fri 21:00-05:00 Europe/Berlin']) WITH ORDINALITY w (w, n),
+	unnest(ARRAY['2026-07-03 20:30', '2026-07-03 21:59', '2026-07-03 23:15', '2026-07-04 04:30', '2026-07-04 05:30', '2026-07-05 05:30']) at
+GROUP BY n, w ORDER BY n;
+SET zdm.batch_window = '22:00-25:00';
+SET zdm.batch_window = 'mon,tue 22:00-06:00';
+SET zdm.batch_window = '22:00-06:00 Europe/Nowhere';
+SET zdm.batch_window = '22:00-22:00';

@@ -74,6 +74,7 @@ CREATE TABLE zdm.step (
 	worked_ms     bigint NOT NULL DEFAULT 0,     -- for blocks_done, rests between batches included
 	waiting_for   text,
 	waiting_since timestamptz,
+	holds         jsonb NOT NULL DEFAULT '{}',   -- how often each stop has begun to hold it
 	PRIMARY KEY (migration, step)
 );
 
@@ -309,7 +310,11 @@ SELECT m.id, m.label, m.kind,
        m.one_way_since,
        CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
        m.settings,
-       CASE WHEN v.trusted THEN m.notes END AS notes
+       CASE WHEN v.trusted THEN m.notes END AS notes,
+       (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
+          FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
+                  FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
+                 WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid

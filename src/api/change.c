@@ -56,7 +56,8 @@ capture_settings(void)
 	for (int i = 0; guc_migration_settings[i] != NULL; i++)
 	{
 		names = lappend(names, pstrdup(guc_migration_settings[i]));
-		values = lappend(values, GetConfigOptionByName(guc_migration_settings[i], NULL, false));
+		values = lappend(values, unconstify(char *, guc_settle(guc_migration_settings[i],
+															   GetConfigOptionByName(guc_migration_settings[i], NULL, false))));
 	}
 	query_begin(&session);
 	QUERY("SELECT jsonb_object($1, $2)", arg_texts(names), arg_texts(values));

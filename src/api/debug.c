@@ -13,17 +13,20 @@
 #ifdef ZDM_DEBUG
 
 #include "backfill/pace.h"
-#include "backfill/throttle.h"
+#include "backfill/stops.h"
+#include "core/window.h"
 #include "catalog/state.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(zdm_debug_state_next);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_has_turn);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_phases_serve);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
-PG_FUNCTION_INFO_V1(zdm_debug_throttle);
+PG_FUNCTION_INFO_V1(zdm_debug_stops_beyond);
+PG_FUNCTION_INFO_V1(zdm_debug_window_is_open);
 
 /* (state text, failed_from text, event int) -> the next state, or NULL */
 Datum
@@ -68,23 +71,19 @@ zdm_debug_pace_rest(PG_FUNCTION_ARGS)
 							  PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
 }
 
-/* (lag bigint, slot bigint, lag limit bigint, slot limit bigint, held bool) -> text */
+/* (reading float8, limit float8, floor bool, held bool) -> bool */
 Datum
-zdm_debug_throttle(PG_FUNCTION_ARGS)
+zdm_debug_stops_beyond(PG_FUNCTION_ARGS)
 {
-	ThrottleReadings readings = {
-		.replica_lag_ms = PG_GETARG_INT64(0),
-		.slot_wal_mb = PG_GETARG_INT64(1),
-	};
-	ThrottleLimits limits = {
-		.replica_lag_ms = PG_GETARG_INT64(2),
-		.slot_wal_mb = PG_GETARG_INT64(3),
-	};
-	char	   *reason = throttle_decide(&readings, &limits, PG_GETARG_BOOL(4));
+	PG_RETURN_BOOL(stops_beyond(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
+								PG_GETARG_BOOL(2), PG_GETARG_BOOL(3)));
+}
 
-	if (reason == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(reason));
+/* (windows text, at timestamptz) -> bool */
+Datum
+zdm_debug_window_is_open(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(window_is_open(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_TIMESTAMPTZ(1)));
 }
 
 #endif							/* ZDM_DEBUG */

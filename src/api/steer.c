@@ -209,14 +209,14 @@ steer_configure(Migration *migration, FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a setting of a migration", given),
-				 errhint("The settings of a migration are batch_time, batch_rest, backfill_workers, lock_wait, max_replica_lag, max_slot_wal, max_wal_rate, on_conflict and reversible.")));
+				 errhint("The settings of a migration are batch_time, batch_rest, batch_window, backfill_workers, hold_when, lock_wait, max_archive_backlog, max_growth, max_replica_lag, max_slot_wal, max_wal_rate, min_free_disk, not_before, on_conflict and reversible.")));
 	if (state_is_final(migration->state))
 		wrong_state(migration, "configured");
 
 	/* raises what SET would say of a bad value, and changes nothing */
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET,
 							 false, ERROR, false);
-	migration_set_setting(migration, name, value);
+	migration_set_setting(migration, name, guc_settle(name, value));
 	if (strcmp(name, "zdm.on_conflict") == 0)
 		pair_set_on_conflict(migration->id, asc_tolower(value, strlen(value)));
 	if (strcmp(name, "zdm.reversible") == 0)

@@ -19,7 +19,7 @@
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
-#include "backfill/throttle.h"
+#include "backfill/stops.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "core/debug_point.h"
@@ -124,14 +124,14 @@ finish_pass(const Step *step, Cursor *cursor)
 
 /* Must the backfill hold?  Then the reason is noted and the transaction over. */
 static bool
-is_held(const Step *step)
+is_held(const Migration *migration, const Step *step)
 {
-	char	   *reason = throttle_reason();
+	const Hold *hold = stops_look(migration, step);
 
-	if (reason == NULL)
+	if (hold == NULL)
 		return false;
 	cursor_break();
-	step_set_waiting(step, reason);
+	step_set_waiting(step, hold->reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;
@@ -239,7 +239,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 
 	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (is_held(step))
+	if (is_held(migration, step))
 	{
 		*pause_ms = HELD_PAUSE_MS;
 		return false;

@@ -369,3 +369,15 @@ step_set_waiting(const Step *step, const char *reason)
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(reason));
 	query_end(&session);
 }
+
+void
+step_count_hold(const Step *step, const char *name)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET holds = holds || jsonb_build_object($3::text, coalesce((holds ->> $3)::int, 0) + 1) "
+		  "WHERE migration = $1 AND step = $2",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(name));
+	query_end(&session);
+}

@@ -165,4 +165,7 @@ extern void step_reopen_rows(int64 migration);
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
 
+/* The step has begun to hold for the stop of that name. */
+extern void step_count_hold(const Step *step, const char *name);
+
 #endif							/* ZDM_STEP_H */

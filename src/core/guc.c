@@ -15,21 +15,30 @@
 #include <limits.h>
 
 #include "core/guc.h"
+#include "core/window.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "compat.h"
 
 int			guc_backfill_workers = 1;
 double		guc_batch_rest = 1.0;
-int			guc_batch_time = 100;
+int			guc_batch_time = 10;
+char	   *guc_batch_window = NULL;
 int			guc_ddl_hold_timeout = 5000;
 int			guc_ddl_lock_timeout = 2000;
 bool		guc_enabled = true;
 int			guc_guard = GUARD_REFUSE;
 int			guc_guard_min_size = 8 * 1024 * 1024 / BLCKSZ;
+char	   *guc_hold_when = NULL;
 int			guc_lock_wait = 50;
+int			guc_max_archive_backlog = 4096;
+int			guc_max_growth = 25;
 int			guc_max_replica_lag = 10000;
 int			guc_max_slot_wal = 4096;
 int			guc_max_wal_rate = 0;
 int			guc_max_workers = 4;
+int			guc_min_free_disk = 2048;
+char	   *guc_not_before = NULL;
 int			guc_on_conflict = ON_CONFLICT_NEW;
 bool		guc_reversible = true;
 
@@ -37,10 +46,16 @@ const char *const guc_migration_settings[] = {
 	"zdm.backfill_workers",
 	"zdm.batch_rest",
 	"zdm.batch_time",
+	"zdm.batch_window",
+	"zdm.hold_when",
 	"zdm.lock_wait",
+	"zdm.max_archive_backlog",
+	"zdm.max_growth",
 	"zdm.max_replica_lag",
 	"zdm.max_slot_wal",
 	"zdm.max_wal_rate",
+	"zdm.min_free_disk",
+	"zdm.not_before",
 	"zdm.on_conflict",
 	"zdm.reversible",
 	NULL
@@ -143,7 +158,7 @@ define_migration_settings(void)
 							"Sets the time that one backfill batch aims at.",
 							NULL,
 							&guc_batch_time,
-							100,
+							10,
 							1,
 							60 * 1000,
 							PGC_USERSET,
@@ -160,30 +175,6 @@ define_migration_settings(void)
 							60 * 1000,
 							PGC_USERSET,
 							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-	DefineCustomIntVariable("zdm.max_replica_lag",
-							"Holds a backfill while a streaming standby replays later than this.",
-							NULL,
-							&guc_max_replica_lag,
-							10 * 1000,
-							0,
-							INT_MAX,
-							PGC_USERSET,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-	DefineCustomIntVariable("zdm.max_slot_wal",
-							"Holds a backfill while a replication slot keeps back more WAL than this.",
-							NULL,
-							&guc_max_slot_wal,
-							4096,
-							0,
-							INT_MAX,
-							PGC_USERSET,
-							GUC_UNIT_MB,
 							NULL,
 							NULL,
 							NULL);
@@ -220,6 +211,113 @@ define_migration_settings(void)
 							 NULL,
 							 NULL,
 							 NULL);
+}
+
+static bool
+check_batch_window(char **value, void **extra, GucSource source)
+{
+	char	   *complaint = window_complaint(*value);
+
+	if (complaint == NULL)
+		return true;
+	GUC_check_errdetail("%s", complaint);
+	return false;
+}
+
+/* What holds a backfill, and when it may work. */
+static void
+define_stop_settings(void)
+{
+	DefineCustomStringVariable("zdm.batch_window",
+							   "Sets the times of day at which backfill batches may run.",
+							   "Empty means always.",
+							   &guc_batch_window,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   check_batch_window,
+							   NULL,
+							   NULL);
+	DefineCustomStringVariable("zdm.hold_when",
+							   "Holds a backfill while this query gives true, NULL, no row or an error.",
+							   "Empty means no query.",
+							   &guc_hold_when,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+	DefineCustomIntVariable("zdm.max_archive_backlog",
+							"Holds a backfill while more WAL than this waits for the archiver, or while it fails.",
+							"Zero turns it off.",
+							&guc_max_archive_backlog,
+							4096,
+							0,
+							INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("zdm.max_growth",
+							"Sets by how many percent the table may grow while something holds the xmin horizon back.",
+							"-1 means no limit.",
+							&guc_max_growth,
+							25,
+							-1,
+							INT_MAX,
+							PGC_USERSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("zdm.max_replica_lag",
+							"Holds a backfill while a streaming standby replays later than this.",
+							NULL,
+							&guc_max_replica_lag,
+							10 * 1000,
+							0,
+							INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("zdm.max_slot_wal",
+							"Holds a backfill while a replication slot keeps back more WAL than this.",
+							NULL,
+							&guc_max_slot_wal,
+							4096,
+							0,
+							INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("zdm.min_free_disk",
+							"Holds a backfill while a file system has less than this beside what is still to be written.",
+							"Zero turns it off.",
+							&guc_min_free_disk,
+							2048,
+							0,
+							INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MB,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomStringVariable("zdm.not_before",
+							   "Sets a time before which the migration does not cut over or contract.",
+							   "Empty means at once.",
+							   &guc_not_before,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
 }
 
 static void
@@ -264,6 +362,7 @@ guc_init(void)
 {
 	define_guard_settings();
 	define_migration_settings();
+	define_stop_settings();
 	define_cluster_settings();
 	MarkGUCPrefixReserved("zdm");
 }
@@ -279,4 +378,21 @@ guc_migration_setting(const char *name)
 			return guc_migration_settings[i];
 	}
 	return NULL;
+}
+
+TimestampTz
+guc_time(const char *value)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(value),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+const char *
+guc_settle(const char *name, const char *value)
+{
+	if (strcmp(name, "zdm.batch_window") == 0)
+		return window_with_zone(value);
+	if (strcmp(name, "zdm.not_before") == 0 && value[0] != '\0')
+		return pstrdup(timestamptz_to_str(guc_time(value)));
+	return value;
 }

@@ -12,6 +12,8 @@
 #ifndef ZDM_GUC_H
 #define ZDM_GUC_H
 
+#include "datatype/timestamp.h"
+
 typedef enum GuardMode
 {
 	GUARD_OFF,
@@ -29,16 +31,22 @@ typedef enum OnConflict
 extern int	guc_backfill_workers;
 extern double guc_batch_rest;		/* multiple of the batch's own time */
 extern int	guc_batch_time;			/* ms */
+extern char *guc_batch_window;	/* core/window.h */
 extern int	guc_ddl_hold_timeout;	/* ms, 0 = off */
 extern int	guc_ddl_lock_timeout;	/* ms, 0 = leave alone */
 extern bool guc_enabled;
 extern int	guc_guard;				/* GuardMode */
 extern int	guc_guard_min_size;		/* blocks of BLCKSZ */
+extern char *guc_hold_when;	/* a query, or empty */
 extern int	guc_lock_wait;			/* ms */
+extern int	guc_max_archive_backlog;	/* MB, 0 = off */
+extern int	guc_max_growth;		/* percent, -1 = no limit */
 extern int	guc_max_replica_lag;	/* ms */
 extern int	guc_max_slot_wal;		/* MB */
 extern int	guc_max_wal_rate;		/* bytes/s, 0 = no limit */
 extern int	guc_max_workers;
+extern int	guc_min_free_disk;	/* MB, 0 = off */
+extern char *guc_not_before;	/* a time, or empty */
 extern int	guc_on_conflict;		/* OnConflict */
 extern bool guc_reversible;
 
@@ -62,5 +70,15 @@ extern void guc_init(void);
  * "name", with or without its prefix; NULL if there is none.  Pure.
  */
 extern const char *guc_migration_setting(const char *name);
+
+/*
+ * What is stored of a migration setting that the session gives as "value": what
+ * depends on the session's TimeZone or on the present time is settled.  Errors:
+ * those of timestamptz for zdm.not_before.
+ */
+extern const char *guc_settle(const char *name, const char *value);
+
+/* The time that a setting says.  Errors: those of timestamptz. */
+extern TimestampTz guc_time(const char *value);
 
 #endif							/* ZDM_GUC_H */

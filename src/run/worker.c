@@ -229,6 +229,30 @@ must_rest(const Migration *migration, StepRun *run)
 	return true;
 }
 
+/* Is it too early for what only a cutover and a contract do?  Then the step says so. */
+static bool
+is_early(const Migration *migration, const Step *step, StepRun *run)
+{
+	TimestampTz due;
+
+	if (guc_not_before[0] == '\0' ||
+		(migration->state != STATE_CUTTING_OVER && migration->state != STATE_CONTRACTING))
+		return false;
+	due = guc_time(guc_not_before);
+	if (GetCurrentTimestamp() >= due)
+		return false;
+	if (steps_must_describe(run))
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		step_set_waiting(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	run->pause_ms = (int) Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), 1000);
+	return true;
+}
+
 /* Do the next thing. */
 static Advance
 advance(int64 id, MemoryContext context, StepRun *run)
@@ -249,6 +273,8 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
+		return ADVANCE_REST;
+	if (step != NULL && is_early(migration, step, run))
 		return ADVANCE_REST;
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));

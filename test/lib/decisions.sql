@@ -14,5 +14,7 @@ CREATE FUNCTION test.pace_phases_serve(phase int, rows bigint, kept bigint) RETU
 	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_phases_serve';
 CREATE FUNCTION test.pace_rest(elapsed float8, ratio float8, wal bigint, rate bigint) RETURNS int STRICT
 	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_rest';
-CREATE FUNCTION test.throttle(lag bigint, slot bigint, lag_limit bigint, slot_limit bigint, held boolean)
-	RETURNS text STRICT LANGUAGE c AS 'pg_zdm', 'zdm_debug_throttle';
+CREATE FUNCTION test.stops_beyond(reading float8, "limit" float8, floor boolean, held boolean) RETURNS boolean STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_stops_beyond';
+CREATE FUNCTION test.window_is_open(windows text, at timestamptz) RETURNS boolean STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_window_is_open';

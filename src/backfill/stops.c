@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * stops.c
+ *		What holds a backfill.
+ *
+ * One function for each stop, and one array of them; another stop is another
+ * line there.  Each reads the server, compares with its limit, and says what it
+ * found.  What cannot be read is a reason to hold: a backfill that goes on
+ * blindly fills a disk.
+ *
+ * Reading costs some queries, so it is done once a second and the answer kept
+ * meanwhile; but a fast backfill writes much in a second, so it is also done
+ * when a quarter of what was left to the nearest limit on WAL has been written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "access/xlog.h"
+#include "backfill/lag.h"
+#include "backfill/stops.h"
+#include "catalog/query.h"
+#include "core/guc.h"
+#include "core/names.h"
+#include "core/window.h"
+#include "executor/instrument.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "compat.h"
+
+#define READ_INTERVAL_MS 1000
+#define RESUME_AT 0.7
+#define MEGABYTE (1024.0 * 1024.0)
+
+/* A slot that may keep back a bounded amount is left half of it. */
+#define SLOT_SHARE 0.5
+
+/* What is written for each byte of the table that is yet to be filled. */
+#define GROWTH_SHARE 0.25
+#define WAL_SHARE 3.0
+
+/* A table grows by this much without anybody's noticing. */
+#define GROWTH_SLACK (512.0 * 1024.0)
+
+/* One look: what it is about, and what it finds. */
+typedef struct Look
+{
+	const Migration *migration;
+	const Step *step;
+	bool		held;			/* by the stop that is asked now */
+	double		headroom;		/* bytes of WAL to the nearest limit */
+} Look;
+
+typedef struct Stop
+{
+	const char *name;
+	char	   *(*look) (Look *look);	/* the reason, or NULL */
+} Stop;
+
+/* Of this process: a worker carries one migration. */
+static struct
+{
+	TimestampTz read;
+	uint64		wal_bytes;		/* written when it was read */
+	double		headroom;
+	Hold		hold;			/* reason NULL: go on */
+	char	   *holder;			/* of the xmin horizon, when last looked */
+	double		holder_size;	/* of the table when that was first seen */
+}			state;
+
+bool
+stops_beyond(double reading, double limit, bool floor, bool held)
+{
+	if (floor)
+		return reading < limit / (held ? RESUME_AT : 1.0);
+	return reading > limit * (held ? RESUME_AT : 1.0);
+}
+
+static char *
+look_window(Look *look)
+{
+	if (window_is_open(guc_batch_window, GetCurrentTimestamp()))
+		return NULL;
+	return psprintf("the next batch window (zdm.batch_window is \"%s\")", guc_batch_window);
+}
+
+/*
+ * What a new session would get: ours has put it off.  Set for the database since
+ * this process started, it is in the catalog only.
+ */
+static char *
+look_read_only(Look *look)
+{
+	bool		on;
+
+	(void) QUERY("SELECT bool_or(value::bool) FROM ("
+				 "SELECT reset_val AS value FROM pg_settings WHERE name = 'default_transaction_read_only' "
+				 "UNION ALL SELECT split_part(one, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) one "
+				 "WHERE s.setrole = 0 AND one ~~ 'default_transaction_read_only=%' "
+				 "AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) x "
+				 "WHERE $1", arg_bool(true));
+	on = query_bool(0, 1);
+	return on ? pstrdup("default_transaction_read_only, which is on") : NULL;
+}
+
+static char *
+look_lag(Look *look)
+{
+	LagReading	lag = lag_read();
+
+	if (lag.who == NULL || !stops_beyond(lag.ms, guc_max_replica_lag, false, look->held))
+		return NULL;
+	return psprintf("%s, which has not confirmed WAL that is %.0f ms old, " INT64_FORMAT " MB of it (zdm.max_replica_lag is %d ms)",
+					lag.who, lag.ms, lag.bytes / (1024 * 1024), guc_max_replica_lag);
+}
+
+/* One that is lost has to be dropped: until then, nobody knows what it would keep. */
+static char *
+look_lost_slot(Look *look)
+{
+	if (QUERY("SELECT slot_name FROM pg_replication_slots "
+			  "WHERE wal_status = 'lost' AND $1 ORDER BY 1 LIMIT 1",
+			  arg_bool(true)) == 0)
+		return NULL;
+	return psprintf("replication slot \"%s\", which is lost: SELECT pg_drop_replication_slot(%s)",
+					query_text(0, 1), quote_literal_cstr(query_text(0, 1)));
+}
+
+/* By our own limit, and by what the server will keep for a slot at all. */
+static char *
+look_slot_wal(Look *look)
+{
+	char	   *reason = NULL;
+	uint64		rows;
+
+	rows = QUERY("SELECT slot_name, (pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::int8, "
+				 "safe_wal_size FROM pg_replication_slots "
+				 "WHERE restart_lsn IS NOT NULL AND $1 ORDER BY 2 DESC", arg_bool(true));
+	for (uint64 row = 0; row < rows; row++)
+	{
+		double		kept = query_int8(row, 2);
+		double		limit = guc_max_slot_wal * MEGABYTE;
+		const char *setting = "zdm.max_slot_wal";
+
+		if (!query_null(row, 3) && (kept + query_int8(row, 3)) * SLOT_SHARE < limit)
+		{
+			limit = (kept + query_int8(row, 3)) * SLOT_SHARE;
+			setting = "half of what max_slot_wal_keep_size leaves it";
+		}
+		look->headroom = Min(look->headroom, limit - kept);
+		if (reason == NULL && stops_beyond(kept, limit, false, look->held))
+			reason = psprintf("replication slot \"%s\", which keeps back %.0f MB of WAL (%s is %.0f MB)",
+							  query_text(row, 1), kept / MEGABYTE, setting, limit / MEGABYTE);
+	}
+	return reason;
+}
+
+/* A file system, what is still to be written to it, and by what it is known. */
+typedef struct FileSystem
+{
+	dev_t		device;
+	char	   *path;
+	double		free;
+	double		needed;
+} FileSystem;
+
+/* Add what is to be written below a path; the error if it cannot be read. */
+static char *
+add_needed(List **systems, const char *path, double needed)
+{
+	struct stat st;
+	struct statvfs vfs;
+	FileSystem *system;
+	ListCell   *lc;
+
+	if (stat(path, &st) != 0 || statvfs(path, &vfs) != 0)
+		return psprintf("the free space of the file system of \"%s\", which cannot be read: %s",
+						path, strerror(errno));
+	foreach(lc, *systems)
+	{
+		system = lfirst(lc);
+		if (system->device == st.st_dev)
+		{
+			system->needed += needed;
+			return NULL;
+		}
+	}
+	system = palloc(sizeof(FileSystem));
+	system->device = st.st_dev;
+	system->path = pstrdup(path);
+	system->free = (double) vfs.f_bavail * vfs.f_frsize;
+	system->needed = needed;
+	*systems = lappend(*systems, system);
+	return NULL;
+}
+
+/* The file systems that the backfill writes to; or the error. */
+static char *
+list_file_systems(Look *look, List **systems)
+{
+	double		to_fill;
+	char	   *error;
+	uint64		rows;
+
+	rows = QUERY("SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace), "
+				 "(sum(CASE WHEN s.blocks_total > 0 THEN 0 ELSE pg_relation_size(c.oid) END) + "
+				 "coalesce(min(s.blocks_total - s.blocks_done), 0) * $3)::int8 "
+				 "FROM zdm.step s, pg_database d, pg_class c WHERE s.migration = $1 AND s.step = $4 "
+				 "AND d.datname = current_database() "
+				 "AND c.oid = ANY (SELECT coalesce(t.relid, $2) FROM pg_partition_tree($2) t) GROUP BY 1",
+				 arg_int8(look->migration->id), arg_oid(look->migration->relid),
+				 arg_int8(BLCKSZ), arg_int4(look->step->number));
+	to_fill = 0;
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Oid			tablespace = query_oid(row, 1);
+		const char *path = tablespace == DEFAULTTABLESPACE_OID || tablespace == GLOBALTABLESPACE_OID ?
+			"base" : psprintf("pg_tblspc/%u", tablespace);
+
+		to_fill = Max(to_fill, (double) query_int8(row, 2));
+		if ((error = add_needed(systems, path, query_int8(row, 2) * GROWTH_SHARE)) != NULL)
+			return error;
+	}
+	/* WAL is removed by checkpoints; what is kept in spite of them is another stop */
+	return add_needed(systems, "pg_wal", Min(to_fill * WAL_SHARE, max_wal_size_mb * MEGABYTE));
+}
+
+static char *
+look_disk(Look *look)
+{
+	double		limit = guc_min_free_disk * MEGABYTE;
+	List	   *systems = NIL;
+	char	   *error;
+	ListCell   *lc;
+
+	if (guc_min_free_disk == 0)
+		return NULL;
+	if ((error = list_file_systems(look, &systems)) != NULL)
+		return error;
+	foreach(lc, systems)
+	{
+		FileSystem *system = lfirst(lc);
+		double		left = system->free - system->needed;
+
+		look->headroom = Min(look->headroom, system->free - limit);
+		if (stops_beyond(left, limit, true, look->held))
+			return psprintf("the file system of \"%s\", which has %.0f MB free; %.0f MB are still to be written (zdm.min_free_disk is %d MB)",
+							system->path, system->free / MEGABYTE, system->needed / MEGABYTE, guc_min_free_disk);
+	}
+	return NULL;
+}
+
+static char *
+look_archive(Look *look)
+{
+	double		waiting;
+	bool		failing;
+
+	if (guc_max_archive_backlog == 0 || !XLogArchivingActive())
+		return NULL;
+	(void) QUERY("SELECT (SELECT count(*) FROM pg_ls_archive_statusdir() f WHERE f.name ~~ '%.ready'), "
+				 "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) "
+				 "FROM pg_stat_archiver WHERE $1", arg_bool(true));
+	waiting = (double) query_int8(0, 1) * wal_segment_size;
+	failing = query_bool(0, 2);
+	look->headroom = Min(look->headroom, guc_max_archive_backlog * MEGABYTE - waiting);
+	if (failing && waiting > 0)
+		return psprintf("the archiver, which fails; %.0f MB of WAL wait for it", waiting / MEGABYTE);
+	if (stops_beyond(waiting, guc_max_archive_backlog * MEGABYTE, false, look->held))
+		return psprintf("the archiver, for which %.0f MB of WAL wait (zdm.max_archive_backlog is %d MB)",
+						waiting / MEGABYTE, guc_max_archive_backlog);
+	return NULL;
+}
+
+/*
+ * Who holds the xmin horizon of this database's tables back the furthest, and a
+ * key that stays the same while it does not move; false if nobody does.
+ */
+static bool
+read_holder(char **who, char **key)
+{
+	if (QUERY("SELECT who, key FROM ("
+			  "SELECT format('pid %s (%s, %s since %s)', a.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.state, "
+			  " date_trunc('second', coalesce(a.state_change, a.xact_start))), "
+			  " greatest(age(a.backend_xmin), age(a.backend_xid)), concat('p', a.pid, ' ', a.backend_xmin, ' ', a.backend_xid) "
+			  " FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() "
+			  " AND a.datname = current_database() AND a.backend_type <> 'walsender' "
+			  " AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) "
+			  " AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid) "
+			  "UNION ALL SELECT format('standby \"%s\", by hot_standby_feedback', application_name), age(backend_xmin), concat('r', pid, ' ', backend_xmin) "
+			  " FROM pg_stat_replication WHERE backend_xmin IS NOT NULL "
+			  "UNION ALL SELECT format('replication slot \"%s\"', slot_name), age(xmin), concat('s', slot_name, ' ', xmin) "
+			  " FROM pg_replication_slots WHERE xmin IS NOT NULL "
+			  "UNION ALL SELECT format('prepared transaction %L', gid), age(transaction), concat('x', gid) "
+			  " FROM pg_prepared_xacts WHERE database = current_database()"
+			  ") x (who, age, key) WHERE $1 ORDER BY age DESC LIMIT 1", arg_bool(true)) == 0)
+		return false;
+	*who = query_text(0, 1);
+	*key = query_text(0, 2);
+	return true;
+}
+
+static double
+tree_size(Oid relid)
+{
+	(void) QUERY("SELECT coalesce(sum(pg_relation_size(t.relid)), pg_relation_size($1))::int8 "
+				 "FROM pg_partition_tree($1) t", arg_oid(relid));
+	return query_int8(0, 1);
+}
+
+/* Growth counts from when the present holder is first seen. */
+static char *
+look_growth(Look *look)
+{
+	char	   *who = NULL;
+	char	   *key = NULL;
+	double		size;
+	double		grown;
+
+	if (guc_max_growth < 0)
+		return NULL;
+	if (!read_holder(&who, &key))
+		key = "";
+	size = tree_size(look->migration->relid);
+	if (state.holder == NULL || strcmp(state.holder, key) != 0)
+	{
+		if (state.holder != NULL)
+			pfree(state.holder);
+		state.holder = MemoryContextStrdup(TopMemoryContext, key);
+		state.holder_size = size;
+	}
+	grown = size - state.holder_size;
+	if (who == NULL || grown <= GROWTH_SLACK || grown <= state.holder_size * guc_max_growth / 100.0)
+		return NULL;
+	return psprintf("%s, which holds the xmin horizon back: the table has grown by %.0f %% since (zdm.max_growth is %d)",
+					who, 100.0 * grown / Max(state.holder_size, 1.0), guc_max_growth);
+}
+
+/* It cannot be cancelled, and what we write is more for it to do. */
+static char *
+look_wraparound_vacuum(Look *look)
+{
+	if (QUERY("SELECT p.pid, (p.relid)::regclass FROM pg_stat_progress_vacuum p "
+			  "JOIN pg_stat_activity a ON a.pid = p.pid "
+			  "WHERE a.query ~~ '%(to prevent wraparound)' AND p.datname = current_database() AND p.relid = ANY "
+			  "(SELECT unnest(ARRAY[c.oid, c.reltoastrelid]) FROM pg_class c "
+			  " WHERE c.oid = $1 OR c.oid = ANY (SELECT t.relid FROM pg_partition_tree($1) t)) LIMIT 1",
+			  arg_oid(look->migration->relid)) == 0)
+		return NULL;
+	return psprintf("the autovacuum of %s (pid %d), to prevent wraparound", query_text(0, 2), query_int4(0, 1));
+}
+
+/* Where VACUUM itself stops being considerate, we stop being in its way. */
+static char *
+look_wraparound(Look *look)
+{
+	if (QUERY("SELECT datname, CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END, "
+			  "CASE WHEN x THEN 'transaction ids' ELSE 'multixacts' END, current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END) "
+			  "FROM pg_database, (VALUES (true), (false)) v (x) WHERE $1 AND "
+			  "CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END > "
+			  "(current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END))::int4 LIMIT 1",
+			  arg_bool(true)) == 0)
+		return NULL;
+	return psprintf("the wraparound of %s in database \"%s\", which is near: their age is %d (the limit is %s)",
+					query_text(0, 3), query_text(0, 1), query_int4(0, 2), query_text(0, 4));
+}
+
+static const Stop stops[] = {
+	{"batch_window", look_window},
+	{"read_only", look_read_only},
+	{"max_replica_lag", look_lag},
+	{"lost_slot", look_lost_slot},
+	{"max_slot_wal", look_slot_wal},
+	{"min_free_disk", look_disk},
+	{"max_archive_backlog", look_archive},
+	{"max_growth", look_growth},
+	{"wraparound_vacuum", look_wraparound_vacuum},
+	{"wraparound", look_wraparound},
+};
+
+/* The first that holds.  All are asked: each keeps what it has to. */
+static void
+ask_all(Look *look, Hold *hold)
+{
+	const char *before = state.hold.name;
+
+	hold->name = NULL;
+	hold->reason = NULL;
+	for (int i = 0; i < lengthof(stops); i++)
+	{
+		char	   *reason;
+
+		look->held = before != NULL && strcmp(before, stops[i].name) == 0;
+		reason = stops[i].look(look);
+		if (reason != NULL && hold->reason == NULL)
+		{
+			hold->name = stops[i].name;
+			hold->reason = reason;
+		}
+	}
+}
+
+static bool
+must_read(void)
+{
+	return TimestampDifferenceExceeds(state.read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
+		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4;
+}
+
+const Hold *
+stops_look(const Migration *migration, const Step *step)
+{
+	Look		look = {.migration = migration,.step = step,.headroom = 1e18};
+	QuerySession session;
+	Hold		hold;
+	bool		begins;
+
+	if (state.read == 0 || must_read())
+	{
+		query_begin(&session);
+		ask_all(&look, &hold);
+		query_end(&session);
+		begins = hold.name != NULL && (state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
+		if (state.hold.reason != NULL)
+			pfree(state.hold.reason);
+		state.hold.name = hold.name;
+		state.hold.reason = hold.reason ? MemoryContextStrdup(TopMemoryContext, hold.reason) : NULL;
+		state.read = GetCurrentTimestamp();
+		state.wal_bytes = pgWalUsage.wal_bytes;
+		state.headroom = look.headroom;
+		if (begins)
+			step_count_hold(step, hold.name);
+	}
+	return state.hold.reason != NULL ? &state.hold : NULL;
+}

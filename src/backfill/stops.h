@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * stops.h
+ *		What holds a backfill.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_STOPS_H
+#define ZDM_STOPS_H
+
+#include "catalog/migration.h"
+#include "catalog/step.h"
+
+/* A reason to hold. */
+typedef struct Hold
+{
+	const char *name;			/* of the stop, by which it is counted */
+	char	   *reason;			/* with reading and limit, for people */
+} Hold;
+
+/*
+ * Is a reading beyond its limit, above it or, with "floor", below?  Once held, it
+ * has to come 30 % nearer before it is not, so that nothing flutters.  Pure.
+ */
+extern bool stops_beyond(double reading, double limit, bool floor, bool held);
+
+/*
+ * Why the backfill of the step must hold, or NULL to go on.  Looks once a second,
+ * and sooner when so much WAL has been written since that a limit may be near.
+ * Needs a transaction with an active snapshot.
+ */
+extern const Hold *stops_look(const Migration *migration, const Step *step);
+
+#endif							/* ZDM_STOPS_H */

@@ -1,0 +1,197 @@
+# 090_stops.pl: what holds a backfill, each with the real thing: a standby that is
+# stopped, a slot that nobody reads, an archiver that fails, a prepared
+# transaction, a small disk, a read-only server, a window.  Each hold is shown
+# with its reading and limit, is counted, and ends when its cause does.
+
+use strict;
+use warnings;
+
+use ZdmTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = zdm_node('primary', extension => 0, conf => <<'EOC');
+wal_level = logical
+max_wal_senders = 5
+max_replication_slots = 5
+max_prepared_transactions = 5
+autovacuum = off
+zdm.guard = off
+zdm.batch_rest = 0
+EOC
+my $label = 0;
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+sql('CREATE EXTENSION pg_zdm');
+
+# What the migration waits for, once it says something that matches.
+sub holds_for
+{
+	my ($id, $pattern) = @_;
+	my $said;
+
+	wait_for("migration $id to hold for $pattern",
+		sub { ($said = sql("SELECT waiting_for FROM zdm.progress WHERE id = $id")) =~ $pattern });
+	return $said;
+}
+
+sub counted { return sql("SELECT coalesce((holds ->> '$_[1]')::int, 0) FROM zdm.migrations WHERE id = $_[0]") }
+
+# A table of 40,000 rows, and a migration that fills in a column of it.
+sub begin
+{
+	my ($settings) = @_;
+	my $table = 't' . ++$label;
+
+	sql("CREATE TABLE $table (id int PRIMARY KEY, a text NOT NULL, pad text); "
+		  . "INSERT INTO $table SELECT i, 'v' || i, repeat('x', 100) FROM generate_series(1, 40000) i");
+	return ($table, sql("$settings SELECT zdm.rename_column('$table', 'a', 'b')"));
+}
+
+sub ends_well
+{
+	my ($table, $id, $stop) = @_;
+
+	wait_for_state($node, $id, 'ready');
+	is(rows_that_differ($node, $table, 'a', 'b'), 0, "$stop: it went on when its cause was gone");
+	is(sql("SELECT holds::text FROM zdm.migrations WHERE id = $id"), "{\"$stop\": 1}", "$stop: and was counted");
+}
+
+# --- a window, and settings that are settled when the migration is stated
+{
+	my ($table, $id) = begin(
+		"SET TimeZone = 'Asia/Tokyo'; SET zdm.batch_window = '00:00-00:01, 00:01-00:02';"
+		  . "SET zdm.not_before = '2199-01-01 00:00';");
+
+	like(sql("SELECT settings ->> 'zdm.batch_window' FROM zdm.migrations WHERE id = $id"),
+		qr{^00:00-00:01 Asia/Tokyo, 00:01-00:02 Asia/Tokyo$}, 'a window is by the clock of who stated it');
+	like(holds_for($id, qr/window/), qr/^the next batch window \(zdm.batch_window is "00:00-00:01 Asia/, 'it waits for its window');
+	sql("SELECT zdm.configure($id, 'batch_window', '')");
+	ends_well($table, $id, 'batch_window');
+
+	sql("SELECT zdm.cutover($id)");
+	like(holds_for($id, qr/its time/), qr/zdm.not_before is 2199-01-01 00:00:00/, 'a cutover waits for its time');
+	is(migration_state($node, $id), 'cutting_over', 'and has not been done');
+	sql("SELECT zdm.configure($id, 'not_before', 'yesterday')");
+	wait_for_state($node, $id, 'switched');
+	my ($code, undef, $error) = $node->psql('postgres', "SET zdm.not_before = 'some day'; SELECT zdm.rename_column('$table', 'pad', 'p')");
+	like($error, qr/ERROR:  invalid input syntax for type timestamp with time zone: "some day"/, 'a time that is none is an error at the call');
+}
+
+# --- read-only: by the file, and by the database
+{
+	for my $how ([ 'ALTER SYSTEM', 'ALTER SYSTEM' ], [ 'ALTER DATABASE postgres', 'ALTER DATABASE postgres' ])
+	{
+		my ($table, $id) = begin("SET zdm.max_wal_rate = 300000;");
+
+		wait_for('the backfill to begin', sub { sql("SELECT rows_done > 0 FROM zdm.progress WHERE id = $id AND action = 'backfill'") eq 't' });
+		sql("$how->[0] SET default_transaction_read_only = on");
+		sql('SELECT pg_reload_conf()');
+		holds_for($id, qr/^default_transaction_read_only, which is on$/);
+		pass("$how->[0]: it heeds a server that is read-only");
+		sql("SET default_transaction_read_only = off; SELECT zdm.configure($id, 'max_wal_rate', '0')");
+		sql("SET default_transaction_read_only = off; $how->[1] RESET default_transaction_read_only");
+		sql('SELECT pg_reload_conf()');
+		ends_well($table, $id, 'read_only');
+	}
+}
+
+# --- a small disk: it is never as large as that
+{
+	my ($table, $id) = begin("SET zdm.min_free_disk = '1000TB';");
+
+	like(holds_for($id, qr/file system/),
+		qr/^the file system of "(base|pg_wal)", which has \d+ MB free; \d+ MB are still to be written \(zdm.min_free_disk is 1048576000 MB\)$/,
+		'it says which file system, what it has and what is needed');
+	sql("SELECT zdm.configure($id, 'min_free_disk', '1MB')");
+	ends_well($table, $id, 'min_free_disk');
+}
+
+# --- a slot that nobody reads
+{
+	sql("SELECT pg_create_physical_replication_slot('forgotten', true)");
+	sql('CREATE TABLE wal AS SELECT i, repeat(md5(i::text), 20) AS t FROM generate_series(1, 20000) i');
+	my ($table, $id) = begin("SET zdm.max_slot_wal = '8MB';");
+
+	like(holds_for($id, qr/slot/), qr/^replication slot "forgotten", which keeps back \d+ MB of WAL \(zdm.max_slot_wal is 8 MB\)$/, 'it names the slot');
+	is(sql("SELECT rows_done FROM zdm.progress WHERE id = $id"), 0, 'and has written nothing');
+	sql("SELECT pg_drop_replication_slot('forgotten')");
+	ends_well($table, $id, 'max_slot_wal');
+}
+
+# --- a slot that the server will not keep for ever is not run over; a lost one is named
+{
+	sql("ALTER SYSTEM SET max_slot_wal_keep_size = '48MB'");
+	sql('SELECT pg_reload_conf()');
+	sql("SELECT pg_create_physical_replication_slot('bounded', true)");
+	my ($table, $id) = begin('');
+
+	sql("INSERT INTO wal SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i");
+	($table, $id) = begin('');
+	like(holds_for($id, qr/slot/), qr/^replication slot "bounded", which keeps back \d+ MB of WAL \(half of what max_slot_wal_keep_size leaves it is \d+ MB\)$/, 'half of what it is given is left to it');
+	isnt(sql("SELECT wal_status FROM pg_replication_slots"), 'lost', 'it is not lost');
+	sql("INSERT INTO wal SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 150000) i");
+	sql('CHECKPOINT');
+	is(sql("SELECT wal_status FROM pg_replication_slots"), 'lost', 'until others have written as much');
+	like(holds_for($id, qr/lost/), qr/^replication slot "bounded", which is lost: SELECT pg_drop_replication_slot\('bounded'\)$/, 'a lost one is no slot without WAL');
+	sql("SELECT pg_drop_replication_slot('bounded')");
+	wait_for_state($node, $id, 'ready');
+	sql('ALTER SYSTEM RESET max_slot_wal_keep_size');
+	sql('SELECT pg_reload_conf()');
+}
+
+# --- a prepared transaction holds the xmin horizon: the table may grow by so much
+{
+	sql("BEGIN; CREATE TABLE other (); PREPARE TRANSACTION 'old'");
+	my ($table, $id) = begin("SET zdm.max_growth = 5;");
+
+	like(holds_for($id, qr/horizon/),
+		qr/^prepared transaction 'old', which holds the xmin horizon back: the table has grown by \d+ % since \(zdm.max_growth is 5\)$/,
+		'it names who holds the horizon');
+	sql("COMMIT PREPARED 'old'");
+	ends_well($table, $id, 'max_growth');
+}
+
+# --- an archiver that fails
+{
+	sql("ALTER SYSTEM SET archive_mode = on");
+	sql("ALTER SYSTEM SET archive_command = 'false'");
+	$node->restart;
+	sql('SELECT pg_switch_wal()');
+	wait_for('the archiver to fail', sub { sql('SELECT failed_count > 0 FROM pg_stat_archiver') eq 't' });
+	my ($table, $id) = begin('');
+
+	like(holds_for($id, qr/archiver/), qr/^the archiver, which fails; \d+ MB of WAL wait for it$/, 'it waits for the archiver');
+	sql("ALTER SYSTEM SET archive_command = 'true'");
+	sql('SELECT pg_reload_conf()');
+	ends_well($table, $id, 'max_archive_backlog');
+}
+
+# --- a standby that has stopped answering
+{
+	$node->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf', "shared_preload_libraries = ''\nwal_receiver_status_interval = 1s");
+	$standby->start;
+	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+	my $receiver = $standby->safe_psql('postgres', 'SELECT pid FROM pg_stat_wal_receiver');
+
+	kill 'STOP', $receiver or die "cannot stop $receiver: $!";
+	my ($table, $id) = begin("SET zdm.max_replica_lag = '1s'; SET zdm.max_wal_rate = 300000;");
+
+	like(holds_for($id, qr/standby/),
+		qr/^standby "standby", which has not confirmed WAL that is \d{4,} ms old, \d+ MB of it \(zdm.max_replica_lag is 1000 ms\)$/,
+		'one that says nothing is late, by the age of what it has not confirmed');
+	kill 'CONT', $receiver;
+	sql("SELECT zdm.configure($id, 'max_wal_rate', '0')");
+	wait_for_state($node, $id, 'ready');
+	is(rows_that_differ($node, $table, 'a', 'b'), 0, 'max_replica_lag: it went on when its cause was gone');
+	cmp_ok(counted($id, 'max_replica_lag'), '>=', 1, 'and was counted');
+	$standby->stop;
+}
+
+done_testing();
