@@ -114,6 +114,7 @@ typedef struct FactRelation
 	bool		is_child;		/* of inheritance or partitioning */
 	bool		detached;		/* the text made it no partition any more */
 	Oid			owner;
+	Oid			author;			/* as whom its expressions are simplified: who owns it in the catalog */
 	Oid			am;
 	Oid			tablespace;		/* 0: the database's */
 	Oid			heap;			/* an index's table */

@@ -261,10 +261,12 @@ follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData
 	{
 		done = attempt_run(run_code, (void *) sql, ATTEMPT_UNDO, error);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		stop_following(outer, outer_arg);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	stop_following(outer, outer_arg);
 	return done;
 }

@@ -17,6 +17,7 @@
 #include "catalog/pg_database.h"
 #include "core/attempt.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -90,20 +91,10 @@ run_probe(void *arg)
 	probe->rewrites = strcmp(before, after) != 0;
 }
 
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
-	Probe		probe = {relid, owner_of(relid), column, type, using, further, CurrentMemoryContext};
+	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
 	ErrorData  *error;
 
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
