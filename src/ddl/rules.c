@@ -20,6 +20,7 @@
 #include "ddl/rules.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -459,6 +460,7 @@ rules_cover(Node *stmt)
 		case T_AlterObjectSchemaStmt:
 		case T_DropOwnedStmt:
 		case T_ReassignOwnedStmt:
+		case T_CreateSchemaStmt:
 		case T_CreateStmt:
 		case T_CreateTableAsStmt:
 		case T_ViewStmt:
@@ -602,6 +604,48 @@ judge_other_statement(Judgement *j, Node *stmt)
 	}
 }
 
+/* The name of what an element of CREATE SCHEMA makes or alters; NULL if it has none of that kind. */
+static RangeVar *
+element_name(Node *element)
+{
+	switch (nodeTag(element))
+	{
+		case T_CreateStmt:
+			return ((CreateStmt *) element)->relation;
+		case T_ViewStmt:
+			return ((ViewStmt *) element)->view;
+		case T_IndexStmt:
+			return ((IndexStmt *) element)->relation;
+		case T_CreateSeqStmt:
+			return ((CreateSeqStmt *) element)->sequence;
+		case T_CreateTrigStmt:
+			return ((CreateTrigStmt *) element)->relation;
+		default:
+			return NULL;
+	}
+}
+
+/* PostgreSQL runs each element by itself, with the new schema where none is named. */
+static void
+judge_schema_elements(Judgement *j, CreateSchemaStmt *stmt)
+{
+	char	   *schema = stmt->schemaname ? stmt->schemaname :
+		stmt->authrole ? get_rolespec_name(stmt->authrole) : NULL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->schemaElts)
+	{
+		Node	   *element = copyObject((Node *) lfirst(lc));
+		RangeVar   *name = element_name(element);
+
+		if (name != NULL && name->schemaname == NULL && schema != NULL)
+			name->schemaname = schema;
+		rules_migration(j, element);
+		judge_relation_statement(j, element);
+		judge_other_statement(j, element);
+	}
+}
+
 /* Partitions are gone through one transaction each, as are all tables of a schema or database. */
 static bool
 takes_several_transactions(Facts *facts, const RangeVar *relation)
@@ -673,6 +717,8 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 	{
 		rules_migration(j, stmt);
 		fails_in_block(j, stmt);
+		if (IsA(stmt, CreateSchemaStmt))
+			judge_schema_elements(j, (CreateSchemaStmt *) stmt);
 		judge_relation_statement(j, stmt);
 		judge_other_statement(j, stmt);
 	}
