@@ -45,7 +45,6 @@ SELECT severity, detail FROM zdm.check('SELECT with_setting()');
 SELECT severity, detail FROM zdm.check('DO $$ BEGIN SET ROLE regress_harm_victim; SET session_replication_role = replica; IF current_setting(''session_replication_role'') = ''replica'' OR current_user = ''regress_harm_victim'' THEN ALTER TABLE nosuch ADD COLUMN a int; END IF; END $$');
 
 -- nor code in another language, whatever it is declared
-CREATE FUNCTION in_c(internal) RETURNS internal LANGUAGE c IMMUTABLE AS '$libdir/plpgsql', 'plpgsql_validator';
 CREATE FUNCTION renamed(bigint) RETURNS bool LANGUAGE internal IMMUTABLE AS 'pg_try_advisory_lock_int8';
 SELECT severity, detail FROM zdm.check('DO $$ BEGIN IF renamed(1) THEN NULL; END IF; END $$');
 SELECT severity, detail FROM zdm.check('SELECT renamed(1)');

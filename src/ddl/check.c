@@ -286,6 +286,8 @@ check_setting(Check *check, VariableSetStmt *stmt)
 
 	if (stmt->is_local && !check->in_block)
 		return;
+	if (stmt->name != NULL && (strcmp(stmt->name, "role") == 0 || strcmp(stmt->name, "session_authorization") == 0))
+		check->facts->other_role = true;
 	for (int i = 0; stmt->name != NULL && i < lengthof(names); i++)
 	{
 		if (pg_strcasecmp(stmt->name, names[i]) == 0)

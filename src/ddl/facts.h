@@ -148,6 +148,7 @@ typedef struct Facts
 	MemoryContext mcxt;			/* everything lives here */
 	bool		simulated;		/* zdm.check: statements are not run */
 	bool		in_block;		/* inside a transaction block or a function */
+	bool		other_role;		/* the text has changed the role, to one that is not looked into */
 	List	   *relations;		/* FactRelation */
 	bool		sequences_set;	/* the text moves sequences itself */
 	List	   *functions;		/* identities of functions that the text made */

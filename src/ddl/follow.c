@@ -74,7 +74,7 @@ is_harmless_volatile(Oid funcid)
 		case F_TIMEOFDAY:
 		case F_STATEMENT_TIMESTAMP:
 		case F_GEN_RANDOM_UUID:
-		case F_PG_RELATION_SIZE_REGCLASS:
+		case F_PG_RELATION_SIZE_REGCLASS_TEXT:
 		case F_PG_TABLE_SIZE:
 		case F_PG_INDEXES_SIZE:
 		case F_PG_TOTAL_RELATION_SIZE:

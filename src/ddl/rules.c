@@ -18,6 +18,7 @@
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -694,6 +695,52 @@ fails_in_block(Judgement *j, Node *stmt)
 				   pstrdup("Run it by itself, outside a transaction block."));
 }
 
+/* The relation that PostgreSQL lets its owner alone alter by the statement; NULL if it is none of these. */
+static RangeVar *
+owners_relation(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_AlterTableStmt:
+			return ((AlterTableStmt *) stmt)->relation;
+		case T_IndexStmt:
+			return ((IndexStmt *) stmt)->relation;
+		case T_RenameStmt:
+			return ((RenameStmt *) stmt)->relation;
+		case T_AlterObjectSchemaStmt:
+			return ((AlterObjectSchemaStmt *) stmt)->relation;
+		case T_AlterSeqStmt:
+			return ((AlterSeqStmt *) stmt)->sequence;
+		case T_RuleStmt:
+			return ((RuleStmt *) stmt)->relation;
+		case T_CreatePolicyStmt:
+			return ((CreatePolicyStmt *) stmt)->table;
+		case T_AlterPolicyStmt:
+			return ((AlterPolicyStmt *) stmt)->table;
+		default:
+			return NULL;
+	}
+}
+
+/*
+ * Whoever may not alter a relation is told just that, as by PostgreSQL itself,
+ * and nothing of what the statement would find there.
+ */
+static bool
+is_not_owners(Judgement *j, Node *stmt)
+{
+	RangeVar   *name = owners_relation(stmt);
+	FactRelation *rel = name != NULL && !j->facts->other_role ? facts_find(j->facts, name) : NULL;
+
+	if (rel == NULL || has_privs_of_role(GetUserId(), rel->owner))
+		return false;
+	if (j->facts->simulated)
+		rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
+				   psprintf("PostgreSQL refuses it: must be owner of %s.", facts_name(rel)),
+				   psprintf("SET ROLE %s;", quote_identifier(GetUserNameFromId(rel->owner, false))));
+	return true;
+}
+
 Judgement *
 rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
@@ -709,6 +756,8 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
 		return j;
 	}
+	if (is_not_owners(j, stmt))
+		return j;
 	if (facts_is_query(stmt))
 		judge_query(j, stmt);
 	else if (IsA(stmt, ExplainStmt))

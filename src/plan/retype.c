@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "core/attempt.h"
@@ -97,6 +99,14 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
 	ErrorData  *error;
 
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("a change of type cannot be planned here"),
+				 errdetail("What PostgreSQL would do is tried on a temporary table, which %s cannot make.",
+						   RecoveryInProgress() ? "a standby" : "a read-only transaction"),
+				 RecoveryInProgress() ? errhint("Call it on the primary.") :
+				 errhint("BEGIN READ WRITE; and call it again.")));
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
