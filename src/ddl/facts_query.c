@@ -23,6 +23,7 @@
 #include "commands/sequence.h"
 #include "core/attempt.h"
 #include "core/identity.h"
+#include "ddl/authors.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "executor/executor.h"
@@ -35,6 +36,7 @@
 #include "storage/bufmgr.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -218,6 +220,36 @@ typedef struct PlanAttempt
 	double		blocks;
 } PlanAttempt;
 
+/*
+ * The planner runs what it folds.  So it is asked as the current user only if
+ * nobody else wrote any of that; as that one author if the current user has his
+ * rights anyway; and otherwise not at all.
+ */
+static Oid
+planning_role(Query *query)
+{
+	List	   *authors = authors_of_query(query);
+
+	if (authors == NIL)
+		return GetUserId();
+	if (list_length(authors) > 1 || !has_privs_of_role(GetUserId(), linitial_oid(authors)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the query is not planned, as that would run functions of other roles")));
+	return linitial_oid(authors);
+}
+
+/* Within a subtransaction that is rolled back, which gives user and settings back. */
+static void
+become_planner(Query *query)
+{
+	Oid			role = planning_role(query);
+	Identity	identity;
+
+	if (role != GetUserId())
+		identity_enter(role, NIL, &identity);
+}
+
 static void
 plan_select(void *arg)
 {
@@ -234,6 +266,7 @@ plan_select(void *arg)
 		raw->stmt = (Node *) copyObject(attempt->select);
 		query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
 	}
+	become_planner(query);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	plan = pg_plan_query(query, "", 0, NULL);
 	desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL, NULL, 0);
@@ -262,7 +295,7 @@ plan_matview(void *arg)
 	Query	   *query = copyObject(linitial_node(Query, rule->actions));
 	Identity	identity;
 
-	identity_enter(attempt->view->owner, NIL, &identity);
+	identity_enter(attempt->view->author, NIL, &identity);
 	AcquireRewriteLocks(query, true, false);
 	attempt->plan.query = query;
 	plan_select(&attempt->plan);

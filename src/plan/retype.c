@@ -13,10 +13,13 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "core/attempt.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -90,22 +93,20 @@ run_probe(void *arg)
 	probe->rewrites = strcmp(before, after) != 0;
 }
 
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
-	Probe		probe = {relid, owner_of(relid), column, type, using, further, CurrentMemoryContext};
+	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
 	ErrorData  *error;
 
+	if (XactReadOnly)
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("a change of type cannot be planned here"),
+				 errdetail("What PostgreSQL would do is tried on a temporary table, which %s cannot make.",
+						   RecoveryInProgress() ? "a standby" : "a read-only transaction"),
+				 RecoveryInProgress() ? errhint("Call it on the primary.") :
+				 errhint("BEGIN READ WRITE; and call it again.")));
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))

@@ -441,6 +441,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		/* the error has ended our hold, too */
 		HOLD_CANCEL_INTERRUPTS();
 		HOLD_INTERRUPTS();
+		guard_own = NULL;
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -513,8 +514,6 @@ zdm_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	set_settings(id);
-
-	guard_exempt = true;
 
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))
