@@ -12,13 +12,16 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "commands/defrem.h"
 #include "core/guc.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
@@ -722,23 +725,68 @@ owners_relation(Node *stmt)
 	}
 }
 
+/* Who owns the schema may drop what is in it. */
+static FactRelation *
+forbidden_drop(Facts *facts, DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		FactRelation *rel = facts_find(facts, makeRangeVarFromNameList((List *) lfirst(lc)));
+		Oid			nspid = rel != NULL ? get_namespace_oid(rel->schema, true) : InvalidOid;
+
+		if (rel != NULL && !has_privs_of_role(GetUserId(), rel->owner) &&
+			!(OidIsValid(nspid) && object_ownercheck(NamespaceRelationId, nspid, GetUserId())))
+			return rel;
+	}
+	return NULL;
+}
+
+static bool
+drops_relations(Node *stmt)
+{
+	if (!IsA(stmt, DropStmt))
+		return false;
+	switch (((DropStmt *) stmt)->removeType)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_SEQUENCE:
+		case OBJECT_INDEX:
+			return true;
+		default:
+			return false;
+	}
+}
+
+FactRelation *
+rules_forbidden(Facts *facts, Node *stmt)
+{
+	RangeVar   *name = owners_relation(stmt);
+	FactRelation *rel = name != NULL && !facts->other_role ? facts_find(facts, name) : NULL;
+
+	if (!facts->other_role && drops_relations(stmt))
+		return forbidden_drop(facts, (DropStmt *) stmt);
+	return rel == NULL || has_privs_of_role(GetUserId(), rel->owner) ? NULL : rel;
+}
+
 /*
  * Whoever may not alter a relation is told just that, as by PostgreSQL itself,
  * and nothing of what the statement would find there.
  */
 static bool
-is_not_owners(Judgement *j, Node *stmt)
+is_forbidden(Judgement *j, Node *stmt)
 {
-	RangeVar   *name = owners_relation(stmt);
-	FactRelation *rel = name != NULL && !j->facts->other_role ? facts_find(j->facts, name) : NULL;
+	FactRelation *rel = rules_forbidden(j->facts, stmt);
 
-	if (rel == NULL || has_privs_of_role(GetUserId(), rel->owner))
-		return false;
-	if (j->facts->simulated)
+	if (rel != NULL && j->facts->simulated)
 		rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
 				   psprintf("PostgreSQL refuses it: must be owner of %s.", facts_name(rel)),
 				   psprintf("SET ROLE %s;", quote_identifier(GetUserNameFromId(rel->owner, false))));
-	return true;
+	return rel != NULL;
 }
 
 Judgement *
@@ -756,7 +804,7 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
 		return j;
 	}
-	if (is_not_owners(j, stmt))
+	if (is_forbidden(j, stmt))
 		return j;
 	if (facts_is_query(stmt))
 		judge_query(j, stmt);

@@ -23,7 +23,7 @@
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "ddl/facts_query.h"
+#include "ddl/authors.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
@@ -124,12 +124,28 @@ run_statement(void *statement)
 	PopActiveSnapshot();
 }
 
+/* Would PostgreSQL, to run the statement, open what other roles wrote on a table that it names? */
+static bool
+opens_others(Facts *facts)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts->relations)
+	{
+		FactRelation *rel = lfirst(lc);
+
+		if (OidIsValid(rel->oid) && authors_of_relation(rel->oid) != NIL)
+			return true;
+	}
+	return false;
+}
+
 void
 plain_try(const Change *change)
 {
 	ErrorData  *error;
 
-	if (XactReadOnly || runs_long(change))
+	if (XactReadOnly || runs_long(change) || opens_others(ddl_judge(change)->facts))
 		return;
 	if (!attempt_run(run_statement, change->statement, ATTEMPT_UNDO, &error))
 		ReThrowError(error);

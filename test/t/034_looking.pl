@@ -111,6 +111,12 @@ my @statements = (
 	[ 'dba', 'plan', q{ALTER TABLE mal.o ALTER cid SET NOT NULL} ],
 	[ 'dba', 'plan', q{ALTER TABLE mal.o ADD CHECK (id > 0)} ],
 	[ 'dba', 'plan', q{ALTER TABLE mal.p ATTACH PARTITION mal.p1 FOR VALUES FROM (1) TO (2)} ],
+	[ 'dba', 'plan', q{CREATE TABLE vic.l (LIKE mal.o INCLUDING ALL)} ],
+	[ 'dba', 'plan', q{ALTER TABLE mal.o ADD COLUMN n mal.dom} ],
+	[ 'dba', 'check', q{ALTER TABLE mal.o ADD COLUMN n mal.dom} ],
+	[ 'dba', 'check', q{ALTER TABLE mal.o ALTER cid TYPE mal.dom} ],
+	[ 'dba', 'check', q{SELECT FROM mal.o WHERE id > 0} ],
+	[ 'dba', 'check', q{INSERT INTO mal.o SELECT id, cid FROM mal.o} ],
 	[ 'dba', 'plan', q{CREATE INDEX ON mal.o ((id + 1)) WHERE cid > 0} ],
 	[ 'victim', 'plan', q{ALTER TABLE vic.c ALTER id TYPE bigint} ],
 );
