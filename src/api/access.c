@@ -145,6 +145,21 @@ access_check_writable(const char *command)
 }
 
 void
+access_begin_steering(const char *command)
+{
+	PreventCommandDuringRecovery(command);
+	if (XactReadOnly && DefaultXactReadOnly)
+		XactReadOnly = false;
+	PreventCommandIfReadOnly(command);
+}
+
+void
+access_end_steering(bool was_read_only)
+{
+	XactReadOnly = was_read_only;
+}
+
+void
 access_check_owner(Oid relid)
 {
 	HeapTuple	tuple;

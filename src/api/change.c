@@ -315,7 +315,7 @@ change_state(Change *change, const char *label)
 	/* of DDL it was asked when it was read */
 	if (change->ddl == NULL)
 		access_check_table(change->relid, kind->partition_ok);
-	start_orphans_at_commit();
+	start_orphans_at_commit(true);
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -22,8 +22,6 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/ddl_text.h"
-#include "plan/definition.h"
-#include "plan/other_end.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -146,7 +144,7 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 
 	values[0] = Int32GetDatum(step->number);
 	values[1] = CStringGetTextDatum(step->phase);
-	values[2] = CStringGetTextDatum(names_render(definition_expand(other_end_expand(step->statement)), true));
+	values[2] = CStringGetTextDatum(names_render(step->statement, true));
 	values[3] = CStringGetTextDatum(lock_text(step, relid));
 	values[4] = CStringGetTextDatum(step->work ? step->work : "");
 	values[5] = CStringGetTextDatum(step->note ? step->note : "");

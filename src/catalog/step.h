@@ -117,6 +117,9 @@ extern Step *step_next(int64 migration, const char *phase);
  */
 extern Step *step_last_done(int64 migration);
 
+/* The template of a step's statement, or of its undo; NULL if there is none. */
+extern char *step_template(int64 migration, int32 number, bool undo);
+
 /* Has a step of the contract phase that cannot be undone been done? */
 extern bool step_contract_begun(int64 migration);
 
@@ -164,6 +167,9 @@ extern void step_reopen_rows(int64 migration);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
+
+/* Is there something that it waits for, as noted? */
+extern bool step_is_waiting(const Step *step);
 
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);

@@ -161,8 +161,8 @@ extern void matview_append_contract(StringInfo sql, const MigrationPlan *plan, c
 typedef struct ViewProperties
 {
 	Oid			oid;
-	const char *name;			/* template, qualified and quoted, of the new one */
-	const char *owner;			/* template */
+	const char *name;			/* qualified and quoted, of the new one */
+	const char *owner;			/* quoted */
 	const char *kind;			/* VIEW or MATERIALIZED VIEW */
 } ViewProperties;
 

@@ -160,8 +160,8 @@ typedef struct ColumnMatview
 	Oid			oid;
 	Oid			namespace;
 	char	   *name;
-	char	   *owner;			/* template, like the next three */
-	char	   *options;		/* what stands in WITH (...), or "" */
+	char	   *owner;			/* quoted */
+	char	   *options;		/* template, like the next two: what stands in WITH (...), or "" */
 	char	   *access_method;
 	char	   *tablespace;		/* or NULL: the database's */
 	bool		populated;

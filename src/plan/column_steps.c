@@ -69,6 +69,8 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	StringInfoData sql;
 
 	column_check_schema(old);
+	/* whether there is a name for it is known now as well as then */
+	(void) names_sync_trigger(old->relid, false);
 
 	/*
 	 * The trigger comes first and does nothing without a pair; the pair comes

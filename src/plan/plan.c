@@ -12,6 +12,8 @@
 
 #include "core/errors.h"
 #include "lib/stringinfo.h"
+#include "plan/definition.h"
+#include "plan/other_end.h"
 #include "plan/plan.h"
 
 static const PlanKind *const kinds[] = {
@@ -34,6 +36,13 @@ static const PlanKind *const kinds[] = {
 	&plan_rename_table,
 	&plan_set_not_null,
 };
+
+void
+plan_init(void)
+{
+	definition_init();
+	other_end_init();
+}
 
 const PlanKind *
 plan_kind(const char *name)

@@ -62,6 +62,9 @@ typedef struct PlanKind
 	bool		partition_ok;
 } PlanKind;
 
+/* At load: what templates of plans have in them. */
+extern void plan_init(void);
+
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
 extern const PlanKind *plan_kind(const char *name);
 

@@ -44,6 +44,7 @@
 #include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -470,7 +471,9 @@ node_can_fail(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (!IsA(node, Var) && !IsA(node, RelabelType) && !IsA(node, Const))
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_NOW)
+		return false;
+	if (!IsA(node, Var) && !IsA(node, RelabelType) && !IsA(node, Const) && !IsA(node, SQLValueFunction))
 		return true;
 	return expression_tree_walker(node, node_can_fail, context);
 }

@@ -76,6 +76,7 @@ static HTAB *pair_cache = NULL;
 static PairSet *retired_sets = NULL;
 static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
+static bool load_failed = false;	/* an expression could not be compiled */
 
 static void
 retire_set(PairSet *set)
@@ -133,6 +134,9 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 	transaction++;
 	expr_end_transaction();
+	if (load_failed)
+		forget_sets(InvalidOid);
+	load_failed = false;
 	while (retired_sets)
 	{
 		PairSet    *set = retired_sets;
@@ -169,18 +173,91 @@ pairs_transaction(void)
 	return transaction;
 }
 
+/* A fault of the server, besides: nothing that a row or an expression could be blamed for. */
+static bool
+is_servers_fault(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR;
+}
+
+/* What try_to_load() is to compile. */
+typedef struct Compilation
+{
+	const char *stored;			/* NULL: the default of column "attnum" */
+	const PairRow *row;
+	Relation	rel;
+	AttrNumber	new_attnum;
+	AttrNumber	attnum;			/* that it is a value of */
+	bool		is_volatile;
+} Compilation;
+
+static SyncExpr *
+compile(Compilation *what, MemoryContext context)
+{
+	if (what->stored == NULL)
+		return expr_compile_default(what->rel, what->attnum, &what->is_volatile, context);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->actor.owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role with whose rights it is done no longer exists"),
+				 errhint("The owner of the table can go on with SELECT zdm.resume(%lld).",
+						 (long long) what->row->migration)));
+	return expr_compile(what->stored, what->row->numbered, what->rel, what->new_attnum,
+						what->attnum, &what->row->actor, context);
+}
+
+typedef struct CompileAttempt
+{
+	Compilation *what;
+	MemoryContext context;
+	MemoryContext scratch;
+	SyncExpr   *expr;
+} CompileAttempt;
+
+static void
+attempt_compile(void *arg)
+{
+	CompileAttempt *attempt = arg;
+
+	MemoryContextSwitchTo(attempt->scratch);
+	attempt->expr = compile(attempt->what, attempt->context);
+}
+
+/*
+ * An expression that cannot be compiled is one that fails for each row, so that
+ * writers go through wherever it does not decide.  Not beyond this transaction:
+ * what was in the way may be gone by the next.
+ */
+static SyncExpr *
+try_to_compile(Compilation *what, MemoryContext context)
+{
+	CompileAttempt attempt = {what, context, CurrentMemoryContext, NULL};
+	/* the error, if there is one, is kept */
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	ErrorData  *error;
+	bool		done = attempt_run(attempt_compile, &attempt, ATTEMPT_KEEP, &error);
+
+	MemoryContextSwitchTo(caller);
+	if (done)
+		return attempt.expr;
+	if (is_servers_fault(error))
+		ReThrowError(error);
+	load_failed = true;
+	return expr_compile_failure(error, context);
+}
+
 /* Adds a column's default in "rel", if it has one there. */
 static void
 load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
 {
+	Compilation what = {.rel = rel,.attnum = attnum};
 	SyncExpr   *expr;
-	bool		is_volatile;
 	MemoryContext caller;
 
 	if (attnum == InvalidAttrNumber)
 		return;
-	expr = expr_compile_default(rel, attnum, &is_volatile, context);
-	side->volatile_default |= is_volatile;
+	expr = try_to_compile(&what, context);
+	side->volatile_default |= what.is_volatile;
 	if (expr == NULL)
 		return;
 	caller = MemoryContextSwitchTo(context);
@@ -227,9 +304,17 @@ static SyncExpr *
 load_expr(const char *stored, const PairRow *row, Relation rel, const PairSide *from,
 		  const PairSide *to, AttrNumber new_attnum, MemoryContext context)
 {
+	Compilation what = {
+		.stored = stored,
+		.row = row,
+		.rel = rel,
+		.new_attnum = new_attnum,
+		.attnum = to->attnum,
+	};
+
 	if (stored == NULL)
 		return expr_compile_copy(from->attnum, context);
-	return expr_compile(stored, row->numbered, rel, new_attnum, to->attnum, &row->actor, context);
+	return try_to_compile(&what, context);
 }
 
 /*
@@ -528,17 +613,40 @@ typedef struct ValueAttempt
 {
 	SyncPair   *pair;
 	PairDirection direction;
+	SyncExpr   *standard;		/* in its place, a default */
 	TupleTableSlot *slot;
 	Datum		value;
 	bool		isnull;
 } ValueAttempt;
 
 static void
-try_compute(void *arg)
+attempt_compute(void *arg)
 {
-	ValueAttempt *try = arg;
+	ValueAttempt *attempt = arg;
 
-	try->value = compute_value(try->pair, try->direction, try->slot, &try->isnull);
+	attempt->value = attempt->standard ?
+		expr_eval(attempt->standard, attempt->slot, &attempt->isnull) :
+		compute_value(attempt->pair, attempt->direction, attempt->slot, &attempt->isnull);
+}
+
+/*
+ * Evaluate, in a subtransaction.  False: its error, which is the row's.
+ */
+static bool
+try_to_compute(SyncPair *pair, PairDirection direction, SyncExpr *standard,
+			   TupleTableSlot *slot, Datum *value, bool *isnull, ErrorData **error)
+{
+	ValueAttempt attempt = {pair, direction, standard, slot, 0, false};
+
+	if (!attempt_run(attempt_compute, &attempt, ATTEMPT_KEEP, error))
+	{
+		if (is_servers_fault(*error))
+			ReThrowError(*error);
+		return false;
+	}
+	*value = attempt.value;
+	*isnull = attempt.isnull;
+	return true;
 }
 
 bool
@@ -546,25 +654,24 @@ pair_try_value(SyncPair *pair, PairDirection direction, TupleTableSlot *slot,
 			   Datum *value, bool *isnull, ErrorData **error)
 {
 	SyncExpr   *expr = direction == PAIR_UP ? pair->up : pair->down;
-	ValueAttempt try = {.pair = pair, .direction = direction, .slot = slot};
 
-	if (!expr_can_fail(expr))
-	{
-		*value = direction == PAIR_UP ?
-			pair_new_value(pair, slot, isnull) :
-			pair_old_value(pair, slot, isnull);
-		return true;
-	}
-	if (attempt_run(try_compute, &try, ATTEMPT_KEEP, error))
-	{
-		*value = try.value;
-		*isnull = try.isnull;
-		return true;
-	}
-	/* nor does a fault of the server say anything of the row */
-	if (ERRCODE_TO_CATEGORY((*error)->sqlerrcode) == ERRCODE_INTERNAL_ERROR)
-		ReThrowError(*error);
-	return false;
+	if (expr_can_fail(expr))
+		return try_to_compute(pair, direction, NULL, slot, value, isnull, error);
+	*value = direction == PAIR_UP ?
+		pair_new_value(pair, slot, isnull) :
+		pair_old_value(pair, slot, isnull);
+	return true;
+}
+
+bool
+pair_try_default(SyncExpr *standard, TupleTableSlot *slot, Datum *value, bool *isnull)
+{
+	ErrorData  *error = NULL;
+
+	if (expr_can_fail(standard))
+		return try_to_compute(NULL, PAIR_UP, standard, slot, value, isnull, &error);
+	*value = expr_eval(standard, slot, isnull);
+	return true;
 }
 
 /* Is the side equal to what the other one gives? */

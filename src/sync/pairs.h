@@ -92,8 +92,8 @@ extern PairSet *pairs_find(Relation rel);
  * The pairs in force of "rel", a table or a partition at any depth of one that
  * has some; npairs may be 0.  Reads what is committed now, whatever snapshot
  * the transaction works with.  Cached; the result stays valid until the end of
- * the transaction, also if pairs change meanwhile.  Errors: what the stored
- * expressions raise when they are compiled.
+ * the transaction, also if pairs change meanwhile.  What an expression raises when
+ * it is compiled, it raises for each row.
  */
 static inline PairSet *
 pairs_get(Relation rel)
@@ -125,6 +125,12 @@ extern Datum pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull);
 extern bool pair_try_value(SyncPair *pair, PairDirection direction,
 						   TupleTableSlot *slot, Datum *value, bool *isnull,
 						   ErrorData **error);
+
+/*
+ * The same of one of a side's defaults.  False: what it holds cannot be told.
+ */
+extern bool pair_try_default(SyncExpr *standard, TupleTableSlot *slot,
+							 Datum *value, bool *isnull);
 
 /*
  * Do the two values of a row that is being written agree?  They do when the new

@@ -126,6 +126,7 @@ is_named(const PairSide *side, StmtCols verdict, const Bitmapset *cols)
 static Claim
 insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmapset *cols)
 {
+	bool		uncertain = side->volatile_default;
 	Datum		value;
 	Datum		standard;
 	bool		isnull;
@@ -139,11 +140,13 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmaps
 		return CLAIM_NONE;
 	foreach(lc, side->defaults)
 	{
-		standard = expr_eval((SyncExpr *) lfirst(lc), row->slot, &standard_null);
-		if (pair_same_value(side, value, isnull, standard, standard_null))
+		/* no write fails since a default of the table cannot be compared with */
+		if (!pair_try_default(lfirst(lc), row->slot, &standard, &standard_null))
+			uncertain = true;
+		else if (pair_same_value(side, value, isnull, standard, standard_null))
 			return CLAIM_NONE;
 	}
-	if (side->volatile_default)
+	if (uncertain)
 		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
 	return CLAIM_SET;
 }
