@@ -34,6 +34,7 @@
 #include "optimizer/optimizer.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
+#include "storage/lock.h"
 #include "sync/outcome.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -329,12 +330,30 @@ fill_end(FillState *state)
 	FreeExecutorState(state->estate);
 }
 
-/* Has the time for the batch run out? */
+/*
+ * Does somebody wait for a row that this transaction has written?  Who does waits
+ * for our transaction id.
+ */
+static bool
+is_waited_for(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	LOCKTAG		tag;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
+/* Has the time for the batch run out, or does somebody wait for its end? */
 static bool
 is_over(instr_time start, double time_ms)
 {
 	instr_time	now;
 
+	if (is_waited_for())
+		return true;
 	if (time_ms <= 0)
 		return false;
 	INSTR_TIME_SET_CURRENT(now);

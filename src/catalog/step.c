@@ -20,6 +20,7 @@ static const char *const action_names[] = {
 	[ACTION_TOPLEVEL] = "toplevel",
 	[ACTION_BACKFILL] = "backfill",
 	[ACTION_VERIFY] = "verify",
+	[ACTION_LOOK] = "look",
 };
 
 static const char *const effect_names[] = {

@@ -19,7 +19,8 @@ typedef enum StepAction
 	ACTION_SQL,					/* statements in one transaction, with the mark */
 	ACTION_TOPLEVEL,			/* one statement that refuses a transaction */
 	ACTION_BACKFILL,			/* batches */
-	ACTION_VERIFY				/* reads every row */
+	ACTION_VERIFY,				/* reads every row */
+	ACTION_LOOK					/* a query whose rows say what is in the way */
 } StepAction;
 
 /*
@@ -76,10 +77,15 @@ typedef struct Step
 	char	   *part_name;		/* quoted */
 	char	   *part_text;		/* FOREIGN KEY ... */
 
-	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
+	/*
+	 * ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs.
+	 * ACTION_LOOK: the expression whose errors are to name their rows, or NULL.
+	 */
 	char	   *assignments;	/* "column = expression, ..." */
 	char	   *condition;		/* holds for rows that are to be updated */
 	bool		fire_triggers;
+
+	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
 
 	StepState	state;
 	int32		attempts;

@@ -14,7 +14,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "core/attempt.h"
@@ -23,6 +22,7 @@
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "plan/probe.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -48,7 +48,7 @@ files(MemoryContext context)
 	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
 		"(SELECT pg_catalog.pg_relation_filenode('" RETYPE_PROBE "'::pg_catalog.regclass) "
 		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
-		" WHERE indrelid = '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
+		" WHERE indrelid OPERATOR(pg_catalog.=) '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
 	return MemoryContextStrdup(context,
 							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
@@ -80,15 +80,18 @@ run_probe(void *arg)
 	SetUserIdAndSecContext(probe->owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
 	/* a generated column as a plain one: the server will not alter what it depends on */
-	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)",
-				 names_relation(probe->relid)));
+	probe_run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)",
+					   names_relation(probe->relid)));
+	/* it does not go the server's way then, but through the expression */
+	if (probe->using != NULL)
+		probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(probe->column)));
 	before = files(probe->context);
-	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(probe->column),
-				 probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
-				 probe->using ? ")" : ""));
+	probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(probe->column),
+					   probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
+					   probe->using ? ")" : ""));
 	after = files(probe->context);
 	foreach(lc, probe->further)
-		run(lfirst(lc));
+		probe_run(lfirst(lc));
 	SPI_finish();
 	probe->rewrites = strcmp(before, after) != 0;
 }
@@ -99,15 +102,9 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
 	ErrorData  *error;
 
-	if (XactReadOnly)
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("a change of type cannot be planned here"),
-				 errdetail("What PostgreSQL would do is tried on a temporary table, which %s cannot make.",
-						   RecoveryInProgress() ? "a standby" : "a read-only transaction"),
-				 RecoveryInProgress() ? errhint("Call it on the primary.") :
-				 errhint("BEGIN READ WRITE; and call it again.")));
-	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+	/* nothing can be made for a moment on a standby, where a plan may be read */
+	if (XactReadOnly ||
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
 	{

@@ -33,6 +33,7 @@
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
+#include "run/look.h"
 #include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -421,7 +422,9 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
-	if (step->effect != EFFECT_INDEX_TREE || undo)
+	if (step->action == ACTION_LOOK)
+		look_run(migration, step, sql);
+	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
 	sessions_compile_anew(migration->relid, columns);
 	if (before != NIL)
@@ -758,6 +761,7 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	switch (step->action)
 	{
 		case ACTION_SQL:
+		case ACTION_LOOK:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
 			return run_toplevel(migration, step, step->statement, false, run);

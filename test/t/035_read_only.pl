@@ -68,18 +68,14 @@ for my $place (sort keys %places)
 		($out, $err) = ask($place, "SELECT count(*) FROM zdm.check(\$\$$sql\$\$)");
 		is($err, '', "zdm.check in $place: $sql");
 	}
-	my ($out, $err) = ask($place, "SELECT count(*) FROM zdm.plan('ALTER TABLE t ALTER a TYPE bigint')");
-	my $hint = $place eq 'a standby' ? qr/Call it on the primary/ : qr/BEGIN READ WRITE;/;
-	like($err, qr/ERROR:  25006: a change of type cannot be planned here\n.*HINT:  $hint/s, "zdm.plan in $place: a change of type");
+	# what the server would do cannot be tried: the plan is the one that holds in any case
+	my ($out, $err) = ask($place, "SELECT count(*) > 1 FROM zdm.plan('ALTER TABLE t ALTER a TYPE bigint')");
+	is("$out$err", 't', "zdm.plan in $place: a change of type");
 	($out, $err) = ask($place, "SELECT rule FROM zdm.check('ALTER TABLE t ALTER a TYPE bigint') WHERE severity = 'unsafe'");
 	is($err, '', "zdm.check in $place: a change of type");
 	($out, $err) = ask($place, "SELECT detail FROM zdm.check(\$\$DO 'BEGIN EXECUTE ''ALTER TABLE t ADD COLUMN z int''; END'\$\$)");
 	is($err, '', "zdm.check in $place: code");
 }
-my ($code, $out, $err) = $node->psql('postgres',
-	"SET default_transaction_read_only = on; BEGIN READ WRITE; SELECT count(*) > 0 FROM zdm.plan('ALTER TABLE t ALTER a TYPE bigint'); COMMIT");
-is("$out$err", 't', 'what the hint says works');
-
 $standby->stop;
 $node->stop;
 done_testing();
