@@ -4,25 +4,25 @@
  *		Notes of rows that could not be kept in step.
  *
  * An application's write must not fail or wait because a note of it cannot be
- * made.  The note is written in a subtransaction of its own; of zdm.migration
- * only a row that nobody has locked is taken (SKIP LOCKED), and zdm.misfit, which
- * is what counts when the columns are exchanged, is only ever inserted into.  It stays with the write: rolled back, both are
- * gone.
+ * made.  So it is attempted; of zdm.migration only a row that nobody has locked
+ * is taken (SKIP LOCKED), and zdm.misfit, which is what counts when the columns
+ * are exchanged, is only ever inserted into.  A cancellation or a timeout while
+ * it is written is the writer's own and ends the write.  The note stays with the
+ * write: rolled back, both are gone.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
-#include "access/xact.h"
 #include "catalog/misfit.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/names.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 char *
 row_key(Relation rel, TupleTableSlot *slot)
@@ -85,37 +85,36 @@ write_note(SyncPair *pair, PairDirection direction, Relation rel,
 				  unpack_sql_state(error->sqlerrcode), error->message);
 }
 
+typedef struct NoteAttempt
+{
+	SyncPair   *pair;
+	PairDirection direction;
+	Relation	rel;
+	TupleTableSlot *slot;
+	const ErrorData *error;
+} NoteAttempt;
+
+static void
+try_note(void *arg)
+{
+	NoteAttempt *note = arg;
+
+	write_note(note->pair, note->direction, note->rel, note->slot, note->error);
+}
+
 void
 outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 			 TupleTableSlot *slot, const ErrorData *error)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	NoteAttempt note = {pair, direction, rel, slot, error};
+	ErrorData  *failure;
 
 	if (pair->noted[direction] == pairs_transaction())
 		return;
 	pair->noted[direction] = pairs_transaction();
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		write_note(pair, direction, rel, slot, error);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *failure;
-
-		MemoryContextSwitchTo(caller);
-		failure = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-		/* the writer must not fail for it; the server's log has it */
-		failure->elevel = LOG;
-		ThrowErrorData(failure);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	if (attempt_run(try_note, &note, ATTEMPT_KEEP, &failure))
+		return;
+	/* the writer must not fail for it; the server's log has it */
+	failure->elevel = LOG;
+	ThrowErrorData(failure);
 }
