@@ -2,6 +2,13 @@
 
 \echo Use "CREATE EXTENSION pg_zdm" to load this file. \quit
 
+-- Every name and operator in this file is PostgreSQL's own: nobody can make one
+-- before us that would be taken in its place.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Ours alone: a schema of that name, and what somebody put into it, is refused.
+CREATE SCHEMA zdm;
+
 GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 ------------------------------------------------------------------------------

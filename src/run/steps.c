@@ -24,6 +24,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "ddl/guard.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -298,7 +299,9 @@ run_as_owner(const Migration *migration, const char *sql)
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
+	guard_own = sql;
 	rc = SPI_execute(sql, false, 0);
+	guard_own = NULL;
 	if (rc < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

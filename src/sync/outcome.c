@@ -19,12 +19,12 @@
 #include "access/xact.h"
 #include "catalog/misfit.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/names.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 char *
 row_key(Relation rel, TupleTableSlot *slot)
@@ -70,65 +70,44 @@ note_one_way(SyncPair *pair, const char *table, const char *key, const char *mes
 		  arg_int8(pair->migration), arg_text(why));
 }
 
-/*
- * The same, and the writer goes on without it: but a cancellation, a timeout or
- * a lack of resources is his.
- */
-static void
-try_note_one_way(SyncPair *pair, const char *table, const char *key, const char *message)
+typedef struct OneWayNote
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	SyncPair   *pair;
+	const char *table;
+	const char *key;
+	const char *message;
+} OneWayNote;
+
+static void
+try_note_one_way(void *arg)
+{
+	OneWayNote *note = arg;
 	QuerySession session;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		query_begin(&session);
-		note_one_way(pair, table, key, message);
-		query_end(&session);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *failure;
-
-		MemoryContextSwitchTo(caller);
-		failure = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-		switch (ERRCODE_TO_CATEGORY(failure->sqlerrcode))
-		{
-			case ERRCODE_INSUFFICIENT_RESOURCES:
-			case ERRCODE_OPERATOR_INTERVENTION:
-			case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
-			case ERRCODE_SYSTEM_ERROR:
-				ReThrowError(failure);
-		}
-		failure->elevel = LOG;
-		ThrowErrorData(failure);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	query_begin(&session);
+	note_one_way(note->pair, note->table, note->key, note->message);
+	query_end(&session);
 }
 
 void
 outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 			 TupleTableSlot *slot, const ErrorData *error)
 {
-	char	   *table;
+	OneWayNote	note = {.pair = pair,.message = error->message};
+	ErrorData  *failure;
 	char	   *key;
 
 	if (pair->noted[direction] == pairs_transaction())
 		return;
-	table = names_relation(RelationGetRelid(rel));
 	key = row_key(rel, slot);
-	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
-	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP, table, key,
-				  unpack_sql_state(error->sqlerrcode), error->message);
-	if (direction == PAIR_DOWN)
-		try_note_one_way(pair, table, key, error->message);
+	note.table = names_relation(RelationGetRelid(rel));
+	note.key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
+	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP,
+				  note.table, note.key, unpack_sql_state(error->sqlerrcode), error->message);
 	pair->noted[direction] = pairs_transaction();
+	if (direction == PAIR_UP || attempt_run(try_note_one_way, &note, ATTEMPT_KEEP, &failure))
+		return;
+	/* the writer must not fail for it; the server's log has it */
+	failure->elevel = LOG;
+	ThrowErrorData(failure);
 }
