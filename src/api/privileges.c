@@ -28,10 +28,10 @@ static void
 run(Oid owner, const char *sql)
 {
 	Identity	saved;
-	bool		was_exempt = guard_exempt;
+	const char *was_own = guard_own;
 
 	identity_enter(owner, NIL, &saved);
-	guard_exempt = true;
+	guard_own = sql;
 	PG_TRY();
 	{
 		SPI_connect();
@@ -43,7 +43,7 @@ run(Oid owner, const char *sql)
 	}
 	PG_FINALLY();
 	{
-		guard_exempt = was_exempt;
+		guard_own = was_own;
 	}
 	PG_END_TRY();
 	identity_leave(&saved);
