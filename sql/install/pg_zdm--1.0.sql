@@ -2,6 +2,13 @@
 
 \echo Use "CREATE EXTENSION pg_zdm" to load this file. \quit
 
+-- Every name and operator in this file is PostgreSQL's own: nobody can make one
+-- before us that would be taken in its place.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Ours alone: a schema of that name, and what somebody put into it, is refused.
+CREATE SCHEMA zdm;
+
 GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 ------------------------------------------------------------------------------
@@ -94,7 +101,9 @@ CREATE TABLE zdm.pair (
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
 	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
-	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
+	dependents    text[] NOT NULL DEFAULT '{}',  -- what hung on the old column when it was stated
+	new_dependents text[] NOT NULL DEFAULT '{}', -- and on the new one when it came into charge
+	privileges    text[] NOT NULL DEFAULT '{}'   -- that both columns had when they last were the same
 );
 
 CREATE INDEX ON zdm.pair (relid);
@@ -423,6 +432,16 @@ CREATE EVENT TRIGGER zdm_table_rewritten ON table_rewrite
 
 ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
 
+
+CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_privileges_changed';
+COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns of a migration the same privileges';
+
+CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
+	WHEN TAG IN ('GRANT', 'REVOKE')
+	EXECUTE FUNCTION zdm.privileges_changed();
+
+ALTER EVENT TRIGGER zdm_privileges_changed ENABLE ALWAYS;
 -- The guard.
 
 CREATE FUNCTION zdm.check(ddl text)

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "ddl/facts_query.h"
@@ -95,7 +96,7 @@ is_taken(const char *sql, bool read_only)
 	PlanAttempt attempt = {sql, read_only};
 	int			flags = MyXactFlags;
 	ErrorData  *refusal;
-	bool		taken = facts_attempt(make_plan, &attempt, &refusal);
+	bool		taken = attempt_run(make_plan, &attempt, ATTEMPT_UNDO, &refusal);
 
 	MyXactFlags = flags;
 	return taken || refusal->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;

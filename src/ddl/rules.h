@@ -163,6 +163,9 @@ extern void rules_virtual_checks(Judgement *j, List *tree, const char *column, b
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_migration(Judgement *j, Node *stmt);
 
+/* The relation that the statement would alter and that the current user does not own; NULL if there is none. */
+extern FactRelation *rules_forbidden(Facts *facts, Node *stmt);
+
 /* A function is changed, renamed or dropped that a migration's expressions may call. */
 extern void rules_migration_function(Judgement *j, Oid funcid);
 

@@ -110,9 +110,6 @@ pairs_get(Relation rel)
  */
 extern uint64 pairs_transaction(void);
 
-/* Roll back a subtransaction in which nothing that matters was written. */
-extern void pairs_rollback_own(void);
-
 /*
  * One side computed from the row in "slot".  Results are valid until the same
  * pair is next computed or the slot is cleared.  Errors of the expression are
