@@ -406,20 +406,6 @@ guard_executor_start(QueryDesc *query_desc, int eflags)
 		judge_query(query_desc);
 }
 
-static void
-check_contracts(void)
-{
-	List	   *contracts = pending_get()->contracts;
-
-	pending_clear();
-	if (contracts == NIL || !is_active())
-		return;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	report(rules_breaches(facts_create(false), contracts, NIL),
-		   guc_guard == GUARD_REFUSE ? "COMMIT refused" : outcome());
-	PopActiveSnapshot();
-}
-
 /* A deployment adds a column in one transaction, and drops its default in the next. */
 static void
 remember_columns(void)
@@ -430,6 +416,21 @@ remember_columns(void)
 	foreach(lc, pending_get()->columns)
 		session_columns = lappend(session_columns, pstrdup((char *) lfirst(lc)));
 	MemoryContextSwitchTo(old);
+}
+
+static void
+check_contracts(void)
+{
+	List	   *contracts = pending_get()->contracts;
+
+	remember_columns();
+	pending_clear();
+	if (contracts == NIL || !is_active())
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	report(rules_breaches(facts_create(false), contracts, NIL),
+		   guc_guard == GUARD_REFUSE ? "COMMIT refused" : outcome());
+	PopActiveSnapshot();
 }
 
 static void
@@ -444,8 +445,6 @@ guard_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 		default:
-			if (event == XACT_EVENT_COMMIT)
-				remember_columns();
 			ddl_in_transaction = false;
 			judged = NULL;
 			backstop_end();
