@@ -198,6 +198,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);
 	column_plan_contract(plan, column, &new);
+	sequence_note_smaller(plan, column, change->type);
 	plan_note(plan, "at cutover a prepared statement that returns the column fails once (0A000), as its type changes; one that only compares with it goes on");
 }
 
