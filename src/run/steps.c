@@ -72,8 +72,12 @@ steps_next(const Migration *migration)
 {
 	Step	   *step = NULL;
 
+	/* on the way back too, before the new column goes */
 	if (migration->state == STATE_REVERTING)
-		return step_last_done(migration->id);
+	{
+		step = step_reopened_backfill(migration->id);
+		return step != NULL ? step : step_last_done(migration->id);
+	}
 
 	/* one that has been opened again since: the cutover relies on it */
 	if (migration->state == STATE_CUTTING_OVER)
@@ -807,6 +811,13 @@ undo_is_moot(const Migration *migration, const Step *step)
 	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
 		return trigger_step_is_moot(migration, step->effect, true);
 	return pair_old_side_gone(migration->id);
+}
+
+bool
+steps_is_undo(const Migration *migration, const Step *step)
+{
+	return migration->state == STATE_REVERTING &&
+		(step->action != ACTION_BACKFILL || step->state == STEP_DONE);
 }
 
 StepOutcome

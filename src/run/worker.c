@@ -352,7 +352,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		transition(migration, phase_end(migration, rests));
 		return ADVANCE_ON;
 	}
-	outcome = migration->state == STATE_REVERTING ?
+	outcome = steps_is_undo(migration, step) ?
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
 	if (outcome == OUTCOME_DONE)
 		memset(&run->patience, 0, sizeof(run->patience));

@@ -57,6 +57,7 @@ typedef struct PairRow
 	char	   *up;
 	char	   *down;
 	bool		new_decides;
+	bool		one_name;		/* applications know one of the two sides only */
 	OnConflict	on_conflict;
 	bool		reversible;
 	ExprActor	actor;
@@ -396,6 +397,8 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 	pair->up_copies = expr_copies(pair->up);
 	pair->down_copies = expr_copies(pair->down);
 	pair->new_decides = row->new_decides;
+	pair->old_side.hidden = row->one_name && row->new_decides;
+	pair->new_side.hidden = row->one_name && !row->new_decides;
 	pair->on_conflict = row->on_conflict;
 	pair->reversible = row->reversible;
 	pair->past = row->past;
@@ -429,6 +432,7 @@ read_row(uint64 n)
 	list_sort(row->past.running, list_oid_cmp);
 	row->past.own = query_oids(n, 16);
 	list_sort(row->past.own, list_oid_cmp);
+	row->one_name = query_bool(n, 17);
 	return row;
 }
 
@@ -452,7 +456,8 @@ read_rows(Relation rel, List *ancestors)
 							   "pg_snapshot_xmin(s.past)::xid::text::oid, pg_snapshot_xmax(s.past)::xid::text::oid, "
 							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
 							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
-							   "  WHERE migration = p.migration AND relid = ($1)[1]) "
+							   "  WHERE migration = p.migration AND relid = ($1)[1]), "
+							   "m.kind = 'change_column_type' "
 							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
 							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
 							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "

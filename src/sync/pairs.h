@@ -25,6 +25,7 @@ typedef struct PairSide
 	bool		typbyval;
 	bool		notnull;
 	bool		volatile_default;	/* another value each time */
+	bool		hidden;			/* of a type change: no application knows its name */
 	List	   *defaults;		/* SyncExpr *: what it holds otherwise, but for NULL */
 } PairSide;
 
