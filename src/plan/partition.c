@@ -279,6 +279,49 @@ has_index(const Attach *attach, FactIndex *index)
 	return false;
 }
 
+/*
+ * The index of an exclusion constraint, WITHOUT OVERLAPS among them, cannot be
+ * built CONCURRENTLY, and no plain one serves in its place: ATTACH itself would
+ * build it, while nobody can use the partition or write the table.
+ */
+static void
+refuse_exclusion(const Attach *attach, const FactIndex *index)
+{
+	QuerySession session;
+	char	   *name = NULL;
+	char	   *definition = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT quote_ident(conname), pg_get_constraintdef(o.oid) FROM pg_constraint o JOIN pg_index i ON indexrelid = conindid "
+			  "WHERE conindid = $1 AND indisexclusion", arg_oid(index->oid)) > 0)
+	{
+		name = query_text(0, 1);
+		definition = query_text(0, 2);
+	}
+	query_end(&session);
+	if (name != NULL && !ddl_is_empty(attach->partition->oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("constraint %s of %s has no counterpart on %s, and PostgreSQL cannot build it CONCURRENTLY",
+						name, names_relation(attach->parent->oid), names_relation(attach->partition->oid)),
+				 errdetail("ATTACH PARTITION would build its index under ACCESS EXCLUSIVE."),
+				 errhint("ALTER TABLE %s ADD CONSTRAINT %s %s; first, at a time when the table is not in use; ATTACH finds it.",
+						 names_relation(attach->partition->oid), name, definition)));
+}
+
+/* Does it serve an exclusion constraint? */
+static bool
+is_exclusion(const FactIndex *index)
+{
+	QuerySession session;
+	bool		exclusion;
+
+	query_begin(&session);
+	exclusion = QUERY("SELECT FROM pg_index WHERE indexrelid = $1 AND indisexclusion", arg_oid(index->oid)) > 0;
+	query_end(&session);
+	return exclusion;
+}
+
 static void
 plan_indexes(Attach *attach)
 {
@@ -294,6 +337,11 @@ plan_indexes(Attach *attach)
 
 		if (index->dropped || has_index(attach, index))
 			continue;
+		if (is_exclusion(index))
+		{
+			refuse_exclusion(attach, index);
+			continue;
+		}
 		index_tree_plan_like(&tree);
 		taken = tree.taken;
 	}
