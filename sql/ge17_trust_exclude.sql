@@ -12,7 +12,7 @@ CREATE TABLE ep2 (k int4range NOT NULL, during daterange);
 INSERT INTO ep1 VALUES ('[1,2)', '[2020-01-01,2020-02-01)');
 SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')$$);
 SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep2 FOR VALUES IN ('[2,3)')$$, label => 'empty');
-ALTER TABLE ep1 ADD CONSTRAINT once EXCLUDE USING gist (k WITH =, during WITH &&);
+ALTER TABLE ep1 ADD EXCLUDE USING gist (k WITH =, during WITH &&);
 SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')$$, label => 'own');
 CALL zdm.wait('empty', 'completed', '15 seconds');
 CALL zdm.wait('own', 'completed', '15 seconds');

@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "access/sysattr.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -36,11 +37,29 @@
 static void
 check_generation(const Change *change, Node *raw, Oid type, int32 typmod)
 {
+	Bitmapset  *inputs = NULL;
 	Node	   *tree;
+	int			i = -1;
 
 	if (list_length(castNode(AlterTableStmt, change->stmt)->cmds) > 1)
 		return;
 	(void) ddl_expression(change->relid, raw, change->ddl, EXPR_KIND_GENERATED_COLUMN, type, typmod, &tree);
+	pull_varattnos(tree, 1, &inputs);
+	while ((i = bms_next_member(inputs, i)) >= 0)
+	{
+		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("cannot use whole-row variable in column generation expression")));
+		if (attnum > 0 && get_attgenerated(change->relid, attnum) != '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("cannot use generated column \"%s\" in column generation expression",
+							get_attname(change->relid, attnum, false)),
+					 errdetail("A generated column cannot reference another generated column.")));
+	}
 	if (contain_mutable_functions((Node *) expression_planner((Expr *) tree)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),

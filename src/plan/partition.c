@@ -292,8 +292,10 @@ refuse_exclusion(const Attach *attach, const FactIndex *index)
 	char	   *definition = NULL;
 
 	query_begin(&session);
-	if (QUERY("SELECT quote_ident(conname), pg_get_constraintdef(o.oid) FROM pg_constraint o JOIN pg_index i ON indexrelid = conindid "
-			  "WHERE conindid = $1 AND indisexclusion", arg_oid(index->oid)) > 0)
+	if (QUERY("SELECT quote_ident(o.conname), pg_get_constraintdef(o.oid) FROM pg_constraint o "
+			  "WHERE conindid = $1 AND NOT EXISTS (SELECT FROM pg_constraint p JOIN pg_index ON indexrelid = p.conindid "
+			  "WHERE p.conrelid = $2 AND indisexclusion AND pg_get_constraintdef(p.oid) = pg_get_constraintdef(o.oid))",
+			  arg_oid(index->oid), arg_oid(attach->partition->oid)) > 0)
 	{
 		name = query_text(0, 1);
 		definition = query_text(0, 2);
@@ -305,8 +307,8 @@ refuse_exclusion(const Attach *attach, const FactIndex *index)
 				 errmsg("constraint %s of %s has no counterpart on %s, and PostgreSQL cannot build it CONCURRENTLY",
 						name, names_relation(attach->parent->oid), names_relation(attach->partition->oid)),
 				 errdetail("ATTACH PARTITION would build its index under ACCESS EXCLUSIVE."),
-				 errhint("ALTER TABLE %s ADD CONSTRAINT %s %s; first, at a time when the table is not in use; ATTACH finds it.",
-						 names_relation(attach->partition->oid), name, definition)));
+				 errhint("ALTER TABLE %s ADD %s; first, at a time when the table is not in use; ATTACH finds it.",
+						 names_relation(attach->partition->oid), definition)));
 }
 
 /* Does it serve an exclusion constraint? */
@@ -335,13 +337,13 @@ plan_indexes(Attach *attach)
 			.plan = attach->plan, .root = attach->partition->oid, .indexid = index->oid, .taken = taken,
 		};
 
-		if (index->dropped || has_index(attach, index))
-			continue;
-		if (is_exclusion(index))
+		if (!index->dropped && is_exclusion(index))
 		{
 			refuse_exclusion(attach, index);
 			continue;
 		}
+		if (index->dropped || has_index(attach, index))
+			continue;
 		index_tree_plan_like(&tree);
 		taken = tree.taken;
 	}
