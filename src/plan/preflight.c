@@ -73,7 +73,7 @@ note_disk(MigrationPlan *plan, bool certain)
  * backfill no more than by anyone.
  */
 static void
-check_publications(MigrationPlan *plan, bool new_column)
+check_publications(MigrationPlan *plan, bool new_column, bool retyped)
 {
 	QuerySession session;
 	char	   *publications;
@@ -100,6 +100,9 @@ check_publications(MigrationPlan *plan, bool new_column)
 	if (publications != NULL && new_column)
 		plan_note(plan, "the table is published by %s: add the new column on every subscriber first, or its apply worker stops",
 				  publications);
+	if (publications != NULL && retyped && plan->pairs != NIL)
+		plan_note(plan, "to subscribers that is %s from here to contract, whichever column has the name; the column itself needs its new type there before cutover",
+				  quote_identifier(((Pair *) linitial(plan->pairs))->new_name));
 }
 
 /* Queries that each give one note, or NULL when there is nothing to say. */
@@ -355,7 +358,8 @@ preflight(MigrationPlan *plan, const Change *change)
 	if (plan_kind(change->kind)->one_shape && !plan_has_backfill(plan))
 		return;
 	note_disk(plan, !plan_kind(change->kind)->one_shape);
-	check_publications(plan, !plan_kind(change->kind)->one_shape || strcmp(change->kind, "add_column") == 0);
+	check_publications(plan, !plan_kind(change->kind)->one_shape || strcmp(change->kind, "add_column") == 0,
+					   change->type != InvalidOid);
 	note_answers(plan);
 	if (plan_kind(change->kind)->one_shape)
 		return;
