@@ -544,6 +544,7 @@ sub failed
 	}
 	if (Schema::piece($self->{case}{schema}, 'check_tight') && !$model->is_rename && $error =~ /orders_tight/)
 	{
+		$self->old_writers_go_on;
 		$self->enough('a CHECK that does not hold for what up gives');
 	}
 	$self->differ('failed', "failed while $model->{state}: $error") if !%$late || $self->{mended}++ > 3;
@@ -552,6 +553,29 @@ sub failed
 	  if !@named && !grep { !$_->{own_name} } values %$late;
 	$self->take_away($_) for @named ? @named : keys %$late;
 	$self->steer('resume', $model->{state});
+	return;
+}
+
+# old_writers_go_on(): whatever stopped the migration, what the old application
+# has always written it can write.
+sub old_writers_go_on
+{
+	my ($self) = @_;
+	my $table = $self->{case}{schema}{table};
+	my $key = $self->{case}{schema}{role} eq 'key' ? $self->{model}{name} : 'id';
+
+	for my $sql ("INSERT INTO $table ($key, b, $self->{model}{name}) VALUES (900001, 'old', 99.5)", "UPDATE $table SET b = b || '!'")
+	{
+		my %error;
+
+		for my $side (qw(zdm model))
+		{
+			$self->{owner}{$side}->must('BEGIN');
+			$error{$side} = $self->{owner}{$side}->query($sql)->{error};
+			$self->{owner}{$side}->must('ROLLBACK');
+		}
+		$self->same_error('the old application, after the failure', { zdm => $sql, model => $sql }, $error{zdm}, $error{model});
+	}
 	return;
 }
 
