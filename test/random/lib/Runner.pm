@@ -423,7 +423,9 @@ sub steer
 	my $owner = $self->{owner}{zdm};
 
 	$self->note('owner', "SELECT zdm.$verb('" . $self->label . "')");
-	my $error = $owner->query("SELECT zdm.$verb('" . $self->label . "')")->{error};
+	$owner->send("SELECT zdm.$verb('" . $self->label . "')");
+	$owner->wait($patience) or $self->differ("blocked $verb", "zdm.$verb does not return\n" . $self->who_blocks($owner));
+	my $error = $owner->{result}{error};
 	if ($error)
 	{
 		return 0 if $verb eq 'revert' && $self->one_way;
@@ -747,10 +749,8 @@ sub retype
 		$sql =~ s/\{DEFAULT (\w+)\}/$self->default($1)/ge;
 		$owner->must($sql);
 	}
-	if ($way eq 'down')
-	{
-		$self->restore;
-	}
+	# others are not written while it goes back; these lose nothing by down
+	$self->restore if $way eq 'down' && !$family->{neutral};
 	$model->{type} = $way eq 'up' ? 'new' : 'old';
 	$self->fresh_model;
 	return;
