@@ -792,9 +792,9 @@ sub restore
 	$session->must('SET session_replication_role = replica');
 	for my $row (@{ $self->{unchanged} // [] })
 	{
-		my ($key, $was) = @$row;
+		my ($key, $was, $k) = @$row;
 
-		$session->must("UPDATE $schema->{table} SET $name = " . Change::quote($was) . "::$from WHERE $id = $key AND $name IS DISTINCT FROM " . Change::quote($was) . "::$from");
+		$session->must("UPDATE $schema->{table} SET $name = " . Change::quote($was) . "::$from WHERE $id = $key AND k = $k AND $name IS DISTINCT FROM " . Change::quote($was) . "::$from");
 	}
 	$session->must('RESET session_replication_role');
 	return;
@@ -885,18 +885,18 @@ sub check_old_side
 {
 	my ($self, $rows) = @_;
 	my $family = $self->{model}{family};
-	my %was = map { $_->[0] => $_ } @{ $self->{was} };
+	my %was;
 	my @unchanged;
 	my @ask;
 
+	push @{ $was{ $_->[0] } }, $_ for @{ $self->{was} };
 	for my $row (@$rows)
 	{
 		my ($key, $value, $old) = $self->{case}{schema}{role} eq 'key' ? ($row->[0], $row->[0], $row->[-1]) : ($row->[0], $row->[1], $row->[-1]);
-		my $was = $was{$key};
 
-		if ($was && same($was->[1], $old) && same($was->[2], $value))
+		if (grep { same($_->[1], $old) && same($_->[2], $value) } @{ $was{$key} // [] })
 		{
-			push @unchanged, [ $key, $old ];
+			push @unchanged, [ $key, $old, $row->[-3] ];
 			next;
 		}
 		push @ask, [ $key, $value, $old, $self->{case}{schema}{role} eq 'key' ? ($row->[1], $row->[2]) : ($row->[2], $row->[3]) ];
