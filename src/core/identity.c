@@ -75,7 +75,7 @@ become(Oid role, int sec_context, Identity *saved)
 {
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	saved->guc_nestlevel = NewGUCNestLevel();
-	SetUserIdAndSecContext(role, sec_context | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(role, sec_context);
 	identity_pin_reading();
 }
 
@@ -100,7 +100,7 @@ identity_enter(Oid role, List *settings, Identity *saved)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("code of a user's was to be worked on beside the extension's own tables")));
-	become(role, sec_context, saved);
+	become(role, sec_context | SECURITY_RESTRICTED_OPERATION, saved);
 	put_on(settings);
 }
 
@@ -111,7 +111,17 @@ identity_enter_own(Oid role, Identity *saved)
 	int			sec_context;
 
 	GetUserIdAndSecContext(&userid, &sec_context);
-	become(role, sec_context | SECURITY_ZDM_OWN, saved);
+	become(role, sec_context | SECURITY_RESTRICTED_OPERATION | SECURITY_ZDM_OWN, saved);
+}
+
+void
+identity_enter_to_create(Oid role, Identity *saved)
+{
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	become(role, sec_context | SECURITY_LOCAL_USERID_CHANGE, saved);
 }
 
 void

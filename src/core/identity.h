@@ -38,6 +38,12 @@ extern void identity_leave(Identity *saved);
  */
 extern void identity_enter_own(Oid role, Identity *saved);
 
+/*
+ * Become "role" for what a restricted operation refuses, making a temporary table,
+ * and for nothing in which code of a user's could run.
+ */
+extern void identity_enter_to_create(Oid role, Identity *saved);
+
 /* Is it the extension's own tables that are worked on? */
 extern bool identity_is_own(void);
 

@@ -9,67 +9,131 @@
  * rolled back: files that are the same before and after were not rewritten.
  * The user's table is only locked as by a reader.
  *
+ * Defaults, CHECKs and index expressions come along, and ALTER TABLE plans and
+ * folds them: so all is done as the table's owner, in a restricted operation,
+ * but for what that refuses: making the temporary table, of bare columns.  The
+ * statements are run as parts of another, so that no event trigger sees them: they
+ * are no DDL of the user's.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_utilcmd.h"
+#include "parser/parser.h"
 #include "plan/retype.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
 static void
-run(const char *sql)
+run_statement(Node *stmt, const char *sql)
 {
-	int			rc = SPI_execute(sql, false, 0);
+	PlannedStmt *wrapper = makeNode(PlannedStmt);
 
-	if (rc < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("statement failed: %s", SPI_result_code_string(rc))));
+	wrapper->commandType = CMD_UTILITY;
+	wrapper->utilityStmt = stmt;
+	wrapper->stmt_location = -1;
+	ProcessUtility(wrapper, sql, false, PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver, NULL);
+	CommandCounterIncrement();
+}
+
+/* Those statements that make a table, or the others. */
+static void
+run(const char *sql, bool creations)
+{
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+	{
+		Node	   *stmt = lfirst_node(RawStmt, lc)->stmt;
+
+		if (IsA(stmt, CreateStmt) == creations)
+			run_statement(stmt, sql);
+	}
 }
 
 /* The files of the table and its indexes, as one string. */
 static char *
-files(MemoryContext context)
+files(Oid relid)
 {
-	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
-		"(SELECT pg_catalog.pg_relation_filenode('" RETYPE_PROBE "'::pg_catalog.regclass) "
-		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
-		" WHERE indrelid = '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
-	return MemoryContextStrdup(context,
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	Relation	rel = table_open(relid, NoLock);
+	StringInfoData result;
+	ListCell   *lc;
+
+	initStringInfo(&result);
+	appendStringInfo(&result, "%u", zdm_relfilenode(rel));
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = relation_open(lfirst_oid(lc), NoLock);
+
+		appendStringInfo(&result, " %u", zdm_relfilenode(index));
+		relation_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return result.data;
+}
+
+/* What hangs on the columns: here code of the owner's is run. */
+static void
+add_dependents(Oid relid)
+{
+	TableLikeClause *like = makeNode(TableLikeClause);
+	RangeVar   *probe = makeRangeVar("pg_temp", "zdm_probe", -1);
+	ListCell   *lc;
+
+	like->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)),
+								  get_rel_name(relid), -1);
+	like->relationOid = relid;
+	/* a generated column as a plain one: the server will not alter what it depends on */
+	like->options = CREATE_TABLE_LIKE_ALL & ~CREATE_TABLE_LIKE_GENERATED;
+	foreach(lc, expandTableLikeClause(probe, like))
+		run_statement(lfirst(lc), "");
 }
 
 static bool
-probe(Oid relid, const char *column, const char *type, const char *using, List *further,
-	  MemoryContext context)
+probe(Oid relid, Oid owner, const char *column, const char *type, const char *using, List *further)
 {
+	Identity	saved;
+	Oid			probeid;
 	char	   *before;
-	char	   *after;
+	bool		rewrites;
 	ListCell   *lc;
 
-	SPI_connect();
-	/* a generated column as a plain one: the server will not alter what it depends on */
-	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)", names_relation(relid)));
-	before = files(context);
-	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
-				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
-	after = files(context);
+	identity_enter_to_create(owner, &saved);
+	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMPRESSION)",
+				 names_relation(relid)), true);
 	foreach(lc, further)
-		run(lfirst(lc));
-	SPI_finish();
-	return strcmp(before, after) != 0;
+		run(lfirst(lc), true);
+	identity_leave(&saved);
+
+	identity_enter(owner, NIL, &saved);
+	add_dependents(relid);
+	probeid = RangeVarGetRelid(makeRangeVar("pg_temp", "zdm_probe", -1), NoLock, false);
+	before = files(probeid);
+	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
+				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""), false);
+	rewrites = strcmp(before, files(probeid)) != 0;
+	foreach(lc, further)
+		run(lfirst(lc), false);
+	identity_leave(&saved);
+	return rewrites;
 }
 
 static Oid
@@ -88,25 +152,16 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner resources = CurrentResourceOwner;
 	Oid			owner = owner_of(relid);
-	Oid			user;
-	int			context;
 	ErrorData  *error = NULL;
 	volatile bool rewrites = true;
 
 	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
-
-	/*
-	 * As the owner: functions in defaults and index expressions are the owner's
-	 * and run with nobody else's rights.
-	 */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		rewrites = probe(relid, column, type, using, further, caller);
+		rewrites = probe(relid, owner, column, type, using, further);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -120,11 +175,13 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = resources;
-	SetUserIdAndSecContext(user, context);
 	if (error != NULL)
 	{
 		/* what was run, on a table of ours, says nothing to the caller */
 		error->context = NULL;
+		error->cursorpos = 0;
+		error->internalpos = 0;
+		error->internalquery = NULL;
 		ReThrowError(error);
 	}
 	return rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
