@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "miscadmin.h"
@@ -122,6 +123,21 @@ identity_enter_to_create(Oid role, Identity *saved)
 
 	GetUserIdAndSecContext(&userid, &sec_context);
 	become(role, sec_context | SECURITY_LOCAL_USERID_CHANGE, saved);
+}
+
+void
+identity_enter_session(Oid role, Identity *saved)
+{
+	Assert(!IsTransactionState());
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	/* a transaction begins without restriction; the statements restrict what they run of a user's */
+	SetUserIdAndSecContext(role, 0);
+}
+
+void
+identity_leave_session(Identity *saved)
+{
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
 
 void
