@@ -183,9 +183,6 @@ CREATE TRIGGER u AFTER INSERT ON eve.own FOR EACH ROW EXECUTE FUNCTION zdm.sync(
 INSERT INTO eve.own VALUES (1, 2) RETURNING a, b;
 DROP TABLE eve.own;
 SELECT zdm.sync();
-SELECT zdm.render('%R{1}');
-SELECT zdm.render('%');
-SELECT zdm.render('%X{1}');
 RESET ROLE;
 -- privileges on the table decide what is seen of it
 SELECT zdm.rename_column('mallory.victim', 'b', 'c', 'seen') > 0;

@@ -157,8 +157,3 @@ SELECT error_state, regexp_replace(error, '\d+', 'N') FROM zdm.migrations WHERE 
 DROP TABLE j;
 SELECT zdm.resume(:m);
 CALL whole_way(:m);
-
--- a template that does not end
-SELECT zdm.render('%V{nothing');
-SELECT zdm.render('%?{1}');
-SELECT zdm.render('%V{pg_catalog.pg_class}');

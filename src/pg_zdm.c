@@ -16,6 +16,7 @@
 #include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "plan/plan.h"
 #include "run/launcher.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 {
 	guc_init();
 	guard_init();
+	plan_init();
 	stmtcols_init();
 	pairs_init();
 	if (process_shared_preload_libraries_in_progress)

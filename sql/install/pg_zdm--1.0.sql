@@ -42,7 +42,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
@@ -279,9 +279,9 @@ COMMENT ON PROCEDURE zdm.wait(text, text, interval) IS 'wait for a state, by def
 ------------------------------------------------------------------------------
 -- Looking
 
-CREATE FUNCTION zdm.render(template text) RETURNS text STRICT STABLE
-	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_render';
-COMMENT ON FUNCTION zdm.render(text) IS 'a stored statement with the names of today; used by the views';
+CREATE FUNCTION zdm.step_sql(migration bigint, step int, undo boolean) RETURNS text STRICT STABLE
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_step_sql';
+COMMENT ON FUNCTION zdm.step_sql(bigint, int, boolean) IS 'a stored statement with the names of today; used by the views';
 
 -- The migrations that the reader may know of: of relations on which they hold
 -- some privilege, or, when the relation is gone, of a role that they have.
@@ -324,10 +324,10 @@ COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
 SELECT s.migration, s.step, s.phase, s.action,
-       coalesce(s.executed, zdm.render(s.statement)) AS statement,
+       coalesce(s.executed, zdm.step_sql(s.migration, s.step, false)) AS statement,
        s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished,
        CASE WHEN v.trusted THEN s.error END AS error,
-       zdm.render(s.undo) AS undo, m.label
+       zdm.step_sql(s.migration, s.step, true) AS undo, m.label
   FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration JOIN zdm.visible v ON v.id = m.id
  ORDER BY s.migration, s.step;
 COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or was run';

@@ -22,8 +22,6 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/ddl_text.h"
-#include "plan/definition.h"
-#include "plan/other_end.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -83,7 +81,7 @@ check_access(const PlanKind *kind, const Change *change)
 {
 	access_check_owner(change->relid);
 	if (kind->any_table == NULL || !kind->any_table(change))
-		access_check_table(change->relid, kind->partition_ok);
+		change_check_table(change);
 }
 
 /* The change that the arguments state, with the right to make it. */
@@ -146,7 +144,7 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 
 	values[0] = Int32GetDatum(step->number);
 	values[1] = CStringGetTextDatum(step->phase);
-	values[2] = CStringGetTextDatum(names_render(definition_expand(other_end_expand(step->statement)), true));
+	values[2] = CStringGetTextDatum(names_render(step->statement, true));
 	values[3] = CStringGetTextDatum(lock_text(step, relid));
 	values[4] = CStringGetTextDatum(step->work ? step->work : "");
 	values[5] = CStringGetTextDatum(step->note ? step->note : "");
@@ -162,17 +160,15 @@ zdm_plan(PG_FUNCTION_ARGS)
 	ErrorContextCallback callback;
 	MigrationPlan plan = {0};
 	Change	   *change;
-	const PlanKind *kind;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
 	push_ddl_context(&callback, ddl);
 	change = read_change(ddl, up, down);
-	kind = plan_kind(change->kind);
-	plan_validate(kind, change);
+	change_check(change);
 	change_resolve(change);
 	plan.relid = change->relid;
-	kind->make(&plan, change);
+	change_make(change, &plan);
 	error_context_stack = callback.previous;
 	foreach(lc, plan.steps)
 		put_step((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), plan.relid);

@@ -9,20 +9,19 @@
 
 #include "api/access.h"
 #include "backfill/verify.h"
+#include "catalog/step.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "plan/definition.h"
-#include "plan/other_end.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_verify);
 PG_FUNCTION_INFO_V1(zdm_verify_label);
-PG_FUNCTION_INFO_V1(zdm_render);
+PG_FUNCTION_INFO_V1(zdm_step_sql);
 
 static Datum
 verify(FunctionCallInfo fcinfo, Migration *migration)
@@ -65,11 +64,21 @@ zdm_verify_label(PG_FUNCTION_ARGS)
 												 MIGRATION_READ));
 }
 
-/* A step's template with the names of today; what is gone is "<dropped>". */
+/*
+ * A step's statement or undo with the names of today; what is gone is "<dropped>".
+ *
+ * No template is taken from a caller: only what a plan has written is read.  Who
+ * may not know of the migration is told what is told of one that there is not.
+ */
 Datum
-zdm_render(PG_FUNCTION_ARGS)
+zdm_step_sql(PG_FUNCTION_ARGS)
 {
-	char	   *template = definition_expand(other_end_expand(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+	Migration  *migration = migration_load(PG_GETARG_INT64(0), MIGRATION_READ);
+	char	   *template = NULL;
 
+	if (migration != NULL && migration_is_visible(migration))
+		template = step_template(migration->id, PG_GETARG_INT32(1), PG_GETARG_BOOL(2));
+	if (template == NULL)
+		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(names_render(template, true)));
 }

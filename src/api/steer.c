@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "api/access.h"
 #include "catalog/migration.h"
 #include "catalog/misfit.h"
@@ -30,7 +31,10 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
-/* What to type next in each state, with the migration's id for %d. */
+/*
+ * What to type next in each state, with the migration's id for %d.  To who asked
+ * for a cutover none of them names what cannot be undone: see steer_cutover().
+ */
 static const char *const hints[] = {
 	[STATE_QUEUED] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'ready').",
 	[STATE_EXPANDING] = "Wait for it with CALL zdm.wait(" INT64_FORMAT ", 'ready').",
@@ -57,6 +61,25 @@ wrong_state(const Migration *migration, const char *what)
 			 errhint(hints[migration->state], migration->id)));
 }
 
+/*
+ * A deployment that broke off is run again, and two may run at once: whoever asks
+ * for what is so, under way or past is told, and nothing is done.
+ */
+static void
+say_already(const Migration *migration, const char *what)
+{
+	ereport(NOTICE,
+			(errmsg("migration " INT64_FORMAT " has been %s already: it is %s", migration->id, what,
+					state_name(migration->state))));
+}
+
+/* The state that it is in, or, when it has failed, in which it did. */
+static MigrationState
+reached(const Migration *migration)
+{
+	return migration->state == STATE_FAILED ? migration->failed_from : migration->state;
+}
+
 static void
 refuse_paused(const Migration *migration, const char *what)
 {
@@ -67,14 +90,30 @@ refuse_paused(const Migration *migration, const char *what)
 				 errhint("Let it go on with SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
 }
 
+static bool
+is_cut_over(MigrationState state)
+{
+	return state == STATE_CUTTING_OVER || state == STATE_SWITCHED ||
+		state == STATE_CONTRACTING || state == STATE_COMPLETED;
+}
+
 static void
 steer_cutover(Migration *migration, FunctionCallInfo fcinfo)
 {
+	if (is_cut_over(migration->state) ||
+		(is_cut_over(reached(migration)) && reached(migration) != STATE_CUTTING_OVER))
+	{
+		say_already(migration, "cut over");
+		return;
+	}
+
+	/* from a cutover no hint leads to contract, which cannot be undone */
 	if (migration->state == STATE_READY && step_next(migration->id, "cutover") == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " has nothing to cut over", migration->id),
-				 errhint("Go on with SELECT zdm.contract(" INT64_FORMAT ").", migration->id)));
+				 errhint("SELECT * FROM zdm.steps WHERE migration = " INT64_FORMAT " AND state <> 'done' shows what is left to do.",
+						 migration->id)));
 	refuse_paused(migration, "cut over");
 	if (!migration_transition(migration, EVENT_CUTOVER))
 		wrong_state(migration, "cut over");
@@ -101,6 +140,11 @@ steer_contract(Migration *migration, FunctionCallInfo fcinfo)
 	bool		no_cutover = migration->state == STATE_READY &&
 		step_next(migration->id, "cutover") == NULL;
 
+	if (migration->state == STATE_CONTRACTING || migration->state == STATE_COMPLETED)
+	{
+		say_already(migration, "contracted");
+		return;
+	}
 	refuse_paused(migration, "contracted");
 	refuse_new_dependents(migration);
 	if (!migration_transition(migration, no_cutover ? EVENT_CONTRACT_READY : EVENT_CONTRACT))
@@ -159,6 +203,11 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 {
 	MigrationState next;
 
+	if (migration->state == STATE_REVERTING || migration->state == STATE_REVERTED)
+	{
+		say_already(migration, "reverted");
+		return;
+	}
 	if (!state_next(migration->state, migration->failed_from, EVENT_REVERT, &next))
 		wrong_state(migration, "reverted");
 	refuse_one_way(migration);
@@ -174,7 +223,12 @@ steer_pause(Migration *migration, FunctionCallInfo fcinfo)
 {
 	if (state_is_final(migration->state) || migration->state == STATE_FAILED)
 		wrong_state(migration, "paused");
-	refuse_paused(migration, "paused again");
+	if (migration->paused)
+	{
+		ereport(NOTICE,
+				(errmsg("migration " INT64_FORMAT " is paused already", migration->id)));
+		return;
+	}
 	migration_set_paused(migration, true);
 	stop_at_commit(migration->id);
 }
@@ -188,8 +242,12 @@ steer_resume(Migration *migration, FunctionCallInfo fcinfo)
 		misfit_accept_loss(migration->id);
 		(void) migration_transition(migration, EVENT_RESUME);
 	}
+	else if (state_is_final(migration->state))
+		wrong_state(migration, "resumed");
 	else if (!migration->paused)
-		wrong_state(migration, "resumed: it is neither paused nor failed");
+		ereport(NOTICE,
+				(errmsg("migration " INT64_FORMAT " is neither paused nor failed: it is %s",
+						migration->id, state_name(migration->state))));
 	if (migration->paused)
 		migration_set_paused(migration, false);
 }
@@ -238,8 +296,9 @@ static Datum
 steer(FunctionCallInfo fcinfo, const char *name, bool by_label, SteerFunction function)
 {
 	Migration  *migration;
+	bool		was_read_only = XactReadOnly;
 
-	access_check_writable(name);
+	access_begin_steering(name);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -251,9 +310,10 @@ steer(FunctionCallInfo fcinfo, const char *name, bool by_label, SteerFunction fu
 	else
 		migration = access_migration(PG_GETARG_INT64(0), MIGRATION_LOCK);
 	function(migration, fcinfo);
-	start_orphans_at_commit();
+	start_orphans_at_commit(true);
 	if (!migration->paused)
 		start_at_commit(migration->id);
+	access_end_steering(was_read_only);
 	PG_RETURN_VOID();
 }
 

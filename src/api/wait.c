@@ -41,6 +41,7 @@ typedef struct Wait
 	TimestampTz reported;
 	char		last[512];		/* the line last shown */
 	bool		told;			/* that it waits for a call */
+	bool		started;		/* what lacked a worker, and said so if there is none */
 } Wait;
 
 static bool
@@ -141,7 +142,8 @@ look(Wait *wait)
 {
 	Migration  *migration = access_migration(wait->id, MIGRATION_READ);
 
-	start_orphans_at_commit();
+	start_orphans_at_commit(!wait->started);
+	wait->started = true;
 	if (is_reached(wait, migration->state) && migration->state != STATE_FAILED)
 		return true;
 	fail_if_failed(wait, migration);

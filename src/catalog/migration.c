@@ -183,12 +183,15 @@ migration_needing(Oid relid)
 {
 	char	   *name = names_relation(relid);
 
+	/* as it stands in the braces of a token */
+	if (name != NULL)
+		name = names_escape(name);
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
 					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
 					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
 					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
-					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || replace($2, '%', '%%') || '}') > 0 "
-					  "   OR strpos(t.template, format(':%s}', $2)) > 0 "
+					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || $2 || '}') > 0 "
+					  "   OR strpos(t.template, ':' || $2 || '}') > 0 OR strpos(t.template, ':' || $2 || ',') > 0 "
 					  "   OR strpos(t.template, '%R{' || $1 || '}') > 0 "
 					  /* not a part that is left out when the relation is gone */
 					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "
@@ -203,21 +206,34 @@ migration_runnable(void)
 	uint64		n;
 
 	query_begin(&session);
-	n = query_run("SELECT id FROM zdm.migration m WHERE NOT paused AND (state IN "
+	n = query_run("SELECT id, owner, urgent FROM (SELECT id, owner, "
+				  "state IN ('cutting_over', 'contracting', 'reverting') AS urgent, "
+				  "EXISTS (SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND s.waiting_for IS NOT NULL) AS waits, "
+				  "row_number() OVER (PARTITION BY owner ORDER BY id) AS turn "
+				  "FROM zdm.migration m WHERE NOT paused AND (state IN "
 				  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "
 				  /* at rest, but a partition has been attached */
 				  "OR state IN ('ready', 'switched') AND EXISTS (SELECT 1 FROM zdm.step s "
-				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done')) "
-				  "ORDER BY id", NULL, 0);
+				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done'))) r "
+				  "ORDER BY NOT urgent, waits, turn, id", NULL, 0);
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64	   *id = palloc(sizeof(int64));
+		RunnableMigration *runnable = palloc(sizeof(RunnableMigration));
 
-		*id = query_int8(row, 1);
-		result = lappend(result, id);
+		runnable->id = query_int8(row, 1);
+		runnable->owner = query_oid(row, 2);
+		runnable->urgent = query_bool(row, 3);
+		result = lappend(result, runnable);
 	}
 	query_end(&session);
 	return result;
+}
+
+bool
+migration_is_urgent(const Migration *m)
+{
+	return m->state == STATE_CUTTING_OVER || m->state == STATE_CONTRACTING ||
+		m->state == STATE_REVERTING;
 }
 
 bool

@@ -14,6 +14,8 @@
 #include "catalog/state.h"
 #include "nodes/pg_list.h"
 
+#define MIGRATION_USES "uses "
+
 typedef struct Migration
 {
 	int64		id;
@@ -23,7 +25,8 @@ typedef struct Migration
 	char	   *relation;		/* qualified name when it was stated */
 	Oid			owner;			/* whose rights the work is done with */
 	char	   *definition;		/* jsonb as text */
-	List	   *columns;		/* char *: names no other migration may touch */
+	List	   *columns;		/* char *: names no other migration may touch; behind
+								 * MIGRATION_USES, columns none may take away */
 	MigrationState state;
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;
@@ -82,8 +85,22 @@ extern List *migration_live_on_partitioned(void);
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */
 
-/* Ids (list of int64 *) of the migrations that a worker has to work on. */
+/* A migration that a worker has to work on. */
+typedef struct RunnableMigration
+{
+	int64		id;
+	Oid			owner;
+	bool		urgent;			/* somebody has told it to cut over, to contract or to go back */
+} RunnableMigration;
+
+/*
+ * All of them, as RunnableMigration *, in the order in which they should have a
+ * place: the urgent ones, then one of each owner in turn, and last those that
+ * were found to wait.
+ */
 extern List *migration_runnable(void);
+
+extern bool migration_is_urgent(const Migration *migration);
 
 /*
  * Has a prepared transaction stated or steered a migration?  Whoever commits it

@@ -20,6 +20,7 @@ static const char *const action_names[] = {
 	[ACTION_TOPLEVEL] = "toplevel",
 	[ACTION_BACKFILL] = "backfill",
 	[ACTION_VERIFY] = "verify",
+	[ACTION_LOOK] = "look",
 };
 
 static const char *const effect_names[] = {
@@ -168,6 +169,20 @@ step_last_done(int64 migration)
 	return load_one("(state = 'done' OR (action = 'toplevel' AND undo IS NOT NULL AND state IN ('running', 'failed'))) "
 					"AND $2::text IS NULL ORDER BY step DESC",
 					migration, NULL);
+}
+
+char *
+step_template(int64 migration, int32 number, bool undo)
+{
+	QuerySession session;
+	char	   *template = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT CASE WHEN $3 THEN undo ELSE statement END FROM zdm.step WHERE migration = $1 AND step = $2",
+			  arg_int8(migration), arg_int4(number), arg_bool(undo)) > 0)
+		template = query_text(0, 1);
+	query_end(&session);
+	return template;
 }
 
 bool
@@ -368,6 +383,19 @@ step_set_waiting(const Step *step, const char *reason)
 		  "WHERE migration = $1 AND step = $2 AND waiting_for IS DISTINCT FROM $3",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(reason));
 	query_end(&session);
+}
+
+bool
+step_is_waiting(const Step *step)
+{
+	QuerySession session;
+	bool		waiting;
+
+	query_begin(&session);
+	waiting = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND waiting_for IS NOT NULL",
+					arg_int8(step->migration), arg_int4(step->number)) > 0;
+	query_end(&session);
+	return waiting;
 }
 
 void

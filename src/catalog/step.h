@@ -19,7 +19,8 @@ typedef enum StepAction
 	ACTION_SQL,					/* statements in one transaction, with the mark */
 	ACTION_TOPLEVEL,			/* one statement that refuses a transaction */
 	ACTION_BACKFILL,			/* batches */
-	ACTION_VERIFY				/* reads every row */
+	ACTION_VERIFY,				/* reads every row */
+	ACTION_LOOK					/* a query whose rows say what is in the way */
 } StepAction;
 
 /*
@@ -76,10 +77,15 @@ typedef struct Step
 	char	   *part_name;		/* quoted */
 	char	   *part_text;		/* FOREIGN KEY ... */
 
-	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
+	/*
+	 * ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs.
+	 * ACTION_LOOK: the expression whose errors are to name their rows, or NULL.
+	 */
 	char	   *assignments;	/* "column = expression, ..." */
 	char	   *condition;		/* holds for rows that are to be updated */
 	bool		fire_triggers;
+
+	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
 
 	StepState	state;
 	int32		attempts;
@@ -116,6 +122,9 @@ extern Step *step_next(int64 migration, const char *phase);
  * something behind.
  */
 extern Step *step_last_done(int64 migration);
+
+/* The template of a step's statement, or of its undo; NULL if there is none. */
+extern char *step_template(int64 migration, int32 number, bool undo);
 
 /* Has a step of the contract phase that cannot be undone been done? */
 extern bool step_contract_begun(int64 migration);
@@ -164,6 +173,9 @@ extern void step_reopen_rows(int64 migration);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);
+
+/* Is there something that it waits for, as noted? */
+extern bool step_is_waiting(const Step *step);
 
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);

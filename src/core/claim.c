@@ -3,9 +3,15 @@
  * claim.c
  *		Who works on what: locks on numbers of our own.
  *
- * Advisory locks with a fourth field that no SQL function can set: they need no
- * shared memory of ours, so they work without preloading; they are gone with
- * the process that had them, however it died; and pg_locks shows them.
+ * Locks with the tag of advisory ones and a fourth field that no SQL function can
+ * set: they need no shared memory of ours, so they work without preloading; they
+ * are gone with the process that had them, however it died; and pg_locks shows
+ * them.  They are in the table of ordinary locks, not in that of advisory ones:
+ * no function that an owner may call, such as pg_advisory_unlock_all(), can let
+ * them go.  The price is that a transaction that is rolled back lets go those of
+ * the process as well, so a worker takes them up again (claim_keep) before it
+ * begins another one; and that the end of a process does not, so it has to drop
+ * them itself (claim_drop_all).
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +23,19 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/procarray.h"
+#include "utils/timestamp.h"
+
+/* How long a claim that was let go by a rollback may be seen taken by a look. */
+#define KEEP_TRIES 20
+#define KEEP_PAUSE_US 5000
+
+/* Who waits for no longer than this for a lock works. */
+#define SHORT_WAIT_MS 500
 
 static Oid
 claim_database(ClaimKind kind)
 {
-	return kind == CLAIM_SLOT ? InvalidOid : MyDatabaseId;
+	return kind == CLAIM_PLACE || kind == CLAIM_COUNTING ? InvalidOid : MyDatabaseId;
 }
 
 /* To the end of the transaction, rather than of the process? */
@@ -36,6 +50,7 @@ claim_tag(LOCKTAG *tag, ClaimKind kind, int64 number)
 {
 	SET_LOCKTAG_ADVISORY(*tag, claim_database(kind), (uint32) (number >> 32),
 						 (uint32) number, CLAIM_OBJSUBID(kind));
+	tag->locktag_lockmethodid = DEFAULT_LOCKMETHOD;
 }
 
 bool
@@ -46,6 +61,37 @@ claim_try(ClaimKind kind, int64 number)
 	claim_tag(&tag, kind, number);
 	return LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), true) !=
 		LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool
+claim_keep(ClaimKind kind, int64 number)
+{
+	LOCKTAG		tag;
+
+	claim_tag(&tag, kind, number);
+	for (int tries = 0; tries < KEEP_TRIES; tries++)
+	{
+		switch (LockAcquire(&tag, ExclusiveLock, true, true))
+		{
+			case LOCKACQUIRE_OK:
+				return true;
+			case LOCKACQUIRE_NOT_AVAIL:
+				/* whoever only looks whether it is taken has it for a moment */
+				pg_usleep(KEEP_PAUSE_US);
+				break;
+			default:
+				/* had already: it must not count twice */
+				(void) LockRelease(&tag, ExclusiveLock, true);
+				return true;
+		}
+	}
+	return false;
+}
+
+void
+claim_drop_all(void)
+{
+	LockReleaseSession(DEFAULT_LOCKMETHOD);
 }
 
 void
@@ -100,18 +146,59 @@ claim_interrupt(int pid)
 		(void) kill(pid, SIGINT);
 }
 
-void
-claim_interrupt_all(ClaimKind kind)
+List *
+claim_holders(ClaimKind kind)
 {
 	LockData   *locks = GetLockStatusData();
+	List	   *holders = NIL;
+	List	   *waiting = NIL;
+	ListCell   *lc;
 
 	for (int i = 0; i < locks->nelements; i++)
 	{
 		LockInstanceData *lock = &locks->locks[i];
+		ClaimHolder *holder;
 
-		if (lock->holdMask != 0 && lock->locktag.locktag_type == LOCKTAG_ADVISORY &&
-			lock->locktag.locktag_field1 == claim_database(kind) &&
-			lock->locktag.locktag_field4 == CLAIM_OBJSUBID(kind))
-			claim_interrupt(lock->pid);
+		/* what user code does with advisory locks is its work; a short wait is none */
+		if (lock->waitLockMode != NoLock && lock->locktag.locktag_type != LOCKTAG_ADVISORY &&
+			lock->waitStart != 0 &&
+			TimestampDifferenceExceeds(lock->waitStart, GetCurrentTimestamp(), SHORT_WAIT_MS))
+			waiting = lappend_int(waiting, lock->pid);
+		if (lock->holdMask == 0 || lock->locktag.locktag_type != LOCKTAG_ADVISORY ||
+			lock->locktag.locktag_field4 != CLAIM_OBJSUBID(kind))
+			continue;
+		holder = palloc0(sizeof(ClaimHolder));
+		holder->pid = lock->pid;
+		holder->number = ((int64) lock->locktag.locktag_field2 << 32) | lock->locktag.locktag_field3;
+		holders = lappend(holders, holder);
 	}
+	foreach(lc, holders)
+	{
+		ClaimHolder *holder = lfirst(lc);
+
+		holder->waits = list_member_int(waiting, holder->pid);
+	}
+	return holders;
+}
+
+bool
+claim_among(List *holders, int64 number)
+{
+	ListCell   *lc;
+
+	foreach(lc, holders)
+	{
+		if (((ClaimHolder *) lfirst(lc))->number == number)
+			return true;
+	}
+	return false;
+}
+
+void
+claim_interrupt_all(ClaimKind kind)
+{
+	ListCell   *lc;
+
+	foreach(lc, claim_holders(kind))
+		claim_interrupt(((ClaimHolder *) lfirst(lc))->pid);
 }

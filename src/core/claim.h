@@ -8,21 +8,41 @@
 #ifndef ZDM_CLAIM_H
 #define ZDM_CLAIM_H
 
+#include "nodes/pg_list.h"
+
 typedef enum ClaimKind
 {
 	CLAIM_MIGRATION,			/* by the worker of migration "number" */
 	CLAIM_INDEX_BUILD,			/* by the worker building an index on table "number" */
 	CLAIM_STATEMENT,			/* by a transaction stating a migration on table "number" */
-	CLAIM_SLOT,					/* by a worker: one of zdm.max_workers, per cluster */
-	CLAIM_LABEL					/* by a transaction stating the label that hashes to "number" */
+	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
+	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
+	CLAIM_COUNTING				/* by a worker that counts places, per cluster */
 } ClaimKind;
+
+typedef struct ClaimHolder
+{
+	int			pid;
+	int64		number;
+	bool		waits;			/* for a lock */
+} ClaimHolder;
 
 /*
  * Take the claim for as long as this process lives, or, for CLAIM_STATEMENT and
  * CLAIM_LABEL, to the end of the transaction.  False at once if another has it.
- * The number is of this database, but for CLAIM_SLOT.
+ * The number is of this database, but for those that are per cluster.
  */
 extern bool claim_try(ClaimKind kind, int64 number);
+
+/*
+ * Have a claim of this process that may have been taken before, and lost since to
+ * a transaction that was rolled back.  To be called outside any transaction; false
+ * if another process has it by now.
+ */
+extern bool claim_keep(ClaimKind kind, int64 number);
+
+/* Give up every claim that lasts for the process. */
+extern void claim_drop_all(void);
 
 /*
  * The same, waiting for whoever has it, as for any lock: lock_timeout, deadlock
@@ -41,6 +61,12 @@ extern bool claim_is_taken(ClaimKind kind, int64 number);
  * nothing for a transaction that has committed.
  */
 extern int	claim_holder(ClaimKind kind, int64 number);
+
+/* Who has claims of this kind now, in whatever database: a list of ClaimHolder *. */
+extern List *claim_holders(ClaimKind kind);
+
+/* Does one of them have that number? */
+extern bool claim_among(List *holders, int64 number);
 
 /*
  * Cancel what a process is doing, as pg_cancel_backend() would, if it is still

@@ -6,6 +6,11 @@
  * One file formats names, so that one file needs reading to know that no SQL
  * is ever built from an unquoted one.
  *
+ * The rule for templates: there is one escape and one tokenizer, a stored text is
+ * read once from its beginning to its end, and what a token stands for is rendered
+ * by itself before it is put in.  So no name, comment or definition, whatever is
+ * in it, is ever taken for a token, nor reaches beyond the one that it stands in.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -22,6 +27,7 @@
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
@@ -54,7 +60,7 @@ names_attribute(Oid relid, AttrNumber attnum)
 }
 
 char *
-names_sync_trigger(Oid relid)
+names_sync_trigger(Oid relid, bool missing_ok)
 {
 	char	   *name;
 
@@ -62,8 +68,8 @@ names_sync_trigger(Oid relid)
 		return NULL;
 	name = trigger_name_find(relid);
 	if (name == NULL)
-		name = trigger_name_choose(relid);
-	return pstrdup(quote_identifier(name));
+		name = trigger_name_choose(relid, missing_ok);
+	return name ? pstrdup(quote_identifier(name)) : NULL;
 }
 
 /* The quoted schema of a relation, where its indexes are too, or NULL. */
@@ -83,7 +89,7 @@ names_escape(const char *text)
 	initStringInfo(&buf);
 	for (const char *p = text; *p; p++)
 	{
-		if (*p == '%')
+		if (*p == '%' || *p == '}')
 			appendStringInfoChar(&buf, '%');
 		appendStringInfoChar(&buf, *p);
 	}
@@ -144,22 +150,65 @@ names_template_if_all_have(Oid relid, const char *name, const char *statement)
 	return psprintf("%%={%u,%s}%s%%;", relid, names_escape(quote_identifier(name)), statement);
 }
 
-/* Reads a name, qualified and quoted, up to a brace, and returns the place behind that. */
-static const char *
-read_name(const char *p, StringInfo name)
-{
-	bool		quoted = false;
+pg_noreturn static void malformed(const char *p);
 
-	initStringInfo(name);
-	for (; *p && (quoted || *p != '}'); p++)
+static void
+malformed(const char *p)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("malformed statement template at \"%.20s\"", p)));
+}
+
+/* Reads what stands up to a closing brace, or to the next token, and takes the escape off. */
+static const char *
+read_plain(const char *p, bool in_braces, StringInfo buf)
+{
+	for (; *p && !(in_braces && *p == '}'); p++)
 	{
-		if (*p == '"')
-			quoted = !quoted;
-		if (*p == '%' && p[1] == '%')
+		if (*p == '%')
+		{
+			if (p[1] != '%' && p[1] != '}')
+				break;
 			p++;
-		appendStringInfoChar(name, *p);
+		}
+		appendStringInfoChar(buf, *p);
 	}
-	return *p ? p + 1 : p;
+	return p;
+}
+
+bool
+names_next(const char **template, NamesToken *token)
+{
+	const char *p = *template;
+	StringInfoData content;
+
+	if (*p == '\0')
+		return false;
+	initStringInfo(&content);
+	token->text = p;
+	token->kind = NAMES_PLAIN;
+	if (*p != '%' || p[1] == '%' || p[1] == '}')
+		p = read_plain(p, false, &content);
+	else if (p[1] == NAMES_END)
+	{
+		token->kind = NAMES_END;
+		p += 2;
+	}
+	else
+	{
+		token->kind = p[1];
+		if (p[1] == '\0' || p[2] != '{')
+			malformed(p);
+		p = read_plain(p + 3, true, &content);
+		if (*p != '}')
+			malformed(token->text);
+		p++;
+	}
+	token->content = content.data;
+	token->length = p - token->text;
+	*template = p;
+	return true;
 }
 
 static bool
@@ -176,162 +225,224 @@ all_have_constraint(Oid relid, const char *quoted)
 	return true;
 }
 
-/* Does the condition at p hold?  *length is how long it is. */
+/* Reads a token's content, all of it: an Oid and, with "second", another number. */
 static bool
-condition_holds(const char *p, int *length)
+read_numbers(const NamesToken *token, const char *format, Oid *first, void *second)
+{
+	int			length = 0;
+	int			n = second ? sscanf(token->content, format, first, second, &length) :
+		sscanf(token->content, format, first, &length);
+
+	return n == (second ? 2 : 1) && length > 0 && token->content[length] == '\0';
+}
+
+static bool
+is_condition(const NamesToken *token)
+{
+	return token->kind == '?' || token->kind == '!' || token->kind == '=';
+}
+
+static bool
+condition_holds(const NamesToken *token)
 {
 	Oid			relid;
 	Oid			root;
-	StringInfoData name;
+	int			length = 0;
 
-	*length = 0;
-	if (sscanf(p, "?{%u}%n", &relid, length) == 1 && *length > 0)
+	if (token->kind == '?' && read_numbers(token, "%u%n", &relid, NULL))
 		return get_rel_name(relid) != NULL;
 	/* one whose detaching has begun has no ancestors any more */
-	if (sscanf(p, "?{%u.%u}%n", &relid, &root, length) == 2 && *length > 0)
+	if (token->kind == '?' && read_numbers(token, "%u.%u%n", &relid, &root))
 		return list_member_oid(get_partition_ancestors(relid), root);
-	if (sscanf(p, "!{%u}%n", &relid, length) == 1 && *length > 0)
+	if (token->kind == '!' && read_numbers(token, "%u%n", &relid, NULL))
 		return get_rel_relispartition(relid) && PartitionHasPendingDetach(relid);
-	if (sscanf(p, "={%u,%n", &relid, length) == 1 && *length > 0)
-	{
-		*length = read_name(p + *length, &name) - p;
-		return all_have_constraint(relid, name.data);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg("malformed statement template at \"%%%.20s\"", p)));
-}
-
-static bool
-begins_condition(char c)
-{
-	return c == '?' || c == '!' || c == '=';
+	if (token->kind == '=' && sscanf(token->content, "%u,%n", &relid, &length) == 1 && length > 0)
+		return all_have_constraint(relid, token->content + length);
+	malformed(token->text);
 }
 
 /*
- * The statement that is only for as long as a condition holds; p is at it.
- * Returns the place to go on from: the statement's beginning, or its end.
+ * A view by its name, as one that is dropped and made again has another OID; and
+ * whoever may or may not look into its schema, as who only reads a plan must not
+ * be stopped by what it names.
  */
-static const char *
-enter_or_skip(const char *p, bool missing_ok)
+static Oid
+find_view(const char *name)
 {
-	int			length;
-	int			depth = 1;
-	bool		holds = condition_holds(p, &length);
+	RangeVar   *view = makeRangeVarFromNameList(zdm_name_list(name));
+	Oid			schema = view->schemaname ? get_namespace_oid(view->schemaname, true) : InvalidOid;
+	Oid			relid = OidIsValid(schema) ? get_relname_relid(view->relname, schema) : InvalidOid;
+	char		relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
 
-	p += length;
-	/* who only wants to read it gets it all */
-	if (missing_ok || holds)
-		return p;
-	while (*p && depth > 0)
-	{
-		if (*p++ != '%' || *p == '\0')
-			continue;
-		depth += begins_condition(*p) ? 1 : *p == ';' ? -1 : 0;
-		p++;
-	}
-	return p;
+	return relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW ? relid : InvalidOid;
 }
 
-/*
- * Appends a view's definition; p is after "V{".  By name, as a view that is
- * dropped and made again has another OID.
- */
-static const char *
-render_view(StringInfo buf, const char *p, bool missing_ok)
+/* The definition of the view of that name; NULL if there is none. */
+static char *
+view_definition(const char *name)
 {
-	StringInfoData name;
-	Oid			view;
-	int			nestlevel;
+	LOCAL_FCINFO(fcinfo, 1);
+	int			nestlevel = NewGUCNestLevel();
+	Datum		definition;
 
-	p = read_name(p, &name);
-	view = RangeVarGetRelid(makeRangeVarFromNameList(zdm_name_list(name.data)),
-							NoLock, missing_ok);
-	nestlevel = NewGUCNestLevel();
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(find_view(name));
+	fcinfo->args[0].isnull = false;
 	identity_pin_reading();
-	if (OidIsValid(view) &&
-		(get_rel_relkind(view) == RELKIND_VIEW || get_rel_relkind(view) == RELKIND_MATVIEW))
-	{
-		char	   *definition = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef,
-																   ObjectIdGetDatum(view)));
-
-		/* it ends with a semicolon */
-		appendBinaryStringInfo(buf, definition, strlen(definition) - 1);
-	}
-	else if (missing_ok)
-		appendStringInfoString(buf, "<dropped>");
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not a view any more", name.data)));
+	/* null for one that is not there, or that somebody drops just now */
+	definition = pg_get_viewdef(fcinfo);
 	AtEOXact_GUC(false, nestlevel);
-	return p;
+	if (fcinfo->isnull)
+		return NULL;
+	/* it ends with a semicolon */
+	return pnstrdup(TextDatumGetCString(definition), strlen(TextDatumGetCString(definition)) - 1);
 }
 
-/*
- * Appends the object that the template names at p, just after its percent
- * sign, and returns the position after it.
- */
-static const char *
-render_object(StringInfo buf, const char *p, bool missing_ok)
+/* What a token names today, NULL if it is gone. */
+static char *
+token_name(const NamesToken *token, bool missing_ok)
 {
 	Oid			relid;
-	int			attnum = 0;
-	int			length = 0;
+	int			attnum;
+
+	switch (token->kind)
+	{
+		case 'V':
+			return view_definition(token->content);
+		case 'R':
+			if (read_numbers(token, "%u%n", &relid, NULL))
+				return names_relation(relid);
+			break;
+		case 'A':
+			if (read_numbers(token, "%u.%d%n", &relid, &attnum))
+				return names_attribute(relid, (AttrNumber) attnum);
+			break;
+		case 'N':
+			if (read_numbers(token, "%u%n", &relid, NULL))
+				return names_schema(relid);
+			break;
+		case 'T':
+			if (read_numbers(token, "%u%n", &relid, NULL))
+				return names_sync_trigger(relid, missing_ok);
+			break;
+	}
+	malformed(token->text);
+}
+
+pg_noreturn static void raise_missing(const NamesToken *token);
+
+static void
+raise_missing(const NamesToken *token)
+{
+	Oid			relid = (Oid) strtoul(token->content, NULL, 10);
+	const char *dot = strchr(token->content, '.');
+
+	if (token->kind == 'V')
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a view any more", token->content)));
+	if (dot != NULL && get_rel_name(relid) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column number %s of table %s no longer exists",
+						dot + 1, names_relation(relid))));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation with OID %u no longer exists", relid)));
+}
+
+/* What other rooms write out; see names_set_expander(). */
+static struct
+{
+	char		kind;
+	NamesExpander expand;
+}			expanders[4];
+
+void
+names_set_expander(char kind, NamesExpander expand)
+{
+	for (int i = 0; i < lengthof(expanders); i++)
+	{
+		if (expanders[i].expand != NULL && expanders[i].kind != kind)
+			continue;
+		expanders[i].kind = kind;
+		expanders[i].expand = expand;
+		return;
+	}
+	elog(ERROR, "no room for an expander of %%%c", kind);
+}
+
+static char *
+expand_token(const NamesToken *token)
+{
+	for (int i = 0; i < lengthof(expanders); i++)
+	{
+		if (expanders[i].expand != NULL && expanders[i].kind == token->kind)
+			return expanders[i].expand(token);
+	}
+	return NULL;
+}
+
+static void
+render_token(StringInfo buf, const NamesToken *token, bool missing_ok)
+{
+	char	   *expanded = expand_token(token);
 	char	   *name;
 
-	if (strncmp(p, "V{", 2) == 0)
-		return render_view(buf, p + 2, missing_ok);
-	if (sscanf(p, "R{%u}%n", &relid, &length) == 1 && length > 0)
-		name = names_relation(relid);
-	else if (sscanf(p, "A{%u.%d}%n", &relid, &attnum, &length) == 2 && length > 0)
-		name = names_attribute(relid, (AttrNumber) attnum);
-	else if (sscanf(p, "N{%u}%n", &relid, &length) == 1 && length > 0)
-		name = names_schema(relid);
-	else if (sscanf(p, "T{%u}%n", &relid, &length) == 1 && length > 0)
-		name = names_sync_trigger(relid);
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("malformed statement template at \"%%%.20s\"", p)));
-
-	if (name == NULL && !missing_ok)
+	if (expanded != NULL)
 	{
-		if (attnum != 0 && get_rel_name(relid) != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column number %d of table %s no longer exists",
-							attnum, names_relation(relid))));
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u no longer exists", relid)));
+		appendStringInfoString(buf, names_render(expanded, missing_ok));
+		return;
 	}
+	name = token_name(token, missing_ok);
+	if (name == NULL && !missing_ok)
+		raise_missing(token);
 	appendStringInfoString(buf, name ? name : "<dropped>");
-	return p + length;
 }
 
 char *
 names_render(const char *template, bool missing_ok)
 {
 	StringInfoData buf;
-	const char *p = template;
+	NamesToken	token;
+	int			skipped = 0;	/* conditions that we are in, the outermost not holding */
+
+	check_stack_depth();
+	initStringInfo(&buf);
+	while (names_next(&template, &token))
+	{
+		if (token.kind == NAMES_END)
+			skipped = Max(skipped - 1, 0);
+		else if (is_condition(&token))
+		{
+			/* who only wants to read it gets it all */
+			if (skipped > 0 || (!missing_ok && !condition_holds(&token)))
+				skipped++;
+		}
+		else if (skipped > 0)
+			continue;
+		else if (token.kind == NAMES_PLAIN)
+			appendStringInfoString(&buf, token.content);
+		else
+			render_token(&buf, &token, missing_ok);
+	}
+	return buf.data;
+}
+
+char *
+names_replace_attribute(const char *template, Oid relid, AttrNumber from, AttrNumber to)
+{
+	StringInfoData buf;
+	NamesToken	token;
+	char	   *wanted = psprintf("%u.%d", relid, from);
 
 	initStringInfo(&buf);
-	while (*p)
+	while (names_next(&template, &token))
 	{
-		if (*p != '%')
-			appendStringInfoChar(&buf, *p++);
-		else if (p[1] == '%')
-		{
-			appendStringInfoChar(&buf, '%');
-			p += 2;
-		}
-		else if (p[1] == ';')
-			p += 2;
-		else if (begins_condition(p[1]))
-			p = enter_or_skip(p + 1, missing_ok);
+		if (token.kind == 'A' && strcmp(token.content, wanted) == 0)
+			appendStringInfoString(&buf, names_template_attribute(relid, to));
 		else
-			p = render_object(&buf, p + 1, missing_ok);
+			appendBinaryStringInfo(&buf, token.text, token.length);
 	}
 	return buf.data;
 }

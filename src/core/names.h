@@ -18,10 +18,12 @@
  *		%!{oid}...%;	what is between, if that partition's detaching was broken off
  *		%={oid,name}...%;	the same, if the relation and its partitions at any level all
  *						have a constraint of that quoted name
- *		%%				a percent sign
+ *		%D{...}			see plan/definition.h
+ *		%<{id} %>{id}	see plan/other_end.h
+ *		%% %}			a percent sign, a closing brace
  *
- * Everything else stands for itself.  What else a template of an exchange may
- * have is written out before, by plan/other_end.c.
+ * Everything else stands for itself.  In the braces of a token all but their end
+ * does, with the same escape.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,11 +44,12 @@ extern char *names_attribute(Oid relid, AttrNumber attnum);
 
 /*
  * The quoted name of the relation's sync trigger, as it is or is to be; NULL
- * if the relation does not exist.
+ * if the relation does not exist or, with missing_ok, if no name is left for one
+ * (otherwise the error of trigger_name_choose()).
  */
-extern char *names_sync_trigger(Oid relid);
+extern char *names_sync_trigger(Oid relid, bool missing_ok);
 
-/* "text" with every % doubled, for use in a template. */
+/* "text" with a % before every % and }, for use in a template and in a token's braces. */
 extern char *names_escape(const char *text);
 
 /*
@@ -76,11 +79,40 @@ extern char *names_template_if_detaching(Oid relid, const char *statement);
 /* The same, if the relation and its partitions all have a constraint called "name" (unquoted). */
 extern char *names_template_if_all_have(Oid relid, const char *name, const char *statement);
 
+/* One token of a template, or the plain text before the next one. */
+typedef struct NamesToken
+{
+	char		kind;			/* the letter behind the percent sign, or one of these */
+#define NAMES_PLAIN '\0'
+#define NAMES_END ';'			/* of a condition */
+	char	   *content;		/* plain text, or what is in the braces, without the escape */
+	const char *text;			/* as it stands in the template */
+	size_t		length;			/* of that */
+} NamesToken;
+
+/*
+ * Reads what comes next in a template and moves behind it; false at its end.
+ * Nothing else reads templates.  ERRCODE_DATA_CORRUPTED for what is none.
+ */
+extern bool names_next(const char **template, NamesToken *token);
+
+/*
+ * Have tokens of a kind written out by another room: what it returns is a
+ * template itself.  At load.
+ */
+typedef char *(*NamesExpander) (const NamesToken *token);
+extern void names_set_expander(char kind, NamesExpander expand);
+
 /*
  * A template's SQL with the names of today.  If an object is gone: raises
- * ERRCODE_UNDEFINED_OBJECT, or with missing_ok writes "<dropped>" for it.
+ * ERRCODE_UNDEFINED_OBJECT, or with missing_ok writes "<dropped>" for it, and
+ * leaves no condition's statement out.  With missing_ok nothing that is in the
+ * catalog, and no right that the caller lacks, is an error.
  */
 extern char *names_render(const char *template, bool missing_ok);
+
+/* The template with every %A{relid.from} made %A{relid.to}. */
+extern char *names_replace_attribute(const char *template, Oid relid, AttrNumber from, AttrNumber to);
 
 /*
  * Makes "base" followed by "suffix" no longer than a name may be, cutting base

@@ -107,7 +107,7 @@ trigger_name_greatest(Oid relid)
 }
 
 char *
-trigger_name_choose(Oid relid)
+trigger_name_choose(Oid relid, bool missing_ok)
 {
 	char	   *greatest = trigger_name_greatest(relid);
 	char	   *name;
@@ -117,6 +117,8 @@ trigger_name_choose(Oid relid)
 	name = psprintf("%s%s", greatest, TRIGGER_NAME);
 	if (strlen(name) >= NAMEDATALEN)
 		name = psprintf("%s~", greatest);
+	if (strlen(name) >= NAMEDATALEN && missing_ok)
+		return NULL;
 	if (strlen(name) >= NAMEDATALEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

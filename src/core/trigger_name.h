@@ -22,8 +22,8 @@ extern char *trigger_name_greatest(Oid relid);
 
 /*
  * A name that sorts after all of those.  ERRCODE_FEATURE_NOT_SUPPORTED if a
- * trigger's name leaves no room for one.
+ * trigger's name leaves no room for one, or with missing_ok NULL.
  */
-extern char *trigger_name_choose(Oid relid);
+extern char *trigger_name_choose(Oid relid, bool missing_ok);
 
 #endif							/* ZDM_TRIGGER_NAME_H */

@@ -155,6 +155,20 @@ claims(const Migration *migration, const char *column)
 	return false;
 }
 
+/* Does an expression, an index or a constraint of the migration hang on the column? */
+static bool
+uses(const Migration *migration, const char *column)
+{
+	return column != NULL && claims(migration, psprintf(MIGRATION_USES "%s", column));
+}
+
+/* Does the subcommand take the column away from what reads it? */
+static bool
+takes_away(const AlterTableCmd *cmd)
+{
+	return cmd->subtype == AT_DropColumn || cmd->subtype == AT_AlterColumnType;
+}
+
 /* Does the subcommand change the column that it names, beyond what a migration can bear? */
 static bool
 changes_column(const AlterTableCmd *cmd)
@@ -207,7 +221,8 @@ alter_table(Judgement *j, FactRelation *rel, const Migration *migration, AlterTa
 	{
 		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
-		if (changes_column(cmd) && claims(migration, cmd->name))
+		if ((changes_column(cmd) && claims(migration, cmd->name)) ||
+			(takes_away(cmd) && uses(migration, cmd->name)))
 			refuse(j, rel, migration, psprintf("column %s as it is", quote_identifier(cmd->name)));
 		else if (cmd->subtype == AT_AddColumn &&
 				 claims(migration, ((ColumnDef *) cmd->def)->colname))
@@ -224,7 +239,7 @@ rename_object(Judgement *j, FactRelation *rel, const Migration *migration, Renam
 	char	   *trigger;
 
 	if (stmt->renameType == OBJECT_COLUMN &&
-		(claims(migration, stmt->subname) || claims(migration, stmt->newname)))
+		(claims(migration, stmt->subname) || claims(migration, stmt->newname) || uses(migration, stmt->subname)))
 		refuse(j, rel, migration, psprintf("column %s under its name", quote_identifier(stmt->subname)));
 	if (stmt->renameType != OBJECT_TRIGGER)
 		return;

@@ -111,6 +111,18 @@ extern List *foreign_key_probes(const Column *column);
 /* Other tables that the exchange locks (list of Oid), in "relations". */
 extern List *foreign_key_relations(const Column *old, List *relations);
 
+/*
+ * Looks at every row for what the carried constraints say of the new values
+ * (fit.c): of "value", a template of what up gives, before anything is changed,
+ * and of the new column itself when the cutover begins.
+ */
+extern void fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
+							const char *value);
+extern void fit_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
+
+/* How a row is called in a query: by its primary key, or by its place; a template. */
+extern char *fit_row_name(Oid relid);
+
 /* Identity and owned sequences (sequence.c). */
 extern void sequence_load(Column *column, Oid sequence, bool identity);
 extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
@@ -161,8 +173,8 @@ extern void matview_append_contract(StringInfo sql, const MigrationPlan *plan, c
 typedef struct ViewProperties
 {
 	Oid			oid;
-	const char *name;			/* template, qualified and quoted, of the new one */
-	const char *owner;			/* template */
+	const char *name;			/* qualified and quoted, of the new one */
+	const char *owner;			/* quoted */
 	const char *kind;			/* VIEW or MATERIALIZED VIEW */
 } ViewProperties;
 

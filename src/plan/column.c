@@ -18,7 +18,6 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/query.h"
-#include "commands/tablecmds.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "mb/pg_wchar.h"
@@ -394,15 +393,30 @@ refuse_partition_settings(const Column *column, Oid leaf)
 /*
  * A column of the table's row type has values of the old column in it, which
  * nothing would bring over to the new one: PostgreSQL's own error, as for any
- * change to the table's rows.
+ * change to the table's rows.  Its own search locks the types of the table and
+ * of every partition, until the caller's transaction ends; to know it, reading
+ * is enough.
  */
 static void
-refuse_row_type_columns(Oid relid)
+refuse_row_type_columns(List *members)
 {
-	Relation	relation = relation_open(relid, AccessShareLock);
+	QuerySession session;
 
-	find_composite_type_dependencies(relation->rd_rel->reltype, relation, NULL);
-	relation_close(relation, NoLock);
+	query_begin(&session);
+	if (QUERY("WITH RECURSIVE t(type, member) AS (SELECT reltype, oid FROM pg_class WHERE oid = ANY ($1) AND reltype <> 0 "
+			  "UNION SELECT coalesce(nullif(c.reltype, 0), d.objid), t.member FROM t JOIN pg_depend d ON refclassid = 'pg_type'::regclass AND refobjid = t.type "
+			  "LEFT JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid "
+			  "WHERE classid = 'pg_type'::regclass AND deptype <> 'e' OR c.relkind = 'c' AND objsubid > 0) "
+			  "SELECT r.relname, c.relname, a.attname FROM t JOIN pg_class r ON r.oid = t.member "
+			  "JOIN pg_depend d ON refclassid = 'pg_type'::regclass AND refobjid = t.type AND classid = 'pg_class'::regclass AND objsubid > 0 "
+			  "JOIN pg_class c ON c.oid = objid AND c.relkind IN ('r', 'p', 'm', 'i') "
+			  "JOIN pg_attribute a ON a.attrelid = objid AND a.attnum = objsubid AND NOT attisdropped ORDER BY 1, 2, 3 LIMIT 1",
+			  arg_oids(members)) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot alter table \"%s\" because column \"%s.%s\" uses its row type",
+						query_text(0, 1), query_text(0, 2), query_text(0, 3))));
+	query_end(&session);
 }
 
 /* Keys that a foreign key can refer to come first, in the order of their making. */
@@ -421,14 +435,15 @@ Column *
 column_load(Oid relid, const char *name)
 {
 	Column	   *column = load_attribute(relid, name);
+	List	   *members = find_all_inheritors(relid, AccessShareLock, NULL);
 	ListCell   *lc;
 
 	column->grants = load_grants(relid, column->attnum, name);
-	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	refuse_row_type_columns(members);
+	foreach(lc, members)
 	{
 		Oid			member = lfirst_oid(lc);
 
-		refuse_row_type_columns(member);
 		refuse_partition_key(column, member, get_attnum(member, name));
 		load_dependents(column, member, get_attnum(member, name));
 		if (member != relid)

@@ -52,11 +52,14 @@ typedef struct NewColumn
 	const char *final_name;		/* from cutover on */
 	const char *type;			/* the rest as in Column */
 	const char *collation;
+	const char *default_text;	/* template, NULL: the old one's */
 	const char *storage;
 	const char *compression;
 	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */
 	const char *old_sequence_type;
 	bool		retyped;		/* of another type */
+	bool		may_misfit;		/* up can fail, or give what constraints do not admit */
+	bool		mapped;			/* by an up of the user's own */
 } NewColumn;
 
 typedef struct ColumnCheck
@@ -160,8 +163,8 @@ typedef struct ColumnMatview
 	Oid			oid;
 	Oid			namespace;
 	char	   *name;
-	char	   *owner;			/* template, like the next three */
-	char	   *options;		/* what stands in WITH (...), or "" */
+	char	   *owner;			/* quoted */
+	char	   *options;		/* template, like the next two: what stands in WITH (...), or "" */
 	char	   *access_method;
 	char	   *tablespace;		/* or NULL: the database's */
 	bool		populated;

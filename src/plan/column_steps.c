@@ -28,6 +28,12 @@
 
 #define CATALOG_ONLY "changes the catalog only"
 
+static const char *
+new_default(const Column *old, const NewColumn *new)
+{
+	return new->default_text != NULL ? new->default_text : old->default_text;
+}
+
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
 append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
@@ -44,7 +50,7 @@ append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
 						 table, new_column, old->statistics);
 	if (old->default_text != NULL && !old->default_volatile)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
-						 table, new_column, old->default_text);
+						 table, new_column, new_default(old, new));
 	foreach(lc, old->options)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET (%s)",
 						 table, new_column, names_escape(lfirst(lc)));
@@ -69,6 +75,8 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	StringInfoData sql;
 
 	column_check_schema(old);
+	/* whether there is a name for it is known now as well as then */
+	(void) names_sync_trigger(old->relid, false);
 
 	/*
 	 * The trigger comes first and does nothing without a pair; the pair comes
@@ -230,6 +238,17 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 		index_tree_plan_completion(plan, relid, index.new_name);
 }
 
+/* A check of the table over "column" (a template) in the old one's place. */
+static char *
+check_add(const Column *old, const ColumnCheck *check, const char *name, const char *column)
+{
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s",
+					names_template_relation(old->relid), name,
+					deparse_expression_template(check->expr, old->relid, old->attnum, column),
+					check->no_inherit ? " NO INHERIT" : "",
+					check->not_enforced ? " NOT ENFORCED" : " NOT VALID");
+}
+
 static void
 plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, const char *new_column)
 {
@@ -238,11 +257,7 @@ plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, con
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", table, name,
-							  deparse_expression_template(check->expr, old->relid,
-														  old->attnum, new_column),
-							  check->no_inherit ? " NO INHERIT" : "",
-							  check->not_enforced ? " NOT ENFORCED" : " NOT VALID"),
+		.statement = check_add(old, check, name, new_column),
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	if (check->validated && !check->not_enforced)
@@ -337,29 +352,99 @@ not_null_set(const char *table, const char *name, const char *column)
 					"ALTER TABLE %s DROP CONSTRAINT %s", table, column, table, name);
 }
 
+/* From the constraint that is not valid to NOT NULL. */
 static void
-plan_not_null(MigrationPlan *plan, const Column *old, const char *new_column)
+plan_not_null_validation(MigrationPlan *plan, const Column *old, char *phase, const char *new_column)
 {
 	char	   *table = names_template_relation(old->relid);
 	char	   *name = carry_quoted(not_null_name(plan, old));
 
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = not_null_add(table, name, new_column),
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
+		.phase = phase, .action = ACTION_SQL,
 		.statement = validate(table, name),
 		.lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
 	});
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
 		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
+			.phase = phase, .action = ACTION_SQL,
 			.statement = not_null_set(table, name, new_column),
+			/* made before, it goes with the column */
+			.undo = strcmp(phase, "cutover") != 0 ? NULL :
+			psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, new_column),
 			.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 			.note = "the validated constraint proves it: no scan",
 		});
+}
+
+static void
+plan_not_null(MigrationPlan *plan, const Column *old, char *phase, const char *new_column)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *name = carry_quoted(not_null_name(plan, old));
+
+	plan_add(plan, &(Step) {
+		.phase = phase, .action = ACTION_SQL,
+		.statement = not_null_add(table, name, new_column),
+		.undo = strcmp(phase, "cutover") != 0 ? NULL :
+		psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+	plan_not_null_validation(plan, old, phase, new_column);
+}
+
+/* Must the column be NOT NULL before an index of it can have its part? */
+static bool
+is_not_null_for_index(const Column *old)
+{
+	ListCell   *lc;
+
+	foreach(lc, old->keys)
+	{
+		if (((ColumnKey *) lfirst(lc))->primary)
+			return true;
+	}
+	return OidIsValid(old->identity_index);
+}
+
+/* Does NOT NULL come into force in the exchange? */
+static bool
+not_null_is_late(const Column *old, const NewColumn *new)
+{
+	return new->may_misfit && old->not_null && !is_not_null_for_index(old);
+}
+
+/*
+ * Constraints of values that up may give come into force in the transaction in
+ * which the new column decides, or, on the way back, the old one, and are
+ * validated after it: until then they would fail the other application's writes.
+ */
+static void
+append_late(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
+			bool forward, const char *decides)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *not_null = carry_quoted(not_null_name(plan, old));
+	ListCell   *lc;
+
+	if (!new->may_misfit)
+		return;
+	foreach(lc, old->checks)
+	{
+		ColumnCheck *check = lfirst(lc);
+		char	   *name = carry_quoted(check->name);
+
+		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", table, name);
+		carry_statement(sql, "%s", check_add(old, check, name, decides));
+		if (check->comment != NULL)
+			carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", name, table,
+							carry_literal(check->comment));
+	}
+	if (!not_null_is_late(old, new))
+		return;
+	if (forward)
+		carry_statement(sql, "%s", not_null_add(table, not_null, decides));
+	else
+		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, not_null);
 }
 
 /*
@@ -398,10 +483,10 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 	key_plan_migrate(plan, old, new);
 	foreach(lc, old->indexes)
 		plan_index(plan, old, lfirst_oid(lc), new);
-	foreach(lc, old->checks)
+	foreach(lc, new->may_misfit ? NIL : old->checks)
 		plan_check(plan, old, lfirst(lc), new_column);
-	if (old->not_null)
-		plan_not_null(plan, old, new_column);
+	if (old->not_null && !new->may_misfit)
+		plan_not_null(plan, old, "migrate", new_column);
 	foreign_key_plan_migrate(plan, old, new);
 	statistics_plan_migrate(plan, old, new);
 	plan_matviews(plan, old, new);
@@ -416,14 +501,13 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 
 /* A volatile default is on one side only, or it would be computed twice a row. */
 static void
-append_default(StringInfo sql, const Column *old, const char *from, const char *to)
+append_default(StringInfo sql, const Column *old, const char *value, const char *from, const char *to)
 {
 	char	   *table = names_template_relation(old->relid);
 
 	if (!old->default_volatile)
 		return;
-	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to,
-					old->default_text);
+	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to, value);
 	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, from);
 }
 
@@ -486,9 +570,11 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
-	append_default(&sql, old, forward ? old_column : new_column,
+	append_default(&sql, old, forward ? new_default(old, new) : old->default_text,
+				   forward ? old_column : new_column,
 				   forward ? new_column : old_column);
 	dependent_append_generated(&sql, old, new, forward);
+	append_late(&sql, plan, old, new, forward, forward ? new_column : old_column);
 	key_append_attach(&sql, plan, old, new, forward);
 	key_append_marks(&sql, plan, old, forward);
 	if (forward && carry_takes_name(new) && old->not_null)
@@ -521,6 +607,30 @@ back_step(const Column *old, char *undo, LOCKMODE lock, char *work)
 		.note = "on the way back only",
 	};
 	return step;
+}
+
+/* Validate what came into force in the exchange, or in the one back. */
+static void
+plan_late_validation(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
+{
+	char	   *table = names_template_relation(old->relid);
+	ListCell   *lc;
+
+	if (!new->may_misfit)
+		return;
+	foreach(lc, old->checks)
+	{
+		ColumnCheck *check = lfirst(lc);
+		char	   *sql = validate(table, carry_quoted(check->name));
+
+		if (check->validated && !check->not_enforced)
+			plan_add(plan, forward ? &(Step) {
+				.phase = "cutover", .action = ACTION_SQL, .statement = sql,
+				.lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
+			} : back_step(old, sql, ShareUpdateExclusiveLock, "reads the table; writers go on"));
+	}
+	if (forward && not_null_is_late(old, new))
+		plan_not_null_validation(plan, old, "cutover", carry_quoted(new->final_name));
 }
 
 /* NOT NULL of the old column, which the exchange took away. */
@@ -598,9 +708,14 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.relations = list_make1_oid(old->relid), .lock = RowExclusiveLock,
 		.work = "partitions attached since the backfill only",
 	});
+	if (new->may_misfit)
+		fit_plan_cutover(plan, old, new);
+	if (new->may_misfit && old->not_null && is_not_null_for_index(old))
+		plan_not_null(plan, old, "cutover", carry_quoted(new->name));
 	key_plan_cutover(plan, old, new);
 	matview_plan_cutover(plan, old);
 	add_reversed(plan, back);
+	plan_late_validation(plan, old, new, false);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
 		/* no names here: a line feed in one would end the comment */
@@ -614,6 +729,7 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 	plan_way_back(plan, old, new);
 
 	/* last: one that fails leaves the way back open */
+	plan_late_validation(plan, old, new, true);
 	foreach(lc, forth)
 		plan_add(plan, lfirst(lc));
 }
@@ -699,7 +815,7 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *ne
 	carry_statement(&sql, "ALTER TABLE %s DROP COLUMN %s", table, old_column);
 	foreach(lc, old->indexes)
 		append_index_renames(&sql, plan, lfirst_oid(lc));
-	foreach(lc, old->checks)
+	foreach(lc, new->may_misfit ? NIL : old->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
 

@@ -20,6 +20,7 @@
 #include "access/sysattr.h"
 #include "catalog/query.h"
 #include "common/hashfn.h"
+#include "core/errors.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/definition.h"
@@ -83,7 +84,7 @@ static const char *const queries[] = {
 	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = to_regclass($2) HAVING count(*) > 0",
 };
 
-typedef struct Token
+typedef struct Definition
 {
 	int			kind;
 	long long	migration;
@@ -92,39 +93,83 @@ typedef struct Token
 	int			forward;
 	Oid			oid;
 	char	   *name;
-	char	   *text;			/* all of it */
-} Token;
+	unsigned long long hash;	/* of what the exchange made of it */
+	char	   *noted;			/* what it was before, or NULL */
+} Definition;
+
+/* The token of a definition: all that is text in it is escaped like text outside. */
+static char *
+write_token(const Definition *definition)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%%D{%d,%lld,%u,%d,%d,%u,%zu:%s", definition->kind, definition->migration,
+					 definition->relid, definition->attnum, definition->forward, definition->oid,
+					 strlen(definition->name), names_escape(definition->name));
+	if (definition->noted != NULL)
+		appendStringInfo(&buf, ",%llx:%s", definition->hash, names_escape(definition->noted));
+	appendStringInfoChar(&buf, '}');
+	return buf.data;
+}
 
 char *
 definition_template(const MigrationPlan *plan, const Column *old, bool forward,
 					DefinitionKind kind, Oid oid, const char *name)
 {
-	return psprintf("%%D{%d," INT64_FORMAT ",%u,%d,%d,%u,%zu:%s}", kind, plan->migration, old->relid,
-					old->attnum, forward, oid, strlen(name), name);
+	return write_token(&(Definition) {
+		.kind = kind, .migration = plan->migration, .relid = old->relid, .attnum = old->attnum,
+		.forward = forward, .oid = oid, .name = unconstify(char *, name),
+	});
 }
 
-/* Reads a token at p, and returns the place behind it; NULL: it is none. */
-static const char *
-read_token(const char *p, Token *token)
+/* Whether what stands in the token's braces is a definition, all of it. */
+static bool
+read_content(const char *p, Definition *definition)
 {
 	size_t		length;
 	int			begin = 0;
 
-	if (sscanf(p, "%%D{%d,%lld,%u,%d,%d,%u,%zu:%n", &token->kind, &token->migration, &token->relid,
-			   &token->attnum, &token->forward, &token->oid, &length, &begin) != 7 || begin == 0)
-		return NULL;
-	token->name = pnstrdup(p + begin, length);
-	token->text = pnstrdup(p, begin + length + 1);
-	return p + begin + length + 1;
+	if (sscanf(p, "%d,%lld,%u,%d,%d,%u,%zu:%n", &definition->kind, &definition->migration,
+			   &definition->relid, &definition->attnum, &definition->forward, &definition->oid,
+			   &length, &begin) != 7 || begin == 0)
+		return false;
+	if (definition->kind < 0 || definition->kind > DEFINITION_LAST ||
+		definition->attnum <= 0 || definition->attnum > MaxAttrNumber)
+		return false;
+	p += begin;
+	if (length > strlen(p))
+		return false;
+	definition->name = pnstrdup(p, length);
+	p += length;
+	if (*p == '\0')
+		return true;
+	begin = 0;
+	if (sscanf(p, ",%llx:%n", &definition->hash, &begin) != 1 || begin == 0)
+		return false;
+	definition->noted = pstrdup(p + begin);
+	return true;
+}
+
+static Definition
+read_token(const NamesToken *token)
+{
+	Definition	definition = {0};
+
+	if (!read_content(token->content, &definition))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed definition in a statement template: \"%.40s\"", token->content)));
+	return definition;
 }
 
 /* The owner, for whom it is made again, is the table's. */
 static void
-append_view_properties(StringInfo sql, const Token *token)
+append_view_properties(StringInfo sql, const Definition *token)
 {
 	QuerySession session;
 	Column		table = {.relid = token->relid};
-	ViewProperties view = {.name = names_escape(token->name), .kind = "VIEW"};
+	ViewProperties view = {.name = token->name, .kind = "VIEW"};
 
 	query_begin(&session);
 	if (QUERY("SELECT v.oid, v.relowner::regrole::text, t.relowner FROM pg_class v, pg_class t "
@@ -132,7 +177,7 @@ append_view_properties(StringInfo sql, const Token *token)
 			  arg_text(token->name), arg_oid(token->relid)) > 0)
 	{
 		view.oid = query_oid(0, 1);
-		view.owner = names_escape(query_text(0, 2));
+		view.owner = query_text(0, 2);
 		table.owner = query_oid(0, 3);
 	}
 	query_end(&session);
@@ -141,7 +186,7 @@ append_view_properties(StringInfo sql, const Token *token)
 }
 
 static void
-append_queried(StringInfo sql, const Token *token)
+append_queried(StringInfo sql, const Definition *token)
 {
 	QuerySession session;
 	AttrNumber	new = FirstLowInvalidHeapAttributeNumber;	/* none yet: nothing is about it */
@@ -155,13 +200,17 @@ append_queried(StringInfo sql, const Token *token)
 	n = QUERY(queries[token->kind], arg_oid(token->oid), arg_text(token->name), arg_oid(token->relid),
 			  arg_int2(token->forward ? token->attnum : new), arg_int2(token->forward ? new : token->attnum));
 	for (uint64 row = 0; row < n; row++)
-		carry_statement(sql, "%s", names_escape(query_text(row, 1)));
+	{
+		/* null of what somebody drops just now */
+		if (!query_null(row, 1))
+			carry_statement(sql, "%s", names_escape(query_text(row, 1)));
+	}
 	query_end(&session);
 }
 
 /* What the object is now: a template. */
 static char *
-present_definition(const Token *token)
+present_definition(const Definition *token)
 {
 	StringInfoData sql;
 
@@ -179,74 +228,38 @@ definition_hash(const char *definition)
 	return hash_bytes_extended((const unsigned char *) definition, strlen(definition), 0);
 }
 
-/* Reads a note at p, if there is one; returns the place behind it. */
-static const char *
-read_note(const char *p, uint64 *hash, char **noted)
+static char *
+expand(const NamesToken *token)
 {
-	unsigned long long value;
-	size_t		length;
-	int			begin = 0;
+	Definition	definition = read_token(token);
+	char	   *present = present_definition(&definition);
 
-	*noted = NULL;
-	if (sscanf(p, "%%M{%llx,%zu:%n", &value, &length, &begin) != 2 || begin == 0)
-		return p;
-	*hash = value;
-	*noted = pnstrdup(p + begin, length);
-	return p + begin + length + 1;
+	if (definition.noted != NULL && definition.hash == definition_hash(present))
+		return definition.noted;
+	return present;
 }
 
-/* Copies up to the next token, which is read; returns the place behind it, or NULL at the end. */
-static const char *
-next_token(const char *p, StringInfo buf, Token *token)
+void
+definition_init(void)
 {
-	while (*p)
-	{
-		const char *end = *p == '%' ? read_token(p, token) : NULL;
-
-		if (end != NULL)
-			return end;
-		/* another token, or a percent sign of two characters */
-		for (int length = *p == '%' && p[1] != '\0' ? 2 : 1; length > 0; length--)
-			appendStringInfoChar(buf, *p++);
-	}
-	return NULL;
-}
-
-char *
-definition_expand(const char *template)
-{
-	StringInfoData buf;
-	const char *p = template;
-	Token		token;
-
-	initStringInfo(&buf);
-	while ((p = next_token(p, &buf, &token)) != NULL)
-	{
-		char	   *definition = present_definition(&token);
-		char	   *noted;
-		uint64		hash;
-
-		p = read_note(p, &hash, &noted);
-		if (noted != NULL && hash == definition_hash(definition))
-			definition = noted;
-		appendStringInfoString(&buf, definition);
-	}
-	return buf.data;
+	names_set_expander('D', expand);
 }
 
 List *
 definition_before(const char *undo)
 {
-	StringInfoData buf;
-	const char *p = undo;
-	Token		token;
+	NamesToken	token;
 	List	   *before = NIL;
 
-	initStringInfo(&buf);
-	while ((p = next_token(p, &buf, &token)) != NULL)
+	while (names_next(&undo, &token))
 	{
-		token.forward = true;
-		before = lappend(before, present_definition(&token));
+		Definition	definition;
+
+		if (token.kind != 'D')
+			continue;
+		definition = read_token(&token);
+		definition.forward = true;
+		before = lappend(before, present_definition(&definition));
 	}
 	return before;
 }
@@ -255,17 +268,23 @@ char *
 definition_remember(const char *undo, List *before)
 {
 	StringInfoData buf;
-	const char *p = undo;
-	Token		token;
+	NamesToken	token;
 	ListCell   *was = list_head(before);
 
 	initStringInfo(&buf);
-	while ((p = next_token(p, &buf, &token)) != NULL)
+	while (names_next(&undo, &token))
 	{
-		appendStringInfo(&buf, "%s%%M{%llx,%zu:%s}", token.text,
-						 (unsigned long long) definition_hash(present_definition(&token)),
-						 strlen(lfirst(was)), (char *) lfirst(was));
-		was = lnext(before, was);
+		if (token.kind == 'D')
+		{
+			Definition	definition = read_token(&token);
+
+			definition.hash = definition_hash(present_definition(&definition));
+			definition.noted = lfirst(was);
+			was = lnext(before, was);
+			appendStringInfoString(&buf, write_token(&definition));
+		}
+		else
+			appendBinaryStringInfo(&buf, token.text, token.length);
 	}
 	return buf.data;
 }

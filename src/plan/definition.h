@@ -7,10 +7,12 @@
  * out when the exchange is run or shown:
  *
  *		%D{kind,migration,table,attnum,direction,oid,length:name}
+ *		%D{kind,migration,table,attnum,direction,oid,length:name,hash:statements}
  *
  * with an object of the catalog, by its own or its table's Oid, and a name of
- * that length; attnum is that of the migration's old column.  Behind it may be
- * what it was before the exchange: %M{hash,length:statements}.
+ * that length; attnum is that of the migration's old column.  The second has what
+ * it was before the exchange: a template, that is used while the object still is
+ * what the exchange made of it, by its hash.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,6 +36,7 @@ typedef enum DefinitionKind
 	DEFINITION_VIEW_REPLACE,	/* the same */
 	DEFINITION_VIEW_OPTIONS,	/* the same */
 	DEFINITION_VIEW_PROPERTIES	/* the same; all else that it has */
+#define DEFINITION_LAST DEFINITION_VIEW_PROPERTIES
 } DefinitionKind;
 
 /*
@@ -45,8 +48,8 @@ typedef enum DefinitionKind
 extern char *definition_template(const MigrationPlan *plan, const Column *old, bool forward,
 								 DefinitionKind kind, Oid oid, const char *name);
 
-/* A template with all tokens written out, for names_render().  Needs a transaction. */
-extern char *definition_expand(const char *template);
+/* At load: has names_render() know these tokens.  They need a transaction. */
+extern void definition_init(void);
 
 /*
  * Before an exchange that changes the type: what the objects of its "undo" are

@@ -131,7 +131,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 }
 
 char *
-index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
+index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, IndexWay way)
 {
 	StringInfoData buf;
 	Node	   *predicate;
@@ -139,7 +139,8 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s", stmt->unique ? "UNIQUE " : "",
-					 only ? "" : "CONCURRENTLY ", ddl_quoted(name), only ? "ONLY " : "",
+					 way == INDEX_CONCURRENTLY ? "CONCURRENTLY " : "", ddl_quoted(name),
+					 way == INDEX_ONLY ? "ONLY " : "",
 					 names_template_relation(relid), ddl_quoted(stmt->accessMethod));
 	foreach(lc, stmt->indexParams)
 	{
@@ -271,7 +272,7 @@ plan_index(MigrationPlan *plan, const Change *change, const char *name)
 		return;
 	}
 	own = ddl_own_name(plan, name);
-	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, false),
+	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, INDEX_CONCURRENTLY),
 					 plan->relid, InvalidOid, own);
 	index_rename_step(plan, plan->relid, own, name);
 }
@@ -331,6 +332,53 @@ check_method(const IndexStmt *stmt)
 				 errmsg("access method \"%s\" does not support %s", stmt->accessMethod, lacks)));
 }
 
+/* The invalid index that has the name, or InvalidOid. */
+static Oid
+invalid_index(const IndexStmt *stmt, Oid relid)
+{
+	Oid			indexid = get_relname_relid(stmt->idxname, get_rel_namespace(relid));
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	bool		invalid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	invalid = !((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return invalid ? indexid : InvalidOid;
+}
+
+/*
+ * An invalid index under the name is what a CREATE INDEX CONCURRENTLY that was
+ * broken off has left, by whichever tool.  It serves nobody and costs every
+ * writer, and "already exists" says neither: so it is named, or, with IF NOT
+ * EXISTS, makes way for the one that is wanted.
+ */
+static bool
+plan_leftover(MigrationPlan *plan, const IndexStmt *stmt)
+{
+	Oid			indexid = stmt->idxname != NULL ? invalid_index(stmt, plan->relid) : InvalidOid;
+
+	if (!OidIsValid(indexid))
+		return false;
+	if (!stmt->if_not_exists || get_rel_relkind(indexid) != RELKIND_INDEX ||
+		IndexGetRelation(indexid, false) != plan->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("index %s exists already, and is invalid", names_relation(indexid)),
+				 errdetail("A CREATE INDEX CONCURRENTLY that was broken off has left it: no query uses it, and every writer keeps it up to date."),
+				 errhint("DROP INDEX %s%s; and state the index again; or, if it is the one that is wanted, REINDEX INDEX CONCURRENTLY %s;",
+						 get_rel_relkind(indexid) == RELKIND_INDEX ? "CONCURRENTLY " : "",
+						 names_relation(indexid), names_relation(indexid))));
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_TOPLEVEL,
+		.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
+		.relations = list_make2_oid(indexid, plan->relid),
+		.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+		.note = "invalid, as a CREATE INDEX CONCURRENTLY that was broken off has left it",
+	});
+	return true;
+}
+
 static void
 make_create_index(MigrationPlan *plan, const Change *change)
 {
@@ -340,6 +388,11 @@ make_create_index(MigrationPlan *plan, const Change *change)
 	check_rights(stmt, plan->relid);
 	check_columns(stmt, plan->relid);
 	check_method(stmt);
+	if (plan_leftover(plan, stmt))
+	{
+		plan_index(plan, change, name);
+		return;
+	}
 	if (stmt->if_not_exists && stmt->idxname != NULL &&
 		OidIsValid(get_relname_relid(name, get_rel_namespace(plan->relid))))
 	{

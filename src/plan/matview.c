@@ -22,6 +22,7 @@
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /*
@@ -95,7 +96,7 @@ matview_load(Column *column)
 		view->oid = query_oid(row, 1);
 		view->name = query_text(row, 2);
 		view->namespace = query_oid(row, 3);
-		view->owner = names_escape(query_text(row, 5));
+		view->owner = query_text(row, 5);
 		view->populated = query_bool(row, 6);
 		view->options = names_escape(query_text(row, 8));
 		view->access_method = names_escape(query_text(row, 9));
@@ -135,7 +136,7 @@ static const char *const settings[] = {
 };
 
 static void
-append_settings(StringInfo sql, const ColumnMatview *view, const char *name)
+append_settings(StringInfo sql, const ColumnMatview *view, const char *plain_name)
 {
 	for (int i = 0; i < lengthof(settings); i++)
 	{
@@ -143,7 +144,7 @@ append_settings(StringInfo sql, const ColumnMatview *view, const char *name)
 		uint64		n;
 
 		query_begin(&session);
-		n = QUERY(settings[i], arg_oid(view->oid), arg_text(name));
+		n = QUERY(settings[i], arg_oid(view->oid), arg_text(plain_name));
 		for (uint64 row = 0; row < n; row++)
 			if (!query_null(row, 1))
 				carry_statement(sql, "%s", names_escape(query_text(row, 1)));
@@ -185,17 +186,19 @@ matview_append_create(StringInfo sql, const MigrationPlan *plan, const Column *o
 	foreach(lc, old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
-		char	   *name = qualified(view, second_name(plan, view->name));
+		char	   *second = second_name(plan, view->name);
+		char	   *name = qualified(view, second);
+		char	   *plain = quote_qualified_identifier(get_namespace_name(view->namespace), second);
 
 		carry_statement(sql, "CREATE MATERIALIZED VIEW %s USING %s%s%s%s", name, view->access_method,
 						view->options[0] ? " WITH (" : "", view->options, view->options[0] ? ")" : "");
 		if (view->tablespace != NULL)
 			appendStringInfo(sql, " TABLESPACE %s", view->tablespace);
 		appendStringInfo(sql, " AS %s WITH NO DATA", names_template_view(qualified(view, view->name)));
-		append_settings(sql, view, name);
+		append_settings(sql, view, plain);
 		append_indexes(sql, plan, view, new, name);
 		view_append_properties(sql, old, &(ViewProperties) {
-			.oid = view->oid, .name = name, .owner = view->owner, .kind = "MATERIALIZED VIEW",
+			.oid = view->oid, .name = plain, .owner = view->owner, .kind = "MATERIALIZED VIEW",
 		});
 	}
 }

@@ -21,7 +21,9 @@
 #include "core/names.h"
 #include "ddl/facts_expr.h"
 #include "plan/alter.h"
+#include "plan/carry.h"
 #include "plan/plain.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
 
@@ -74,6 +76,28 @@ not_null_validate(MigrationPlan *plan, const char *column)
 	});
 }
 
+/*
+ * Once the constraint is there, a row that holds NULL cannot be updated, and the
+ * application that writes NULL fails: so rows are looked for before it comes.
+ */
+static void
+plan_look(MigrationPlan *plan, const char *column, const char *name)
+{
+	char	   *table = names_relation(plan->relid);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_LOOK,
+		.statement = psprintf("SELECT '23502', %s, %s, %s FROM %s WHERE %s IS NULL LIMIT 10",
+							  carry_literal(psprintf("column \"%s\" of %s contains null values", column, table)),
+							  fit_row_name(plan->relid),
+							  carry_literal(psprintf("SELECT zdm.set_not_null(%s, %s, fill => '...')",
+													 quote_literal_cstr(table), quote_literal_cstr(column))),
+							  names_template_relation(plan->relid), name),
+		.lock = AccessShareLock, .work = READS_TABLE,
+		.note = "gives no row if there is no NULL; nothing has been changed by then",
+	});
+}
+
 void
 not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 {
@@ -101,6 +125,8 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 	}
 	if (fill != NULL)
 		update_fill_step(plan, name, fill);
+	else
+		plan_look(plan, column, name);
 	not_null_add(plan, column);
 	if (fill != NULL)
 		update_fill_step(plan, name, fill);

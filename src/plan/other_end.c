@@ -198,6 +198,7 @@ other_end_keys(int64 migration)
 {
 	QuerySession session;
 	List	   *keys = NIL;
+	List	   *found = NIL;
 	uint64		n;
 	ListCell   *lc;
 	List	   *constraints = NIL;
@@ -228,12 +229,15 @@ other_end_keys(int64 migration)
 	query_end(&session);
 	foreach(lc, keys)
 	{
+		OtherEndKey *key = lfirst(lc);
 		bool		period;
 
-		((OtherEndKey *) lfirst(lc))->fk =
-			foreign_key_read(list_nth_oid(constraints, foreach_current_index(lc)), &period);
+		/* to who only reads a plan, somebody may drop it just now */
+		key->fk = foreign_key_read(list_nth_oid(constraints, foreach_current_index(lc)), &period);
+		if (key->fk != NULL)
+			found = lappend(found, key);
 	}
-	return keys;
+	return found;
 }
 
 /* Statements that drop the keys, each with its end, or that make them again. */
@@ -257,34 +261,51 @@ keys_sql(List *keys, bool drop)
 	return sql.data;
 }
 
-char *
-other_end_expand(const char *template)
+static char *
+expand(const NamesToken *token)
 {
-	StringInfoData buf;
-	const char *p = template;
+	long long	migration;
+	int			length = 0;
 
-	initStringInfo(&buf);
-	while (*p)
-	{
-		long long	migration;
-		int			length = 0;
+	if (sscanf(token->content, "%lld%n", &migration, &length) != 1 || token->content[length] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed migration in a statement template: \"%.40s\"", token->content)));
+	return keys_sql(other_end_keys(migration), token->kind == '<');
+}
 
-		if (*p != '%' || p[1] == '\0')
-			appendStringInfoChar(&buf, *p++);
-		else if ((p[1] == '<' || p[1] == '>') &&
-				 sscanf(p + 2, "{%lld}%n", &migration, &length) == 1 && length > 0)
-		{
-			appendStringInfoString(&buf, keys_sql(other_end_keys(migration), p[1] == '<'));
-			p += 2 + length;
-		}
-		else
-		{
-			/* another token, or a percent sign of two characters */
-			appendBinaryStringInfo(&buf, p, 2);
-			p += 2;
-		}
-	}
-	return buf.data;
+void
+other_end_init(void)
+{
+	names_set_expander('<', expand);
+	names_set_expander('>', expand);
+}
+
+/* A step of another migration, with the names that it says. */
+typedef struct OtherStep
+{
+	int64		migration;
+	int32		number;
+	char	   *statement;
+	char	   *undo;
+	Oid			relid;
+	AttrNumber	from;
+	AttrNumber	to;
+} OtherStep;
+
+static void
+rewrite_step(const OtherStep *step)
+{
+	QuerySession session;
+	char	   *statement = names_replace_attribute(step->statement, step->relid, step->from, step->to);
+	char	   *undo = step->undo == NULL ? NULL :
+		names_replace_attribute(step->undo, step->relid, step->from, step->to);
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET statement = $3, undo = $4 WHERE migration = $1 AND step = $2 "
+		  "AND (statement <> $3 OR undo <> $4)",
+		  arg_int8(step->migration), arg_int4(step->number), arg_text(statement), arg_text(undo));
+	query_end(&session);
 }
 
 /* Let the others' steps name the column that is in charge now. */
@@ -292,18 +313,33 @@ static void
 rewrite_steps(int64 migration)
 {
 	QuerySession session;
+	List	   *steps = NIL;
+	uint64		n;
+	ListCell   *lc;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step s SET statement = regexp_replace(s.statement, x.pattern, x.now, 'g'), "
-		  "undo = regexp_replace(s.undo, x.pattern, x.now, 'g') "
-		  "FROM zdm.migration m, "
-		  "(SELECT p.relid, format('(?<!%%)%%A\\{%s\\.%s\\}', p.relid, " NOT_IN_CHARGE ") AS pattern, "
-		  "        format('%%A{%s.%s}', p.relid, " IN_CHARGE ") AS now "
-		  "   FROM zdm.pair p WHERE p.migration = $1 AND p.new_attnum IS NOT NULL) x "
-		  "WHERE m.id = s.migration AND m.id <> $1 AND m.relid <> x.relid "
-		  "AND m.state NOT IN ('completed', 'reverted') "
-		  "AND (s.statement ~ x.pattern OR s.undo ~ x.pattern)", arg_int8(migration));
+	n = QUERY("SELECT s.migration, s.step, s.statement, s.undo, x.relid, x.out::int, x.in::int "
+			  "FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id, "
+			  "(SELECT p.relid, " NOT_IN_CHARGE " AS out, " IN_CHARGE " AS in "
+			  "   FROM zdm.pair p WHERE p.migration = $1 AND p.new_attnum IS NOT NULL) x "
+			  "WHERE m.id <> $1 AND m.relid <> x.relid AND m.state NOT IN ('completed', 'reverted') "
+			  "AND strpos(s.statement || coalesce(s.undo, ''), format('A{%s.%s}', x.relid, x.out)) > 0",
+			  arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+	{
+		OtherStep  *step = palloc(sizeof(OtherStep));
+
+		*step = (OtherStep) {
+			.migration = query_int8(row, 1), .number = query_int4(row, 2),
+			.statement = query_text(row, 3), .undo = query_text(row, 4),
+			.relid = query_oid(row, 5),
+			.from = (AttrNumber) query_int4(row, 6), .to = (AttrNumber) query_int4(row, 7),
+		};
+		steps = lappend(steps, step);
+	}
 	query_end(&session);
+	foreach(lc, steps)
+		rewrite_step(lfirst(lc));
 }
 
 /* Open the steps again that validate a key which has been made anew. */

@@ -3,7 +3,7 @@
  * other_end.h
  *		Both ends of a foreign key replaced at the same time.
  *
- * A template of an exchange has two things that plan/other_end.c writes out
+ * A template of an exchange has two tokens that plan/other_end.c writes out
  * when it is run or shown, around what it does itself:
  *
  *		%<{id}			drop what other migrations hold ready at their end of
@@ -41,8 +41,8 @@ pg_noreturn extern void other_end_has_changed(const Column *column);
 extern char *other_end_template_drop(const MigrationPlan *plan, const Column *column);
 extern char *other_end_template_add(const MigrationPlan *plan, const Column *column);
 
-/* A template with %<{id} and %>{id} written out, for names_render(). */
-extern char *other_end_expand(const char *template);
+/* At load: has names_render() know these tokens. */
+extern void other_end_init(void);
 
 /* What an exchange that is about to run will move (list of OtherEndKey *). */
 extern List *other_end_keys(int64 migration);

@@ -43,6 +43,7 @@
 #include "plan/alter.h"
 #include "plan/deparse.h"
 #include "plan/index.h"
+#include "plan/probe.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -147,15 +148,6 @@ check_overlap(const Attach *attach, const Change *change)
 	table_close(parent, NoLock);
 }
 
-static void
-run(const char *sql)
-{
-	if (SPI_execute(sql, false, 0) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not try to attach a partition")));
-}
-
 /* The same with empty temporary tables of the same names. */
 static void
 attach_copies(void *arg)
@@ -169,11 +161,11 @@ attach_copies(void *arg)
 	SPI_connect();
 	SPI_execute(psprintf("SELECT pg_catalog.pg_get_partkeydef(%u)", attach->parent->oid), true, 1);
 	key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
-				 parent, names_relation(attach->parent->oid), key));
-	run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
-				 partition, names_relation(attach->partition->oid)));
-	run(psprintf("ALTER TABLE pg_temp.%s ATTACH PARTITION pg_temp.%s %s", parent, partition, attach->bound_text));
+	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
+					   parent, names_relation(attach->parent->oid), key));
+	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
+					   partition, names_relation(attach->partition->oid)));
+	probe_run(psprintf("ALTER TABLE pg_temp.%s ATTACH PARTITION pg_temp.%s %s", parent, partition, attach->bound_text));
 	SPI_finish();
 	PopActiveSnapshot();
 }

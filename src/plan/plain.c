@@ -23,9 +23,9 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "ddl/facts_query.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
+#include "plan/probe.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -116,11 +116,7 @@ run_statement(void *statement)
 	/* the statement is not carried out; ends with the subtransaction */
 	(void) set_config_option("zdm.guard", "off", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	(void) SPI_execute((const char *) statement, false, 0);
-	SPI_finish();
-	PopActiveSnapshot();
+	probe_run((const char *) statement);
 }
 
 void

@@ -12,6 +12,8 @@
 
 #include "core/errors.h"
 #include "lib/stringinfo.h"
+#include "plan/definition.h"
+#include "plan/other_end.h"
 #include "plan/plan.h"
 
 static const PlanKind *const kinds[] = {
@@ -34,6 +36,13 @@ static const PlanKind *const kinds[] = {
 	&plan_rename_table,
 	&plan_set_not_null,
 };
+
+void
+plan_init(void)
+{
+	definition_init();
+	other_end_init();
+}
 
 const PlanKind *
 plan_kind(const char *name)
@@ -75,6 +84,8 @@ plan_add(MigrationPlan *plan, const Step *step)
 	copy->number = plan->stored + list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
+	copy->queries |= copy->action == ACTION_LOOK ||
+		(copy->action == ACTION_BACKFILL && copy->assignments != NULL);
 	if (copy->undo != NULL && copy->undo_lock == NoLock)
 		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);

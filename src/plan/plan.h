@@ -62,6 +62,9 @@ typedef struct PlanKind
 	bool		partition_ok;
 } PlanKind;
 
+/* At load: what templates of plans have in them. */
+extern void plan_init(void);
+
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
 extern const PlanKind *plan_kind(const char *name);
 
@@ -96,6 +99,9 @@ extern void plan_store(const MigrationPlan *plan);
  * certainly fail is an error.
  */
 extern void preflight(MigrationPlan *plan, const Change *change);
+
+/* Warn the caller if the library is not preloaded. */
+extern void preflight_warn(void);
 
 /* in change_column_type.c */
 extern const PlanKind plan_change_column_type;

@@ -179,9 +179,15 @@ note_functions(MigrationPlan *plan, const Change *change)
 static void
 check_preload(MigrationPlan *plan)
 {
+	if (!shmem_available())
+		plan_note(plan, "the library is not preloaded by the server: nothing restarts a worker after a crash but the next call");
+}
+
+void
+preflight_warn(void)
+{
 	if (shmem_available())
 		return;
-	plan_note(plan, "the library is not preloaded by the server: nothing restarts a worker after a crash but the next call");
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("pg_zdm is not in shared_preload_libraries"),
@@ -189,10 +195,77 @@ check_preload(MigrationPlan *plan)
 			 errhint("Add pg_zdm to shared_preload_libraries, or, without a restart, to session_preload_libraries.")));
 }
 
+/*
+ * Row-level security must hide no row from a query of ours.  The owner of a table
+ * passes it by, unless it is forced on him: the steps that run a query say so
+ * (Step.queries), and each of them would stop at it in the worker.
+ */
+static void
+check_row_security(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+	ListCell   *r;
+
+	foreach(lc, plan->steps)
+	{
+		const Step *step = lfirst(lc);
+
+		foreach(r, step->queries ? step->relations : NIL)
+		{
+			QuerySession session;
+			bool		bound;
+			char	   *owner = NULL;
+
+			query_begin(&session);
+			bound = QUERY("SELECT quote_ident(rolname) FROM pg_class c JOIN pg_roles o ON o.oid = relowner "
+						  "WHERE c.oid = $1 AND relrowsecurity AND relforcerowsecurity AND NOT rolsuper AND NOT rolbypassrls",
+						  arg_oid(lfirst_oid(r))) > 0;
+			if (bound)
+				owner = query_text(0, 1);
+			query_end(&session);
+			if (bound)
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("row-level security of %s is forced on its owner, and could hide rows",
+								names_relation(lfirst_oid(r))),
+						 errdetail("The work is done with the rights of the owner, and has to see every row."),
+						 errhint("ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; or, as a superuser, ALTER ROLE %s BYPASSRLS;",
+								 names_relation(lfirst_oid(r)), owner)));
+		}
+	}
+}
+
+/*
+ * Event triggers of the database fire for the DDL of the steps, which runs as the
+ * owner with a pinned search_path: one that needs more fails the step, and the
+ * way back.
+ */
+static void
+note_event_triggers(MigrationPlan *plan)
+{
+	QuerySession session;
+	char	   *triggers;
+	char	   *owner;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(quote_ident(evtname) || ' (' || p.oid::regproc::text || ')', ', ' ORDER BY evtname), "
+		  "(SELECT quote_ident(rolname) FROM pg_class c JOIN pg_roles o ON o.oid = relowner WHERE c.oid = $1) "
+		  "FROM pg_event_trigger e JOIN pg_proc p ON p.oid = evtfoid JOIN pg_namespace n ON n.oid = pronamespace "
+		  "WHERE evtenabled <> 'D' AND nspname <> 'zdm' AND evtevent <> 'login'", arg_oid(plan->relid));
+	triggers = query_text(0, 1);
+	owner = query_text(0, 2);
+	query_end(&session);
+	if (triggers != NULL && owner != NULL)
+		plan_note(plan, "event triggers fire for the DDL of the steps, as %s in a security-restricted operation and with search_path pg_catalog, pg_temp: %s",
+				  owner, triggers);
+}
+
 void
 preflight(MigrationPlan *plan, const Change *change)
 {
 	check_preload(plan);
+	check_row_security(plan);
+	note_event_triggers(plan);
 	if (max_worker_processes == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

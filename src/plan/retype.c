@@ -11,9 +11,7 @@
  *
  * Defaults, CHECKs and index expressions come along, and ALTER TABLE plans and
  * folds them: so all is done as the table's owner, in a restricted operation,
- * but for what that refuses: making the temporary table, of bare columns.  The
- * statements are run as parts of another, so that no event trigger sees them: they
- * are no DDL of the user's.
+ * but for what that refuses: making the temporary table, of bare columns.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,8 +30,8 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_utilcmd.h"
 #include "parser/parser.h"
+#include "plan/probe.h"
 #include "plan/retype.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -41,18 +39,6 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "compat.h"
-
-static void
-run_statement(Node *stmt, const char *sql)
-{
-	PlannedStmt *wrapper = makeNode(PlannedStmt);
-
-	wrapper->commandType = CMD_UTILITY;
-	wrapper->utilityStmt = stmt;
-	wrapper->stmt_location = -1;
-	ProcessUtility(wrapper, sql, false, PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver, NULL);
-	CommandCounterIncrement();
-}
 
 /* Those statements that make a table, or the others. */
 static void
@@ -65,7 +51,7 @@ run(const char *sql, bool creations)
 		Node	   *stmt = lfirst_node(RawStmt, lc)->stmt;
 
 		if (IsA(stmt, CreateStmt) == creations)
-			run_statement(stmt, sql);
+			probe_statement(stmt, sql);
 	}
 }
 
@@ -104,7 +90,7 @@ add_dependents(Oid relid)
 	/* a generated column as a plain one: the server will not alter what it depends on */
 	like->options = CREATE_TABLE_LIKE_ALL & ~CREATE_TABLE_LIKE_GENERATED;
 	foreach(lc, expandTableLikeClause(probe, like))
-		run_statement(lfirst(lc), "");
+		probe_statement(lfirst(lc), "");
 }
 
 static bool
@@ -126,6 +112,9 @@ probe(Oid relid, Oid owner, const char *column, const char *type, const char *us
 	identity_enter(owner, NIL, &saved);
 	add_dependents(relid);
 	probeid = RangeVarGetRelid(makeRangeVar("pg_temp", "zdm_probe", -1), NoLock, false);
+	/* it does not go the server's way then, but through the expression */
+	if (using != NULL)
+		run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(column)), false);
 	before = files(probeid);
 	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
 				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""), false);
@@ -155,7 +144,9 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	ErrorData  *error = NULL;
 	volatile bool rewrites = true;
 
-	if (object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+	/* nothing can be made for a moment on a standby, where a plan may be read */
+	if (XactReadOnly ||
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);

@@ -205,23 +205,13 @@ static void
 check_table(const Change *change)
 {
 	QuerySession session;
-	bool		row_security;
 	bool		rules;
 
 	query_begin(&session);
-	QUERY("SELECT relforcerowsecurity AND NOT rolsuper AND NOT rolbypassrls, "
-		  "EXISTS (SELECT 1 FROM pg_rewrite WHERE ev_class = $1 AND ev_type = '2') "
-		  "FROM pg_class c JOIN pg_roles r ON r.oid = relowner WHERE c.oid = $1",
+	QUERY("SELECT EXISTS (SELECT 1 FROM pg_rewrite WHERE ev_class = $1 AND ev_type = '2')",
 		  arg_oid(change->relid));
-	row_security = query_bool(0, 1);
-	rules = query_bool(0, 2);
+	rules = query_bool(0, 1);
 	query_end(&session);
-	if (row_security)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security of %s is forced on its owner, and could hide rows",
-						names_relation(change->relid)),
-				 errhint("ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, or give the owner BYPASSRLS.")));
 	if (rules)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

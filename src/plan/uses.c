@@ -8,20 +8,25 @@
  * the old column, and nobody would notice.  So the columns of such are claimed
  * too, more weakly: two indexes may be built on one column at the same time.
  *
+ * And what an expression of a migration reads is there for as long as the
+ * migration lives: neither another migration nor DDL (ddl/rules_migration.c) takes
+ * it away, gives it another type or another name.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/migration.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parser.h"
 #include "plan/uses.h"
-
-#define USES "uses "
+#include "utils/lsyscache.h"
 
 static List *
 add_use(List *uses, const char *column)
 {
-	return column == NULL ? uses : lappend(uses, psprintf(USES "%s", column));
+	return column == NULL ? uses : lappend(uses, psprintf(MIGRATION_USES "%s", column));
 }
 
 static List *
@@ -76,18 +81,51 @@ add_constraint(List *uses, Constraint *con)
 	return uses;
 }
 
+static bool
+find_numbers(Node *node, List **numbers)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, ParamRef))
+	{
+		*numbers = list_append_unique_int(*numbers, ((ParamRef *) node)->number);
+		return false;
+	}
+	return raw_expression_tree_walker(node, find_numbers, numbers);
+}
+
+/* The columns that a stored expression (sync/expr.h) reads, but for those of its pair. */
+static List *
+add_inputs(List *uses, const Change *change, const char *stored)
+{
+	List	   *numbers = NIL;
+	ListCell   *lc;
+
+	if (stored == NULL)
+		return uses;
+	(void) find_numbers(linitial_node(RawStmt, raw_parser(stored, RAW_PARSE_PLPGSQL_EXPR))->stmt, &numbers);
+	foreach(lc, numbers)
+	{
+		char	   *name = get_attname(change->relid, (AttrNumber) lfirst_int(lc), true);
+
+		if (name != NULL && (change->column == NULL || strcmp(name, change->column) != 0))
+			uses = add_use(uses, name);
+	}
+	return uses;
+}
+
 List *
 uses_columns(const Change *change)
 {
-	List	   *uses = NIL;
+	List	   *uses = add_inputs(add_inputs(NIL, change, change->up), change, change->down);
 	ListCell   *lc;
 
 	if (change->stmt == NULL)
-		return NIL;
+		return uses;
 	if (IsA(change->stmt, IndexStmt))
-		return add_index(NIL, (IndexStmt *) change->stmt);
+		return add_index(uses, (IndexStmt *) change->stmt);
 	if (!IsA(change->stmt, AlterTableStmt))
-		return NIL;
+		return uses;
 	foreach(lc, ((AlterTableStmt *) change->stmt)->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
@@ -101,7 +139,7 @@ uses_columns(const Change *change)
 static const char *
 without_prefix(const char *claim)
 {
-	return strncmp(claim, USES, strlen(USES)) == 0 ? claim + strlen(USES) : claim;
+	return strncmp(claim, MIGRATION_USES, strlen(MIGRATION_USES)) == 0 ? claim + strlen(MIGRATION_USES) : claim;
 }
 
 static bool

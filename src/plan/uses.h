@@ -13,7 +13,8 @@
 
 /*
  * The columns of the table that the index or constraint of a statement is
- * about, each as "uses NAME" (char *).  NIL for other changes.  Pure.
+ * about, or that the change's expressions read, each as "uses NAME" (char *).
+ * NIL if there are none.  Needs a transaction.
  */
 extern List *uses_columns(const Change *change);
 

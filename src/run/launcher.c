@@ -211,7 +211,7 @@ zdm_launcher_main(Datum arg)
 			}
 			/* off: a worker in an index build would look at the setting hours later */
 			if (!guc_enabled && was_enabled)
-				claim_interrupt_all(CLAIM_SLOT);
+				claim_interrupt_all(CLAIM_MIGRATION);
 		}
 		served = guc_enabled && serve_requests(scratch);
 		MemoryContextSwitchTo(scratch);
@@ -237,6 +237,8 @@ zdm_dispatcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
+	/* ALTER DATABASE ... SET role is its owner's to run, and is not for us */
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_SESSION);
 	before_shmem_exit(ask_again, (Datum) 0);
 
 	/* a lock on one database's tables must not keep the launcher from the others */

@@ -17,15 +17,40 @@
 #include "catalog/migration.h"
 #include "core/claim.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "run/places.h"
 #include "run/start.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
-/* Migrations to start at commit; in TopTransactionContext. */
+/*
+ * Migrations to start at commit, as int64 *; those of them for which there is a
+ * place, as RunnableMigration *, both in TopTransactionContext; and how many there
+ * are beside them.
+ */
 static List *wanted = NIL;
+static List *chosen = NIL;
+static int	left_waiting = 0;
+
+/* Nothing is to be said of those that cannot be started. */
+static bool quiet = false;
+
+static bool
+is_wanted(int64 id)
+{
+	ListCell   *lc;
+
+	foreach(lc, wanted)
+	{
+		if (*(int64 *) lfirst(lc) == id)
+			return true;
+	}
+	return false;
+}
 
 bool
 start_worker(Oid database, int64 migration)
@@ -48,40 +73,30 @@ start_worker(Oid database, int64 migration)
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
-/* Migrations that have work and no worker, as int64 *. */
+/* Migrations that have work and no worker, as RunnableMigration *. */
 static List *
 find_orphans(void)
 {
 	List	   *orphans = NIL;
+	List	   *holders = claim_holders(CLAIM_MIGRATION);
 	ListCell   *lc;
 
 	foreach(lc, migration_runnable())
 	{
-		int64	   *id = lfirst(lc);
+		RunnableMigration *runnable = lfirst(lc);
 
-		if (!claim_is_taken(CLAIM_MIGRATION, *id))
-			orphans = lappend(orphans, id);
+		/* the same number in another database costs a second look */
+		if (!claim_among(holders, runnable->id) || !claim_is_taken(CLAIM_MIGRATION, runnable->id))
+			orphans = lappend(orphans, runnable);
 	}
 	return orphans;
-}
-
-static int
-count_free_slots(void)
-{
-	int			free = 0;
-
-	for (int slot = 0; slot < guc_max_workers; slot++)
-	{
-		if (!claim_is_taken(CLAIM_SLOT, slot))
-			free++;
-	}
-	return free;
 }
 
 bool
 start_orphans(int64 *unstarted)
 {
-	int			slots;
+	Places		places;
+	bool		all = true;
 	ListCell   *lc;
 
 	*unstarted = 0;
@@ -89,52 +104,118 @@ start_orphans(int64 *unstarted)
 		return true;
 
 	/* no more than can work: hundreds may be waiting, and we come again each second */
-	slots = count_free_slots();
+	places_look(&places);
 	foreach(lc, find_orphans())
 	{
-		if (slots-- <= 0)
-			return false;
-		if (start_worker(MyDatabaseId, *(int64 *) lfirst(lc)))
+		RunnableMigration *orphan = lfirst(lc);
+
+		if (!places_has_room(&places, orphan->owner, orphan->urgent))
+		{
+			all = false;
 			continue;
-		*unstarted = *(int64 *) lfirst(lc);
+		}
+		places_add(&places, orphan->owner);
+		if (start_worker(MyDatabaseId, orphan->id))
+			continue;
+		*unstarted = orphan->id;
 		return false;
 	}
-	return true;
+	return all;
+}
+
+/*
+ * Of what this transaction wants started, that which is still there (a savepoint
+ * may have been rolled back, the extension dropped), as far as there are places.
+ * Before the commit, as a look needs memory, which must not be wanting after it.
+ */
+static void
+choose(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	Places		places;
+	ListCell   *lc;
+
+	places_look(&places);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, extension_ready() ? migration_runnable() : NIL)
+	{
+		RunnableMigration *runnable = lfirst(lc);
+
+		if (!is_wanted(runnable->id))
+			continue;
+		if (places_has_room(&places, runnable->owner, runnable->urgent))
+		{
+			places_add(&places, runnable->owner);
+			chosen = lappend(chosen, runnable);
+		}
+		else
+			left_waiting++;
+	}
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
+}
+
+/* What has been chosen, now that it is committed; the rest is the launcher's to start. */
+static void
+start_chosen(void)
+{
+	int			unstarted = 0;
+	ListCell   *lc;
+
+	foreach(lc, chosen)
+	{
+		if (!start_worker(MyDatabaseId, ((RunnableMigration *) lfirst(lc))->id))
+			unstarted++;
+	}
+	if (unstarted + left_waiting > 0)
+		shmem_request_look(MyDatabaseId);
+	if (unstarted > 0 && !quiet)
+		ereport(WARNING,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg_plural("no background worker slot is free: %d migration waits",
+							   "no background worker slot is free: %d migrations wait",
+							   unstarted, unstarted),
+				 errhint("You may need to increase max_worker_processes.")));
+	if (left_waiting > 0 && !quiet)
+		ereport(NOTICE,
+				(errmsg_plural("%d migration waits for a free worker",
+							   "%d migrations wait for a free worker",
+							   left_waiting, left_waiting),
+				 errdetail("zdm.max_workers is %d: so many are worked on at once, and the others as they come to their end.",
+						   guc_max_workers)));
+}
+
+static void
+forget(void)
+{
+	wanted = NIL;
+	chosen = NIL;
+	left_waiting = 0;
+	quiet = false;
 }
 
 static void
 start_xact_callback(XactEvent event, void *arg)
 {
-	ListCell   *lc;
-
 	if (wanted == NIL)
 		return;
 	switch (event)
 	{
-		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PRE_COMMIT:
 			if (guc_enabled)
-			{
-				foreach(lc, wanted)
-				{
-					if (start_worker(MyDatabaseId, *(int64 *) lfirst(lc)))
-						continue;
-					shmem_request_look(MyDatabaseId);
-					ereport(WARNING,
-							(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-							 errmsg("no background worker slot is free: migration " INT64_FORMAT " waits",
-									*(int64 *) lfirst(lc)),
-							 errhint("You may need to increase max_worker_processes.")));
-				}
-			}
-			wanted = NIL;
+				choose();
+			break;
+		case XACT_EVENT_COMMIT:
+			start_chosen();
+			forget();
 			break;
 		case XACT_EVENT_PREPARE:
 			/* its COMMIT PREPARED may come from anywhere: let the launcher look */
 			shmem_request_look(MyDatabaseId);
-			wanted = NIL;
+			forget();
 			break;
 		case XACT_EVENT_ABORT:
-			wanted = NIL;
+			forget();
 			break;
 		default:
 			break;
@@ -158,12 +239,13 @@ start_at_commit(int64 migration)
 }
 
 void
-start_orphans_at_commit(void)
+start_orphans_at_commit(bool say)
 {
 	ListCell   *lc;
 
 	if (shmem_available() || !guc_enabled)
 		return;
+	quiet = !say;
 	foreach(lc, find_orphans())
-		start_at_commit(*(int64 *) lfirst(lc));
+		start_at_commit(((RunnableMigration *) lfirst(lc))->id);
 }

@@ -17,9 +17,10 @@ extern void start_at_commit(int64 migration);
 /*
  * The same for every migration that has work and no worker: what the launcher
  * does when there is one, and what every function of ours does when not.
- * Needs a transaction.
+ * Unless "say", nothing is said of those for which there is no worker.  Needs a
+ * transaction.
  */
-extern void start_orphans_at_commit(void);
+extern void start_orphans_at_commit(bool say);
 
 /*
  * Start a worker for a migration of "database" now.  False if no background
@@ -29,7 +30,7 @@ extern bool start_worker(Oid database, int64 migration);
 
 /*
  * Start workers for the migrations of this database that have work and no
- * worker, the oldest first, as many as zdm.max_workers leaves room for.  False
+ * worker, in the order of migration_runnable(), as many as zdm.max_workers leaves room for.  False
  * if one is left for want of a slot; *unstarted is the first for which there
  * was no process, or 0.  Needs a transaction.
  */

@@ -32,6 +32,8 @@
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
+#include "run/look.h"
+#include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
@@ -49,6 +51,12 @@
 
 /* Rest before an index build, when another of ours builds one on the table. */
 #define INDEX_BUILD_PAUSE_MS 500
+
+/* After so many refused tries a step waits, and others may have its place. */
+#define TRIES_WITH_PLACE 5
+
+/* A batch that is to rest for longer may wait for others. */
+#define LONG_PAUSE_MS 250
 
 static void
 end_transaction(void)
@@ -127,6 +135,15 @@ steps_must_describe(StepRun *run)
 	return true;
 }
 
+void
+steps_note_wait(const Step *step, const char *reason)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	step_set_waiting(step, reason);
+	end_transaction();
+}
+
 /*
  * Write down, now and then, what a step waits for: "reason", or, if that is NULL,
  * who has the lock.
@@ -152,8 +169,10 @@ describe_wait(const Step *step, const char *reason, StepRun *run)
 static StepOutcome
 come_again(const Step *step, const char *reason, StepRun *run)
 {
-	AbortCurrentTransaction();
+	/* a commit, of nothing: a rollback would let our claims go as well */
+	end_transaction();
 	describe_wait(step, reason, run);
+	run->waits = run->patience.tries > TRIES_WITH_PLACE;
 	run->pause_ms = locks_pause(&run->patience);
 	return OUTCOME_AGAIN;
 }
@@ -395,11 +414,16 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 		strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
 	List	   *before = remember ? definition_before(step->undo) : NIL;
-	char	   *sql = names_render(definition_expand(other_end_expand(template)), false);
+	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
+	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
+	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
-	if (step->effect != EFFECT_INDEX_TREE || undo)
+	if (step->action == ACTION_LOOK)
+		look_run(migration, step, sql);
+	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sessions_compile_anew(migration->relid, columns);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
 	sql = run_index_names(migration, step, sql, undo);
@@ -642,6 +666,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
 		{
 			run->pause_ms = INDEX_BUILD_PAUSE_MS;
+			run->waits = true;
 			return OUTCOME_AGAIN;
 		}
 		build_index(migration, drop, sql);
@@ -668,6 +693,19 @@ steps_tidy(const Migration *migration, const Step *step)
 		toplevel_run(migration->owner, drop);
 }
 
+/* Has the batch found something to wait for? */
+static bool
+is_waiting(const Step *step)
+{
+	bool		waiting;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	waiting = step_is_waiting(step);
+	end_transaction();
+	return waiting;
+}
+
 /* A batch of rows, filled in or read. */
 static StepOutcome
 do_batch(const Migration *migration, const Step *step, StepRun *run)
@@ -679,12 +717,21 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	{
 		run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
 															  run->rest_until);
+		run->waits = false;
 		return OUTCOME_AGAIN;
 	}
 	outcome = begin_with_locks(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
+
+	/*
+	 * The cursor is committed with its batch, so a lost commit loses nothing.  All
+	 * else is as durable as the server's settings have it: who has been told that
+	 * a migration is switched must find it so after a crash.
+	 */
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	require_relation(migration);
 	PopActiveSnapshot();
 
@@ -693,6 +740,7 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 		done = backfill_batch(migration, step, &run->pause_ms);
 	else
 		done = verify_batch(migration, step, &run->pause_ms);
+	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
@@ -722,6 +770,7 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	switch (step->action)
 	{
 		case ACTION_SQL:
+		case ACTION_LOOK:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
 			return run_toplevel(migration, step, step->statement, false, run);

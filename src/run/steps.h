@@ -24,8 +24,11 @@ typedef struct StepRun
 {
 	LockPatience patience;		/* with the locks of the present step */
 	TimestampTz described;		/* when the holders were last written down */
+	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */
+	bool		worked;			/* this process has had a place */
 	int			pause_ms;		/* OUTCOME_AGAIN: how long to rest */
 	TimestampTz rest_until;		/* no batch before that: rests come in pieces */
+	bool		looked;			/* the round has found out what is to be done */
 	MigrationState state;		/* in which the step at hand was begun */
 	TimestampTz retry_at;		/* nothing before that, after a failure */
 	int			failures;		/* in a row, outside of any step */
@@ -53,6 +56,9 @@ extern void steps_tidy(const Migration *migration, const Step *step);
 
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);
+
+/* Write down what the step waits for.  To be called outside any transaction. */
+extern void steps_note_wait(const Step *step, const char *reason);
 
 /* Undo a done step, in the same manner. */
 extern StepOutcome steps_undo(const Migration *migration, const Step *step, StepRun *run);

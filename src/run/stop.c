@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/migration.h"
 #include "core/claim.h"
+#include "core/extension.h"
 #include "run/stop.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -39,9 +40,13 @@ is_wanted(int64 id)
 static void
 find_workers(void)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old;
 	ListCell   *lc;
 
+	/* it can have been dropped in this very transaction */
+	if (!extension_ready())
+		return;
+	old = MemoryContextSwitchTo(TopTransactionContext);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, steered)
 	{

@@ -28,10 +28,12 @@
 #include "core/identity.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "run/places.h"
 #include "run/retry.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -51,10 +53,14 @@
 /* A migration that rests is looked at this often: zdm.pause() sends no signal. */
 #define LONGEST_REST_MS 500
 
+/* Of each part of an error, so much is kept and shown. */
+#define LONGEST_TEXT 4000
+
 typedef enum Advance
 {
 	ADVANCE_ON,					/* go round again at once */
 	ADVANCE_REST,				/* go round again after a rest */
+	ADVANCE_LEAVE,				/* another is to be started later: others need the process */
 	ADVANCE_STOP				/* nothing left for a worker */
 } Advance;
 
@@ -62,9 +68,11 @@ typedef enum Advance
 static bool finished = false;
 
 static void
-ask_for_successor(int code, Datum arg)
+leave(int code, Datum arg)
 {
-	/* a slot is free now, if not for this migration then for another */
+	claim_drop_all();
+
+	/* a place is free now, if not for this migration then for another */
 	if (!finished || code != 0)
 		shmem_request_look(MyDatabaseId);
 }
@@ -83,6 +91,8 @@ set_setting(const char *name, const char *value)
 static void
 set_settings(int64 id)
 {
+	/* ALTER DATABASE ... SET role is its owner's to run, and is not for us */
+	set_setting("role", "none");
 	set_setting("application_name", psprintf("pg_zdm migration " INT64_FORMAT, id));
 	identity_pin_reading();
 	set_setting("default_transaction_isolation", "read committed");
@@ -98,8 +108,35 @@ set_settings(int64 id)
 	set_setting("default_tablespace", "");
 	/* views are deparsed and parsed again here; constants in them have to survive it */
 	identity_pin_formats();
-	/* the cursor is committed with its batch, so a lost commit loses nothing */
-	set_setting("synchronous_commit", "off");
+}
+
+/*
+ * Have sessions of this database been made read-only by default?  Whoever moves a
+ * database elsewhere does that first, and nothing is to be written from then on.
+ * What this process has set for itself does not count.
+ */
+static bool
+is_read_only(void)
+{
+	static TimestampTz looked = 0;
+	static bool read_only = false;
+	QuerySession session;
+	const char *value;
+
+	if (!TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), LONGEST_REST_MS))
+		return read_only;
+	looked = GetCurrentTimestamp();
+	value = GetConfigOptionResetString("default_transaction_read_only");
+	query_begin(&session);
+	if (query_run("SELECT split_part(c, '=', 2) FROM pg_db_role_setting, unnest(setconfig) c "
+				  "WHERE setrole = 0 AND c LIKE 'default_transaction_read_only=%' AND setdatabase IN "
+				  "(0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+				  "ORDER BY setdatabase DESC LIMIT 1", NULL, 0) > 0)
+		value = query_text(0, 1);
+	if (value == NULL || !parse_bool(value, &read_only))
+		read_only = false;
+	query_end(&session);
+	return read_only;
 }
 
 /* Put the settings that were stored with the migration into force. */
@@ -124,16 +161,16 @@ apply_stored_settings(const Migration *migration)
 		set_setting(lfirst(name), lfirst(value));
 }
 
-/* Take one of the cluster's zdm.max_workers slots. */
+/*
+ * Closes the race with a worker that was started while a rolled back transaction
+ * had let our claims go: whoever has them now works, and the other leaves, with
+ * no transaction open.
+ */
 static bool
-claim_slot(void)
+keep_claims(int64 id)
 {
-	for (int slot = 0; slot < guc_max_workers; slot++)
-	{
-		if (claim_try(CLAIM_SLOT, slot))
-			return true;
-	}
-	return false;
+	places_keep();
+	return claim_keep(CLAIM_MIGRATION, id);
 }
 
 /* The step's or the state's end: move the migration on, if nobody else has. */
@@ -175,7 +212,7 @@ phase_end(const Migration *migration, bool rests)
 
 /* Read what is next: the migration, its step, and whether it ever rests. */
 static void
-look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests)
+look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests, bool *held)
 {
 	MemoryContext old;
 
@@ -184,14 +221,19 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 	old = MemoryContextSwitchTo(context);
 	*step = NULL;
 	*rests = false;
+	*held = false;
 	/* the extension can have been dropped since the last round */
 	*migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
 	if (*migration != NULL && !state_is_final((*migration)->state))
 	{
-		apply_stored_settings(*migration);
 		*step = steps_next(*migration);
+		if (*step != NULL || state_is_active((*migration)->state))
+			apply_stored_settings(*migration);
 		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
-		if (!(*migration)->paused && *step != NULL &&
+		*held = *step != NULL && is_read_only();
+		if (*held)
+			step_set_waiting(*step, "default_transaction_read_only: it is on");
+		else if (!(*migration)->paused && *step != NULL &&
 			(*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
 			step_mark_running(*step);
 	}
@@ -223,10 +265,33 @@ must_rest(const Migration *migration, StepRun *run)
 	if (migration->state != run->state)
 		run->retry_at = 0;
 	run->state = migration->state;
+	run->looked = true;
 	if (GetCurrentTimestamp() >= run->retry_at)
 		return false;
 	run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), run->retry_at);
 	return true;
+}
+
+/*
+ * There is something to wait for: others may have our place meanwhile.  What
+ * somebody has told to go on keeps its process, whatever others need.
+ */
+static Advance
+wait_for_turn(const Migration *migration)
+{
+	return places_leave() || migration_is_urgent(migration) ? ADVANCE_REST : ADVANCE_LEAVE;
+}
+
+/* No place is free: a process that has just been started ends, one that waited goes on. */
+static Advance
+wait_for_place(const Step *step, StepRun *run)
+{
+	if (!run->worked)
+		return ADVANCE_LEAVE;
+	run->pause_ms = LONGEST_REST_MS;
+	if (step != NULL && steps_must_describe(run))
+		steps_note_wait(step, "a free worker (zdm.max_workers)");
+	return ADVANCE_REST;
 }
 
 /* Is it too early for what only a cutover and a contract do?  Then the step says so. */
@@ -242,13 +307,7 @@ is_early(const Migration *migration, const Step *step, StepRun *run)
 	if (GetCurrentTimestamp() >= due)
 		return false;
 	if (steps_must_describe(run))
-	{
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		step_set_waiting(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-	}
+		steps_note_wait(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
 	run->pause_ms = (int) Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), 1000);
 	return true;
 }
@@ -260,9 +319,11 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	Migration  *migration;
 	Step	   *step;
 	bool		rests;
+	bool		held;
 	StepOutcome outcome;
 
-	look(id, context, &migration, &step, &rests);
+	run->looked = false;
+	look(id, context, &migration, &step, &rests, &held);
 	MemoryContextSwitchTo(context);
 	if (migration == NULL || (!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
@@ -273,9 +334,17 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
-		return ADVANCE_REST;
+		return wait_for_turn(migration);
 	if (step != NULL && is_early(migration, step, run))
-		return ADVANCE_REST;
+		return wait_for_turn(migration);
+	if (held)
+	{
+		run->pause_ms = LONGEST_REST_MS;
+		return wait_for_turn(migration);
+	}
+	if (!places_take(migration->owner, migration_is_urgent(migration)))
+		return wait_for_place(step, run);
+	run->worked = true;
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
@@ -287,7 +356,9 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
 	if (outcome == OUTCOME_DONE)
 		memset(&run->patience, 0, sizeof(run->patience));
-	return outcome == OUTCOME_AGAIN ? ADVANCE_REST : ADVANCE_ON;
+	if (outcome != OUTCOME_AGAIN)
+		return ADVANCE_ON;
+	return run->waits ? wait_for_turn(migration) : ADVANCE_REST;
 }
 
 /* The migration fails. */
@@ -349,44 +420,62 @@ names_have_changed(const Step *step, const ErrorData *error)
 		(error->sqlerrcode == ERRCODE_UNDEFINED_TABLE || error->sqlerrcode == ERRCODE_UNDEFINED_SCHEMA);
 }
 
+/* What becomes of the step's error: tried again, or the end of it. */
+static void
+judge_error(Migration *migration, const ErrorData *error, StepRun *run)
+{
+	RetryVerdict verdict = retry_judge(error);
+	Step	   *step = steps_next(migration);
+
+	if (names_have_changed(step, error))
+		verdict = RETRY_BOUNDED;
+	if (verdict == RETRY_ALWAYS)
+	{
+		if (step != NULL)
+			step_set_waiting(step, error->message);
+	}
+	else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))
+	{
+		/* closes the race with zdm.revert(): the row is had before it is judged */
+		migration = migration_load(migration->id, MIGRATION_LOCK_NOWAIT);
+		if (migration != NULL && migration->state == run->state)
+			fail(migration, step, error);
+	}
+}
+
 /*
  * Note an error with the migration and its step.  Raises
  * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
  * the step would only fail again.
+ *
+ * ADVANCE_STOP: nothing can be done, and is not wanted either.  An error that
+ * comes before the migration could be looked at is one of the state it is in:
+ * each round ends in a rest, a note or the worker's end, never in the next round.
  */
-static void
+static Advance
 record_error(int64 id, const ErrorData *error, StepRun *run)
 {
-	RetryVerdict verdict = retry_judge(error);
+	Advance		result = ADVANCE_ON;
 	Migration  *migration;
-	Step	   *step;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	if (migration != NULL && !run->looked)
+		run->state = migration->state;
 
 	/* whoever paused or reverted it has cancelled the step: that is no failure */
 	if (migration != NULL && migration->state == run->state &&
-		!(migration->paused && verdict != RETRY_NEVER))
+		!(migration->paused && (retry_judge(error) != RETRY_NEVER || !run->looked)))
+		judge_error(migration, error, run);
+	if (!run->looked)
 	{
-		step = steps_next(migration);
-		if (names_have_changed(step, error))
-			verdict = RETRY_BOUNDED;
-		if (verdict == RETRY_ALWAYS)
-		{
-			if (step != NULL)
-				step_set_waiting(step, error->message);
-		}
-		else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))
-		{
-			/* closes the race with zdm.revert(): the row is had before it is judged */
-			migration = migration_load(id, MIGRATION_LOCK_NOWAIT);
-			if (migration != NULL && migration->state == run->state)
-				fail(migration, step, error);
-		}
+		result = migration == NULL || migration->paused ? ADVANCE_STOP : ADVANCE_REST;
+		run->pause_ms = retry_pause(++run->failures);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	return result;
 }
 
 /*
@@ -410,6 +499,32 @@ take_error(ErrorData *error, StepRun *run, ErrorData **pending)
 		run->pause_ms = 0;
 }
 
+/* A text of an error, so short that it can be kept and shown. */
+static char *
+cut(char *text)
+{
+	int			length;
+
+	if (text == NULL || strnlen(text, LONGEST_TEXT + 1) <= LONGEST_TEXT)
+		return text;
+	length = pg_mbcliplen(text, LONGEST_TEXT, LONGEST_TEXT);
+	text[length] = '\0';
+	return repalloc(text, length + 1);
+}
+
+/* The error that has been caught: what a function raises may be of any size. */
+static ErrorData *
+copy_error(void)
+{
+	ErrorData  *error = CopyErrorData();
+
+	error->message = cut(error->message);
+	error->detail = cut(error->detail);
+	error->hint = cut(error->hint);
+	error->context = cut(error->context);
+	return error;
+}
+
 /* advance(), with errors turned into the migration's failure or a rest. */
 static Advance
 advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pending)
@@ -423,9 +538,8 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		RESUME_CANCEL_INTERRUPTS();
 		if (*pending != NULL)
 		{
-			record_error(id, *pending, run);
+			result = record_error(id, *pending, run);
 			*pending = NULL;
-			result = ADVANCE_ON;
 		}
 		else
 		{
@@ -442,7 +556,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		HOLD_CANCEL_INTERRUPTS();
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
+		error = copy_error();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		RESUME_INTERRUPTS();
@@ -472,7 +586,8 @@ rest(int milliseconds)
 	}
 }
 
-static void
+/* False if another worker has it, or should have it later. */
+static bool
 carry(int64 id)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "zdm worker",
@@ -488,10 +603,15 @@ carry(int64 id)
 			MemoryContextReset(context);
 		MemoryContextSwitchTo(context);
 		result = advance_safely(id, context, &run, &pending);
+		if (!keep_claims(id))
+			return false;
 		if (result == ADVANCE_STOP)
 			break;
+		if (result == ADVANCE_LEAVE)
+			return false;
 		rest(result == ADVANCE_REST ? run.pause_ms : 0);
 	}
+	return true;
 }
 
 void
@@ -516,19 +636,21 @@ zdm_worker_main(Datum arg)
 
 	guard_exempt = true;
 
+	/* not before_shmem_exit: a transaction that is open ends between the two */
+	on_shmem_exit(leave, (Datum) 0);
+
 	/* two may have been started; the second has nothing to do */
 	if (!claim_try(CLAIM_MIGRATION, id))
+	{
+		finished = true;
 		return;
-	/* not before_shmem_exit: our claims are released between the two */
-	on_shmem_exit(ask_for_successor, (Datum) 0);
-	if (!claim_slot())
+	}
+	if (!carry(id))
 		return;
 
-	carry(id);
-
-	/* our slot is free now: without a launcher, nobody else would say so */
+	/* our place is free now: without a launcher, nobody else would say so */
 	finished = true;
-	LockReleaseSession(USER_LOCKMETHOD);
+	claim_drop_all();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (extension_ready() && !start_orphans(&unstarted))

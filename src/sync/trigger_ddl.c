@@ -127,7 +127,7 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("zdm.keep_sync_last: must be called as an event trigger")));
 	table = table_touched(((EventTriggerData *) fcinfo->context)->parsetree);
 	if (table == NULL)
@@ -144,7 +144,7 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 	greatest = trigger_name_greatest(relid);
 	if (greatest == NULL || strcmp(greatest, name) < 0)
 		PG_RETURN_NULL();
-	wanted = trigger_name_choose(relid);
+	wanted = trigger_name_choose(relid, false);
 	rename_trigger(relid, name, wanted);
 	ereport(NOTICE,
 			(errmsg("trigger \"%s\" of table \"%s\" is now called \"%s\"",

@@ -4,9 +4,10 @@
 # The inner half of test/check: runs in the copy of the tree that workplace.sh
 # made, as a user who may start servers.  A test is a file: a script below
 # sql/, a specification below test/specs/, a TAP script below test/t/, or one
-# of the checks of the source itself.  Each regression script and each
-# specification has a database of its own, fresh, so that no test leans on
-# another, and its result is one exit code on every server version.
+# of the checks of the source itself; all of test/random counts as one.  Each
+# regression script and each specification has a database of its own, fresh, so
+# that no test leans on another, and its result is one exit code on every
+# server version.
 set -u -o pipefail
 
 . test/lib/machine.sh
@@ -179,6 +180,15 @@ run_tap() {
 	done
 }
 
+# run_random: invented cases against a model, on a server of their own: a fixed
+# set of seeds, or those that are asked for.
+run_random() {
+	if is_wanted random; then
+		one_test random "${limit[@]}" perl test/random/random.pl \
+			--seeds "${ZDM_SEEDS:-60}" --from "${ZDM_SEED:-1}" --seconds 240 --patience 120
+	fi
+}
+
 main() {
 	mkdir -p "$results"
 	run_source_checks
@@ -200,6 +210,7 @@ main() {
 		one_test server_log no_damage "$results/server.log"
 	fi
 	run_tap
+	run_random
 }
 
 main

@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * places.h
+ *		Who may work: the cluster's zdm.max_workers places.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_PLACES_H
+#define ZDM_PLACES_H
+
+#include "nodes/pg_list.h"
+#include "postgres_ext.h"
+
+/* Who works and who waits, as found at one moment. */
+typedef struct Places
+{
+	int			working;
+	int			waiting;		/* workers without a place */
+	List	   *owners;			/* Oids: the owner of each migration worked on */
+} Places;
+
+/* Look at all workers of the cluster.  Needs memory. */
+extern void places_look(Places *places);
+
+/*
+ * Would a migration of "owner" have a place?  "urgent" is one that somebody has
+ * told to cut over, to contract or to go back.
+ */
+extern bool places_has_room(const Places *places, Oid owner, bool urgent);
+
+/* Count one more that works. */
+extern void places_add(Places *places, Oid owner);
+
+/*
+ * A worker: have a place, from before or a free one, until places_leave() or the
+ * end of the process.  To be called outside any transaction.  False if none is free.
+ */
+extern bool places_take(Oid owner, bool urgent);
+
+/*
+ * A worker: give the place back, since what is to be done has to wait.  False if
+ * so many wait already that this one should end, and be started again.
+ */
+extern bool places_leave(void);
+
+/* A worker: take up the place again that a rolled back transaction has let go. */
+extern void places_keep(void);
+
+#endif							/* ZDM_PLACES_H */

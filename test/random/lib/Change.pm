@@ -1,0 +1,163 @@
+# Change.pm: the changes that the test knows, as data.
+#
+# Each says what the column is before and after, how values look to either
+# application, and what up and down are ({c} stands for the column).  "neutral":
+# a value of the old application means the same, and is shown alike, before and
+# after; only such columns are written while a cutover is under way.
+
+package Change;
+
+use strict;
+use warnings;
+
+sub quote { return defined $_[0] ? "'" . $_[0] =~ s/'/''/gr . "'" : 'NULL' }
+
+sub small_int { return $_[0]->chance(10) ? $_[0]->between(2147483600, 2147483640) : $_[0]->between(-3, 40) }
+sub word { return quote($_[0]->pick('', 'x', 'Abc', "it's", 'zwölf', 'a,b', '\\n', ' x ', 'none', 'x' x 40)) }
+sub moment
+{
+	my ($dice) = @_;
+
+	return sprintf "'2024-%02d-%02d %02d:30:00'", $dice->between(1, 12), $dice->between(1, 28), $dice->between(0, 23);
+}
+
+# Families of type changes.  old and new make a literal for either shape, and
+# never NULL: that is the stream's to decide.
+our %family = (
+	int_bigint => {
+		from => 'integer', to => 'bigint', neutral => 1, number => 1,
+		old => \&small_int,
+		new => sub { $_[0]->chance(15) ? $_[0]->between(3000000000, 3000000040) : small_int($_[0]) },
+	},
+	smallint_int => {
+		from => 'smallint', to => 'integer', neutral => 1, number => 1,
+		old => sub { $_[0]->between(-3, 40) },
+		new => sub { $_[0]->chance(15) ? $_[0]->between(70000, 70040) : $_[0]->between(-3, 40) },
+	},
+	cents => {
+		from => 'numeric(8,2)', to => 'bigint', number => 1,
+		up => 'round({c} * 100)', down => '{c} / 100.0',
+		old => sub { sprintf '%d.%02d', $_[0]->between(0, 40), $_[0]->below(100) },
+		new => sub { $_[0]->between(0, 4000) },
+	},
+	bool_text => {
+		from => 'boolean', to => 'text', lossy => 1,
+		up => q{CASE WHEN {c} THEN 'active' ELSE 'inactive' END}, down => q{coalesce({c} = 'active', false)},
+		old => sub { $_[0]->pick('true', 'false') },
+		new => sub { quote($_[0]->pick('active', 'inactive', 'blocked')) },
+	},
+	int_text_none => {
+		from => 'integer', to => 'text', lossy => 1,
+		up => q{coalesce({c}::text, 'none')}, down => q{nullif({c}, 'none')::integer},
+		old => \&small_int,
+		new => sub { quote($_[0]->chance(20) ? 'none' : $_[0]->chance(5) ? 'many' : small_int($_[0])) },
+	},
+	text_coalesce => {
+		from => 'text', to => 'varchar(60)', lossy => 1,
+		up => q{coalesce({c}, b || ' is good')}, down => '{c}',
+		old => \&word, new => \&word, inputs => ['b'],
+	},
+	timestamp_tz => {
+		from => 'timestamp', to => 'timestamptz', may_be_at_once => 1, old => \&moment, new => \&moment,
+		model_up => q{{c} AT TIME ZONE 'UTC'}, model_down => q{{c} AT TIME ZONE 'UTC'},
+	},
+	float_text => {
+		from => 'double precision', to => 'text',
+		old => sub { $_[0]->pick('0.1::float8 + 0.2', '1e300', '0', "'NaN'", '1.0/3', '42') },
+		new => sub { quote($_[0]->pick('0.30000000000000004', '1', '1e10', '-0.5')) },
+	},
+	date_text => {
+		from => 'date', to => 'text', old => sub { moment($_[0]) . '::date' },
+		new => sub { quote(sprintf '2024-%02d-11', $_[0]->between(1, 12)) },
+	},
+	text_jsonb => {
+		from => 'text', to => 'jsonb',
+		up => 'to_jsonb({c})', down => q({c} #>> '{}'),
+		old => \&word,
+		new => sub { quote($_[0]->pick('"a"', '{"k": [1, 2]}', '1', 'true', '"it\'s"')) }, lossy => 1,
+	},
+	text_bytea => {
+		from => 'text', to => 'bytea',
+		up => q{convert_to({c}, 'UTF8')}, down => q{convert_from({c}, 'UTF8')},
+		old => \&word,
+		new => sub { q{convert_to(} . word($_[0]) . q{, 'UTF8')} },
+	},
+	int_array => {
+		from => 'integer', to => 'integer[]', lossy => 1,
+		up => 'ARRAY[{c}]', down => '({c})[1]',
+		old => \&small_int,
+		new => sub { 'ARRAY[' . join(',', map { small_int($_[0]) } 1 .. $_[0]->between(1, 3)) . ']' },
+	},
+	text_enum => {
+		from => 'text', to => 'app.mood', neutral => 1, enum => 1,
+		up => '{c}::app.mood', down => '{c}::text',
+		old => sub { quote($_[0]->pick('new', 'open', 'done')) },
+		new => sub { quote($_[0]->pick('new', 'open', 'done')) },
+	},
+	sum => {
+		from => 'integer', to => 'bigint', number => 1, inputs => ['a'],
+		up => '{c}::bigint + coalesce(a, 0)', down => '({c} - coalesce(a, 0))::integer',
+		old => sub { $_[0]->between(-3, 40) },
+		new => sub { $_[0]->between(-3, 40) },
+	},
+	varchar_text => {
+		from => 'varchar(60)', to => 'text', neutral => 1, at_once => 1,
+		old => \&word, new => \&word,
+	},
+);
+
+# What a renamed column may be.
+our @renamed = qw(int_bigint cents bool_text text_coalesce timestamp_tz float_text text_bytea);
+
+# invent(dice): a change.
+sub invent
+{
+	my ($dice) = @_;
+	my $kind = $dice->weighted(rename => 2, type => 3);
+	my $name = $kind eq 'rename' ? $dice->pick(@renamed) : $dice->pick(sort keys %family);
+
+	return {
+		kind => $kind,
+		family => $name,
+		old_name => $dice->pick('amount', '"Amount"', '"select"', 'c', '"it""s"'),
+		new_name => $dice->pick('total', '"To tal"', '"user"', 'c2'),
+	};
+}
+
+# expression(change, up or down, column): the text, for the column; the model's
+# where the call leaves it to the cast.
+sub expression
+{
+	my ($change, $way, $column) = @_;
+	my $family = $family{ $change->{family} };
+	my $text = $family->{$way} // $family->{"model_$way"}
+	  // '{c}::' . ($way eq 'up' ? $family->{to} : $family->{from});
+
+	return $text =~ s/\{c\}/$column/gr;
+}
+
+# call(change, table, label): the statement that states it.
+sub call
+{
+	my ($change, $table, $label) = @_;
+	my $family = $family{ $change->{family} };
+
+	return 'SELECT zdm.rename_column('
+	  . join(', ', quote($table), bare($change->{old_name}), bare($change->{new_name}), quote($label)) . ')'
+	  if $change->{kind} eq 'rename';
+	return 'SELECT zdm.change_column_type('
+	  . join(', ', quote($table), bare($change->{old_name}), quote($family->{to}),
+		(map { "$_ => " . quote($family->{$_} =~ s/\{c\}/$change->{old_name}/gr) } grep { $family->{$_} } qw(up down)),
+		'label => ' . quote($label)) . ')';
+}
+
+# bare(name): a quoted identifier as a literal of the name itself.
+sub bare
+{
+	my ($name) = @_;
+
+	$name = $1 =~ s/""/"/gr if $name =~ /^"(.*)"$/s;
+	return quote($name);
+}
+
+1;

@@ -1,0 +1,95 @@
+# Properties.pm: what must be so whatever the model says.
+
+package Properties;
+
+use strict;
+use warnings;
+
+use Change;
+use IPC::Open3;
+use Runner;
+
+# at_rest(run): the migration has come to a state in which it rests.
+sub at_rest
+{
+	my ($run) = @_;
+	my $monitor = $run->{monitor}{zdm};
+	my $state = $run->{model}{state};
+
+	if ($state =~ /^(ready|switched)$/)
+	{
+		my $rows = $monitor->must("SELECT v::text FROM zdm.verify($run->{id}) v");
+		$run->differ('verify', "zdm.verify in $state:\n" . join "\n", map { "  $_->[0]" } @$rows) if @$rows;
+	}
+	my $left = $monitor->must(q{SELECT pid, state, query FROM pg_stat_activity WHERE datname = current_database()
+		AND backend_type LIKE '%zdm%' AND state LIKE 'idle in transaction%'});
+	$run->differ('idle in transaction', join "\n", map { "@$_" } @$left) if @$left;
+	return;
+}
+
+# at_end(run): nothing is left of us, and the catalog is that of plain DDL.
+sub at_end
+{
+	my ($run) = @_;
+	my $monitor = $run->{monitor}{zdm};
+	my $state = $run->{model}{state};
+
+	if ($run->{server}{amcheck})
+	{
+		my $bad = $monitor->query(q{SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am m ON m.oid = c.relam
+			WHERE m.amname = 'btree' AND c.relkind = 'i' AND i.indisvalid AND c.relnamespace = 'app'::regnamespace})->{error};
+		$run->differ('amcheck', Runner::show_error($bad)) if $bad;
+	}
+	return if $state !~ /^(completed|reverted)$/;
+	my %dump = map { $_ => dump_of($run, $run->{"${_}_db"}) } qw(zdm model);
+	my %seen;
+	$seen{$_}++ for @{ $dump{zdm} };
+	$seen{$_}-- for @{ $dump{model} };
+	my @only = grep { $seen{$_} } sort keys %seen;
+	$run->differ('catalog', "the catalogs differ in $state:\n" . join "\n", map { ($seen{$_} > 0 ? 'pg_zdm: ' : 'model:  ') . $_ } @only) if @only;
+	return;
+}
+
+# dump_of(run, database): its schema as pg_dump writes it, as a list of
+# statements in which the order of columns is of no account.
+sub dump_of
+{
+	my ($run, $database) = @_;
+	my $pid = open3(my $in, my $out, undef, 'pg_dump', '-h', "$run->{server}{dir}/s", '-p', '5432', '-U', 'postgres', '-s',
+		'-N', 'zdm', '-N', 'zr', $database);
+
+	close $in;
+	my $text = do { local $/; <$out> };
+	waitpid $pid, 0;
+	$run->differ('dump', "pg_dump fails:\n$text") if $?;
+	$text =~ s/^--.*\n//gm;
+	$text =~ s/^\\(un)?restrict.*\n//gm;
+	my @statements = grep { length && !/^(SET|SELECT pg_catalog\.set_config|CREATE EXTENSION|COMMENT ON EXTENSION)/ } split /\n\n+/, $text;
+	return [ map { even_out($run, $_) } @statements ];
+}
+
+sub even_out
+{
+	my ($run, $text) = @_;
+
+	$text =~ s/^\n+|\n+$//g;
+	return join "\n", sort split /\n/, $text if $text =~ /^(GRANT|REVOKE) /;
+	$text =~ s/( ON )(.*)( FROM )/$1 . join(', ', sort split m{, }, $2) . $3/e if $text =~ /^CREATE STATISTICS/;
+	my $name = quotemeta $run->{model}{name};
+	$text =~ s/^(    $name [^\n]*?) DEFAULT .*?( NOT NULL)?(,?)$/$1 . ($2 \/\/ '') . $3/em
+	  if $run->{case}{change}{kind} eq 'type' && $run->{case}{schema}{default};
+	if ($text =~ /^(CREATE (?:UNLOGGED )?TABLE .*?\(\n)(.*)(\n\).*)$/s)
+	{
+		my ($head, $body, $tail) = ($1, $2, $3);
+
+		$text = $head . join("\n", sort map { s/,$//r } split /\n/, $body) . $tail;
+	}
+	if ($text =~ /CHECK/ && $run->{case}{change}{kind} eq 'type')
+	{
+		$text =~ s/::[a-z ]+(\[\])?//g;
+		$text =~ s/[()']//g;
+	}
+	return $text;
+}
+
+1;

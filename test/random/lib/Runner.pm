@@ -1,0 +1,782 @@
+# Runner.pm: plays one case on both sides, step by step, and says where they
+# differ first.
+#
+# A difference is { kind, text }: the kind (with the SQLSTATE, where there is
+# one) is what the shrinker compares, the text is for a reader.
+
+package Runner;
+
+use strict;
+use warnings;
+
+use Change;
+use Model;
+use Properties;
+use Schema;
+use Time::HiRes qw(time usleep);
+
+my @users = qw(zr_old zr_new zr_old);
+my $patience = 20;
+
+# play(server, number, case): run it; returns { difference, log, refused }.
+sub play
+{
+	my ($server, $number, $case) = @_;
+	my $self = bless {
+		server => $server, number => $number, case => $case, log => [], calls => 0,
+		model => Model->new($case), settings => [ [], [], [] ], waiting => {}, blocked => 0
+	}, 'Runner';
+
+	@$self{qw(zdm_db model_db)} = $server->databases($number);
+	my $done = eval { $self->open_sessions; $self->set_up; $self->events; $self->finish; 1 };
+	if (!$done)
+	{
+		my $error = $@;
+
+		die $error if !ref $error;
+		$self->{difference} = $error if $error->{kind} ne 'enough';
+		$self->{enough} = $error->{text} if $error->{kind} eq 'enough';
+	}
+	$self->close_sessions;
+	$server->forget($number);
+	return $self;
+}
+
+# differ(kind, text): the end of this case.
+sub differ
+{
+	my ($self, $kind, $text) = @_;
+
+	die { kind => $kind, text => $text };
+}
+
+# enough(why): the case can say no more.
+sub enough
+{
+	my ($self, $why) = @_;
+
+	die { kind => 'enough', text => $why };
+}
+
+sub note
+{
+	my ($self, $who, $sql) = @_;
+
+	push @{ $self->{log} }, [ $who, $sql ];
+	return;
+}
+
+sub open_sessions
+{
+	my ($self) = @_;
+	my $server = $self->{server};
+
+	for my $side (qw(zdm model))
+	{
+		$self->{monitor}{$side} = $server->connect($self->{"${side}_db"}, 'postgres', 'monitor');
+		$self->{owner}{$side} = $server->connect($self->{"${side}_db"}, 'zr_owner', 'owner');
+		$self->{writer}{$side}[$_] = $server->connect($self->{"${side}_db"}, $users[$_], "writer $_") for 0 .. 2;
+	}
+	return;
+}
+
+sub close_sessions
+{
+	my ($self) = @_;
+
+	for my $side (qw(zdm model))
+	{
+		$_->close for grep { $_ } $self->{monitor}{$side}, $self->{owner}{$side}, @{ $self->{writer}{$side} // [] };
+	}
+	return;
+}
+
+# set_up(): the same tables on both sides.
+sub set_up
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+
+	for my $piece (@{ $self->{case}{schema}{pieces} })
+	{
+		for my $sql (@{ $piece->{sql} })
+		{
+			$self->note('owner', $model->fill('zdm', { as => 'old' }, $sql));
+			for my $side (qw(zdm model))
+			{
+				my $text = $model->fill($side, { as => 'old' }, $sql);
+				my $session = $text =~ /^CREATE PUBLICATION/ ? $self->{monitor}{$side} : $self->{owner}{$side};
+				$session->must($text);
+			}
+		}
+	}
+	$self->{monitor}{model}->must('CREATE SCHEMA zr');
+	return;
+}
+
+sub events
+{
+	my ($self) = @_;
+
+	for my $event (@{ $self->{case}{events} })
+	{
+		my $do = $self->can("do_$event->{op}") or die "no event $event->{op}\n";
+		my $done = $do->($self, $event);
+
+		next if !$done;
+		$self->settle;
+		$self->compare_rows;
+	}
+	return;
+}
+
+# --- statements of applications
+
+sub do_sql
+{
+	my ($self, $event) = @_;
+	my $who = $event->{who};
+	my $model = $self->{model};
+
+	return 0 if $self->{waiting}{$who} || !$model->applies($event);
+	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
+	return 0 if $event->{inside} && $self->{writer}{model}[$who]{status} eq 'I';
+	return 0 if $event->{sql} && $event->{sql} eq 'BEGIN' && $self->{writer}{model}[$who]{status} ne 'I';
+	my %sql = map { $_ => $model->render($_, $event) } qw(zdm model);
+	return 0 if $event->{both} && $sql{zdm} =~ /NULL, DEFAULT|DEFAULT, NULL/;
+
+	push @{ $self->{settings}[$who] }, $sql{zdm} if $event->{setting};
+	if ($event->{prepared})
+	{
+		my $name = "$event->{prepared}{name} $sql{zdm}";
+
+		$self->prepare($who, $name, \%sql) or return 1;
+		$self->note("writer $who", "EXECUTE \"$sql{zdm}\" (" . join(', ', @{ $event->{prepared}{values} }) . ')');
+		$self->{writer}{$_}[$who]->execute($name, @{ $event->{prepared}{values} }) for qw(zdm model);
+	}
+	else
+	{
+		my $copy = $event->{copy} ? $model->copy($event) : undef;
+
+		$self->note("writer $who", $sql{zdm} . (defined $copy ? "\n$copy\\." : ''));
+		$self->{writer}{$_}[$who]->send($sql{$_}, $copy) for qw(zdm model);
+	}
+	$self->{waiting}{$who} = { since => time, sql => \%sql };
+	return 1;
+}
+
+# prepare(who, name, sql): once for each session.
+sub prepare
+{
+	my ($self, $who, $name, $sql) = @_;
+
+	for my $side (qw(zdm model))
+	{
+		my $session = $self->{writer}{$side}[$who];
+
+		next if $session->{prepared}{$name};
+		$session->parse($name, $sql->{$side});
+		$session->wait($patience) or $self->differ('blocked', "PREPARE of writer $who does not return: $sql->{$side}");
+		$session->{prepared}{$name} = 1 if !$session->{result}{error};
+	}
+	my @errors = map { $self->{writer}{$_}[$who]{result}{error} } qw(zdm model);
+	return 1 if !grep { !$self->{writer}{$_}[$who]{prepared}{$name} } qw(zdm model);
+	$self->same_error("writer $who", $sql, @errors);
+	return 0;
+}
+
+# settle(): until each writer has its answer, or waits for another writer on
+# the model's side too.
+sub settle
+{
+	my ($self) = @_;
+
+	for my $who (sort keys %{ $self->{waiting} })
+	{
+		$self->settle_one($who);
+	}
+	return;
+}
+
+sub settle_one
+{
+	my ($self, $who) = @_;
+	my $model = $self->{writer}{model}[$who];
+	my $zdm = $self->{writer}{zdm}[$who];
+	my $until = time + $patience;
+
+	while (!$model->poll(0.05))
+	{
+		return if $self->is_blocked('model', $model);
+		$self->enough('the model does not answer') if time > $until;
+	}
+	if (!$zdm->poll($patience))
+	{
+		$self->differ('blocked', "writer $who waits, the model does not: $self->{waiting}{$who}{sql}{zdm}\n"
+			  . $self->who_blocks($zdm));
+	}
+	my $waited = delete $self->{waiting}{$who};
+	$self->same_answer("writer $who", $waited->{sql}, $zdm, $model);
+	return;
+}
+
+sub is_blocked
+{
+	my ($self, $side, $session) = @_;
+
+	return $self->{monitor}{$side}->must("SELECT cardinality(pg_blocking_pids($session->{pid}))")->[0][0] > 0;
+}
+
+sub who_blocks
+{
+	my ($self, $session) = @_;
+
+	return join "\n", map { join ' | ', map { $_ // '' } @$_ } @{ $self->{monitor}{zdm}->must(
+			"SELECT pid, backend_type, application_name, state, wait_event, left(query, 200) FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($session->{pid})) OR pid = $session->{pid}") };
+}
+
+sub same_answer
+{
+	my ($self, $who, $sql, $zdm, $model) = @_;
+	my ($z, $m) = ($zdm->{result}, $model->{result});
+
+	$self->enough('a deadlock') if grep { $_->{error} && $_->{error}{code} eq '40P01' } $z, $m;
+	return if !$self->same_error($who, $sql, $z->{error}, $m->{error});
+	my ($zt, $mt) = ("@{$z->{tags}}", "@{$m->{tags}}");
+	$self->differ('count', "$who: $sql->{zdm}\n  pg_zdm: $zt\n  model:  $mt\n  ($sql->{model})") if $zt ne $mt;
+	my ($zr, $mr) = map { join "\n    ", sort map { show_row($_) } @{ $_->{rows} } } $z, $m;
+	$self->differ('answer', "$who: $sql->{zdm}\n  pg_zdm:\n    $zr\n  model:\n    $mr\n  ($sql->{model})") if $zr ne $mr;
+	return;
+}
+
+# same_error(who, sql, zdm's, model's): false if both failed alike, true if
+# none did.
+sub same_error
+{
+	my ($self, $who, $sql, $z, $m) = @_;
+
+	return 1 if !$z && !$m;
+	my ($zc, $mc) = map { $_ ? $_->{code} : 'no error' } $z, $m;
+	return 0 if $zc eq $mc;
+	$self->differ("error $zc for $mc", "$who: $sql->{zdm}\n  pg_zdm: " . show_error($z) . "\n  model:  " . show_error($m) . "\n  ($sql->{model})");
+	return;
+}
+
+sub show_error
+{
+	my ($error) = @_;
+
+	return 'no error' if !$error;
+	return join ' / ', grep { length } @$error{qw(code message detail hint context)};
+}
+
+sub show_row { return join ' | ', map { $_ // '<null>' } @{ $_[0] } }
+
+# --- the owner, and the DBA
+
+sub do_owner
+{
+	my ($self, $event) = @_;
+
+	return $self->both_sides('owner', $event, $event->{sql});
+}
+
+sub do_dba
+{
+	my ($self, $event) = @_;
+
+	$self->end_transactions;
+	$self->quiet if $event->{sql} =~ /^GRANT/;
+	return $self->both_sides($event->{super} ? 'monitor' : 'owner', $event, $event->{sql});
+}
+
+# quiet(): until no worker is at it.  GRANT takes no lock on the table, so that
+# it and any other change of its catalog row meet as "tuple concurrently
+# updated", in plain PostgreSQL too.
+sub quiet
+{
+	my ($self) = @_;
+	my $until = time + 5;
+
+	while (time < $until && @{ $self->{monitor}{zdm}->must("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE '%zdm%'") })
+	{
+		usleep(20_000);
+	}
+	return;
+}
+
+sub both_sides
+{
+	my ($self, $role, $event, $sql) = @_;
+	my %sql = map { $_ => $self->{model}->render($_, $event, $sql) } qw(zdm model);
+
+	$self->note($role, $sql{zdm});
+	$self->{$role}{$_}->send($sql{$_}) for qw(zdm model);
+	for my $side (qw(zdm model))
+	{
+		$self->{$role}{$side}->wait(60) or $self->differ('blocked', "$role waits on $side: $sql{$side}\n" . $self->who_blocks($self->{$role}{zdm}));
+	}
+	$self->same_answer($role, \%sql, $self->{$role}{zdm}, $self->{$role}{model});
+	return 1;
+}
+
+sub end_transactions
+{
+	my ($self) = @_;
+
+	for (1 .. 4)
+	{
+		for my $who (0 .. 2)
+		{
+			next if $self->{waiting}{$who} || $self->{writer}{model}[$who]{status} eq 'I';
+			$self->note("writer $who", 'COMMIT');
+			$self->{writer}{$_}[$who]->send('COMMIT') for qw(zdm model);
+			$self->{waiting}{$who} = { since => time, sql => { zdm => 'COMMIT', model => 'COMMIT' } };
+			$self->settle;
+		}
+	}
+	return;
+}
+
+sub do_attach
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+
+	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
+	$self->end_transactions;
+	my $k = $event->{bound};
+	$self->both_sides('owner', $event, $_) for "CREATE TABLE $event->{part} (LIKE {T} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+	  "INSERT INTO $event->{part} (id, {C}, b, k) VALUES ($event->{ids}[0], {V0}, 'att', $k), ($event->{ids}[1], {V1}, 'att', $k)",
+	  "ALTER TABLE {T} ATTACH PARTITION $event->{part} FOR VALUES IN ($k)";
+	$self->filled_soon;
+	return 1;
+}
+
+sub do_detach
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+
+	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/;
+	return 0 if $self->{gone}{ $event->{part} };
+	$self->end_transactions;
+	$event->{as} = $model->{state} eq 'switched' ? 'new' : 'old';
+	my $bound = $event->{part} eq 'app.p1' ? '1, 2' : '3';
+	$self->both_sides('owner', $event, $_) for "ALTER TABLE {T} DETACH PARTITION $event->{part}",
+	  "UPDATE $event->{part} SET {C} = {V0} WHERE id % 2 = 0",
+	  "ALTER TABLE {T} ATTACH PARTITION $event->{part} FOR VALUES IN ($bound)";
+	$self->filled_soon;
+	return 1;
+}
+
+# filled_soon(): rows that a partition brought are put in step by the worker.
+sub filled_soon
+{
+	my ($self) = @_;
+	my $until = time + 10;
+
+	return if !$self->{model}->in_step;
+	while (time < $until)
+	{
+		last if eval { $self->compare_rows; 1 };
+		die $@ if !ref $@;
+		usleep(50_000);
+	}
+	return;
+}
+
+# --- steering
+
+sub label { return "m$_[0]{calls}" }
+
+sub do_call
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+	my $owner = $self->{owner}{zdm};
+
+	return 0 if $model->{state} !~ /^(none|reverted)$/;
+	$self->{calls}++;
+	my $sql = Change::call($self->{case}{change}, $self->{case}{schema}{table}, $self->label);
+	$self->note('owner', $sql);
+	$owner->send($sql);
+	$owner->wait(60) or $self->differ('blocked', "the call does not return\n" . $self->who_blocks($owner));
+	my $error = $owner->{result}{error};
+	if ($error)
+	{
+		$self->{refused} = show_error($error);
+		$self->differ("refused $error->{code}", $self->{refused})
+		  if $error->{code} ne '0A000' && $self->{refused} !~ /^42804 . default for column/;
+		$self->enough("refused: $self->{refused}");
+	}
+	$self->{id} = $owner->{result}{rows}[0][0];
+	$model->{state} = 'running';
+	return 1;
+}
+
+# steer(verb, state): ask for it.  Steering in a state that has no such road is
+# left out.
+sub steer
+{
+	my ($self, $verb, $state) = @_;
+	my $owner = $self->{owner}{zdm};
+
+	$self->note('owner', "SELECT zdm.$verb('" . $self->label . "')");
+	my $error = $owner->query("SELECT zdm.$verb('" . $self->label . "')")->{error};
+	if ($error)
+	{
+		return 0 if $verb eq 'revert' && $self->one_way;
+		$self->differ("$verb $error->{code}", "zdm.$verb: " . show_error($error));
+	}
+	$self->{model}{state} = $state;
+	return 1;
+}
+
+sub one_way
+{
+	my ($self) = @_;
+
+	return $self->{monitor}{zdm}->must("SELECT 1 FROM zdm.migrations WHERE id = $self->{id} AND one_way_since IS NOT NULL")->@*;
+}
+
+sub do_cutover
+{
+	my ($self) = @_;
+
+	return 0 if $self->{model}{state} ne 'ready';
+	return $self->steer('cutover', 'switching');
+}
+
+sub do_contract
+{
+	my ($self) = @_;
+
+	return 0 if $self->{model}{state} ne 'switched';
+	return $self->steer('contract', 'contracting');
+}
+
+sub do_revert
+{
+	my ($self) = @_;
+
+	return 0 if $self->{model}{state} !~ /^(running|ready|switched)$/;
+	$self->{back_from} = $self->{model}{state};
+	return $self->steer('revert', 'reverting');
+}
+
+sub do_pause
+{
+	my ($self) = @_;
+
+	return 0 if $self->{model}{state} !~ /^(running|ready|switching|switched)$/;
+	for my $verb (qw(pause resume))
+	{
+		my $sql = "SELECT zdm.$verb('" . $self->label . "')";
+		my $error = $self->{owner}{zdm}->query($sql)->{error};
+
+		$self->note('owner', $sql);
+		$self->differ("$verb $error->{code}", "zdm.$verb: " . show_error($error)) if $error && $error->{code} ne '55000';
+		usleep(20_000);
+	}
+	return 1;
+}
+
+sub do_kill_worker
+{
+	my ($self) = @_;
+
+	return 0 if !$self->{id};
+	my $rows = $self->{monitor}{zdm}->must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE '%zdm%'");
+	$self->note('dba', 'the worker is terminated') if @$rows;
+	return 1;
+}
+
+my %rests = map { $_ => 1 } qw(ready switched completed reverted failed);
+my %expected = (running => qr/^(ready|completed)$/, switching => qr/^switched$/, contracting => qr/^completed$/, reverting => qr/^reverted$/);
+
+sub do_wait
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+	my $expected = $expected{ $model->{state} } or return 0;
+	my $until = time + 40;
+	my $state;
+
+	$self->end_transactions;
+	$self->note('owner', "CALL zdm.wait('" . $self->label . "')");
+	while (1)
+	{
+		($state, my $error) = $self->{monitor}{zdm}->must("SELECT state, error FROM zdm.migrations WHERE id = $self->{id}")->[0]->@*;
+		last if $state =~ $expected;
+		$self->differ('failed', "failed while $model->{state}: $error") if $state eq 'failed';
+		$self->differ("stuck $state", "still $state:\n" . $self->progress) if time > $until;
+		usleep(10_000);
+	}
+	$self->arrive($state);
+	Properties::at_rest($self);
+	return 1;
+}
+
+sub progress
+{
+	my ($self) = @_;
+
+	return join "\n", map { show_row($_) } @{ $self->{monitor}{zdm}->must(
+			'SELECT p::text FROM zdm.progress p UNION ALL SELECT s::text FROM zdm.steps s WHERE state <> \'done\'') };
+}
+
+# arrive(state): the model goes there too.
+sub arrive
+{
+	my ($self, $state) = @_;
+	my $model = $self->{model};
+	my $from = $model->{state};
+
+	if (!$model->is_rename)
+	{
+		$self->retype('up') if $state eq 'switched' || ($state eq 'completed' && $from eq 'running');
+		$self->retype('down') if $state eq 'reverted' && $model->{type} eq 'new';
+	}
+	elsif ($state eq 'completed')
+	{
+		my $change = $self->{case}{change};
+
+		$self->{owner}{model}->must("ALTER TABLE $self->{case}{schema}{table} RENAME COLUMN $change->{old_name} TO $change->{new_name}");
+		$model->{name} = $change->{new_name};
+		$self->fresh_model;
+	}
+	$model->{state} = $state;
+	$model->{hidden} = $self->hidden_name if !$model->is_rename && $model->in_step;
+	return;
+}
+
+sub hidden_name
+{
+	my ($self) = @_;
+	my $rows = $self->{monitor}{zdm}->must("SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = "
+		  . Change::quote($self->{case}{schema}{table}) . "::regclass AND NOT attisdropped AND attname ~ '_zdm$self->{id}\$'");
+
+	return $rows->[0][0] // $self->differ('no hidden column', 'there is no second column');
+}
+
+# retype(way): plain ALTER TABLE ... TYPE on the model.
+sub retype
+{
+	my ($self, $way) = @_;
+	my $model = $self->{model};
+	my $owner = $self->{owner}{model};
+	my $table = $self->{case}{schema}{table};
+	my $name = $model->{name};
+	my $family = $model->{family};
+
+	if ($way eq 'up')
+	{
+		$owner->must("CREATE TEMP TABLE IF NOT EXISTS before (b text, was text, is_now text)");
+		$owner->must('TRUNCATE before');
+		$self->{before} = { map { ($_->[0] // '') => 1 } () };
+		$self->{was} = $self->{monitor}{model}->must("SELECT " . $self->key_text . ", $name\::text, ("
+			  . Change::expression($self->{case}{change}, 'up', $name) . ")::text FROM $table");
+	}
+	for my $sql ($model->retype($way))
+	{
+		$sql =~ s/\{DEFAULT (\w+)\}/$self->default($1)/ge;
+		$owner->must($sql);
+	}
+	if ($way eq 'down')
+	{
+		$self->restore;
+	}
+	$model->{type} = $way eq 'up' ? 'new' : 'old';
+	$self->fresh_model;
+	return;
+}
+
+sub key_text
+{
+	my ($self) = @_;
+	my $schema = $self->{case}{schema};
+
+	return $schema->{role} eq 'key' ? "$self->{model}{name}::text" : 'id::text';
+}
+
+# default(way): the default in the other shape, as a literal.
+sub default
+{
+	my ($self, $way) = @_;
+	my $family = $self->{model}{family};
+	my ($default) = map { /\{C\} .* DEFAULT (.*?)(?: NOT NULL)?, a integer/s ? $1 : () } $self->{case}{schema}{pieces}[0]{sql}->@*;
+
+	return $default if $way eq 'down';
+	my $old = "($default)::$family->{from}";
+	my $sql = 'SELECT (' . Change::expression($self->{case}{change}, 'up', 'v') . ")::text FROM (SELECT $old AS v, 7 AS a, NULL::text AS b) q";
+	my $value = $self->{monitor}{model}->must($sql)->[0][0];
+	return Change::quote($value) . "::$family->{to}";
+}
+
+# restore(): what nobody has written since the cutover is what it was, to the
+# last digit.
+sub restore
+{
+	my ($self) = @_;
+	my $schema = $self->{case}{schema};
+	my $session = $self->{monitor}{model};
+	my $name = $self->{model}{name};
+	my $from = $self->{model}{family}{from};
+	my $id = $schema->{role} eq 'key' ? $name : 'id';
+
+	$session->must('SET session_replication_role = replica');
+	for my $row (@{ $self->{unchanged} // [] })
+	{
+		my ($key, $was) = @$row;
+
+		$session->must("UPDATE $schema->{table} SET $name = " . Change::quote($was) . "::$from WHERE $id = $key AND $name IS DISTINCT FROM " . Change::quote($was) . "::$from");
+	}
+	$session->must('RESET session_replication_role');
+	return;
+}
+
+# fresh_model(): plain DDL breaks what sessions hold; ours must not.  So the
+# model's sessions are made anew, and the others stay.
+sub fresh_model
+{
+	my ($self) = @_;
+
+	for my $who (0 .. 2)
+	{
+		$self->{writer}{model}[$who]->close;
+		my $session = $self->{writer}{model}[$who] = $self->{server}->connect($self->{model_db}, $users[$who], "writer $who");
+		$session->query($_) for @{ $self->{settings}[$who] };
+	}
+	return;
+}
+
+# --- comparing
+
+sub compare_rows
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+	my $schema = $self->{case}{schema};
+	my $column = $model->column('zdm', $model->{state} eq 'contracting' ? 'new' : 'old');
+	my $key = $schema->{role} eq 'key' ? '' : 'id, ';
+	my $list = "${key}%s::text, a, b, k, d";
+
+	return if $model->moving && !$model->is_rename && !$model->{family}{neutral};
+	my $hidden = $model->in_step ? $model->other('old') : "''";
+	my $zdm = sprintf "SELECT $list, $hidden\::text FROM $schema->{table}", $column;
+	my $mod = sprintf "SELECT $list, " . $self->hidden_expected . " FROM $schema->{table}", $model->{name};
+	$self->compare_query('rows', $zdm, $mod, 1);
+	for my $table (qw(log changes touched parent child))
+	{
+		my $piece = { log => 'audit', changes => 'audit_changes', touched => 'update_of' }->{$table} // $table;
+		next if !Schema::piece($schema, $piece);
+		$self->compare_query($table, ("SELECT * FROM app.$table") x 2);
+	}
+	return;
+}
+
+sub hidden_expected
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+
+	return "''" if !$model->in_step;
+	return "$model->{name}::text" if $model->is_rename;
+	return "''" if $model->{state} eq 'switched';
+	return '(' . Change::expression($self->{case}{change}, 'up', $model->{name}) . ')::text';
+}
+
+sub compare_query
+{
+	my ($self, $what, $zdm_sql, $model_sql, $hidden) = @_;
+	my %sql = (zdm => $zdm_sql, model => $model_sql);
+	my %rows;
+
+	$self->{monitor}{$_}->send($sql{$_}) for qw(zdm model);
+	for my $side (qw(zdm model))
+	{
+		$self->{monitor}{$side}->wait(60);
+		my $error = $self->{monitor}{$side}{result}{error};
+		$self->differ("reading $error->{code}", "$side: $sql{$side}: " . show_error($error)) if $error;
+		$rows{$side} = $self->{monitor}{$side}{result}{rows};
+	}
+	if ($hidden && $self->{model}{state} eq 'switched' && !$self->{model}->is_rename)
+	{
+		$self->check_old_side($rows{zdm});
+		$_->[-1] = '' for @{ $rows{zdm} };
+	}
+	my %seen;
+	$seen{ show_row($_) }++ for @{ $rows{zdm} };
+	$seen{ show_row($_) }-- for @{ $rows{model} };
+	my @only = grep { $seen{$_} } sort keys %seen;
+	return if !@only;
+	$self->differ($what, "$what differ in state $self->{model}{state}:\n" . join "\n", map { ($seen{$_} > 0 ? '  pg_zdm: ' : '  model:  ') . $_ } @only[ 0 .. ($#only < 11 ? $#only : 11) ]);
+	return;
+}
+
+# check_old_side(rows): after the cutover of a type: what down gives, or what
+# the row held before if nobody has written it since.
+sub check_old_side
+{
+	my ($self, $rows) = @_;
+	my $family = $self->{model}{family};
+	my %was = map { $_->[0] => $_ } @{ $self->{was} };
+	my @unchanged;
+	my @ask;
+
+	for my $row (@$rows)
+	{
+		my ($key, $value, $old) = $self->{case}{schema}{role} eq 'key' ? ($row->[0], $row->[0], $row->[-1]) : ($row->[0], $row->[1], $row->[-1]);
+		my $was = $was{$key};
+
+		if ($was && same($was->[1], $old) && same($was->[2], $value))
+		{
+			push @unchanged, [ $key, $old ];
+			next;
+		}
+		push @ask, [ $key, $value, $old, $self->{case}{schema}{role} eq 'key' ? ($row->[1], $row->[2]) : ($row->[2], $row->[3]) ];
+	}
+	$self->{unchanged} = \@unchanged;
+	for my $row (@ask)
+	{
+		my ($key, $value, $old, $a, $b) = @$row;
+		my $expected = $self->down($value, $a, $b);
+		next if same($expected, $old);
+		$self->differ('old side', sprintf "row %s: new %s, old side %s, down gives %s", map { $_ // '<null>' } $key, $value, $old, $expected);
+	}
+	return;
+}
+
+sub same
+{
+	my ($x, $y) = @_;
+
+	return defined $x ? defined $y && $x eq $y : !defined $y;
+}
+
+sub down
+{
+	my ($self, $value, $a, $b) = @_;
+	my $family = $self->{model}{family};
+	my $key = join '|', map { $_ // '<null>' } $value, $a, $b;
+
+	return $self->{downs}{$key} if exists $self->{downs}{$key};
+	my $result = $self->{monitor}{model}->query('SELECT ((' . Change::expression($self->{case}{change}, 'down', 'v') . ")::$family->{from})::text FROM (SELECT "
+		  . Change::quote($value) . "::$family->{to} AS v, " . Change::quote($a) . '::integer AS a, ' . Change::quote($b) . '::text AS b) q');
+	return $self->{downs}{$key} = $result->{error} ? undef : $result->{rows}[0][0];
+}
+
+# finish(): the end of the stream: transactions end, and the catalogs are alike.
+sub finish
+{
+	my ($self) = @_;
+
+	$self->end_transactions;
+	$self->settle;
+	$self->compare_rows;
+	Properties::at_end($self);
+	return;
+}
+
+1;
