@@ -23,6 +23,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
@@ -36,7 +37,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -93,80 +93,61 @@ add_dependents(Oid relid)
 		probe_statement(lfirst(lc), "");
 }
 
-static bool
-probe(Oid relid, Oid owner, const char *column, const char *type, const char *using, List *further)
+typedef struct Probe
 {
+	Oid			relid;
+	Oid			owner;
+	const char *column;
+	const char *type;
+	const char *using;
+	List	   *further;
+	bool		rewrites;
+} Probe;
+
+static void
+run_probe(void *arg)
+{
+	Probe	   *probe = arg;
+	const char *column = quote_identifier(probe->column);
 	Identity	saved;
 	Oid			probeid;
 	char	   *before;
-	bool		rewrites;
 	ListCell   *lc;
 
-	identity_enter_to_create(owner, &saved);
+	identity_enter_to_create(probe->owner, &saved);
 	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMPRESSION)",
-				 names_relation(relid)), true);
-	foreach(lc, further)
+				 names_relation(probe->relid)), true);
+	foreach(lc, probe->further)
 		run(lfirst(lc), true);
 	identity_leave(&saved);
 
-	identity_enter(owner, NIL, &saved);
-	add_dependents(relid);
+	identity_enter(probe->owner, NIL, &saved);
+	add_dependents(probe->relid);
 	probeid = RangeVarGetRelid(makeRangeVar("pg_temp", "zdm_probe", -1), NoLock, false);
 	/* it does not go the server's way then, but through the expression */
-	if (using != NULL)
-		run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(column)), false);
+	if (probe->using != NULL)
+		run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", column), false);
 	before = files(probeid);
-	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
-				 type, using ? " USING (" : "", using ? using : "", using ? ")" : ""), false);
-	rewrites = strcmp(before, files(probeid)) != 0;
-	foreach(lc, further)
+	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", column,
+				 probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
+				 probe->using ? ")" : ""), false);
+	probe->rewrites = strcmp(before, files(probeid)) != 0;
+	foreach(lc, probe->further)
 		run(lfirst(lc), false);
 	identity_leave(&saved);
-	return rewrites;
-}
-
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
 }
 
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner resources = CurrentResourceOwner;
-	Oid			owner = owner_of(relid);
-	ErrorData  *error = NULL;
-	volatile bool rewrites = true;
+	Probe		probe = {relid, identity_of(relid), column, type, using, further};
+	ErrorData  *error;
 
 	/* nothing can be made for a moment on a standby, where a plan may be read */
 	if (XactReadOnly ||
-		object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		rewrites = probe(relid, owner, column, type, using, further);
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		/* a subtransaction is ours to end before the error goes on */
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = resources;
-	if (error != NULL)
+	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
 	{
 		/* what was run, on a table of ours, says nothing to the caller */
 		error->context = NULL;
@@ -175,5 +156,5 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 		error->internalquery = NULL;
 		ReThrowError(error);
 	}
-	return rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
+	return probe.rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
 }

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "core/errors.h"
 #include "core/identity.h"
+#include "ddl/guard.h"
 #include "miscadmin.h"
 #include "run/toplevel.h"
 #include "tcop/dest.h"
@@ -69,7 +70,9 @@ run(const char *sql)
 	receiver = CreateDestReceiver(DestNone);
 	MemoryContextSwitchTo(old);
 
+	guard_own = sql;
 	(void) zdm_portal_run(portal, receiver, &qc);
+	guard_own = NULL;
 	receiver->rDestroy(receiver);
 	PortalDrop(portal, false);
 	CommitTransactionCommand();
