@@ -6,6 +6,7 @@ CREATE EXTENSION pg_zdm;
 \pset format unaligned
 \pset tuples_only on
 SET client_min_messages = warning;
+SET zdm.guard = refuse;
 CREATE ROLE regress_val_owner;
 CREATE ROLE regress_val_mallory;
 CREATE ROLE regress_val_member IN ROLE regress_val_owner;
@@ -27,7 +28,6 @@ SET SESSION AUTHORIZATION regress_val_mallory;
 :statements
 SELECT count(*) FROM zdm.plan('CREATE UNIQUE INDEX ON vic.pay (ssn)');
 SELECT count(*) FROM zdm.plan('CREATE POLICY p ON vic.pay');
-SET zdm.guard = refuse;
 CREATE UNIQUE INDEX ON vic.pay (ssn);
 ALTER SEQUENCE vic.pay_id_seq RESTART 1;
 DROP TABLE vic.pay;
