@@ -86,6 +86,7 @@ DECLARE
 	new_is_there boolean;
 BEGIN
 	CALL make(t);
+	COMMIT;
 	PERFORM hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;
@@ -146,6 +147,7 @@ DECLARE
 	failure record;
 BEGIN
 	CALL make(t);
+	COMMIT;
 	PERFORM hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;

@@ -149,7 +149,7 @@ look(Wait *wait)
 	fail_if_failed(wait, migration);
 	if (is_reached(wait, migration->state))
 		return true;
-	if (is_hopeless(wait, migration->state))
+	if (!migration->again && is_hopeless(wait, migration->state))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " is %s and will not be %s",
@@ -204,42 +204,73 @@ wait_for(FunctionCallInfo fcinfo, int64 id)
 	}
 }
 
-static void
-begin(FunctionCallInfo fcinfo)
+/* May the procedure end transactions? */
+static bool
+is_atomic(FunctionCallInfo fcinfo)
 {
-	bool		atomic = fcinfo->context && IsA(fcinfo->context, CallContext) ?
+	return fcinfo->context && IsA(fcinfo->context, CallContext) ?
 		castNode(CallContext, fcinfo->context)->atomic : true;
+}
 
+/*
+ * Inside a transaction there is no waiting, as what is waited for may need its
+ * end; but what is reached is reached.
+ */
+static void
+check_reached(FunctionCallInfo fcinfo, const Migration *migration)
+{
+	Wait		wait = {.id = migration->id, .any = PG_ARGISNULL(1)};
+
+	if (!wait.any)
+		wait.until = state_from_name(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (is_reached(&wait, migration->state) && migration->state != STATE_FAILED && !migration->again)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			 errmsg("zdm.wait cannot wait inside a transaction block or a function"),
+			 errdetail("What is waited for may need the end of this transaction."),
+			 errhint("Wait in a later file, which the migration tool runs outside a transaction, as its only statement: CALL zdm.wait(" INT64_FORMAT "); or DO $$BEGIN CALL zdm.wait(" INT64_FORMAT "); END$$;",
+					 migration->id, migration->id)));
+}
+
+static Datum
+wait_or_check(FunctionCallInfo fcinfo, Migration *(*find) (FunctionCallInfo fcinfo))
+{
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the migration must not be null")));
-	if (atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("zdm.wait cannot run inside a transaction block or a function"),
-				 errdetail("The migration starts when the transaction that stated it commits."),
-				 errhint("COMMIT first.")));
-	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	if (is_atomic(fcinfo))
+		check_reached(fcinfo, find(fcinfo));
+	else
+	{
+		SPI_connect_ext(SPI_OPT_NONATOMIC);
+		wait_for(fcinfo, find(fcinfo)->id);
+		SPI_finish();
+	}
+	PG_RETURN_VOID();
+}
+
+static Migration *
+find_id(FunctionCallInfo fcinfo)
+{
+	return access_migration(PG_GETARG_INT64(0), MIGRATION_READ);
+}
+
+static Migration *
+find_label(FunctionCallInfo fcinfo)
+{
+	return access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)), MIGRATION_READ);
 }
 
 Datum
 zdm_wait(PG_FUNCTION_ARGS)
 {
-	begin(fcinfo);
-	wait_for(fcinfo, PG_GETARG_INT64(0));
-	SPI_finish();
-	PG_RETURN_VOID();
+	return wait_or_check(fcinfo, find_id);
 }
 
 Datum
 zdm_wait_label(PG_FUNCTION_ARGS)
 {
-	Migration  *migration;
-
-	begin(fcinfo);
-	migration = access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)), MIGRATION_READ);
-	wait_for(fcinfo, migration->id);
-	SPI_finish();
-	PG_RETURN_VOID();
+	return wait_or_check(fcinfo, find_label);
 }
