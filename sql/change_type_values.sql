@@ -126,7 +126,7 @@ CALL whole_way('kinds', 'a_time', 'date', $$to_date(a_time, 'YYYY-MM-DD')$$, $$t
 SELECT column_of('kinds', 'a_time');
 SELECT DISTINCT an_enum, a_text, an_array, a_domain, a_checked, a_numeric, a_varchar, a_char, a_json, a_bool, to_char(a_time, 'YYYY-MM-DD') AS a_time FROM kinds ORDER BY a_text, a_bool;
 -- what does not go
-SELECT zdm.change_column_type('kinds', 'a_checked', 'boolean', 'a_checked > 0', 'a_checked::int');
+SELECT zdm.change_column_type('kinds', 'a_checked', 'boolean', 'a_checked > 0 AND a_time IS NULL', 'a_checked::int');
 CALL whole_way('kinds', 'a_checked', 'positive');
 CALL whole_way('kinds', 'an_enum', 'mood');
 CALL whole_way('kinds', 'an_enum', 'timestamptz', 'an_enum::timestamptz');

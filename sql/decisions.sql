@@ -37,6 +37,10 @@ SELECT test.pace_rest(100, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0) AS non
 	test.pace_rest(100, 1, 1024 * 1024, 1024 * 1024) AS wal, test.pace_rest(100, 1, 1024, 1024 * 1024) AS little_wal,
 	test.pace_rest(1e9, 1000, 0, 0) AS longest;
 
+-- the rest is stretched when rows take longer than at their best
+SELECT test.pace_stretch(0, 10, 100) AS first, test.pace_stretch(0.1, 10, 100) AS best, test.pace_stretch(0.1, 40, 100) AS slow,
+	test.pace_stretch(0.1, 1e6, 100) AS very_slow, test.pace_stretch(0.1, 1e6, 5) AS few_rows;
+
 -- stops, with hysteresis
 SELECT test.stops_beyond(10, 10, false, false) AS at_limit, test.stops_beyond(11, 10, false, false) AS above,
 	test.stops_beyond(8, 10, false, false) AS below, test.stops_beyond(8, 10, false, true) AS not_far_enough,

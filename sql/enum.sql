@@ -68,7 +68,9 @@ SELECT zdm.change_column_type('orders', 'state', 'order_state', label => 'orders
 SELECT zdm.change_column_type('orders', 'history', 'order_state[]', label => 'orders.history');
 CALL zdm.wait('orders.state', 'ready', '1 min');
 CALL zdm.wait('orders.history', 'ready', '1 min');
+-- what the new type lacks is the old application's until the cutover, which waits for it
 INSERT INTO orders VALUES (1002, 'lost');
+DELETE FROM orders WHERE id = 1002;
 INSERT INTO orders VALUES (1002, 'open', '{new,open}');
 SELECT zdm.cutover('orders.state'), zdm.cutover('orders.history');
 CALL zdm.wait('orders.state', 'switched', '1 min');

@@ -2,6 +2,13 @@
 
 \echo Use "CREATE EXTENSION pg_zdm" to load this file. \quit
 
+-- Every name and operator in this file is PostgreSQL's own: nobody can make one
+-- before us that would be taken in its place.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Ours alone: a schema of that name, and what somebody put into it, is refused.
+CREATE SCHEMA zdm;
+
 GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 ------------------------------------------------------------------------------
@@ -45,7 +52,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
@@ -97,7 +104,9 @@ CREATE TABLE zdm.pair (
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
 	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
-	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
+	dependents    text[] NOT NULL DEFAULT '{}',  -- what hung on the old column when it was stated
+	new_dependents text[] NOT NULL DEFAULT '{}', -- and on the new one when it came into charge
+	privileges    text[] NOT NULL DEFAULT '{}'   -- that both columns had when they last were the same
 );
 
 CREATE INDEX ON zdm.pair (relid);
@@ -143,6 +152,18 @@ CREATE TABLE zdm.misfit (
 );
 
 CREATE INDEX ON zdm.misfit (migration);
+
+-- Rows for which a statement gave both columns of a pair values that do not agree:
+-- one of them was lost.
+CREATE TABLE zdm.conflict (
+	migration     bigint NOT NULL,
+	rows          bigint NOT NULL,
+	last          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	role          text,
+	application   text
+);
+
+CREATE INDEX ON zdm.conflict (migration);
 
 CREATE FUNCTION zdm.sync() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
@@ -314,12 +335,17 @@ SELECT m.id, m.label, m.kind,
        CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
        m.settings,
        CASE WHEN v.trusted THEN m.notes END AS notes,
+       coalesce(x.rows, 0)::bigint AS conflicts, x.last AS last_conflict,
+       CASE WHEN v.trusted THEN x.role END AS conflict_role,
+       CASE WHEN v.trusted THEN x.application END AS conflict_application,
        (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
           FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
                   FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
                  WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
+  LEFT JOIN LATERAL (SELECT pg_catalog.sum(k.rows) OVER () AS rows, k.last, k.role, k.application
+                       FROM zdm.conflict k WHERE k.migration = m.id ORDER BY k.last DESC LIMIT 1) x ON true
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
  ORDER BY m.id;
@@ -409,6 +435,16 @@ CREATE EVENT TRIGGER zdm_table_rewritten ON table_rewrite
 
 ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
 
+
+CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_privileges_changed';
+COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns of a migration the same privileges';
+
+CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
+	WHEN TAG IN ('GRANT', 'REVOKE')
+	EXECUTE FUNCTION zdm.privileges_changed();
+
+ALTER EVENT TRIGGER zdm_privileges_changed ENABLE ALWAYS;
 -- The guard.
 
 CREATE FUNCTION zdm.check(ddl text)

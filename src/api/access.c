@@ -77,31 +77,6 @@ check_owners(Oid relid, Oid owner)
 	}
 }
 
-/* Inheritance children would not have the trigger; foreign partitions cannot. */
-static void
-check_tree(Oid relid, char relkind)
-{
-	ListCell   *lc;
-
-	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
-	{
-		Oid			member = lfirst_oid(lc);
-
-		if (member != relid && relkind == RELKIND_RELATION)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("table %s has inheritance children", names_relation(relid)),
-					 errdetail("Triggers are not inherited, so rows of %s could not be kept in step.",
-							   names_relation(member))));
-		if (get_rel_relkind(member) == RELKIND_FOREIGN_TABLE)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("partition %s is a foreign table", names_relation(member)),
-					 errdetail("Its rows cannot be filled in from here."),
-					 errhint("Detach it first.")));
-	}
-}
-
 static void
 check_permanent(Oid relid, Form_pg_class form)
 {
@@ -194,21 +169,56 @@ access_check_table(Oid relid, bool partition_ok)
 {
 	HeapTuple	tuple;
 	Form_pg_class form;
-	char		relkind;
+	bool		partition;
 
 	access_check_owner(relid);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	relkind = form->relkind;
-	check_relkind(relid, relkind);
-	if (form->relispartition && !partition_ok)
+	check_relkind(relid, form->relkind);
+	partition = form->relispartition;
+	ReleaseSysCache(tuple);
+	if (partition && !partition_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("%s is a partition", names_relation(relid)),
 				 errhint("Call the function for the partitioned table.")));
-	check_room(relid, form);
+}
+
+void
+access_check_room(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+
+	check_room(relid, (Form_pg_class) GETSTRUCT(tuple));
 	ReleaseSysCache(tuple);
-	check_tree(relid, relkind);
+}
+
+void
+access_check_rows(Oid relid, bool kept_in_step)
+{
+	bool		partitioned = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Oid			member = lfirst_oid(lc);
+
+		if (member != relid && !partitioned)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table %s has inheritance children", names_relation(relid)),
+					 kept_in_step ?
+					 errdetail("Triggers are not inherited, so rows of %s could not be kept in step.", names_relation(member)) :
+					 errdetail("Rows are filled in one table and its partitions: those of %s would be left out.", names_relation(member)),
+					 errhint("ALTER TABLE %s NO INHERIT %s; makes it a table of its own, which can be changed likewise.",
+							 names_relation(member), names_relation(relid))));
+		if (get_rel_relkind(member) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("partition %s is a foreign table", names_relation(member)),
+					 errdetail("Its rows cannot be filled in from here."),
+					 errhint("Detach it first.")));
+	}
 }
 
 static bool

@@ -20,11 +20,23 @@
 extern void access_check_owner(Oid relid);
 
 /*
- * The same, of a table, one that can be given a second column and a trigger: it has
- * no inheritance children, is not typed and, unless partition_ok, no partition
- * of another.  Errors: the same.
+ * The same, of a table that is, unless partition_ok, no partition of another.
+ * Errors: the same.
  */
 extern void access_check_table(Oid relid, bool partition_ok);
+
+/*
+ * Can the table be given one more column: is it not typed, and is there room?
+ * ERRCODE_FEATURE_NOT_SUPPORTED, ERRCODE_TOO_MANY_COLUMNS.
+ */
+extern void access_check_room(Oid relid);
+
+/*
+ * Can the table's rows be filled in, and kept in step by a trigger if need be?  Not
+ * those of inheritance children and foreign partitions; what fills no row is
+ * not asked.  ERRCODE_FEATURE_NOT_SUPPORTED.
+ */
+extern void access_check_rows(Oid relid, bool kept_in_step);
 
 /*
  * Raises PostgreSQL's own error for a standby and for a read-only transaction

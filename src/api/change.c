@@ -271,6 +271,27 @@ all_claims(const PlanKind *kind, const Change *change)
 	return list_concat(plan_claims(kind, change), uses_columns(change));
 }
 
+void
+change_check(const Change *change)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	if (OidIsValid(change->relid))
+		check_conflicts(change->relid, all_claims(kind, change));
+	plan_validate(kind, change);
+}
+
+void
+change_make(const Change *change, MigrationPlan *plan)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	kind->make(plan, change);
+	if (kind->one_shape && OidIsValid(change->relid) && plan_has_backfill(plan))
+		access_check_rows(change->relid, false);
+	preflight(plan, change);
+}
+
 /* Write the migration and its plan, and have it started at commit. */
 static int64
 store_migration(const PlanKind *kind, const Change *change, const char *label, char *definition)
@@ -291,8 +312,8 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 
 	migration_insert(&migration);
 	plan.migration = migration.id;
-	kind->make(&plan, change);
-	preflight(&plan, change);
+	change_make(change, &plan);
+	preflight_warn();
 	plan_store(&plan);
 	migration_set_outcome(&migration, outcome_of(change));
 	start_at_commit(migration.id);
@@ -392,11 +413,58 @@ resolve_expressions(Change *change)
 		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }
 
+/*
+ * The default goes through `up` as the values do.  Where that reads other columns
+ * there is nothing to compute it from: PostgreSQL's cast has to do then.
+ */
+static void
+resolve_default(Change *change)
+{
+	AttrNumber	attnum = get_attnum(change->relid, change->column);
+	bool		reads_others;
+	Oid			source = get_atttype(change->relid, attnum);
+	Oid			target = change->type;
+	QuerySession session;
+	bool		has_default;
+
+	if (change->up_source == NULL)
+		return;
+	change->new_default = expr_of_default(change->relid, change->up, attnum, &reads_others);
+	if (!reads_others || can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT))
+		return;
+	query_begin(&session);
+	has_default = QUERY("SELECT FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2",
+						arg_oid(change->relid), arg_int2(attnum)) > 0;
+	query_end(&session);
+	if (has_default)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("default for column \"%s\" cannot be cast automatically to type %s",
+						change->column, format_type_be(target)),
+				 errdetail("It cannot be computed by \"up\" either, which reads other columns."),
+				 errhint("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT; before, and set the new default afterwards; or give an \"up\" over the column alone.",
+						 names_relation(change->relid), quote_identifier(change->column))));
+}
+
 void
 change_resolve(Change *change)
 {
-	if (OidIsValid(change->type))
-		resolve_expressions(change);
+	if (!OidIsValid(change->type))
+		return;
+	resolve_expressions(change);
+	resolve_default(change);
+}
+
+void
+change_check_table(const Change *change)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+
+	access_check_table(change->relid, kind->partition_ok);
+	if (kind->one_shape)
+		return;
+	access_check_room(change->relid);
+	access_check_rows(change->relid, true);
 }
 
 int64
@@ -412,7 +480,7 @@ change_state(Change *change, const char *label)
 
 	/* of DDL it was asked when it was read */
 	if (change->ddl == NULL)
-		access_check_table(change->relid, kind->partition_ok);
+		change_check_table(change);
 	start_orphans_at_commit(true);
 	if (label != NULL && label[0] == '\0')
 		ereport(ERROR,
@@ -428,13 +496,10 @@ change_state(Change *change, const char *label)
 			return id;
 	}
 	if (on_table)
-	{
 		claim_table(change->relid);
-		check_conflicts(change->relid, all_claims(kind, change));
-	}
 	if (at_once_possible(change))
 		return store_done(change, label, definition);
-	plan_validate(kind, change);
+	change_check(change);
 
 	/*
 	 * A date in a default or an expression is read back by others, not by this

@@ -10,6 +10,7 @@
 
 #include "ddl/change.h"
 #include "fmgr.h"
+#include "plan/plan.h"
 
 /*
  * Check the change, write a migration and its plan, have it started at commit,
@@ -19,6 +20,16 @@
  * ERRCODE_OBJECT_IN_USE if another migration is in the way.
  */
 extern int64 change_state(Change *change, const char *label);
+
+/*
+ * What change_state() does, for who only wants to see the plan: is it a table
+ * that the caller can have changed so; is another migration in the way or the
+ * change wrong; and, once it is resolved, the plan with what the preflight finds.
+ * zdm.migrate() refuses nothing that zdm.plan() has printed.
+ */
+extern void change_check_table(const Change *change);
+extern void change_check(const Change *change);
+extern void change_make(const Change *change, MigrationPlan *plan);
 
 /* Resolve up and down of a change of type, which has been checked. */
 extern void change_resolve(Change *change);

@@ -81,7 +81,7 @@ check_access(const PlanKind *kind, const Change *change)
 {
 	access_check_owner(change->relid);
 	if (kind->any_table == NULL || !kind->any_table(change))
-		access_check_table(change->relid, kind->partition_ok);
+		change_check_table(change);
 }
 
 /* The change that the arguments state, with the right to make it. */
@@ -160,17 +160,15 @@ zdm_plan(PG_FUNCTION_ARGS)
 	ErrorContextCallback callback;
 	MigrationPlan plan = {0};
 	Change	   *change;
-	const PlanKind *kind;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
 	push_ddl_context(&callback, ddl);
 	change = read_change(ddl, up, down);
-	kind = plan_kind(change->kind);
-	plan_validate(kind, change);
+	change_check(change);
 	change_resolve(change);
 	plan.relid = change->relid;
-	kind->make(&plan, change);
+	change_make(change, &plan);
 	error_context_stack = callback.previous;
 	foreach(lc, plan.steps)
 		put_step((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), plan.relid);

@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_has_turn);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_phases_serve);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_stretch);
 PG_FUNCTION_INFO_V1(zdm_debug_stops_beyond);
 PG_FUNCTION_INFO_V1(zdm_debug_window_is_open);
 
@@ -61,6 +62,15 @@ Datum
 zdm_debug_pace_phases_serve(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(pace_phases_serve(PG_GETARG_INT32(0), PG_GETARG_INT64(1), PG_GETARG_INT64(2)));
+}
+
+/* (best float8, elapsed float8, rows bigint) -> float8 */
+Datum
+zdm_debug_pace_stretch(PG_FUNCTION_ARGS)
+{
+	double		best = PG_GETARG_FLOAT8(0);
+
+	PG_RETURN_FLOAT8(pace_stretch(&best, PG_GETARG_FLOAT8(1), PG_GETARG_INT64(2)));
 }
 
 /* (elapsed float8, ratio float8, wal bigint, rate bigint) -> int */

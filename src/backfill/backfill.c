@@ -53,6 +53,9 @@ static int64 batch_blocks = PACE_FIRST_BLOCKS;
 /* Rows of the next batch by the user's own assignments, at most. */
 static int64 batch_rows = PACE_FIRST_ROWS;
 
+/* What a row takes when nobody is in the way. */
+static double best_row_ms = 0;
+
 /* How many more batches are to be done without phases. */
 static int	batches_without_phases = 0;
 
@@ -274,7 +277,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	if (step->assignments != NULL)
 		assign_rows(&range, step, Max(batch_rows, ASSIGN_FEWEST), &result);
 	else
-		rows_fill(&range, cursor->phase, migration->id, pace_limit_ms(guc_batch_time), &result);
+		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
+				  pace_limit_ms(guc_batch_time), &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
@@ -291,7 +295,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	CommitTransactionCommand();
 	ZDM_DEBUG_POINT("backfill-after-batch");
 
-	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest,
+	work_ms = milliseconds_since(start);
+	*pause_ms = pace_rest(work_ms, guc_batch_rest * pace_stretch(&best_row_ms, work_ms, result.rows),
 						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
 	if (result.locked > 0 && result.rows == 0)
 		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);

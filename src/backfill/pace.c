@@ -31,6 +31,16 @@
 #define FASTEST_GROWTH 1.5
 #define LONGEST_REST_MS (60 * 1000)
 
+/* Batches of fewer rows say little of what a row takes. */
+#define TELLING_ROWS 20
+
+/* What a row takes at best is forgotten by this much with each batch. */
+#define FORGETTING 1.002
+
+/* Slower than this many times the best, the machine is busy with others. */
+#define BUSY_FROM 2.0
+#define MOST_STRETCH 8.0
+
 bool
 pace_has_turn(int offset, int phase)
 {
@@ -68,6 +78,17 @@ double
 pace_limit_ms(double target_ms)
 {
 	return 2 * target_ms;
+}
+
+double
+pace_stretch(double *best_ms, double elapsed_ms, int64 rows)
+{
+	double		row_ms = elapsed_ms / Max(rows, 1);
+
+	if (rows < TELLING_ROWS)
+		return 1.0;
+	*best_ms = *best_ms > 0 ? Min(*best_ms * FORGETTING, row_ms) : row_ms;
+	return Min(Max(row_ms / *best_ms / BUSY_FROM, 1.0), MOST_STRETCH);
 }
 
 int

@@ -50,6 +50,13 @@ extern int64 pace_next_rows(int64 rows, double elapsed_ms, double target_ms);
 extern double pace_limit_ms(double target_ms);
 
 /*
+ * By how much to stretch the rest after a batch that took "elapsed_ms" for so many
+ * rows: load, I/O and commits that others wait for show in our own time too.
+ * *best_ms is what a row takes when nobody is in the way; 0 at first, and kept here.
+ */
+extern double pace_stretch(double *best_ms, double elapsed_ms, int64 rows);
+
+/*
  * Rest in ms after a batch that took "elapsed_ms" and wrote "wal_bytes": "ratio"
  * times as long, and long enough to write no more than "wal_rate" bytes a second
  * (0: no limit).  Pure.

@@ -34,6 +34,7 @@
 #include "optimizer/optimizer.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
+#include "storage/lock.h"
 #include "sync/outcome.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -43,6 +44,8 @@
 typedef struct FillState
 {
 	Relation	rel;
+	int64		migration;
+	bool		back;			/* the old side alone */
 	Snapshot	snapshot;
 	EState	   *estate;
 	ResultRelInfo *result_rel;
@@ -92,16 +95,57 @@ is_right(SyncPair *pair, TupleTableSlot *slot)
 	return pair_in_step(pair, slot, pair_is_past(pair, slot));
 }
 
-/* Is a pair of the migration still to be filled in this row? */
+/*
+ * A partition can bring what the old side cannot hold, after cutover: that closes
+ * the way back, as if it had been written through the trigger.
+ */
+static void
+note_one_way(FillState *state, SyncPair *pair, TupleTableSlot *slot)
+{
+	ErrorData  *error = NULL;
+	Datum		value;
+	bool		isnull;
+
+	if (pair->new_decides && !pair_try_value(pair, PAIR_DOWN, slot, &value, &isnull, &error))
+		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
+}
+
+/*
+ * Is the pair of the migration, and still to be filled in this row?  "now" has its
+ * values, as far as they have been computed.
+ */
 static bool
-is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
+is_wanting(FillState *state, SyncPair *pair, TupleTableSlot *slot, TupleTableSlot *now)
+{
+	bool		past = pair_is_past(pair, slot);
+
+	if (pair->migration != state->migration)
+		return false;
+	if (!pair_in_step(pair, now, past))
+		return !state->back || pair_due(pair, now, past) == PAIR_DOWN;
+	if (past)
+		note_one_way(state, pair, slot);
+	return false;
+}
+
+/* Is one of them? */
+static bool
+any_is_wanting(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 {
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
+		if (is_wanting(state, &pairs->pairs[i], slot, slot))
 			return true;
 	}
 	return false;
+}
+
+/* Does the pair read what has been filled just now, and is no longer in step for it? */
+static bool
+must_follow(SyncPair *pair, TupleTableSlot *slot, TupleTableSlot *now)
+{
+	return pair->inputs != NULL && pair_in_step(pair, slot, false) &&
+		!pair_in_step(pair, now, false);
 }
 
 /*
@@ -112,26 +156,31 @@ is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
  * report.
  */
 static const PairSide *
-compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot,
-			 Datum *value, bool *isnull)
+compute_pair(FillState *state, SyncPair *pair, TupleTableSlot *slot, Datum *value, bool *isnull)
 {
+	TupleTableSlot *now = state->changed;
 	bool		past = pair_is_past(pair, slot);
-	bool		own = pair->migration == migration;
+	bool		own = pair->migration == state->migration;
 	PairDirection due;
 	ErrorData  *error = NULL;
 
-	if ((!own && !past) || pair_in_step(pair, slot, past))
+	if (own ? !is_wanting(state, pair, slot, now) : !past && !must_follow(pair, slot, now))
 		return NULL;
-	due = pair_due(pair, slot, past);
+	if (!own && pair_in_step(pair, now, past))
+	{
+		note_one_way(state, pair, slot);
+		return NULL;
+	}
+	due = pair_due(pair, now, past);
 	if (own && due == PAIR_UP)
-		*value = pair_new_value(pair, slot, isnull);
-	else if (!pair_try_value(pair, due, slot, value, isnull, &error))
+		*value = pair_new_value(pair, now, isnull);
+	else if (!pair_try_value(pair, due, now, value, isnull, &error))
 	{
 		if (!own)
 			return NULL;
 		if (!pair->new_decides && pair->reversible)
 			ReThrowError(error);
-		outcome_note(pair, PAIR_DOWN, rel, slot, error);
+		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
 		if (pair->old_side.notnull)
 			return NULL;
 		*isnull = true;
@@ -141,11 +190,13 @@ compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot
 
 /*
  * The new values of the row, in state->changed.  False if it is right as it is.
+ * Pairs come in the order in which they were stated: one can read the columns of
+ * those before it only.
  */
 static bool
-compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *slot)
+compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 {
-	if (!is_wanting(pairs, migration, slot))
+	if (!any_is_wanting(state, pairs, slot))
 		return false;
 	state->check = false;
 	slot_getallattrs(slot);
@@ -154,12 +205,12 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 		   slot->tts_tupleDescriptor->natts * sizeof(Datum));
 	memcpy(state->changed->tts_isnull, slot->tts_isnull,
 		   slot->tts_tupleDescriptor->natts * sizeof(bool));
+	ExecStoreVirtualTuple(state->changed);
 	for (int i = 0; i < pairs->npairs; i++)
 	{
 		Datum		value = (Datum) 0;
 		bool		isnull;
-		const PairSide *side = compute_pair(&pairs->pairs[i], migration, state->rel, slot,
-											&value, &isnull);
+		const PairSide *side = compute_pair(state, &pairs->pairs[i], slot, &value, &isnull);
 
 		if (side == NULL)
 			continue;
@@ -168,7 +219,6 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 		state->changed->tts_values[side->attnum - 1] = value;
 		state->changed->tts_isnull[side->attnum - 1] = isnull;
 	}
-	ExecStoreVirtualTuple(state->changed);
 	return true;
 }
 
@@ -329,12 +379,30 @@ fill_end(FillState *state)
 	FreeExecutorState(state->estate);
 }
 
-/* Has the time for the batch run out? */
+/*
+ * Does somebody wait for a row that this transaction has written?  Who does waits
+ * for our transaction id.
+ */
+static bool
+is_waited_for(void)
+{
+	TransactionId xid = GetTopTransactionIdIfAny();
+	LOCKTAG		tag;
+
+	if (!TransactionIdIsValid(xid))
+		return false;
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
+/* Has the time for the batch run out, or does somebody wait for its end? */
 static bool
 is_over(instr_time start, double time_ms)
 {
 	instr_time	now;
 
+	if (is_waited_for())
+		return true;
 	if (time_ms <= 0)
 		return false;
 	INSTR_TIME_SET_CURRENT(now);
@@ -343,7 +411,8 @@ is_over(instr_time start, double time_ms)
 }
 
 void
-rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, FillResult *result)
+rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
+		  FillResult *result)
 {
 	FillState	state;
 	PairSet    *pairs;
@@ -371,6 +440,8 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
 	ZDM_DEBUG_POINT("backfill-with-snapshot");
+	state.migration = migration;
+	state.back = back;
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -398,7 +469,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
-		if (compute_row(&state, pairs, migration, slot) &&
+		if (compute_row(&state, pairs, slot) &&
 			update_row(&state, slot, result) == TM_WouldBlock)
 			defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		MemoryContextSwitchTo(caller);

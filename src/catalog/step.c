@@ -20,6 +20,7 @@ static const char *const action_names[] = {
 	[ACTION_TOPLEVEL] = "toplevel",
 	[ACTION_BACKFILL] = "backfill",
 	[ACTION_VERIFY] = "verify",
+	[ACTION_LOOK] = "look",
 };
 
 static const char *const effect_names[] = {
@@ -160,6 +161,14 @@ Step *
 step_next(int64 migration, const char *phase)
 {
 	return load_one("phase = $2 AND state <> 'done' ORDER BY step", migration, phase);
+}
+
+Step *
+step_reopened_backfill(int64 migration)
+{
+	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' AND finished IS NOT NULL "
+					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.effect = 'pair_add' AND a.state = 'done') "
+					"ORDER BY step", migration, "migrate");
 }
 
 Step *

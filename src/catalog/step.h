@@ -19,7 +19,8 @@ typedef enum StepAction
 	ACTION_SQL,					/* statements in one transaction, with the mark */
 	ACTION_TOPLEVEL,			/* one statement that refuses a transaction */
 	ACTION_BACKFILL,			/* batches */
-	ACTION_VERIFY				/* reads every row */
+	ACTION_VERIFY,				/* reads every row */
+	ACTION_LOOK					/* a query whose rows say what is in the way */
 } StepAction;
 
 /*
@@ -76,10 +77,15 @@ typedef struct Step
 	char	   *part_name;		/* quoted */
 	char	   *part_text;		/* FOREIGN KEY ... */
 
-	/* ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs */
+	/*
+	 * ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs.
+	 * ACTION_LOOK: the expression whose errors are to name their rows, or NULL.
+	 */
 	char	   *assignments;	/* "column = expression, ..." */
 	char	   *condition;		/* holds for rows that are to be updated */
 	bool		fire_triggers;
+
+	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
 
 	StepState	state;
 	int32		attempts;
@@ -152,6 +158,12 @@ extern char *step_backfill_cursor(int64 migration);
 
 /* Is the migration's first backfill still to be done, or to be ended? */
 extern bool step_backfill_is_open(int64 migration);
+
+/*
+ * The backfill, if it has been opened again for rows that came past the trigger
+ * and both columns are there still: the new one may hold what the old one lacks.
+ */
+extern Step *step_reopened_backfill(int64 migration);
 
 /*
  * Open the migration's backfill and verification again, for partitions that they

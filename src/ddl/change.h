@@ -32,6 +32,7 @@ typedef struct Change
 	char	   *down_source;
 	char	   *up;				/* as sync/expr.h stores them */
 	char	   *down;
+	char	   *new_default;	/* what a given up makes of the column's default, or NULL */
 	char	   *up_readable;	/* up with column names, or NULL: it cannot fail */
 
 	/* DDL: */

@@ -226,11 +226,25 @@ plan_drops(MigrationPlan *plan, const Change *change)
 		});
 }
 
+/* Of a foreign key it is a query of the owner, on both tables. */
+static void
+plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+	Oid			referenced = referenced_table(change->relid, cmd->name);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
+							  names_template_relation(change->relid), ddl_quoted(cmd->name)),
+		.relations = OidIsValid(referenced) ? list_append_unique_oid(list_make1_oid(change->relid), referenced) : NIL,
+		.queries = OidIsValid(referenced),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	});
+}
+
 static void
 plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
 {
-	char	   *table = names_template_relation(change->relid);
-
 	switch (cmd->subtype)
 	{
 		case AT_AddColumn:
@@ -252,11 +266,7 @@ plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, c
 		case AT_DropConstraint:
 			return;				/* comes last: drop_statements() */
 		case AT_ValidateConstraint:
-			plan_add(plan, &(Step) {
-				.phase = "migrate", .action = ACTION_SQL,
-				.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, ddl_quoted(cmd->name)),
-				.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-			});
+			plan_validation(plan, change, cmd);
 			return;
 		default:
 			if (ddl_objection(judgement) != NULL)

@@ -40,9 +40,13 @@ extern char *carry_literal(const char *value);
  */
 extern bool carry_takes_name(const NewColumn *new);
 
-/* The old column's name from cutover on, as it is, and for a template. */
-extern char *carry_old_name(const MigrationPlan *plan, const Column *old, const NewColumn *new);
-extern char *carry_old_later(const MigrationPlan *plan, const Column *old, const NewColumn *new);
+/*
+ * The old column's name from cutover on, as it is, and for a template.  Of two
+ * columns that exchange their names, the one that applications do not know has one
+ * and the same name from the call to contract.
+ */
+extern char *carry_old_name(const Column *old, const NewColumn *new);
+extern char *carry_old_later(const Column *old, const NewColumn *new);
 
 /* Start the next statement of a script. */
 extern void carry_statement(StringInfo sql, const char *fmt,...) pg_attribute_printf(2, 3);
@@ -110,6 +114,18 @@ extern List *foreign_key_probes(const Column *column);
 
 /* Other tables that the exchange locks (list of Oid), in "relations". */
 extern List *foreign_key_relations(const Column *old, List *relations);
+
+/*
+ * Looks at every row for what the carried constraints say of the new values
+ * (fit.c): of "value", a template of what up gives, before anything is changed,
+ * and of the new column itself when the cutover begins.
+ */
+extern void fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
+							const char *value);
+extern void fit_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
+
+/* How a row is called in a query: by its primary key, or by its place; a template. */
+extern char *fit_row_name(Oid relid);
 
 /* Identity and owned sequences (sequence.c). */
 extern void sequence_load(Column *column, Oid sequence, bool identity);

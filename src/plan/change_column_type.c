@@ -18,6 +18,7 @@
 #include "core/guc.h"
 #include "core/names.h"
 #include "plan/carry.h"
+#include "plan/deparse.h"
 #include "plan/retype.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -117,19 +118,43 @@ converted(const Change *change)
 }
 
 /*
- * Compute every row's new value once before anything is changed.  What is
- * written afterwards goes through the trigger.
+ * A value of the user's own making may be no key of the table that a foreign key
+ * is to: like other constraints, it is then made when the new column decides.
  */
 static void
-plan_try(MigrationPlan *plan, const Column *column, const Change *change)
+postpone_foreign_keys(const Column *column)
 {
-	plan_add(plan, &(Step) {
-		.phase = "expand", .action = ACTION_SQL,
-		.statement = psprintf("SELECT count(%s) FROM %s", names_escape(converted(change)),
-							  names_template_relation(column->relid)),
-		.lock = AccessShareLock, .work = "reads every row",
-		.note = "finds values that cannot be converted before the table is touched",
-	});
+	ListCell   *lc;
+
+	foreach(lc, column->foreign_keys)
+	{
+		ColumnForeignKey *fk = lfirst(lc);
+
+		if (fk->relid == column->relid && fk->refrelid != fk->relid)
+			fk->in_exchange = true;
+	}
+}
+
+/* What the constraints said of the old values, they will say of what up gives. */
+static void
+note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	ListCell   *lc;
+
+	if (change->new_default != NULL)
+		plan_note(plan, "the default, %s, becomes what up makes of it: %s",
+				  names_render(column->default_text, true), change->new_default);
+	foreach(lc, column->checks)
+	{
+		ColumnCheck *check = lfirst(lc);
+
+		plan_note(plan, "check constraint \"%s\" is carried as it reads, %s, and from cutover on is about what up gives, %s: see that it means the same",
+				  check->name,
+				  names_render(deparse_expression_template(check->expr, column->relid, InvalidAttrNumber, NULL), true),
+				  change->up_source);
+	}
+	if (column->keys != NIL)
+		plan_note(plan, "unique keys hold for what up gives as soon as their index is built: two rows whose values up makes equal cannot both be written then");
 }
 
 static void
@@ -141,11 +166,14 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.final_name = column->name,
 		.type = type_name(change),
 		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
+		.default_text = change->new_default ? names_escape(change->new_default) : NULL,
 		.storage = toastable ? column->storage : NULL,
 		.compression = toastable ? column->compression : NULL,
 		.sequence_type = is_integer(change->type) ? type_name(change) : NULL,
 		.old_sequence_type = column->type,
 		.retyped = true,
+		.may_misfit = change->up_readable != NULL,
+		.mapped = change->up_source != NULL,
 	};
 	Pair		pair = {
 		.migration = plan->migration,
@@ -159,13 +187,18 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	};
 
 	column_check_new_name(change->relid, new.name);
-	if (change->up_readable != NULL)
-		plan_try(plan, column, change);
+	if (new.mapped)
+	{
+		postpone_foreign_keys(column);
+		note_mapped(plan, column, change);
+	}
+	if (new.may_misfit)
+		fit_plan_expand(plan, column, &new, names_escape(converted(change)));
 	column_plan_expand(plan, column, &new, &pair);
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);
 	column_plan_contract(plan, column, &new);
-	plan_note(plan, "at cutover a prepared statement that returns the column fails once (0A000), as its type changes; one that only compares with it goes on");
+	plan_note(plan, "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on");
 }
 
 static void

@@ -18,9 +18,9 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/query.h"
-#include "commands/tablecmds.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "ddl/facts_expr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
@@ -31,7 +31,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/typcache.h"
 #include "compat.h"
 
 /*
@@ -315,9 +314,12 @@ load_checks(Column *column)
 		check->comment = query_text(row, 6);
 		column->checks = lappend(column->checks, check);
 	}
-	if (QUERY("SELECT conname FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' "
+	if (QUERY("SELECT conname, NOT convalidated FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' "
 			  "AND conkey = ARRAY[$2]", arg_oid(column->relid), arg_int2(column->attnum)) > 0)
+	{
 		column->not_null_name = query_text(0, 1);
+		column->not_null_pending = query_bool(0, 2);
+	}
 	query_end(&session);
 }
 
@@ -394,15 +396,30 @@ refuse_partition_settings(const Column *column, Oid leaf)
 /*
  * A column of the table's row type has values of the old column in it, which
  * nothing would bring over to the new one: PostgreSQL's own error, as for any
- * change to the table's rows.
+ * change to the table's rows.  Its own search locks the types of the table and
+ * of every partition, until the caller's transaction ends; to know it, reading
+ * is enough.
  */
 static void
-refuse_row_type_columns(Oid relid)
+refuse_row_type_columns(List *members)
 {
-	Relation	relation = relation_open(relid, AccessShareLock);
+	QuerySession session;
 
-	find_composite_type_dependencies(relation->rd_rel->reltype, relation, NULL);
-	relation_close(relation, NoLock);
+	query_begin(&session);
+	if (QUERY("WITH RECURSIVE t(type, member) AS (SELECT reltype, oid FROM pg_class WHERE oid = ANY ($1) AND reltype <> 0 "
+			  "UNION SELECT coalesce(nullif(c.reltype, 0), d.objid), t.member FROM t JOIN pg_depend d ON refclassid = 'pg_type'::regclass AND refobjid = t.type "
+			  "LEFT JOIN pg_class c ON classid = 'pg_class'::regclass AND c.oid = objid "
+			  "WHERE classid = 'pg_type'::regclass AND deptype <> 'e' OR c.relkind = 'c' AND objsubid > 0) "
+			  "SELECT r.relname, c.relname, a.attname FROM t JOIN pg_class r ON r.oid = t.member "
+			  "JOIN pg_depend d ON refclassid = 'pg_type'::regclass AND refobjid = t.type AND classid = 'pg_class'::regclass AND objsubid > 0 "
+			  "JOIN pg_class c ON c.oid = objid AND c.relkind IN ('r', 'p', 'm', 'i') "
+			  "JOIN pg_attribute a ON a.attrelid = objid AND a.attnum = objsubid AND NOT attisdropped ORDER BY 1, 2, 3 LIMIT 1",
+			  arg_oids(members)) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot alter table \"%s\" because column \"%s.%s\" uses its row type",
+						query_text(0, 1), query_text(0, 2), query_text(0, 3))));
+	query_end(&session);
 }
 
 /* Keys that a foreign key can refer to come first, in the order of their making. */
@@ -421,14 +438,15 @@ Column *
 column_load(Oid relid, const char *name)
 {
 	Column	   *column = load_attribute(relid, name);
+	List	   *members = find_all_inheritors(relid, AccessShareLock, NULL);
 	ListCell   *lc;
 
 	column->grants = load_grants(relid, column->attnum, name);
-	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	refuse_row_type_columns(members);
+	foreach(lc, members)
 	{
 		Oid			member = lfirst_oid(lc);
 
-		refuse_row_type_columns(member);
 		refuse_partition_key(column, member, get_attnum(member, name));
 		load_dependents(column, member, get_attnum(member, name));
 		if (member != relid)
@@ -465,7 +483,7 @@ column_check_schema(const Column *column)
 void
 column_check_new_type(const Column *column, Oid type)
 {
-	if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
+	if (get_typtype(type) == TYPTYPE_DOMAIN && facts_domain_checked(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of %s cannot be carried to one of the domain %s, which has constraints",

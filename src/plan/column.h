@@ -41,6 +41,7 @@ typedef struct Column
 	List	   *generated;		/* char *: names of stored generated columns over it */
 	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
+	bool		not_null_pending;	/* that is NOT VALID */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */
 	Oid			cluster_index;	/* the same for CLUSTER ON */
 } Column;
@@ -52,11 +53,14 @@ typedef struct NewColumn
 	const char *final_name;		/* from cutover on */
 	const char *type;			/* the rest as in Column */
 	const char *collation;
+	const char *default_text;	/* template, NULL: the old one's */
 	const char *storage;
 	const char *compression;
 	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */
 	const char *old_sequence_type;
 	bool		retyped;		/* of another type */
+	bool		may_misfit;		/* up can fail, or give what constraints do not admit */
+	bool		mapped;			/* by an up of the user's own */
 } NewColumn;
 
 typedef struct ColumnCheck

@@ -28,6 +28,12 @@
 
 #define CATALOG_ONLY "changes the catalog only"
 
+static const char *
+new_default(const Column *old, const NewColumn *new)
+{
+	return new->default_text != NULL ? new->default_text : old->default_text;
+}
+
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
 append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
@@ -44,7 +50,7 @@ append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
 						 table, new_column, old->statistics);
 	if (old->default_text != NULL && !old->default_volatile)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
-						 table, new_column, old->default_text);
+						 table, new_column, new_default(old, new));
 	foreach(lc, old->options)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET (%s)",
 						 table, new_column, names_escape(lfirst(lc)));
@@ -69,6 +75,7 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	StringInfoData sql;
 
 	column_check_schema(old);
+	trigger_sql_check(old->relid);
 	/* whether there is a name for it is known now as well as then */
 	(void) names_sync_trigger(old->relid, false);
 
@@ -232,6 +239,17 @@ plan_index(MigrationPlan *plan, const Column *old, Oid indexid, const NewColumn 
 		index_tree_plan_completion(plan, relid, index.new_name);
 }
 
+/* A check of the table over "column" (a template) in the old one's place. */
+static char *
+check_add(const Column *old, const ColumnCheck *check, const char *name, const char *column)
+{
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s",
+					names_template_relation(old->relid), name,
+					deparse_expression_template(check->expr, old->relid, old->attnum, column),
+					check->no_inherit ? " NO INHERIT" : "",
+					check->not_enforced ? " NOT ENFORCED" : " NOT VALID");
+}
+
 static void
 plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, const char *new_column)
 {
@@ -240,11 +258,7 @@ plan_check(MigrationPlan *plan, const Column *old, const ColumnCheck *check, con
 
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", table, name,
-							  deparse_expression_template(check->expr, old->relid,
-														  old->attnum, new_column),
-							  check->no_inherit ? " NO INHERIT" : "",
-							  check->not_enforced ? " NOT ENFORCED" : " NOT VALID"),
+		.statement = check_add(old, check, name, new_column),
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	if (check->validated && !check->not_enforced)
@@ -280,6 +294,18 @@ append_return_name(StringInfo sql, const MigrationPlan *plan, const Column *old,
 {
 	append_rename(sql, old, lender, borrower);
 	append_rename(sql, old, carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name))), lender);
+}
+
+/* One column leaves the name that applications know, for the name that the other comes from. */
+static void
+append_swap_names(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				  const char *leaves, const char *comes, const char *hidden)
+{
+	char	   *between = carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name)));
+
+	append_rename(sql, old, leaves, between);
+	append_rename(sql, old, comes, carry_quoted(old->name));
+	append_rename(sql, old, between, hidden);
 }
 
 static void
@@ -339,29 +365,102 @@ not_null_set(const char *table, const char *name, const char *column)
 					"ALTER TABLE %s DROP CONSTRAINT %s", table, column, table, name);
 }
 
+/* From the constraint that is not valid to NOT NULL. */
 static void
-plan_not_null(MigrationPlan *plan, const Column *old, const char *new_column)
+plan_not_null_validation(MigrationPlan *plan, const Column *old, char *phase, const char *new_column)
 {
 	char	   *table = names_template_relation(old->relid);
 	char	   *name = carry_quoted(not_null_name(plan, old));
 
+	/* what is NOT VALID stays so */
+	if (old->not_null_pending)
+		return;
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = not_null_add(table, name, new_column),
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
+		.phase = phase, .action = ACTION_SQL,
 		.statement = validate(table, name),
 		.lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
 	});
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
 		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
+			.phase = phase, .action = ACTION_SQL,
 			.statement = not_null_set(table, name, new_column),
+			/* made before, it goes with the column */
+			.undo = strcmp(phase, "cutover") != 0 ? NULL :
+			psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, new_column),
 			.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 			.note = "the validated constraint proves it: no scan",
 		});
+}
+
+static void
+plan_not_null(MigrationPlan *plan, const Column *old, char *phase, const char *new_column)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *name = carry_quoted(not_null_name(plan, old));
+
+	plan_add(plan, &(Step) {
+		.phase = phase, .action = ACTION_SQL,
+		.statement = not_null_add(table, name, new_column),
+		.undo = strcmp(phase, "cutover") != 0 ? NULL :
+		psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+	plan_not_null_validation(plan, old, phase, new_column);
+}
+
+/* Must the column be NOT NULL before an index of it can have its part? */
+static bool
+is_not_null_for_index(const Column *old)
+{
+	ListCell   *lc;
+
+	foreach(lc, old->keys)
+	{
+		if (((ColumnKey *) lfirst(lc))->primary)
+			return true;
+	}
+	return OidIsValid(old->identity_index);
+}
+
+/* Does NOT NULL come into force in the exchange? */
+static bool
+not_null_is_late(const Column *old, const NewColumn *new)
+{
+	return new->may_misfit && old->not_null && !is_not_null_for_index(old);
+}
+
+/*
+ * Constraints of values that up may give come into force in the transaction in
+ * which the new column decides, or, on the way back, the old one, and are
+ * validated after it: until then they would fail the other application's writes.
+ */
+static void
+append_late(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
+			bool forward, const char *decides)
+{
+	char	   *table = names_template_relation(old->relid);
+	char	   *not_null = carry_quoted(not_null_name(plan, old));
+	ListCell   *lc;
+
+	if (!new->may_misfit)
+		return;
+	foreach(lc, old->checks)
+	{
+		ColumnCheck *check = lfirst(lc);
+		char	   *name = carry_quoted(check->name);
+
+		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", table, name);
+		carry_statement(sql, "%s", check_add(old, check, name, decides));
+		if (check->comment != NULL)
+			carry_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", name, table,
+							carry_literal(check->comment));
+	}
+	if (!not_null_is_late(old, new))
+		return;
+	if (forward)
+		carry_statement(sql, "%s", not_null_add(table, not_null, decides));
+	else
+		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, not_null);
 }
 
 /*
@@ -400,10 +499,10 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 	key_plan_migrate(plan, old, new);
 	foreach(lc, old->indexes)
 		plan_index(plan, old, lfirst_oid(lc), new);
-	foreach(lc, old->checks)
+	foreach(lc, new->may_misfit ? NIL : old->checks)
 		plan_check(plan, old, lfirst(lc), new_column);
-	if (old->not_null)
-		plan_not_null(plan, old, new_column);
+	if (old->not_null && !new->may_misfit)
+		plan_not_null(plan, old, "migrate", new_column);
 	foreign_key_plan_migrate(plan, old, new);
 	statistics_plan_migrate(plan, old, new);
 	plan_matviews(plan, old, new);
@@ -418,14 +517,13 @@ column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new
 
 /* A volatile default is on one side only, or it would be computed twice a row. */
 static void
-append_default(StringInfo sql, const Column *old, const char *from, const char *to)
+append_default(StringInfo sql, const Column *old, const char *value, const char *from, const char *to)
 {
 	char	   *table = names_template_relation(old->relid);
 
 	if (!old->default_volatile)
 		return;
-	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to,
-					old->default_text);
+	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, to, value);
 	carry_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, from);
 }
 
@@ -476,9 +574,8 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 {
 	char	   *table = names_template_relation(old->relid);
 	char	   *old_column = forward ? names_template_attribute(old->relid, old->attnum) :
-	carry_old_later(plan, old, new);
+	carry_old_later(old, new);
 	char	   *new_column = carry_quoted(forward ? new->name : new->final_name);
-	char	   *column = carry_quoted(old->name);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -488,23 +585,18 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	foreign_key_append_drop(&sql, old);
 	key_append_drop(&sql, old);
 	sequence_append_exchange(&sql, plan, old, new, forward);
-	append_default(&sql, old, forward ? old_column : new_column,
+	append_default(&sql, old, forward ? new_default(old, new) : old->default_text,
+				   forward ? old_column : new_column,
 				   forward ? new_column : old_column);
 	dependent_append_generated(&sql, old, new, forward);
+	append_late(&sql, plan, old, new, forward, forward ? new_column : old_column);
 	key_append_attach(&sql, plan, old, new, forward);
 	key_append_marks(&sql, plan, old, forward);
 	if (forward && carry_takes_name(new) && old->not_null)
 		carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, old_column);
-	if (forward && carry_takes_name(new))
-	{
-		append_rename(&sql, old, old_column, carry_old_later(plan, old, new));
-		append_rename(&sql, old, new_column, column);
-	}
-	else if (carry_takes_name(new))
-	{
-		append_rename(&sql, old, new_column, carry_quoted(new->name));
-		append_rename(&sql, old, old_column, column);
-	}
+	if (carry_takes_name(new))
+		append_swap_names(&sql, plan, old, forward ? old_column : new_column,
+						  forward ? new_column : old_column, carry_quoted(new->name));
 	foreign_key_append_attach(&sql, plan, old, new, forward);
 	append_dependents(&sql, plan, old, new, forward);
 	return psprintf("%s%s%s", other_end_template_drop(plan, old), sql.data,
@@ -525,17 +617,43 @@ back_step(const Column *old, char *undo, LOCKMODE lock, char *work)
 	return step;
 }
 
+/* Validate what came into force in the exchange, or in the one back. */
+static void
+plan_late_validation(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
+{
+	char	   *table = names_template_relation(old->relid);
+	ListCell   *lc;
+
+	if (!new->may_misfit)
+		return;
+	foreach(lc, old->checks)
+	{
+		ColumnCheck *check = lfirst(lc);
+		char	   *sql = validate(table, carry_quoted(check->name));
+
+		if (check->validated && !check->not_enforced)
+			plan_add(plan, forward ? &(Step) {
+				.phase = "cutover", .action = ACTION_SQL, .statement = sql,
+				.lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
+			} : back_step(old, sql, ShareUpdateExclusiveLock, "reads the table; writers go on"));
+	}
+	if (forward && not_null_is_late(old, new))
+		plan_not_null_validation(plan, old, "cutover", carry_quoted(new->final_name));
+}
+
 /* NOT NULL of the old column, which the exchange took away. */
 static void
 back_not_null(List **steps, const MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *column = carry_old_later(plan, old, new);
+	char	   *column = carry_old_later(old, new);
 	char	   *name = carry_quoted(old->not_null_name != NULL ? old->not_null_name :
 									not_null_name(plan, old));
 
 	*steps = lappend(*steps, back_step(old, not_null_add(table, name, column),
 									   AccessExclusiveLock, CATALOG_ONLY));
+	if (old->not_null_pending)
+		return;
 	*steps = lappend(*steps, back_step(old, validate(table, name), ShareUpdateExclusiveLock,
 									   "reads the table; writers go on"));
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
@@ -600,9 +718,14 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 		.relations = list_make1_oid(old->relid), .lock = RowExclusiveLock,
 		.work = "partitions attached since the backfill only",
 	});
+	if (new->may_misfit)
+		fit_plan_cutover(plan, old, new);
+	if (new->may_misfit && old->not_null && is_not_null_for_index(old))
+		plan_not_null(plan, old, "cutover", carry_quoted(new->name));
 	key_plan_cutover(plan, old, new);
 	matview_plan_cutover(plan, old);
 	add_reversed(plan, back);
+	plan_late_validation(plan, old, new, false);
 	plan_add(plan, &(Step) {
 		.phase = "cutover", .action = ACTION_SQL, .effect = EFFECT_PAIR_SWITCH,
 		/* no names here: a line feed in one would end the comment */
@@ -616,6 +739,7 @@ column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new
 	plan_way_back(plan, old, new);
 
 	/* last: one that fails leaves the way back open */
+	plan_late_validation(plan, old, new, true);
 	foreach(lc, forth)
 		plan_add(plan, lfirst(lc));
 }
@@ -678,7 +802,7 @@ void
 column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *old_column = carry_old_later(plan, old, new);
+	char	   *old_column = carry_old_later(old, new);
 	StringInfoData sql;
 	ListCell   *lc;
 
@@ -701,7 +825,7 @@ column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *ne
 	carry_statement(&sql, "ALTER TABLE %s DROP COLUMN %s", table, old_column);
 	foreach(lc, old->indexes)
 		append_index_renames(&sql, plan, lfirst_oid(lc));
-	foreach(lc, old->checks)
+	foreach(lc, new->may_misfit ? NIL : old->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
 

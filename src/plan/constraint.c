@@ -284,7 +284,8 @@ constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
 	if (zdm_fk_with_period(con))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not do temporal foreign keys")));
+				 errmsg("zdm.migrate() does not do temporal foreign keys"),
+				 errhint("Add it with plain DDL, when the tables may be read under SHARE ROW EXCLUSIVE, with SET LOCAL zdm.guard = off.")));
 	check_types(con, referenced, referenced_key(referenced, con->pk_attrs),
 				con->conname ? con->conname : foreign_key_name(relid, con), types ? types : column_types(relid, con->fk_attrs));
 	if (pg_class_aclcheck(referenced, owner, ACL_REFERENCES) != ACLCHECK_OK &&
@@ -293,7 +294,7 @@ constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
 }
 
 static void
-foreign_key_step(MigrationPlan *plan, Oid referenced, char *name, char *text, bool validated)
+foreign_key_step(MigrationPlan *plan, Oid referenced, char *name, char *text, bool validated, bool queries)
 {
 	char	   *table = names_template_relation(plan->relid);
 
@@ -302,7 +303,7 @@ foreign_key_step(MigrationPlan *plan, Oid referenced, char *name, char *text, bo
 		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s", table, name, text,
 							  validated ? "" : " NOT VALID"),
 		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
-		.relations = list_make2_oid(plan->relid, referenced),
+		.relations = list_make2_oid(plan->relid, referenced), .queries = queries,
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
@@ -319,7 +320,7 @@ plan_leaf_foreign_key(MigrationPlan *plan, Oid leaf, Oid referenced, const char 
 		.statement = names_template_if_partition(leaf, plan->relid,
 												 psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, name, text)),
 		.undo = names_template_if(leaf, drop),
-		.relations = list_make2_oid(leaf, referenced),
+		.relations = list_make2_oid(leaf, referenced), .queries = true,
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	plan_add(plan, &(Step) {
@@ -361,6 +362,11 @@ plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid re
 
 	foreach(lc, find_all_inheritors(plan->relid, AccessShareLock, NULL))
 	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("foreign key constraints are not supported on foreign tables"),
+					 errdetail("Partition %s is one.", names_relation(lfirst_oid(lc)))));
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
 			plan_leaf_foreign_key(plan, lfirst_oid(lc), referenced, quoted, text);
 	}
@@ -413,7 +419,8 @@ plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 	}
 	if (!zdm_statement_enforced(con))
 		text = psprintf("%s NOT ENFORCED", text);
-	foreign_key_step(plan, referenced, ddl_quoted(name), text, !zdm_statement_enforced(con));
+	foreign_key_step(plan, referenced, ddl_quoted(name), text, !zdm_statement_enforced(con),
+					 !con->skip_validation && zdm_statement_enforced(con));
 	if (!con->skip_validation && zdm_statement_enforced(con))
 		add_validation(plan, names_template_relation(plan->relid), ddl_quoted(name));
 }
@@ -498,7 +505,7 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 		plan_partitioned_key(plan, con, name);
 		return;
 	}
-	index_build_step(plan, index_text(index_key_statement(con), NULL, plan->relid, index, false),
+	index_build_step(plan, index_text(index_key_statement(con), NULL, plan->relid, index, INDEX_CONCURRENTLY),
 					 plan->relid, InvalidOid, index);
 
 	initStringInfo(&sql);

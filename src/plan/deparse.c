@@ -323,6 +323,33 @@ deparse_index_template(Oid indexid, const IndexTemplate *options)
 	return buf.data;
 }
 
+List *
+deparse_index_keys(Oid indexid, const IndexTemplate *options, char **predicate)
+{
+	Relation	index = relation_open(indexid, AccessShareLock);
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	List	   *expressions = (List *) index_tree(tuple, Anum_pg_index_indexprs);
+	ListCell   *expression = list_head(expressions);
+	Node	   *condition = index_tree(tuple, Anum_pg_index_indpred);
+	Oid			relid = index->rd_index->indrelid;
+	List	   *keys = NIL;
+
+	for (int i = 0; i < index->rd_index->indnkeyatts; i++)
+	{
+		StringInfoData key;
+
+		initStringInfo(&key);
+		(void) append_index_column(&key, relid, index->rd_index->indkey.values[i], &expression,
+								   expressions, options);
+		keys = lappend(keys, key.data);
+	}
+	*predicate = condition == NULL ? NULL :
+		deparse_expression_template(condition, relid, options->from, options->to);
+	ReleaseSysCache(tuple);
+	relation_close(index, AccessShareLock);
+	return keys;
+}
+
 bool
 deparse_index_uses(Oid indexid, AttrNumber attnum)
 {

@@ -15,6 +15,7 @@
 
 #include "access/attnum.h"
 #include "nodes/nodes.h"
+#include "nodes/pg_list.h"
 
 /*
  * Template of "expr", which is over the columns of relid, with attribute "from"
@@ -37,6 +38,12 @@ typedef struct IndexTemplate
 
 /* CREATE INDEX for an index like "indexid".  Takes ACCESS SHARE on it. */
 extern char *deparse_index_template(Oid indexid, const IndexTemplate *options);
+
+/*
+ * The key columns and expressions of an index like "indexid" as templates
+ * (char *), and its predicate, NULL if it has none.  Takes ACCESS SHARE on it.
+ */
+extern List *deparse_index_keys(Oid indexid, const IndexTemplate *options, char **predicate);
 
 /* Qualified and quoted; ERRCODE_UNDEFINED_OBJECT if it does not exist. */
 extern char *deparse_collation(Oid collation);

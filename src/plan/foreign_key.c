@@ -300,6 +300,8 @@ add_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char 
 								 list_append_unique_oid(list_make1_oid(member->relid), fk->refrelid),
 								 ShareRowExclusiveLock, "changes the catalog only");
 
+	/* it is validated by a query of the owner */
+	step->queries = needs_validation(fk);
 	step->undo = drop_sql(fk, member, name);
 	step->undo_lock = AccessExclusiveLock;
 	return step;
@@ -408,11 +410,11 @@ plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *sub
 		appendStringInfo(&given, "%s%s IS NOT NULL", given.len > 0 ? " AND " : "",
 						 column_list(fk->relid, list_make1_int(lfirst_int(lc)), substitute));
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
+		.phase = "migrate", .action = ACTION_LOOK,
 		.statement = while_both(fk, root_of(fk),
-								psprintf("SELECT (CASE count(*) WHEN 0 THEN '0' ELSE count(*) || %s END)::int "
-										 "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) x",
-										 carry_literal(psprintf(" keys would be left without their row by foreign key %s", fk->name)),
+								psprintf("SELECT '23503', %s, x::text "
+										 "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) x LIMIT 10",
+										 carry_literal(psprintf("keys would be left without their row by foreign key \"%s\"", fk->name)),
 										 columns, names_template_relation(fk->relid), given.data,
 										 column_list(fk->refrelid, fk->refcolumns, substitute),
 										 names_template_relation(fk->refrelid))),
@@ -540,7 +542,7 @@ void
 foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 						  const NewColumn *new)
 {
-	Substitute	substitute = {old->relid, old->attnum, carry_old_later(plan, old, new)};
+	Substitute	substitute = {old->relid, old->attnum, carry_old_later(old, new)};
 	ListCell   *lc;
 	ListCell   *s;
 

@@ -30,7 +30,9 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
+#include "ddl/facts_expr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -83,9 +85,9 @@ column_template(Oid relid, const char *name)
 }
 
 static void
-check_immutable(Node *tree, const char *what)
+check_immutable(Oid relid, Node *tree, const char *what)
 {
-	if (contain_mutable_functions((Node *) expression_planner((Expr *) tree)))
+	if (contain_mutable_functions(facts_simplify(identity_of(relid), tree)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("functions in index %s must be marked IMMUTABLE", what)));
@@ -108,7 +110,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 	{
 		appendStringInfo(buf, "(%s)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
 													 InvalidOid, -1, &tree));
-		check_immutable(tree, "expression");
+		check_immutable(relid, tree, "expression");
 		type = exprType(tree);
 	}
 
@@ -131,7 +133,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 }
 
 char *
-index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, bool only)
+index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, IndexWay way)
 {
 	StringInfoData buf;
 	Node	   *predicate;
@@ -139,7 +141,8 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s", stmt->unique ? "UNIQUE " : "",
-					 only ? "" : "CONCURRENTLY ", ddl_quoted(name), only ? "ONLY " : "",
+					 way == INDEX_CONCURRENTLY ? "CONCURRENTLY " : "", ddl_quoted(name),
+					 way == INDEX_ONLY ? "ONLY " : "",
 					 names_template_relation(relid), ddl_quoted(stmt->accessMethod));
 	foreach(lc, stmt->indexParams)
 	{
@@ -165,7 +168,7 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 	{
 		appendStringInfo(&buf, " WHERE %s", ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
 														   InvalidOid, -1, &predicate));
-		check_immutable(predicate, "predicate");
+		check_immutable(relid, predicate, "predicate");
 	}
 	return buf.data;
 }
@@ -271,7 +274,7 @@ plan_index(MigrationPlan *plan, const Change *change, const char *name)
 		return;
 	}
 	own = ddl_own_name(plan, name);
-	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, false),
+	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, INDEX_CONCURRENTLY),
 					 plan->relid, InvalidOid, own);
 	index_rename_step(plan, plan->relid, own, name);
 }
@@ -314,6 +317,11 @@ check_columns(const IndexStmt *stmt, Oid relid)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("index creation on system columns is not supported")));
+		if (name != NULL && get_attgenerated(relid, get_attnum(relid, name)) == ZDM_GENERATED_VIRTUAL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("indexes on virtual generated columns are not supported"),
+					 errhint("Index the expression that it is generated from.")));
 	}
 }
 
@@ -331,6 +339,53 @@ check_method(const IndexStmt *stmt)
 				 errmsg("access method \"%s\" does not support %s", stmt->accessMethod, lacks)));
 }
 
+/* The invalid index that has the name, or InvalidOid. */
+static Oid
+invalid_index(const IndexStmt *stmt, Oid relid)
+{
+	Oid			indexid = get_relname_relid(stmt->idxname, get_rel_namespace(relid));
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	bool		invalid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	invalid = !((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return invalid ? indexid : InvalidOid;
+}
+
+/*
+ * An invalid index under the name is what a CREATE INDEX CONCURRENTLY that was
+ * broken off has left, by whichever tool.  It serves nobody and costs every
+ * writer, and "already exists" says neither: so it is named, or, with IF NOT
+ * EXISTS, makes way for the one that is wanted.
+ */
+static bool
+plan_leftover(MigrationPlan *plan, const IndexStmt *stmt)
+{
+	Oid			indexid = stmt->idxname != NULL ? invalid_index(stmt, plan->relid) : InvalidOid;
+
+	if (!OidIsValid(indexid))
+		return false;
+	if (!stmt->if_not_exists || get_rel_relkind(indexid) != RELKIND_INDEX ||
+		IndexGetRelation(indexid, false) != plan->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("index %s exists already, and is invalid", names_relation(indexid)),
+				 errdetail("A CREATE INDEX CONCURRENTLY that was broken off has left it: no query uses it, and every writer keeps it up to date."),
+				 errhint("DROP INDEX %s%s; and state the index again; or, if it is the one that is wanted, REINDEX INDEX CONCURRENTLY %s;",
+						 get_rel_relkind(indexid) == RELKIND_INDEX ? "CONCURRENTLY " : "",
+						 names_relation(indexid), names_relation(indexid))));
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_TOPLEVEL,
+		.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
+		.relations = list_make2_oid(indexid, plan->relid),
+		.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+		.note = "invalid, as a CREATE INDEX CONCURRENTLY that was broken off has left it",
+	});
+	return true;
+}
+
 static void
 make_create_index(MigrationPlan *plan, const Change *change)
 {
@@ -340,6 +395,11 @@ make_create_index(MigrationPlan *plan, const Change *change)
 	check_rights(stmt, plan->relid);
 	check_columns(stmt, plan->relid);
 	check_method(stmt);
+	if (plan_leftover(plan, stmt))
+	{
+		plan_index(plan, change, name);
+		return;
+	}
 	if (stmt->if_not_exists && stmt->idxname != NULL &&
 		OidIsValid(get_relname_relid(name, get_rel_namespace(plan->relid))))
 	{

@@ -23,13 +23,19 @@ extern void index_append_options(StringInfo buf, const char *prefix, List *optio
 /* The names of its columns, as index names are made of them (list of String). */
 extern List *index_columns(const IndexStmt *stmt);
 
+typedef enum IndexWay
+{
+	INDEX_CONCURRENTLY,
+	INDEX_ONLY,					/* of a partitioned table alone */
+	INDEX_WHOLE					/* of a partitioned table and what of its partitions has none */
+} IndexWay;
+
 /*
- * CREATE INDEX like "stmt", on relid and under "name" (unquoted), as a template:
- * with "only" of a partitioned table alone, else CONCURRENTLY.  "source" is
- * what positions are of, or NULL.
+ * CREATE INDEX like "stmt", on relid and under "name" (unquoted), as a template.
+ * "source" is what positions are of, or NULL.
  */
 extern char *index_text(const IndexStmt *stmt, const char *source, Oid relid,
-						const char *name, bool only);
+						const char *name, IndexWay way);
 
 /*
  * Build an index under the name that no other has, by a statement (a

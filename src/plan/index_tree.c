@@ -90,7 +90,7 @@ static char *
 member_text(const IndexTree *tree, Oid relid, const char *name, bool only)
 {
 	if (tree->stmt != NULL)
-		return index_text(tree->stmt, tree->source, relid, name, only);
+		return index_text(tree->stmt, tree->source, relid, name, only ? INDEX_ONLY : INDEX_CONCURRENTLY);
 	return deparse_index_template(tree->indexid, &(IndexTemplate) {
 		.name = name, .from = InvalidAttrNumber, .on = names_template_relation(relid),
 		.only = only, .concurrently = !only,
@@ -332,9 +332,58 @@ check_tree(const IndexTree *tree)
 	}
 }
 
+/* A partition that is a foreign table, or InvalidOid. */
+static Oid
+foreign_leaf(Oid root)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(root, AccessShareLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			return lfirst_oid(lc);
+	}
+	return InvalidOid;
+}
+
+/*
+ * PostgreSQL makes an index of a tree that has foreign leaves, and leaves those
+ * out; but one that is put together from parts is never valid without theirs.  So
+ * the others have theirs first, and the index of the tree itself, which is made
+ * last, finds them and builds nothing.
+ */
+static void
+plan_beside_foreign(IndexTree *tree, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(tree->root, AccessShareLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			plan_leaf(tree, lfirst_oid(lc), choose_name(tree, lfirst_oid(lc)));
+	}
+	plan_add(tree->plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = index_text(tree->stmt, tree->source, tree->root, name, INDEX_WHOLE),
+		.undo = drop_text(tree, tree->root, name),
+		.relations = list_make1_oid(tree->root), .lock = ShareLock, .undo_lock = AccessExclusiveLock,
+		.work = CATALOG_ONLY,
+		.note = "finds the indexes of the partitions; foreign tables have none",
+	});
+}
+
 void
 index_tree_plan(IndexTree *tree, const char *name)
 {
+	Oid			foreign = foreign_leaf(tree->root);
+
+	if (OidIsValid(foreign) && tree->unique)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot create unique index on partitioned table \"%s\"", get_rel_name(tree->root)),
+				 errdetail("Partition %s is a foreign table.", names_relation(foreign)),
+				 errhint("Detach it first.")));
+
 	if (all_have_key(tree))
 	{
 		plan_key_of_all(tree, name);
@@ -342,6 +391,11 @@ index_tree_plan(IndexTree *tree, const char *name)
 	}
 	check_tree(tree);
 	tree->taken = list_make1(quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name));
+	if (OidIsValid(foreign) && !tree->only)
+	{
+		plan_beside_foreign(tree, name);
+		return;
+	}
 	plan_member(tree, tree->root, name);
 	if (!tree->only)
 		index_tree_plan_completion(tree->plan, tree->root, name);

@@ -17,11 +17,14 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/query.h"
 #include "commands/defrem.h"
 #include "core/names.h"
 #include "ddl/facts_expr.h"
 #include "plan/alter.h"
+#include "plan/carry.h"
 #include "plan/plain.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
 
@@ -74,6 +77,60 @@ not_null_validate(MigrationPlan *plan, const char *column)
 	});
 }
 
+/*
+ * Once the constraint is there, a row that holds NULL cannot be updated, and the
+ * application that writes NULL fails: so rows are looked for before it comes.
+ */
+static void
+plan_look(MigrationPlan *plan, const char *column, const char *name)
+{
+	char	   *table = names_relation(plan->relid);
+
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_LOOK,
+		.statement = psprintf("SELECT '23502', %s, %s, %s FROM %s WHERE %s IS NULL LIMIT 10",
+							  carry_literal(psprintf("column \"%s\" of %s contains null values", column, table)),
+							  fit_row_name(plan->relid),
+							  carry_literal(psprintf("SELECT zdm.set_not_null(%s, %s, fill => '...')",
+													 quote_literal_cstr(table), quote_literal_cstr(column))),
+							  names_template_relation(plan->relid), name),
+		.lock = AccessShareLock, .work = READS_TABLE,
+		.note = "gives no row if there is no NULL; nothing has been changed by then",
+	});
+}
+
+/* The column's NOT NULL that is there and NOT VALID (18), or NULL. */
+static char *
+not_validated(Oid relid, AttrNumber attnum)
+{
+	QuerySession session;
+	char	   *name = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT conname FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' AND conkey = ARRAY[$2] AND NOT convalidated",
+			  arg_oid(relid), arg_int2(attnum)) > 0)
+		name = query_text(0, 1);
+	query_end(&session);
+	return name;
+}
+
+/* All that is needed is to validate it: a second one would be refused. */
+static void
+plan_pending(MigrationPlan *plan, const char *column, const char *name, const char *constraint, const char *fill)
+{
+	if (fill != NULL)
+		update_fill_step(plan, name, fill);
+	else
+		plan_look(plan, column, name);
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", names_template_relation(plan->relid),
+							  ddl_quoted(constraint)),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+		.note = "it is there and NOT VALID",
+	});
+}
+
 void
 not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 {
@@ -81,8 +138,14 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 	FactRelation *rel = facts_by_oid(facts, plan->relid);
 	AttrNumber	attnum = ddl_attribute(plan->relid, column);
 	char	   *name = names_template_attribute(plan->relid, attnum);
+	char	   *pending = not_validated(plan->relid, attnum);
 	FactColumn *col;
 
+	if (pending != NULL)
+	{
+		plan_pending(plan, column, name, pending, fill);
+		return;
+	}
 	facts_detail(facts, rel);
 	col = facts_attribute(rel, attnum);
 	if (col->notnull)
@@ -101,6 +164,8 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 	}
 	if (fill != NULL)
 		update_fill_step(plan, name, fill);
+	else
+		plan_look(plan, column, name);
 	not_null_add(plan, column);
 	if (fill != NULL)
 		update_fill_step(plan, name, fill);

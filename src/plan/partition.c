@@ -28,9 +28,11 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "ddl/authors.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_partition.h"
@@ -38,11 +40,11 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "plan/alter.h"
+#include "partitioning/partbounds.h"
 #include "plan/deparse.h"
 #include "plan/index.h"
+#include "plan/probe.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -78,24 +80,11 @@ claims(const Change *change)
 	return list_make1(partition_command(change)->name->relname);
 }
 
-static Oid
-table_owner(Oid relid)
-{
-	QuerySession session;
-	Oid			owner;
-
-	query_begin(&session);
-	QUERY("SELECT relowner FROM pg_class WHERE oid = $1", arg_oid(relid));
-	owner = query_oid(0, 1);
-	query_end(&session);
-	return owner;
-}
-
 /* The work is done with the rights of the partitioned table's owner. */
 static void
 check_owner(Oid relid, Oid parent)
 {
-	Oid			owner = table_owner(parent);
+	Oid			owner = identity_of(parent);
 
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
@@ -147,15 +136,6 @@ check_overlap(const Attach *attach, const Change *change)
 	table_close(parent, NoLock);
 }
 
-static void
-run(const char *sql)
-{
-	if (SPI_execute(sql, false, 0) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not try to attach a partition")));
-}
-
 /* The same with empty temporary tables of the same names. */
 static void
 attach_copies(void *arg)
@@ -169,31 +149,34 @@ attach_copies(void *arg)
 	SPI_connect();
 	SPI_execute(psprintf("SELECT pg_catalog.pg_get_partkeydef(%u)", attach->parent->oid), true, 1);
 	key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
-				 parent, names_relation(attach->parent->oid), key));
-	run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
-				 partition, names_relation(attach->partition->oid)));
-	run(psprintf("ALTER TABLE pg_temp.%s ATTACH PARTITION pg_temp.%s %s", parent, partition, attach->bound_text));
+	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
+					   parent, names_relation(attach->parent->oid), key));
+	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
+					   partition, names_relation(attach->partition->oid)));
+	probe_run(psprintf("ALTER TABLE pg_temp.%s ATTACH PARTITION pg_temp.%s %s", parent, partition, attach->bound_text));
 	SPI_finish();
 	PopActiveSnapshot();
 }
 
 /*
  * Do the columns and the constraints go together?  PostgreSQL says so of two
- * empty copies.  Without the right to make temporary tables, the last step
- * finds out.
+ * empty copies, whose expressions it opens as the caller: so only where nobody
+ * else wrote any.  Otherwise, and without the right to make temporary tables,
+ * the last step finds out.
  */
 static void
 check_columns(Attach *attach)
 {
 	ErrorData  *error;
 
-	if (XactReadOnly || strcmp(attach->parent->name, attach->partition->name) == 0 ||
+	if (XactReadOnly || authors_of_relation(attach->parent->oid) != NIL ||
+		authors_of_relation(attach->partition->oid) != NIL ||
+		strcmp(attach->parent->name, attach->partition->name) == 0 ||
 		object_aclcheck(DatabaseRelationId, MyDatabaseId, GetUserId(), ACL_CREATE_TEMP) != ACLCHECK_OK ||
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->parent->name, -1), NoLock, true)) ||
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->partition->name, -1), NoLock, true)))
 		return;
-	if (facts_attempt(attach_copies, attach, &error))
+	if (attempt_run(attach_copies, attach, ATTEMPT_UNDO, &error))
 		return;
 	/* what was run says nothing to the caller */
 	error->context = NULL;
@@ -287,6 +270,51 @@ has_index(const Attach *attach, FactIndex *index)
 	return false;
 }
 
+/*
+ * The index of an exclusion constraint, WITHOUT OVERLAPS among them, cannot be
+ * built CONCURRENTLY, and no plain one serves in its place: ATTACH itself would
+ * build it, while nobody can use the partition or write the table.
+ */
+static void
+refuse_exclusion(const Attach *attach, const FactIndex *index)
+{
+	QuerySession session;
+	char	   *name = NULL;
+	char	   *definition = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT quote_ident(o.conname), pg_get_constraintdef(o.oid) FROM pg_constraint o "
+			  "WHERE conindid = $1 AND NOT EXISTS (SELECT FROM pg_constraint p JOIN pg_index ON indexrelid = p.conindid "
+			  "WHERE p.conrelid = $2 AND indisexclusion AND pg_get_constraintdef(p.oid) = pg_get_constraintdef(o.oid))",
+			  arg_oid(index->oid), arg_oid(attach->partition->oid)) > 0)
+	{
+		name = query_text(0, 1);
+		definition = query_text(0, 2);
+	}
+	query_end(&session);
+	if (name != NULL && !ddl_is_empty(attach->partition->oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("constraint %s of %s has no counterpart on %s, and PostgreSQL cannot build it CONCURRENTLY",
+						name, names_relation(attach->parent->oid), names_relation(attach->partition->oid)),
+				 errdetail("ATTACH PARTITION would build its index under ACCESS EXCLUSIVE."),
+				 errhint("ALTER TABLE %s ADD %s; first, at a time when the table is not in use; ATTACH finds it.",
+						 names_relation(attach->partition->oid), definition)));
+}
+
+/* Does it serve an exclusion constraint? */
+static bool
+is_exclusion(const FactIndex *index)
+{
+	QuerySession session;
+	bool		exclusion;
+
+	query_begin(&session);
+	exclusion = QUERY("SELECT FROM pg_index WHERE indexrelid = $1 AND indisexclusion", arg_oid(index->oid)) > 0;
+	query_end(&session);
+	return exclusion;
+}
+
 static void
 plan_indexes(Attach *attach)
 {
@@ -300,6 +328,11 @@ plan_indexes(Attach *attach)
 			.plan = attach->plan, .root = attach->partition->oid, .indexid = index->oid, .taken = taken,
 		};
 
+		if (!index->dropped && is_exclusion(index))
+		{
+			refuse_exclusion(attach, index);
+			continue;
+		}
 		if (index->dropped || has_index(attach, index))
 			continue;
 		index_tree_plan_like(&tree);
@@ -383,7 +416,7 @@ static void
 plan_default_partition(Attach *attach)
 {
 	FactRelation *rel = attach->bound.default_partition;
-	List	   *clauses = get_proposed_default_constraint(attach->bound.bound);
+	List	   *clauses = attach->bound.others;
 	Facts	   *facts = facts_create(true);
 
 	if (rel == NULL || facts_unproven_members(facts, rel, clauses, attach->parent) == NIL)
@@ -485,16 +518,6 @@ const PlanKind plan_attach_partition = {
 	.partition_ok = true,
 };
 
-static Oid
-default_partition(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-	Oid			result = get_default_oid_from_partdesc(RelationGetPartitionDesc(rel, true));
-
-	table_close(rel, NoLock);
-	return result;
-}
-
 /* Without CONCURRENTLY: the whole tree is locked for an instant. */
 static void
 plan_detach_at_once(MigrationPlan *plan, char *sql, List *others)
@@ -560,7 +583,7 @@ make_detach(MigrationPlan *plan, const Change *change)
 						   facts_name(fk->rel)),
 				 errhint("Drop the foreign key first, and add it again afterwards by zdm.migrate(); or delete the partition's rows in batches.")));
 	}
-	if (OidIsValid(default_partition(plan->relid)))
+	if (OidIsValid(get_default_partition_oid(plan->relid)))
 		plan_detach_at_once(plan, psprintf("ALTER TABLE %s DETACH PARTITION %s", table, partition),
 							foreign_key_tables(facts, parent));
 	else

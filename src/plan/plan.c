@@ -84,6 +84,8 @@ plan_add(MigrationPlan *plan, const Step *step)
 	copy->number = plan->stored + list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
+	copy->queries |= copy->action == ACTION_LOOK ||
+		(copy->action == ACTION_BACKFILL && copy->assignments != NULL);
 	if (copy->undo != NULL && copy->undo_lock == NoLock)
 		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);

@@ -100,6 +100,9 @@ extern void plan_store(const MigrationPlan *plan);
  */
 extern void preflight(MigrationPlan *plan, const Change *change);
 
+/* Warn the caller if the library is not preloaded. */
+extern void preflight_warn(void);
+
 /* in change_column_type.c */
 extern const PlanKind plan_change_column_type;
 

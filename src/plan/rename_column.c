@@ -21,6 +21,11 @@
 static List *
 claims(const Change *change)
 {
+	/* as PostgreSQL says it of this statement alone */
+	if (change->ddl != NULL && get_attnum(change->relid, change->column) == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" does not exist", change->column)));
 	return list_concat(list_make2(change->column, change->new_name),
 					   column_claims(change->relid, change->column));
 }
@@ -34,10 +39,6 @@ check(const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_COLUMN),
 				 errmsg("the new name of column \"%s\" is the old one", change->column)));
-	if (change->ddl != NULL && get_attnum(change->relid, change->column) == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" does not exist", change->column)));
 	column = column_load(change->relid, change->column);
 	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);

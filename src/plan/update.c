@@ -119,8 +119,11 @@ check_target(const Change *change, AttrNumber attnum, const char *name)
 	bool		generated;
 
 	query_begin(&session);
+	/* by name: the numbers of a partition are its own */
 	QUERY("SELECT EXISTS (SELECT 1 FROM pg_partition_tree($1) t JOIN pg_partitioned_table p ON p.partrelid = t.relid "
-		  "WHERE $2 = ANY (partattrs::int2[]) OR partexprs IS NOT NULL), "
+		  "JOIN pg_attribute a ON a.attrelid = t.relid AND a.attnum > 0 AND NOT a.attisdropped "
+		  "WHERE a.attname = (SELECT attname FROM pg_attribute WHERE attrelid = $1 AND attnum = $2) "
+		  "AND (a.attnum = ANY (partattrs::int2[]) OR partexprs IS NOT NULL)), "
 		  "EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 AND $2 = ANY (conkey) "
 		  "OR confrelid = $1 AND $2 = ANY (confkey))), "
 		  "(SELECT attgenerated <> '' OR attidentity = 'a' FROM pg_attribute WHERE attrelid = $1 AND attnum = $2)",
@@ -205,23 +208,13 @@ static void
 check_table(const Change *change)
 {
 	QuerySession session;
-	bool		row_security;
 	bool		rules;
 
 	query_begin(&session);
-	QUERY("SELECT relforcerowsecurity AND NOT rolsuper AND NOT rolbypassrls, "
-		  "EXISTS (SELECT 1 FROM pg_rewrite WHERE ev_class = $1 AND ev_type = '2') "
-		  "FROM pg_class c JOIN pg_roles r ON r.oid = relowner WHERE c.oid = $1",
+	QUERY("SELECT EXISTS (SELECT 1 FROM pg_rewrite WHERE ev_class = $1 AND ev_type = '2')",
 		  arg_oid(change->relid));
-	row_security = query_bool(0, 1);
-	rules = query_bool(0, 2);
+	rules = query_bool(0, 1);
 	query_end(&session);
-	if (row_security)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security of %s is forced on its owner, and could hide rows",
-						names_relation(change->relid)),
-				 errhint("ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, or give the owner BYPASSRLS.")));
 	if (rules)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

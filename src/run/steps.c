@@ -18,12 +18,14 @@
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/twin.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "ddl/guard.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -32,6 +34,9 @@
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
+#include "plan/trigger_sql.h"
+#include "run/look.h"
+#include "run/look_again.h"
 #include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -70,8 +75,12 @@ steps_next(const Migration *migration)
 {
 	Step	   *step = NULL;
 
+	/* on the way back too, before the new column goes */
 	if (migration->state == STATE_REVERTING)
-		return step_last_done(migration->id);
+	{
+		step = step_reopened_backfill(migration->id);
+		return step != NULL ? step : step_last_done(migration->id);
+	}
 
 	/* one that has been opened again since: the cutover relies on it */
 	if (migration->state == STATE_CUTTING_OVER)
@@ -293,7 +302,9 @@ run_as_owner(const Migration *migration, const char *sql)
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
+	guard_own = sql;
 	rc = SPI_execute(sql, false, 0);
+	guard_own = NULL;
 	if (rc < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -331,6 +342,8 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			break;
 		case EFFECT_PAIR_SWITCH:
 			pair_set_authoritative(migration->id, undo ? "old" : "new");
+			if (!undo)
+				twin_note_dependents(migration->id);
 			break;
 		case EFFECT_PAIR_DROP:
 			pair_deactivate(migration->id);
@@ -401,6 +414,20 @@ run_index_names(const Migration *migration, const Step *step, char *sql, bool un
 	return psprintf("%s%s", sql, renames);
 }
 
+/* Before one column takes the place of the other: it has the same privileges, and is said to be the same. */
+static char *
+run_twin(const Migration *migration, const Step *step)
+{
+	char	   *sql;
+
+	if (step->effect != EFFECT_PAIR_SWITCH)
+		return pstrdup("");
+	sql = psprintf("%s%s", twin_privileges_sql(migration->id), twin_remarks_sql(migration->id));
+	run_as_owner(migration, sql);
+	twin_note_privileges(migration->id);
+	return sql;
+}
+
 /*
  * Run a template of the step with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
@@ -415,11 +442,15 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	List	   *before = remember ? definition_before(step->undo) : NIL;
 	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
 	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
+	char	   *twin = run_twin(migration, step);
 	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
-	if (step->effect != EFFECT_INDEX_TREE || undo)
+	if (step->action == ACTION_LOOK)
+		look_run(migration, step, sql);
+	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sql = psprintf("%s%s", twin, sql);
 	sessions_compile_anew(migration->relid, columns);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
@@ -465,21 +496,39 @@ nothing_to_do(const Step *step)
 }
 
 /*
- * An index that somebody has made on the old column since the plan was written
- * would go with it, and nothing would take its place.
+ * Without the trigger, rows may have been written that are not in step: the step
+ * fails, and whoever resumes has all rows filled in and read once more first.
  */
 static void
-refuse_new_dependents(const Migration *migration)
+refuse_without_trigger(const Migration *migration, const Step *step)
 {
-	char	   *dependents = pair_new_dependents(migration->id);
+	char	   *hint;
+	char	   *wrong = step->effect == EFFECT_PAIR_SWITCH ? look_again_trigger(migration, &hint) : NULL;
 
-	if (dependents != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("%s would be dropped with the old column", dependents),
-				 errdetail("The migration was stated before that was made."),
-				 errhint("Make the same over the new column, drop this one, then SELECT zdm.resume(" INT64_FORMAT ").",
-						 migration->id)));
+	if (wrong == NULL)
+		return;
+	wrong = MemoryContextStrdup(TopMemoryContext, wrong);
+	hint = MemoryContextStrdup(TopMemoryContext, hint);
+	step_reopen_rows(migration->id);
+	end_transaction();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s", wrong),
+			 errdetail("Rows that were written meanwhile may differ: all are filled in and read once more."),
+			 errhint("%s then SELECT zdm.resume(" INT64_FORMAT ").", hint, migration->id)));
+}
+
+/* What the plan relied on, as it is now. */
+static void
+look_again(const Migration *migration, const Step *step)
+{
+	if (step->effect == EFFECT_PAIR_SWITCH)
+		look_again_before_cutover(migration, "resume");
+	if (step->effect == EFFECT_PAIR_DROP)
+		look_again_before_contract(migration, "resume");
+	refuse_without_trigger(migration, step);
 }
 
 static StepOutcome
@@ -493,8 +542,9 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
-	if (step->effect == EFFECT_PAIR_DROP)
-		refuse_new_dependents(migration);
+	look_again(migration, step);
+	if (step->effect == EFFECT_TRIGGER_CREATE)
+		trigger_sql_check(migration->relid);
 	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
 		end_transaction();
@@ -755,6 +805,7 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 	switch (step->action)
 	{
 		case ACTION_SQL:
+		case ACTION_LOOK:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
 			return run_toplevel(migration, step, step->statement, false, run);
@@ -802,6 +853,13 @@ undo_is_moot(const Migration *migration, const Step *step)
 	return pair_old_side_gone(migration->id);
 }
 
+bool
+steps_is_undo(const Migration *migration, const Step *step)
+{
+	return migration->state == STATE_REVERTING &&
+		(step->action != ACTION_BACKFILL || step->state == STEP_DONE);
+}
+
 StepOutcome
 steps_undo(const Migration *migration, const Step *step, StepRun *run)
 {
@@ -833,6 +891,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	refuse_loss(migration, step);
+	if (step->effect == EFFECT_PAIR_SWITCH || step->effect == EFFECT_PAIR_ADD)
+		look_again_before_revert(migration, "resume");
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else

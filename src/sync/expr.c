@@ -41,6 +41,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
+#include "rewrite/rewriteHandler.h"
 #include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -444,6 +445,62 @@ expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 	text = deparse_expression(expr,
 							  deparse_context_for(RelationGetRelationName(rel), relid),
 							  false, false);
+	identity_leave(&saved);
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+	return text;
+}
+
+/* Put the default, the context, in the column's place. */
+static Node *
+column_to_default(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+		return copyObject((Node *) context);
+	return expression_tree_mutator(node, column_to_default, context);
+}
+
+/* For its errors. */
+static void
+evaluate_once(Node *expr)
+{
+	EState	   *estate = CreateExecutorState();
+	ExprState  *state = ExecPrepareExpr((Expr *) copyObject(expr), estate);
+	bool		isnull;
+
+	(void) ExecEvalExprSwitchContext(state, GetPerTupleExprContext(estate), &isnull);
+	FreeExecutorState(estate);
+}
+
+char *
+expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_others)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	NumberScope scope = {.numbered = relid,.rel = rel};
+	Node	   *value = build_column_default(rel, attnum);
+	Bitmapset  *inputs = NULL;
+	char	   *text = NULL;
+	Identity	saved;
+	ParseState *pstate;
+	Node	   *expr;
+
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
+	expr = read_stored(stored, &scope, &pstate);
+	pull_varattnos(expr, 1, &inputs);
+	*reads_others = !bms_is_subset(inputs, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber));
+	if (value != NULL && !*reads_others)
+	{
+		expr = column_to_default(expr, value);
+		assign_expr_collations(pstate, expr);
+		/* one that it cannot convert is found now, not by who inserts by default */
+		if (!contain_volatile_functions(expr))
+			evaluate_once(expr);
+		if (!contain_mutable_functions(expr))
+			expr = eval_const_expressions(NULL, expr);
+		text = deparse_expression(expr, NIL, false, false);
+	}
 	identity_leave(&saved);
 	free_parsestate(pstate);
 	table_close(rel, NoLock);

@@ -72,6 +72,14 @@ extern char *expr_cast(AttrNumber number, const ExprColumn *from,
 					   const ExprColumn *to, bool allow_explicit);
 
 /*
+ * What a stored expression gives for the default of column "attnum", as SQL that
+ * the pinned search path reads back; NULL if the column has none, or if the
+ * expression reads other columns too, which *reads_others tells.  Errors: those
+ * of the expression, where it can be computed now.
+ */
+extern char *expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_others);
+
+/*
  * A stored expression with the column names of today, qualified as the pinned
  * search path needs it.  new_attnum is what $0 stands for.
  */

@@ -9,6 +9,8 @@
 #
 # ZDM_SEED has the same turns taken again, as far as timing allows, and
 # ZDM_KILL_SECONDS sets the time.
+#
+# long
 
 use strict;
 use warnings;

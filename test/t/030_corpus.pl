@@ -1,6 +1,8 @@
 # 030_corpus.pl: the corpus of DDL statements with measured verdicts, through the
 # guard and through zdm.check().  The corpus does not belong to this project; it
 # lies beside the tree where there is one, or where ZDM_CORPUS says.
+#
+# long
 
 use strict;
 use warnings;

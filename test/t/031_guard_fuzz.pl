@@ -1,6 +1,8 @@
 # 031_guard_fuzz.pl: random DDL and random bytes through zdm.check() and the
 # guard.  Nothing may crash, no internal error may come out, and a session's
 # memory may not grow.  ZDM_FUZZ=n sets the number of statements.
+#
+# long
 
 use strict;
 use warnings;

@@ -5,6 +5,8 @@
 # the constraint that was there before, validated, and to nothing else.  Then the
 # races that are written down in src/plan/other_end.c, with the worker held where
 # they are; and a parent with two children under the load of applications.
+#
+# long
 
 use strict;
 use warnings;

@@ -4,6 +4,8 @@
 # it commits in its middle, while it waits for a writer; and what the worker
 # then holds in pg_locks is compared with what the step says.  No step that
 # keeps readers or writers out reads the table, or gives it another file.
+#
+# long
 
 use strict;
 use warnings;

@@ -8,6 +8,8 @@
 #
 # ZDM_ROWS=1000000    rows of the table; else 100000
 # ZDM_BOUND_MS=100    the bound; else 1000, for machines with other things to do
+#
+# long
 
 use strict;
 use warnings;

@@ -1,5 +1,7 @@
 # 071_moving.pl: what a database with a migration in progress is moved through:
 # an upgrade, a dump, a change of owners, schemas and names.
+#
+# long
 
 use strict;
 use warnings;

@@ -7,6 +7,8 @@
 # is the migration's.  In the end both tools have made the same of it.
 #
 # Where a tool is not installed its part is skipped, but in CI that is a failure.
+#
+# long
 
 use strict;
 use warnings;

@@ -1,0 +1,35 @@
+# 091_pace.pl: a batch ends as soon as somebody waits for a row that it has
+# written, however much time it has.
+
+use strict;
+use warnings;
+
+use ZdmTest;
+use Test::More;
+
+my $node = zdm_node('pace', conf => "zdm.guard = off\nautovacuum = off\n");
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+# a row takes 4 ms, and the first batch is of a tenth of the rows in 16 blocks, over 200
+sql(<<'EOC');
+CREATE TABLE t (id int PRIMARY KEY, a int, pad text);
+INSERT INTO t SELECT i, i, '' FROM generate_series(1, 2200) i;
+CREATE FUNCTION slow(int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_catalog.pg_sleep(0.004); RETURN $1; END $$;
+EOC
+my $id = sql("SET zdm.batch_time = '60s'; SET zdm.batch_rest = 0;"
+	  . "SELECT zdm.change_column_type('t', 'a', 'bigint', up => 'slow(a)', down => 'a::int')");
+
+# written: it has a transaction id
+wait_for('a batch to write', sub {
+	sql("SELECT count(*) FROM zdm.progress p JOIN pg_stat_activity a ON a.pid = p.worker "
+		  . "WHERE p.id = $id AND p.action = 'backfill' AND a.backend_xid IS NOT NULL") });
+my $pad = sql("UPDATE t SET pad = 'mine' WHERE id = 1; SELECT rows_done < 200 AND state = 'migrating' FROM zdm.progress WHERE id = $id");
+
+is($pad, 't', 'who waited for the row went on before the batch was through');
+wait_for_state($node, $id, 'ready');
+is(sql('SELECT count(*) FROM t WHERE a_zdm1 IS DISTINCT FROM a'), 0, 'and every row is filled in');
+is(sql('SELECT pad FROM t WHERE id = 1'), 'mine', 'theirs too');
+
+done_testing();
