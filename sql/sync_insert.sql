@@ -18,7 +18,7 @@ INSERT INTO t DEFAULT VALUES RETURNING a, b;
 -- both, in agreement
 INSERT INTO t (a, b) VALUES ('same', 'same') RETURNING a, b;
 INSERT INTO t (a, b) VALUES (NULL, NULL) RETURNING a, b;
--- an explicit NULL or DEFAULT is named
+-- an explicit NULL or DEFAULT is named, but a value beside it counts
 INSERT INTO t (a) VALUES (NULL) RETURNING a, b;
 INSERT INTO t (a, b) VALUES ('old', NULL) RETURNING a, b;
 INSERT INTO t (a, b) VALUES (NULL, 'new') RETURNING a, b;

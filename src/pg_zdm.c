@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "backfill/assign.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
@@ -18,6 +19,7 @@
 #include "miscadmin.h"
 #include "plan/plan.h"
 #include "run/launcher.h"
+#include "sync/conflict.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -33,6 +35,8 @@ _PG_init(void)
 	plan_init();
 	stmtcols_init();
 	pairs_init();
+	conflict_init();
+	assign_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();

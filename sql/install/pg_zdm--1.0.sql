@@ -2,6 +2,13 @@
 
 \echo Use "CREATE EXTENSION pg_zdm" to load this file. \quit
 
+-- Every name and operator in this file is PostgreSQL's own: nobody can make one
+-- before us that would be taken in its place.
+SET LOCAL search_path TO pg_catalog, pg_temp;
+
+-- Ours alone: a schema of that name, and what somebody put into it, is refused.
+CREATE SCHEMA zdm;
+
 GRANT USAGE ON SCHEMA zdm TO PUBLIC;
 
 ------------------------------------------------------------------------------
@@ -140,6 +147,18 @@ CREATE TABLE zdm.misfit (
 );
 
 CREATE INDEX ON zdm.misfit (migration);
+
+-- Rows for which a statement gave both columns of a pair values that do not agree:
+-- one of them was lost.
+CREATE TABLE zdm.conflict (
+	migration     bigint NOT NULL,
+	rows          bigint NOT NULL,
+	last          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	role          text,
+	application   text
+);
+
+CREATE INDEX ON zdm.conflict (migration);
 
 CREATE FUNCTION zdm.sync() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
@@ -311,12 +330,17 @@ SELECT m.id, m.label, m.kind,
        CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
        m.settings,
        CASE WHEN v.trusted THEN m.notes END AS notes,
+       coalesce(x.rows, 0)::bigint AS conflicts, x.last AS last_conflict,
+       CASE WHEN v.trusted THEN x.role END AS conflict_role,
+       CASE WHEN v.trusted THEN x.application END AS conflict_application,
        (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
           FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
                   FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
                  WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
+  LEFT JOIN LATERAL (SELECT pg_catalog.sum(k.rows) OVER () AS rows, k.last, k.role, k.application
+                       FROM zdm.conflict k WHERE k.migration = m.id ORDER BY k.last DESC LIMIT 1) x ON true
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
  ORDER BY m.id;

@@ -12,6 +12,12 @@
  * sought in the order of blocks, before any of them is locked, so that what lies
  * before the last of them is done.
  *
+ * The table's own triggers are left out of that one statement, and of nothing
+ * else: what functions in it do to other tables, or to this one, is audited,
+ * limited and checked as always.  Those by which PostgreSQL keeps constraints
+ * (foreign keys at both ends, deferrable keys) stay, and are asked at the end of
+ * the statement, since a restricted operation leaves nothing for the commit.
+ *
  * The condition is looked at again in RETURNING, for the row as it is then: one
  * that still holds would be updated again in the next pass, and for ever.
  *
@@ -21,13 +27,18 @@
 
 #include "backfill/assign.h"
 #include "backfill/cursor.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
+#include "nodes/makefuncs.h"
 #include "storage/itemptr.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -41,6 +52,11 @@ typedef struct AssignCounts
 	int64		restless;
 	int64		last_block;		/* of those that were due */
 } AssignCounts;
+
+static ExecutorStart_hook_type prev_ExecutorStart = NULL;
+
+/* The statement that is to leave out its table's triggers, while it runs. */
+static const char *quiet_statement = NULL;
 
 static char *
 batch_sql(const RowRange *range, const Step *step)
@@ -100,17 +116,78 @@ run_batch(const RowRange *range, const char *sql, int64 most)
 	return counts;
 }
 
-/* As long as the batch runs: no trigger but those that must, and no long wait. */
-static void
-set_for_batch(const Step *step)
+/* Is it one that keeps a constraint, or fires whatever is set? */
+static bool
+trigger_stays(const Trigger *trigger)
 {
-	if (!step->fire_triggers)
-		(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+		trigger->tgfoid == F_UNIQUE_KEY_RECHECK ||
+		RI_FKey_trigger_type(trigger->tgfoid) != RI_TRIGGER_NONE;
+}
 
+/* The batch's own statement: its copy of the table's triggers has them switched off. */
+static void
+assign_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	ListCell   *lc;
+
+	if (prev_ExecutorStart)
+		prev_ExecutorStart(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+	if (quiet_statement == NULL || strcmp(queryDesc->sourceText, quiet_statement) != 0)
+		return;
+	foreach(lc, queryDesc->estate->es_opened_result_relations)
+	{
+		TriggerDesc *triggers = ((ResultRelInfo *) lfirst(lc))->ri_TrigDesc;
+
+		for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		{
+			if (!trigger_stays(&triggers->triggers[i]))
+				triggers->triggers[i].tgenabled = TRIGGER_DISABLED;
+		}
+	}
+}
+
+void
+assign_init(void)
+{
+	prev_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = assign_ExecutorStart;
+}
+
+/* As long as the batch runs: no long wait, and nothing that is left for later. */
+static void
+set_for_batch(void)
+{
 	/* a key that another row refers to is locked more weakly than it is updated */
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait), PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
+}
+
+/* The batch's statement, as the owner. */
+static AssignCounts
+run_quietly(const RowRange *range, const Step *step, const char *sql, int64 most)
+{
+	Identity	identity;
+	AssignCounts counts;
+
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	quiet_statement = step->fire_triggers ? NULL : sql;
+	PG_TRY();
+	{
+		counts = run_batch(range, sql, most);
+	}
+	PG_FINALLY();
+	{
+		quiet_statement = NULL;
+	}
+	PG_END_TRY();
+	PopActiveSnapshot();
+	identity_leave(&identity);
+	return counts;
 }
 
 static void
@@ -128,7 +205,6 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 void
 assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result)
 {
-	Identity identity;
 	AssignCounts counts;
 	char	   *sql;
 	int			nestlevel;
@@ -138,12 +214,8 @@ assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *res
 		return;
 	sql = batch_sql(range, step);
 	nestlevel = NewGUCNestLevel();
-	set_for_batch(step);
-	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	counts = run_batch(range, sql, most);
-	PopActiveSnapshot();
-	identity_leave(&identity);
+	set_for_batch();
+	counts = run_quietly(range, step, sql, most);
 	AtEOXact_GUC(false, nestlevel);
 
 	if (counts.restless > 0)

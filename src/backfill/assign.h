@@ -15,6 +15,9 @@
 /* No block has more rows, so that this many go beyond the first one. */
 #define ASSIGN_FEWEST (MaxHeapTuplesPerPage + 1)
 
+/* Install the hook.  Called once, from _PG_init. */
+extern void assign_init(void);
+
 /*
  * Update the rows of the range for which the step's condition holds, the first
  * "most" of them, as the owner of the table, without waiting for a row.  "most"

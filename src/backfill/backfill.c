@@ -277,7 +277,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	if (step->assignments != NULL)
 		assign_rows(&range, step, Max(batch_rows, ASSIGN_FEWEST), &result);
 	else
-		rows_fill(&range, cursor->phase, migration->id, pace_limit_ms(guc_batch_time), &result);
+		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
+				  pace_limit_ms(guc_batch_time), &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 

@@ -42,6 +42,36 @@ static struct
 	double		rows_per_second;
 }			last_save;
 
+static Arrival
+parse_arrival(const char *text)
+{
+	Arrival		arrival;
+
+	if (sscanf(text, "%u:" INT64_FORMAT ":" INT64_FORMAT,
+			   &arrival.leaf, &arrival.number, &arrival.unfilled) != 3)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed leaf \"%s\" in zdm.step", text)));
+	return arrival;
+}
+
+/* As a value in JSON. */
+static char *
+format_arrival(const Arrival *arrival)
+{
+	return psprintf("\"%u:" INT64_FORMAT ":" INT64_FORMAT "\"",
+					arrival->leaf, arrival->number, arrival->unfilled);
+}
+
+static void
+set_done(Cursor *cursor, Arrival arrival)
+{
+	Arrival    *done = palloc(sizeof(Arrival));
+
+	*done = arrival;
+	cursor->done = lappend(cursor->done, done);
+}
+
 static void
 parse_cursor(Cursor *cursor, const char *json)
 {
@@ -54,7 +84,7 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, (c->>'arrival')::bigint "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, c->>'arrival' "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -68,17 +98,9 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->window_end = query_int8(0, 12);
 	cursor->phase = query_int4(0, 13);
 	cursor->phase_block = query_int8(0, 14);
-	cursor->arrival = query_int8(0, 15);
+	cursor->arrival = parse_arrival(query_text(0, 15));
 	foreach(lc, query_texts(0, 9))
-	{
-		Arrival    *done = palloc(sizeof(Arrival));
-
-		if (sscanf(lfirst(lc), "%u:" INT64_FORMAT, &done->leaf, &done->number) != 2)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("malformed leaf \"%s\" in zdm.step", (char *) lfirst(lc))));
-		cursor->done = lappend(cursor->done, done);
-	}
+		set_done(cursor, parse_arrival(lfirst(lc)));
 	foreach(lc, query_texts(0, 10))
 	{
 		BlockRange *range = palloc(sizeof(BlockRange));
@@ -150,21 +172,18 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 	ListCell   *lc;
 
 	initStringInfo(&json);
-	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"arrival\": " INT64_FORMAT
-					 ", \"block\": " INT64_FORMAT
+	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"arrival\": %s, \"block\": " INT64_FORMAT
 					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
 					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
 					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
-					 cursor->leaf, cursor->filenode, cursor->arrival, cursor->block, cursor->end,
+					 cursor->leaf, cursor->filenode, format_arrival(&cursor->arrival), cursor->block, cursor->end,
 					 cursor->window_end, cursor->phase, cursor->phase_block,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
 					 cursor->revisiting ? "true" : "false");
 	foreach(lc, cursor->done)
 	{
-		Arrival    *done = lfirst(lc);
-
-		appendStringInfo(&json, "%s\"%u:" INT64_FORMAT "\"", separator, done->leaf, done->number);
+		appendStringInfo(&json, "%s%s", separator, format_arrival(lfirst(lc)));
 		separator = ", ";
 	}
 	appendStringInfoString(&json, "], \"deferred\": [");
@@ -221,31 +240,26 @@ count_blocks(Oid relid)
 
 /*
  * Has the leaf been passed over as it came last?  One that was detached may have
- * been written to without the trigger before it came back.
+ * been written to without the trigger before it came back.  And an UPDATE that
+ * changes nothing leaves a row unfilled, in a version that may be behind the
+ * cursor or beyond the blocks that there were: what was left so since the leaf
+ * was begun is gone over again.  That comes to an end, as a filled row is never
+ * left so.
  */
 static bool
 is_done(const Cursor *cursor, Oid leaf, List *arrivals)
 {
+	Arrival		arrival = arrival_of(arrivals, leaf);
 	ListCell   *lc;
 
 	foreach(lc, cursor->done)
 	{
 		Arrival    *done = lfirst(lc);
 
-		if (done->leaf == leaf && done->number == arrival_number(arrivals, leaf))
+		if (done->leaf == leaf && done->number == arrival.number && done->unfilled == arrival.unfilled)
 			return true;
 	}
 	return false;
-}
-
-static void
-set_done(Cursor *cursor, Oid leaf, int64 number)
-{
-	Arrival    *done = palloc(sizeof(Arrival));
-
-	done->leaf = leaf;
-	done->number = number;
-	cursor->done = lappend(cursor->done, done);
 }
 
 static void
@@ -290,12 +304,14 @@ cursor_settle(Cursor *cursor, Oid relid)
 	/* dropped meanwhile, or detached: then we have no lock on it, nor business with it */
 	if (list_member_oid(leaves, cursor->leaf))
 	{
-		int64		arrival = arrival_number(arrivals, cursor->leaf);
+		Arrival		arrival = arrival_of(arrivals, cursor->leaf);
 
 		/* begun anew when it is opened, as if its storage were another */
-		if (cursor->arrival != arrival)
+		if (cursor->arrival.number != arrival.number)
+		{
 			cursor->filenode = InvalidOid;
-		cursor->arrival = arrival;
+			cursor->arrival = arrival;
+		}
 		return true;
 	}
 	count_total(cursor, leaves, arrivals);
@@ -306,7 +322,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 		/* the storage and the end are noted when it is opened */
 		cursor->leaf = lfirst_oid(lc);
 		cursor->filenode = InvalidOid;
-		cursor->arrival = arrival_number(arrivals, cursor->leaf);
+		cursor->arrival = arrival_of(arrivals, cursor->leaf);
 		cursor->revisiting = false;
 		cursor->block = cursor->window_end = cursor->end = 0;
 		return true;
@@ -320,7 +336,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 			continue;
 		cursor->leaf = range->leaf;
 		cursor->filenode = range->filenode;
-		cursor->arrival = arrival_number(arrivals, range->leaf);
+		cursor->arrival = arrival_of(arrivals, range->leaf);
 		cursor->revisiting = true;
 		cursor->block = cursor->window_end = range->begin;
 		cursor->end = range->end;
@@ -416,7 +432,7 @@ cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 		if (!cursor->revisiting)
 		{
 			unset_done(cursor, cursor->leaf);
-			set_done(cursor, cursor->leaf, cursor->arrival);
+			set_done(cursor, cursor->arrival);
 		}
 		cursor->leaf = InvalidOid;
 	}

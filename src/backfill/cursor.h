@@ -8,6 +8,7 @@
 #ifndef ZDM_CURSOR_H
 #define ZDM_CURSOR_H
 
+#include "catalog/arrival.h"
 #include "catalog/step.h"
 #include "storage/block.h"
 #include "utils/relcache.h"
@@ -26,7 +27,7 @@ typedef struct Cursor
 	int64		migration;
 	Oid			leaf;			/* worked on now; InvalidOid: choose the next */
 	Oid			filenode;		/* its storage, to notice a rewrite */
-	int64		arrival;		/* its number, to notice that it went and came back */
+	Arrival		arrival;		/* of it, to notice that it went and came back */
 	int64		block;			/* the next to do */
 	int64		end;			/* the first not to do */
 	int64		window_end;		/* blocks up to here are gone through in phases ... */
@@ -61,7 +62,9 @@ extern void cursor_break(void);
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of
  * relid and its partitions, that is not done; then the deferred ranges.  False
- * when nothing is left.  A leaf that has come again since is not done.  Needs a
+ * when nothing is left.  A leaf that has come again since is not done, nor one in
+ * which rows have been left unfilled since it was begun: an UPDATE may have moved
+ * them behind the cursor, or beyond the last block.  Needs a
  * lock on relid that keeps its partitions.
  */
 extern bool cursor_settle(Cursor *cursor, Oid relid);

@@ -44,6 +44,8 @@
 typedef struct FillState
 {
 	Relation	rel;
+	int64		migration;
+	bool		back;			/* the old side alone */
 	Snapshot	snapshot;
 	EState	   *estate;
 	ResultRelInfo *result_rel;
@@ -93,13 +95,43 @@ is_right(SyncPair *pair, TupleTableSlot *slot)
 	return pair_in_step(pair, slot, pair_is_past(pair, slot));
 }
 
-/* Is a pair of the migration still to be filled in this row? */
+/*
+ * A partition can bring what the old side cannot hold, after cutover: that closes
+ * the way back, as if it had been written through the trigger.
+ */
+static void
+note_one_way(FillState *state, SyncPair *pair, TupleTableSlot *slot)
+{
+	ErrorData  *error = NULL;
+	Datum		value;
+	bool		isnull;
+
+	if (pair->new_decides && !pair_try_value(pair, PAIR_DOWN, slot, &value, &isnull, &error))
+		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
+}
+
+/* Is the pair of the migration, and still to be filled in this row? */
 static bool
-is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
+is_wanting(FillState *state, SyncPair *pair, TupleTableSlot *slot)
+{
+	bool		past = pair_is_past(pair, slot);
+
+	if (pair->migration != state->migration)
+		return false;
+	if (!pair_in_step(pair, slot, past))
+		return !state->back || pair_due(pair, slot, past) == PAIR_DOWN;
+	if (past)
+		note_one_way(state, pair, slot);
+	return false;
+}
+
+/* Is one of them? */
+static bool
+any_is_wanting(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 {
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		if (pairs->pairs[i].migration == migration && !is_right(&pairs->pairs[i], slot))
+		if (is_wanting(state, &pairs->pairs[i], slot))
 			return true;
 	}
 	return false;
@@ -113,16 +145,20 @@ is_wanting(PairSet *pairs, int64 migration, TupleTableSlot *slot)
  * report.
  */
 static const PairSide *
-compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot,
-			 Datum *value, bool *isnull)
+compute_pair(FillState *state, SyncPair *pair, TupleTableSlot *slot, Datum *value, bool *isnull)
 {
 	bool		past = pair_is_past(pair, slot);
-	bool		own = pair->migration == migration;
+	bool		own = pair->migration == state->migration;
 	PairDirection due;
 	ErrorData  *error = NULL;
 
-	if ((!own && !past) || pair_in_step(pair, slot, past))
+	if (own ? !is_wanting(state, pair, slot) : !past)
 		return NULL;
+	if (!own && pair_in_step(pair, slot, past))
+	{
+		note_one_way(state, pair, slot);
+		return NULL;
+	}
 	due = pair_due(pair, slot, past);
 	if (own && due == PAIR_UP)
 		*value = pair_new_value(pair, slot, isnull);
@@ -132,7 +168,7 @@ compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot
 			return NULL;
 		if (!pair->new_decides && pair->reversible)
 			ReThrowError(error);
-		outcome_note(pair, PAIR_DOWN, rel, slot, error);
+		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
 		if (pair->old_side.notnull)
 			return NULL;
 		*isnull = true;
@@ -144,9 +180,9 @@ compute_pair(SyncPair *pair, int64 migration, Relation rel, TupleTableSlot *slot
  * The new values of the row, in state->changed.  False if it is right as it is.
  */
 static bool
-compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *slot)
+compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 {
-	if (!is_wanting(pairs, migration, slot))
+	if (!any_is_wanting(state, pairs, slot))
 		return false;
 	state->check = false;
 	slot_getallattrs(slot);
@@ -159,8 +195,7 @@ compute_row(FillState *state, PairSet *pairs, int64 migration, TupleTableSlot *s
 	{
 		Datum		value = (Datum) 0;
 		bool		isnull;
-		const PairSide *side = compute_pair(&pairs->pairs[i], migration, state->rel, slot,
-											&value, &isnull);
+		const PairSide *side = compute_pair(state, &pairs->pairs[i], slot, &value, &isnull);
 
 		if (side == NULL)
 			continue;
@@ -362,7 +397,8 @@ is_over(instr_time start, double time_ms)
 }
 
 void
-rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, FillResult *result)
+rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
+		  FillResult *result)
 {
 	FillState	state;
 	PairSet    *pairs;
@@ -390,6 +426,8 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
 	ZDM_DEBUG_POINT("backfill-with-snapshot");
+	state.migration = migration;
+	state.back = back;
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = begin_scan(range, snapshot);
@@ -417,7 +455,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, double time_ms, Fil
 			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
-		if (compute_row(&state, pairs, migration, slot) &&
+		if (compute_row(&state, pairs, slot) &&
 			update_row(&state, slot, result) == TM_WouldBlock)
 			defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		MemoryContextSwitchTo(caller);

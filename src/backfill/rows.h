@@ -32,15 +32,16 @@ typedef struct FillResult
 } FillResult;
 
 /*
- * Set the new side of the migration's pairs in all rows of the range that are
- * not right yet and have their turn in this phase, as pace_has_turn() says.
+ * Set the side of the migration's pairs that is due, mostly the new one, in all
+ * rows of the range that are not right yet and have their turn in this phase, as
+ * pace_has_turn() says.  With "back", the old side alone: the new column goes.
  * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
  * no active snapshot; takes its own.
  * If "time_ms" is not 0, stops after that time at the end of a block, the first
  * one or a later one.
  * Errors: those of the up expressions, with the row's key in the context.
  */
-extern void rows_fill(const RowRange *range, int phase, int64 migration, double time_ms,
+extern void rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
 					  FillResult *result);
 
 /* Told of a row whose two sides do not agree. */

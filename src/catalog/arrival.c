@@ -66,7 +66,10 @@ arrival_list(int64 migration)
 	uint64		n;
 
 	query_begin(&session);
-	n = QUERY("SELECT relid, max(id) FROM zdm.arrival WHERE migration = $1 GROUP BY relid",
+	n = QUERY("SELECT relid, max(number), max(unfilled) FROM ("
+			  "SELECT relid, id AS number, 0 AS unfilled FROM zdm.arrival WHERE migration = $1 "
+			  "UNION ALL SELECT relid, 0, count(*) FROM zdm.unfilled WHERE migration = $1 GROUP BY relid) a "
+			  "GROUP BY relid",
 			  arg_int8(migration));
 	for (uint64 row = 0; row < n; row++)
 	{
@@ -74,21 +77,22 @@ arrival_list(int64 migration)
 
 		arrival->leaf = query_oid(row, 1);
 		arrival->number = query_int8(row, 2);
+		arrival->unfilled = query_int8(row, 3);
 		arrivals = lappend(arrivals, arrival);
 	}
 	query_end(&session);
 	return arrivals;
 }
 
-int64
-arrival_number(List *arrivals, Oid leaf)
+Arrival
+arrival_of(List *arrivals, Oid leaf)
 {
 	ListCell   *lc;
 
 	foreach(lc, arrivals)
 	{
 		if (((Arrival *) lfirst(lc))->leaf == leaf)
-			return ((Arrival *) lfirst(lc))->number;
+			return *(Arrival *) lfirst(lc);
 	}
-	return 0;
+	return (Arrival) {.leaf = leaf};
 }

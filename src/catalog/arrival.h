@@ -28,13 +28,17 @@ extern void arrival_note(int64 migration, List *leaves);
 typedef struct Arrival
 {
 	Oid			leaf;
-	int64		number;			/* greater for one that came later */
+	int64		number;			/* greater for one that came later; 0: there from the start */
+	int64		unfilled;		/* transactions that have written rows of it anew, still unfilled */
 } Arrival;
 
-/* The last arrival of each leaf that has come to the migration's table. */
+/*
+ * The last arrival of each leaf that has come to the migration's table, or in
+ * which rows were left unfilled (zdm.unfilled).
+ */
 extern List *arrival_list(int64 migration); /* list of Arrival * */
 
-/* The number of the leaf among them; 0 if it was there from the start. */
-extern int64 arrival_number(List *arrivals, Oid leaf);
+/* That of the leaf among them; numbers 0 if nothing is noted of it. */
+extern Arrival arrival_of(List *arrivals, Oid leaf);
 
 #endif							/* ZDM_ARRIVAL_H */

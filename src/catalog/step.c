@@ -164,6 +164,14 @@ step_next(int64 migration, const char *phase)
 }
 
 Step *
+step_reopened_backfill(int64 migration)
+{
+	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' AND finished IS NOT NULL "
+					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.effect = 'pair_add' AND a.state = 'done') "
+					"ORDER BY step", migration, "migrate");
+}
+
+Step *
 step_last_done(int64 migration)
 {
 	return load_one("(state = 'done' OR (action = 'toplevel' AND undo IS NOT NULL AND state IN ('running', 'failed'))) "

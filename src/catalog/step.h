@@ -160,6 +160,12 @@ extern char *step_backfill_cursor(int64 migration);
 extern bool step_backfill_is_open(int64 migration);
 
 /*
+ * The backfill, if it has been opened again for rows that came past the trigger
+ * and both columns are there still: the new one may hold what the old one lacks.
+ */
+extern Step *step_reopened_backfill(int64 migration);
+
+/*
  * Open the migration's backfill and verification again, for partitions that they
  * have not seen.  False if they have not been done yet anyway.
  */

@@ -120,7 +120,7 @@ define_guard_settings(void)
 							8 * 1024 * 1024 / BLCKSZ,
 							0,
 							INT_MAX,
-							PGC_USERSET,
+							PGC_SUSET,
 							GUC_UNIT_BLOCKS,
 							NULL,
 							NULL,

@@ -17,6 +17,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "miscadmin.h"
@@ -24,6 +26,7 @@
 #include "parser/parser.h"
 #include "utils/array.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 #include "utils/xml.h"
 #include "compat.h"
 
@@ -119,6 +122,21 @@ identity_leave(Identity *saved)
 {
 	AtEOXact_GUC(false, saved->guc_nestlevel);
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
+}
+
+Oid
+identity_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /* Nothing is done for a setting that is right already: this is called often. */

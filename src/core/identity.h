@@ -42,6 +42,12 @@ extern void identity_enter_own(Oid role, Identity *saved);
 extern bool identity_is_own(void);
 
 /*
+ * The role that owns a relation, as whom what hangs on it is worked on.
+ * ERRCODE_UNDEFINED_TABLE when it is gone.
+ */
+extern Oid	identity_of(Oid relid);
+
+/*
  * Have stored SQL, and the extension's own, mean the same in every session:
  * with search_path pinned to pg_catalog, pg_temp, and plain string constants,
  * arrays and XML read in one way.  What PostgreSQL deparses is then written to

@@ -103,19 +103,19 @@ watch_log(void)
 	emit_log_hook = stop_work;
 }
 
-void
+bool
 backstop_begin(const Judgement *judgement)
 {
 	MemoryContext old;
 	ListCell   *lc;
 
 	if (guc_guard == GUARD_OFF || watching)
-		return;
+		return false;
 	/* In warn mode, what the rules foresaw was said already. */
 	foreach(lc, judgement->findings)
 	{
 		if (((Finding *) lfirst(lc))->unsafe)
-			return;
+			return false;
 	}
 	watched = NIL;
 	old = MemoryContextSwitchTo(TopTransactionContext);
@@ -128,11 +128,12 @@ backstop_begin(const Judgement *judgement)
 	}
 	MemoryContextSwitchTo(old);
 	if (watched == NIL)
-		return;
+		return false;
 	watch_log();
 	watching = true;
 	user_log_level = log_min_messages;
 	log_min_messages = Min(log_min_messages, DEBUG1);
+	return true;
 }
 
 void

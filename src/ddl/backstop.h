@@ -13,9 +13,10 @@
 /*
  * Watch the statement that is about to run, if it takes a lock that blocks the
  * writers of a large table.  Work that it starts on such a table raises
- * ERRCODE_ZDM_DDL_REFUSED.  The names are kept in TopTransactionContext.
+ * ERRCODE_ZDM_DDL_REFUSED.  The names are kept in TopTransactionContext.  True if
+ * it is watched from here on, and by this call.
  */
-extern void backstop_begin(const Judgement *judgement);
+extern bool backstop_begin(const Judgement *judgement);
 
 /* The statement is over, or failed. */
 extern void backstop_end(void);

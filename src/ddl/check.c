@@ -10,14 +10,16 @@
  * What a DO block, a procedure or a function would do depends on its branches.
  * So its code is run, in a read-only subtransaction that is rolled back, while
  * the guard hands its DDL to the rules instead of running it; no query that
- * writes and no volatile built-in function is run.  If that stops the code, a
- * caution says how far it could be followed.
+ * writes and no function that is not known to be harmless is run.  If that stops
+ * the code, a caution says how far it could be followed; but not in its own
+ * words, which may tell what it has read.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "core/attempt.h"
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
@@ -87,6 +89,19 @@ add_caution(Check *check, const char *object, char *detail)
 	Finding    *finding = palloc0(sizeof(Finding));
 
 	finding->rule = RULE_NOT_JUDGED;
+	finding->object = pstrdup(object);
+	finding->detail = detail;
+	add_findings(check, list_make1(finding));
+}
+
+/* What PostgreSQL itself would refuse. */
+static void
+add_failure(Check *check, const char *object, char *detail)
+{
+	Finding    *finding = palloc0(sizeof(Finding));
+
+	finding->rule = RULE_WOULD_FAIL;
+	finding->unsafe = true;
 	finding->object = pstrdup(object);
 	finding->detail = detail;
 	add_findings(check, list_make1(finding));
@@ -252,6 +267,12 @@ check_transaction(Check *check, TransactionStmt *stmt)
 	}
 }
 
+static void
+set_variable(void *arg)
+{
+	ExecSetVariableStmt((VariableSetStmt *) arg, true);
+}
+
 /* Settings that change what later statements mean are put into effect; SET LOCAL needs a transaction. */
 static void
 check_setting(Check *check, VariableSetStmt *stmt)
@@ -261,8 +282,12 @@ check_setting(Check *check, VariableSetStmt *stmt)
 		"zdm.guard_min_size"
 	};
 
+	ErrorData  *error;
+
 	if (stmt->is_local && !check->in_block)
 		return;
+	if (stmt->name != NULL && (strcmp(stmt->name, "role") == 0 || strcmp(stmt->name, "session_authorization") == 0))
+		check->facts->other_role = true;
 	for (int i = 0; stmt->name != NULL && i < lengthof(names); i++)
 	{
 		if (pg_strcasecmp(stmt->name, names[i]) == 0)
@@ -270,8 +295,10 @@ check_setting(Check *check, VariableSetStmt *stmt)
 			VariableSetStmt *session = copyObject(stmt);
 
 			session->is_local = false;
-			ExecSetVariableStmt(session, true);
-			check->local_settings |= stmt->is_local;
+			if (attempt_run(set_variable, session, ATTEMPT_KEEP, &error))
+				check->local_settings |= stmt->is_local;
+			else
+				add_failure(check, stmt->name, psprintf("PostgreSQL refuses it: %s.", error->message));
 		}
 	}
 }
@@ -322,7 +349,7 @@ judge_one(Check *check, CheckStatement *stmt)
 	CheckAttempt attempt = {check, stmt, NULL};
 	ErrorData  *error;
 
-	if (!facts_attempt(judge_statement, &attempt, &error))
+	if (!attempt_run(judge_statement, &attempt, ATTEMPT_UNDO, &error))
 	{
 		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
@@ -373,8 +400,17 @@ judge_stopping_query(Check *check, ErrorData *error)
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
 		!(error->sqlerrcode == ERRCODE_INVALID_TEXT_REPRESENTATION && check->facts->enum_labels != NIL))
 		return;
-	if (facts_attempt(parse_one, inner, &parse_error) && inner->node != NULL)
+	if (attempt_run(parse_one, inner, ATTEMPT_UNDO, &parse_error) && inner->node != NULL)
 		judge_one(check, inner);
+}
+
+/* Is the error one that the code raised itself? */
+static bool
+is_raised(const ErrorData *error)
+{
+	return error->funcname != NULL &&
+		(strcmp(error->funcname, "exec_stmt_raise") == 0 ||
+		 strcmp(error->funcname, "exec_stmt_assert") == 0);
 }
 
 static void
@@ -389,7 +425,9 @@ follow(Check *check, CheckStatement *stmt)
 		judge_stopping_query(check, error);
 	check->followed = false;
 	if (!done)
-		add_caution(check, "code",
+		add_caution(check, "code", is_raised(error) ?
+					psprintf("It could be followed only until it raised an error of its own, %s.",
+							 unpack_sql_state(error->sqlerrcode)) :
 					psprintf("It could be followed only until this error: %s.", error->message));
 }
 

@@ -27,6 +27,7 @@
 #include "commands/sequence.h"
 #include "ddl/facts.h"
 #include "ddl/facts_expr.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
@@ -159,7 +160,7 @@ facts_add(Facts *facts, const RangeVar *rv, char kind)
 	rel->kind = kind;
 	rel->persistence = rv->relpersistence;
 	rel->fresh = true;
-	rel->owner = GetUserId();
+	rel->owner = rel->author = GetUserId();
 	rel->populated = true;
 	rel->replica_identity = REPLICA_IDENTITY_DEFAULT;
 	rel->detailed = true;
@@ -208,7 +209,7 @@ load_relation(Facts *facts, Oid relid)
 		rel->persistence == RELPERSISTENCE_TEMP;
 	rel->is_partition = relation->rd_rel->relispartition;
 	rel->is_child = rel->is_partition || has_superclass(relid);
-	rel->owner = relation->rd_rel->relowner;
+	rel->owner = rel->author = relation->rd_rel->relowner;
 	rel->am = relation->rd_rel->relam;
 	rel->tablespace = relation->rd_rel->reltablespace;
 	rel->replica_identity = relation->rd_rel->relreplident;
@@ -383,6 +384,16 @@ load_opclasses(FactIndex *idx, Relation index)
 	}
 }
 
+/* As it is stored: the relcache's own way to it folds constants, which runs functions. */
+static Node *
+index_tree(Relation index, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		datum = SysCacheGetAttr(INDEXRELID, index->rd_indextuple, attnum, &isnull);
+
+	return isnull ? NULL : stringToNode(TextDatumGetCString(datum));
+}
+
 static void
 load_index(FactRelation *rel, Oid indexid)
 {
@@ -409,8 +420,8 @@ load_index(FactRelation *rel, Oid indexid)
 	for (int i = 0; i < idx->ncolumns; i++)
 		idx->columns[i] = index->rd_index->indkey.values[i];
 	load_opclasses(idx, index);
-	idx->exprs = copyObject(RelationGetIndexExpressions(index));
-	idx->predicate = copyObject(RelationGetIndexPredicate(index));
+	idx->exprs = (List *) index_tree(index, Anum_pg_index_indexprs);
+	idx->predicate = make_ands_implicit((Expr *) index_tree(index, Anum_pg_index_indpred));
 	idx->tablespace = index->rd_rel->reltablespace;
 	if (index->rd_rel->relkind == RELKIND_INDEX)
 		idx->blocks = RelationGetNumberOfBlocks(index);

@@ -114,6 +114,7 @@ typedef struct FactRelation
 	bool		is_child;		/* of inheritance or partitioning */
 	bool		detached;		/* the text made it no partition any more */
 	Oid			owner;
+	Oid			author;			/* as whom its expressions are simplified: who owns it in the catalog */
 	Oid			am;
 	Oid			tablespace;		/* 0: the database's */
 	Oid			heap;			/* an index's table */
@@ -147,6 +148,7 @@ typedef struct Facts
 	MemoryContext mcxt;			/* everything lives here */
 	bool		simulated;		/* zdm.check: statements are not run */
 	bool		in_block;		/* inside a transaction block or a function */
+	bool		other_role;		/* the text has changed the role, to one that is not looked into */
 	List	   *relations;		/* FactRelation */
 	bool		sequences_set;	/* the text moves sequences itself */
 	List	   *functions;		/* identities of functions that the text made */

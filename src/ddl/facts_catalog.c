@@ -172,7 +172,8 @@ column_statistics(FactRelation *rel, FactColumn *col, double *distinct, double *
 	HeapTuple	tuple;
 	Form_pg_statistic form;
 
-	if (!OidIsValid(rel->oid) || col->fresh)
+	/* Statistics tell what a column holds: to whoever owns it, as ALTER TABLE is for him alone. */
+	if (!OidIsValid(rel->oid) || col->fresh || !has_privs_of_role(GetUserId(), rel->author))
 		return false;
 	tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(rel->oid),
 							Int16GetDatum(col->attnum), BoolGetDatum(false));
@@ -322,6 +323,27 @@ facts_domain_users(Facts *facts, Oid domain)
 	return relations;
 }
 
+Oid
+facts_type_owner(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Oid			owner = GetUserId();
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_type) GETSTRUCT(tuple))->typowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+bool
+facts_type_has_constraint(Oid type)
+{
+	return find_rows(ConstraintRelationId, ConstraintTypidIndexId, Anum_pg_constraint_contypid,
+					 type, 0, InvalidOid) != NIL;
+}
+
 bool
 facts_schema_is_used(Oid nspid)
 {
@@ -389,6 +411,12 @@ facts_last_value(Oid seqid)
 
 	if (seq == NULL)
 		return 0;
+	/* as for pg_sequences: how far it is tells how much there is */
+	if (pg_class_aclcheck(seqid, GetUserId(), ACL_SELECT | ACL_USAGE) != ACLCHECK_OK)
+	{
+		relation_close(seq, AccessShareLock);
+		return 0;
+	}
 	buf = ReadBuffer(seq, 0);
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
 	item = PageGetItemId(BufferGetPage(buf), FirstOffsetNumber);

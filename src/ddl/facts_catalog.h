@@ -48,6 +48,12 @@ extern List *facts_typed_tables(Facts *facts, Oid type);
 /* Tables with a column of the domain, of one over it, or holding it inside. */
 extern List *facts_domain_users(Facts *facts, Oid domain);
 
+/* The role that owns a type. */
+extern Oid	facts_type_owner(Oid type);
+
+/* Has the domain a CHECK of its own? */
+extern bool facts_type_has_constraint(Oid type);
+
 /* Does the schema hold a relation, function or type? */
 extern bool facts_schema_is_used(Oid nspid);
 

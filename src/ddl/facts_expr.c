@@ -8,11 +8,21 @@
  * and only the result is looked at.  ALTER TABLE's own test for a rewrite is
  * not exported; facts_needs_rewrite() restates its contract.
  *
+ * Simplifying runs code: constant calls of immutable functions, the bodies of
+ * SQL functions, the CHECKs of domains.  Who looks at a table must not run what
+ * its owner wrote, so it is done as the owner.  What fails then stays as it is:
+ * less is known of it, and the statement itself will say why.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "core/attempt.h"
+#include "core/identity.h"
+#include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -22,6 +32,7 @@
 #include "parser/parse_expr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 #include "compat.h"
@@ -75,16 +86,62 @@ facts_analyze_as(FactRelation *rel, Node *raw, ParseExprKind kind, Oid type, int
 	return expr;
 }
 
-bool
-facts_is_volatile(Node *expr)
+typedef struct Simplifying
 {
-	return contain_volatile_functions((Node *) expression_planner((Expr *) copyObject(expr)));
+	Oid			owner;
+	void		(*work) (struct Simplifying *this);
+	Node	   *expr;
+	AttrNumber	attnum;
+	FactRelation *rel;
+	List	   *clauses;
+	Node	   *result;
+	bool		answer;
+} Simplifying;
+
+static void
+as_owner(void *arg)
+{
+	Simplifying *this = (Simplifying *) arg;
+	Identity	identity;
+
+	identity_enter(this->owner, NIL, &identity);
+	this->work(this);
+	identity_leave(&identity);
+}
+
+/* False if the owner cannot even simplify it. */
+static bool
+simplify_as_owner(Simplifying *this)
+{
+	ErrorData  *error;
+
+	return attempt_run(as_owner, this, ATTEMPT_UNDO, &error);
+}
+
+static void
+simplify(Simplifying *this)
+{
+	this->result = (Node *) expression_planner((Expr *) copyObject(this->expr));
+}
+
+Node *
+facts_simplify(Oid owner, Node *expr)
+{
+	Simplifying this = {.owner = owner, .work = simplify, .expr = expr};
+
+	return simplify_as_owner(&this) ? this.result : expr;
 }
 
 bool
-facts_is_null(Node *expr)
+facts_is_volatile(Oid owner, Node *expr)
 {
-	Node	   *simple = (Node *) expression_planner((Expr *) copyObject(expr));
+	return contain_volatile_functions(facts_simplify(owner, expr));
+}
+
+bool
+facts_is_null(Oid owner, Node *expr)
+{
+	Node	   *simple = facts_simplify(owner, expr);
 
 	return IsA(simple, Const) && ((Const *) simple)->constisnull;
 }
@@ -94,6 +151,23 @@ facts_is_false(Node *expr)
 {
 	return IsA(expr, Const) && (((Const *) expr)->constisnull ||
 								!DatumGetBool(((Const *) expr)->constvalue));
+}
+
+bool
+facts_domain_checked(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
+	bool		checked = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	if (form->typtype == TYPTYPE_DOMAIN)
+		checked = form->typnotnull || facts_type_has_constraint(type) ||
+			facts_domain_checked(form->typbasetype);
+	ReleaseSysCache(tuple);
+	return checked;
 }
 
 /* What a node that keeps the stored value is wrapped around; NULL if it does not keep it. */
@@ -106,7 +180,7 @@ inside_relabelling(Node *expr)
 	{
 		CoerceToDomain *domain = (CoerceToDomain *) expr;
 
-		return DomainHasConstraints(domain->resulttype) ? NULL : (Node *) domain->arg;
+		return facts_domain_checked(domain->resulttype) ? NULL : (Node *) domain->arg;
 	}
 	if (IsA(expr, FuncExpr))
 	{
@@ -119,18 +193,25 @@ inside_relabelling(Node *expr)
 	return NULL;
 }
 
-bool
-facts_needs_rewrite(Node *expr, AttrNumber attnum)
+/* Whether a domain has constraints is not known without planning them, either. */
+static void
+look_for_rewrite(Simplifying *this)
 {
-	Node	   *node = (Node *) expression_planner((Expr *) copyObject(expr));
+	Node	   *node;
 
-	while (node != NULL)
-	{
-		if (IsA(node, Var) && ((Var *) node)->varattno == attnum)
-			return false;
+	simplify(this);
+	node = this->result;
+	while (node != NULL && !(IsA(node, Var) && ((Var *) node)->varattno == this->attnum))
 		node = inside_relabelling(node);
-	}
-	return true;
+	this->answer = node == NULL;
+}
+
+bool
+facts_needs_rewrite(Oid owner, Node *expr, AttrNumber attnum)
+{
+	Simplifying this = {.owner = owner, .work = look_for_rewrite, .expr = expr, .attnum = attnum};
+
+	return !simplify_as_owner(&this) || this.answer;
 }
 
 static List *
@@ -177,21 +258,25 @@ known_clauses(FactRelation *rel)
 	return known;
 }
 
+static void
+prove(Simplifying *this)
+{
+	List	   *known = known_clauses(this->rel);
+	ListCell   *lc;
+
+	/* A CHECK passes on null: only what it proves of "not false" counts. */
+	this->answer = true;
+	foreach(lc, this->clauses)
+		this->answer &= predicate_implied_by(as_clauses((Node *) lfirst(lc)), known, true);
+}
+
 bool
 facts_proves(FactRelation *rel, List *clauses)
 {
-	List	   *known;
-	ListCell   *lc;
+	Simplifying this = {.owner = rel->author, .work = prove, .rel = rel, .clauses = clauses};
 
 	Assert(rel->detailed);
-	known = known_clauses(rel);
-	/* A CHECK passes on null: only what it proves of "not false" counts. */
-	foreach(lc, clauses)
-	{
-		if (!predicate_implied_by(as_clauses((Node *) lfirst(lc)), known, true))
-			return false;
-	}
-	return true;
+	return simplify_as_owner(&this) && this.answer;
 }
 
 bool

@@ -24,21 +24,30 @@ extern Node *facts_analyze(FactRelation *rel, Node *raw, ParseExprKind kind);
 extern Node *facts_analyze_as(FactRelation *rel, Node *raw, ParseExprKind kind,
 							  Oid type, int32 typmod);
 
-/* Is the analyzed expression volatile once the planner has simplified it? */
-extern bool facts_is_volatile(Node *expr);
+/*
+ * The analyzed expression as the planner simplifies it, as "owner" (of the table
+ * that it belongs to) in a restricted operation; as it is, if that role cannot.
+ */
+extern Node *facts_simplify(Oid owner, Node *expr);
 
-/* Is it a constant NULL once the planner has simplified it? */
-extern bool facts_is_null(Node *expr);
+/* Is it volatile once it is simplified? */
+extern bool facts_is_volatile(Oid owner, Node *expr);
+
+/* Is it a constant NULL once it is simplified? */
+extern bool facts_is_null(Oid owner, Node *expr);
+
+/* Does the domain, or one that it is over, have constraints?  They are not planned to find out. */
+extern bool facts_domain_checked(Oid type);
 
 /* Is it plainly the constant false, or null?  Nothing in it is run to find out. */
 extern bool facts_is_false(Node *expr);
 
 /* Must every row be rewritten to turn column "attnum" into this expression? */
-extern bool facts_needs_rewrite(Node *expr, AttrNumber attnum);
+extern bool facts_needs_rewrite(Oid owner, Node *expr, AttrNumber attnum);
 
 /*
  * Do the valid constraints and NOT NULLs of "rel" prove all of "clauses", a
- * list of implicitly ANDed expressions over varno 1?
+ * list of implicitly ANDed expressions over varno 1?  Asked as the owner of "rel".
  */
 extern bool facts_proves(FactRelation *rel, List *clauses);
 

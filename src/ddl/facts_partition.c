@@ -16,39 +16,66 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "core/identity.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_partition.h"
 #include "parser/parse_utilcmd.h"
 #include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "utils/partcache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
+typedef struct BoundLook
+{
+	Relation	relation;
+	Oid			owner;
+	FactBound  *bound;			/* NULL: the key alone is opened */
+} BoundLook;
+
+/*
+ * The key's expressions, and what is made of them, are folded by PostgreSQL:
+ * that is done as the parent's owner, who wrote them.
+ */
+static void
+look_as_owner(BoundLook *look)
+{
+	FactBound  *bound = look->bound;
+	Identity	identity;
+
+	identity_enter(look->owner, NIL, &identity);
+	(void) RelationGetPartitionKey(look->relation);
+	if (bound != NULL)
+	{
+		bound->bound = zdm_partition_qual(look->relation, bound->spec);
+		bound->inherited = copyObject(RelationGetPartitionQual(look->relation));
+		bound->default_oid = get_default_partition_oid(RelationGetRelid(look->relation));
+		if (OidIsValid(bound->default_oid) && !bound->spec->is_default)
+			bound->others = get_proposed_default_constraint(bound->bound);
+	}
+	identity_leave(&identity);
+}
+
 void
 facts_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, FactBound *bound)
 {
 	Relation	relation = try_relation_open(parent->oid, AccessShareLock);
-	ParseState *pstate = make_parsestate(NULL);
-	Oid			default_oid;
+	BoundLook	look = {relation, parent->author, NULL};
 
 	memset(bound, 0, sizeof(*bound));
 	if (relation == NULL)
 		return;
-	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
-		relation_close(relation, AccessShareLock);
-		return;
+		/* the key comes first and stays: the bound itself is the caller's, and read as such */
+		look_as_owner(&look);
+		bound->spec = transformPartitionBound(make_parsestate(NULL), relation, copyObject(spec));
+		look.bound = bound;
+		look_as_owner(&look);
+		if (bound->others != NIL)
+			bound->default_partition = facts_by_oid(facts, bound->default_oid);
 	}
-	spec = transformPartitionBound(pstate, relation, copyObject(spec));
-	bound->spec = spec;
-	bound->bound = zdm_partition_qual(relation, spec);
-	bound->inherited = copyObject(RelationGetPartitionQual(relation));
-	default_oid = get_default_oid_from_partdesc(RelationGetPartitionDesc(relation, true));
-	if (OidIsValid(default_oid) && !spec->is_default)
-		bound->default_partition = facts_by_oid(facts, default_oid);
 	relation_close(relation, AccessShareLock);
 }
 

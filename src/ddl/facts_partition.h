@@ -16,7 +16,9 @@ typedef struct FactBound
 	PartitionBoundSpec *spec;	/* as PostgreSQL has analyzed it */
 	List	   *bound;			/* over the parent's columns */
 	List	   *inherited;		/* what the parent's own bounds demand */
-	FactRelation *default_partition;
+	Oid			default_oid;	/* the default partition; InvalidOid if there is none */
+	FactRelation *default_partition;	/* the same, if its rows have to be looked at */
+	List	   *others;			/* what the bound then demands of its rows */
 } FactBound;
 
 /*

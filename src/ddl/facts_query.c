@@ -16,13 +16,14 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/sequence.h"
+#include "core/attempt.h"
 #include "core/identity.h"
+#include "ddl/authors.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "executor/executor.h"
@@ -35,10 +36,10 @@
 #include "storage/bufmgr.h"
 #include "tcop/dest.h"
 #include "tcop/tcopprot.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
 
@@ -50,39 +51,6 @@ typedef struct PlanWork
 	double		blocks;
 	double		fraction;		/* what a LIMIT above lets through */
 } PlanWork;
-
-bool
-facts_attempt(void (*callback) (void *arg), void *arg, ErrorData **error)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
-
-	*error = NULL;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		callback(arg);
-		done = true;
-	}
-	PG_CATCH();
-	{
-		int			code = geterrcode();
-
-		MemoryContextSwitchTo(context);
-		if (code == ERRCODE_QUERY_CANCELED || code == ERRCODE_LOCK_NOT_AVAILABLE ||
-			ERRCODE_TO_CATEGORY(code) == ERRCODE_OPERATOR_INTERVENTION)
-			PG_RE_THROW();
-		*error = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
-}
 
 static double
 relation_share(Relation rel, double rows)
@@ -252,6 +220,36 @@ typedef struct PlanAttempt
 	double		blocks;
 } PlanAttempt;
 
+/*
+ * The planner runs what it folds.  So it is asked as the current user only if
+ * nobody else wrote any of that; as that one author if the current user has his
+ * rights anyway; and otherwise not at all.
+ */
+static Oid
+planning_role(Query *query)
+{
+	List	   *authors = authors_of_query(query);
+
+	if (authors == NIL)
+		return GetUserId();
+	if (list_length(authors) > 1 || !has_privs_of_role(GetUserId(), linitial_oid(authors)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the query is not planned, as that would run functions of other roles")));
+	return linitial_oid(authors);
+}
+
+/* Within a subtransaction that is rolled back, which gives user and settings back. */
+static void
+become_planner(Query *query)
+{
+	Oid			role = planning_role(query);
+	Identity	identity;
+
+	if (role != GetUserId())
+		identity_enter(role, NIL, &identity);
+}
+
 static void
 plan_select(void *arg)
 {
@@ -268,6 +266,7 @@ plan_select(void *arg)
 		raw->stmt = (Node *) copyObject(attempt->select);
 		query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(raw, "", NULL, 0, NULL));
 	}
+	become_planner(query);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	plan = pg_plan_query(query, "", 0, NULL);
 	desc = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL, NULL, 0);
@@ -296,7 +295,7 @@ plan_matview(void *arg)
 	Query	   *query = copyObject(linitial_node(Query, rule->actions));
 	Identity	identity;
 
-	identity_enter(attempt->view->owner, NIL, &identity);
+	identity_enter(attempt->view->author, NIL, &identity);
 	AcquireRewriteLocks(query, true, false);
 	attempt->plan.query = query;
 	plan_select(&attempt->plan);
@@ -310,7 +309,7 @@ facts_matview_work(Facts *facts, FactRelation *view)
 	double		blocks = 0;
 	ListCell   *lc;
 
-	if (OidIsValid(view->oid) && facts_attempt(plan_matview, &attempt, &error))
+	if (OidIsValid(view->oid) && attempt_run(plan_matview, &attempt, ATTEMPT_UNDO, &error))
 		return attempt.plan.blocks;
 	foreach(lc, facts_view_relations(facts, view))
 		blocks += facts_tree_blocks(facts, (FactRelation *) lfirst(lc));
@@ -356,7 +355,7 @@ plan_by_conjunct(PlanAttempt *attempt)
 	foreach(lc, where->args)
 	{
 		attempt->select->whereClause = (Node *) lfirst(lc);
-		if (facts_attempt(plan_select, attempt, &error) &&
+		if (attempt_run(plan_select, attempt, ATTEMPT_UNDO, &error) &&
 			(least < 0 || attempt->blocks < least))
 			least = attempt->blocks;
 	}
@@ -377,14 +376,14 @@ facts_statement_work(Facts *facts, Node *raw)
 		if (((Query *) raw)->commandType != CMD_SELECT)
 			return 0;
 		attempt.query = (Query *) raw;
-		return facts_attempt(plan_select, &attempt, &error) ? attempt.blocks : 0;
+		return attempt_run(plan_select, &attempt, ATTEMPT_UNDO, &error) ? attempt.blocks : 0;
 	}
 	attempt.select = touched_rows(raw);
 	if (attempt.select == NULL)
 		return 0;
 	attempt.written = !IsA(raw, SelectStmt);
 	named_work_walker((Node *) attempt.select, &named);
-	if (!facts_attempt(plan_select, &attempt, &error) && !plan_by_conjunct(&attempt))
+	if (!attempt_run(plan_select, &attempt, ATTEMPT_UNDO, &error) && !plan_by_conjunct(&attempt))
 		return named.blocks;
 	return attempt.blocks;
 }

@@ -58,11 +58,4 @@ extern FactRelation *facts_drawn_sequence(Facts *facts, Node *raw);
 /* How far the sequences are that the table owns; -1 if there is none. */
 extern int64 facts_sequence_value(Facts *facts, FactRelation *rel);
 
-/*
- * Runs "callback" in a subtransaction that is always rolled back, so that
- * neither a lock nor a reference stays.  False, with the message in *error,
- * when it raised an error; a cancellation or a lock timeout is passed on.
- */
-extern bool facts_attempt(void (*callback) (void *arg), void *arg, ErrorData **error);
-
 #endif							/* ZDM_FACTS_QUERY_H */

@@ -6,10 +6,16 @@
  * What a DO block or a function does depends on its branches, so it has to be
  * run to be judged.  Four things keep that without effect: the transaction is
  * read-only, utility statements are handed to a collector, queries that would
- * write or call volatile built-in code are started but not run, and what is
- * left of such code (an assignment in PL/pgSQL runs no query) is stopped by an
- * error before it is called.  Whatever the code did take is rolled back.  The
- * hooks that do this are there only while code is followed.
+ * write or call what is not harmless are started but not run, and what is left
+ * of such code (an assignment in PL/pgSQL runs no query) is stopped by an error
+ * before it is called.  Whatever the code did take is rolled back.  The hooks
+ * that do this are there only while code is followed.
+ *
+ * Harmless is what is known to be: built-in functions that are not volatile, a
+ * few that are, and functions in SQL and PL/pgSQL, whose own calls come here as
+ * well.  Not those that change the user or a setting: with queries left out,
+ * they would answer what they refuse otherwise, or tell what the caller may not
+ * read.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,14 +26,19 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "commands/proclang.h"
+#include "core/attempt.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "tcop/utility.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "compat.h"
@@ -53,21 +64,69 @@ follow_active(void)
 	return collector != NULL;
 }
 
-/* Volatile, and neither SQL nor a procedural language, which could be followed. */
+/* Volatile, and yet they do nothing but look at a clock, a generator, or a size. */
 static bool
-is_opaque(Oid funcid, void *context)
+is_harmless_volatile(Oid funcid)
+{
+	switch (funcid)
+	{
+		case F_CLOCK_TIMESTAMP:
+		case F_TIMEOFDAY:
+		case F_STATEMENT_TIMESTAMP:
+		case F_GEN_RANDOM_UUID:
+		case F_PG_RELATION_SIZE_REGCLASS_TEXT:
+		case F_PG_TABLE_SIZE:
+		case F_PG_INDEXES_SIZE:
+		case F_PG_TOTAL_RELATION_SIZE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* PL/pgSQL as its extension made it: whoever may make a language by that name is a superuser. */
+static bool
+is_plpgsql(Oid langid)
+{
+	HeapTuple	tuple = SearchSysCache1(LANGOID, ObjectIdGetDatum(langid));
+	Form_pg_language lang;
+	bool		same;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	lang = (Form_pg_language) GETSTRUCT(tuple);
+	same = strcmp(NameStr(lang->lanname), "plpgsql") == 0 && superuser_arg(lang->lanowner);
+	ReleaseSysCache(tuple);
+	return same;
+}
+
+/* Why the function is not run; NULL if it is harmless. */
+static const char *
+why_not_run(Oid funcid)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	Form_pg_proc proc;
-	bool		opaque;
+	const char *why = NULL;
 
 	if (!HeapTupleIsValid(tuple))
-		return true;
+		return "is gone";
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	opaque = proc->provolatile == PROVOLATILE_VOLATILE &&
-		(proc->prolang == INTERNALlanguageId || proc->prolang == ClanguageId);
+	if (proc->prosecdef && proc->proowner != GetUserId())
+		why = "changes the user";
+	else if (!heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL))
+		why = "changes settings";
+	else if (proc->prolang == INTERNALlanguageId && funcid < FirstNormalObjectId)
+		why = proc->provolatile == PROVOLATILE_VOLATILE && !is_harmless_volatile(funcid) ? "is volatile" : NULL;
+	else if (proc->prolang != SQLlanguageId && !is_plpgsql(proc->prolang))
+		why = "is neither SQL nor PL/pgSQL";
 	ReleaseSysCache(tuple);
-	return opaque;
+	return why;
+}
+
+static bool
+is_opaque(Oid funcid, void *context)
+{
+	return why_not_run(funcid) != NULL;
 }
 
 static bool
@@ -101,6 +160,24 @@ is_skipped(QueryDesc *query_desc)
 		 plan_calls_opaque(query_desc->plannedstmt->planTree));
 }
 
+/* Does the plan call functions that are not built in? */
+static bool
+calls_users(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->invalItems)
+	{
+		if (lfirst_node(PlanInvalItem, lc)->cacheId == PROCOID)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Starting a query can run functions (partitions are pruned by what they give):
+ * where it may, what is not harmless is not even started.
+ */
 static void
 follow_executor_start(QueryDesc *query_desc, int eflags)
 {
@@ -109,7 +186,7 @@ follow_executor_start(QueryDesc *query_desc, int eflags)
 
 	if (skipped)
 		eflags |= EXEC_FLAG_EXPLAIN_ONLY;
-	starting_only = skipped;
+	starting_only = skipped && !calls_users(query_desc->plannedstmt);
 	if (prev_executor_start != NULL)
 		prev_executor_start(query_desc, eflags);
 	else
@@ -155,13 +232,51 @@ follow_executor_finish(QueryDesc *query_desc)
 static void
 follow_object_access(ObjectAccessType access, Oid classid, Oid objectid, int subid, void *arg)
 {
+	const char *why;
+
 	if (prev_object_access != NULL)
 		prev_object_access(access, classid, objectid, subid, arg);
-	if (collector != NULL && !starting_only && access == OAT_FUNCTION_EXECUTE &&
-		is_opaque(objectid, NULL))
+	if (collector == NULL || starting_only || access != OAT_FUNCTION_EXECUTE)
+		return;
+	why = why_not_run(objectid);
+	if (why != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("function %s is volatile, and not run by zdm.check()", get_func_name(objectid))));
+				 errmsg("function %s %s, and is not run by zdm.check()", get_func_name(objectid), why)));
+}
+
+/* Settings that change what later statements mean, and nothing else. */
+static bool
+is_harmless_setting(const char *name)
+{
+	static const char *const names[] = {
+		"search_path", "timezone", "datestyle", "intervalstyle", "default_tablespace",
+		"default_table_access_method", "lock_timeout", "statement_timeout"
+	};
+
+	for (int i = 0; name != NULL && i < lengthof(names); i++)
+	{
+		if (pg_strcasecmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+refuse_language(DoStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->args)
+	{
+		DefElem    *arg = lfirst_node(DefElem, lc);
+
+		if (strcmp(arg->defname, "language") == 0 &&
+			!is_plpgsql(get_language_oid(strVal(arg->arg), false)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("code in %s is not run by zdm.check()", strVal(arg->arg))));
+	}
 }
 
 /* What runs all the same: it holds no DDL itself, and changes nothing that outlives the rollback. */
@@ -171,10 +286,13 @@ runs(Node *stmt)
 	switch (nodeTag(stmt))
 	{
 		case T_DoStmt:
+			refuse_language((DoStmt *) stmt);
+			return true;
 		case T_CallStmt:
-		case T_VariableSetStmt:
 		case T_VariableShowStmt:
 			return true;
+		case T_VariableSetStmt:
+			return is_harmless_setting(((VariableSetStmt *) stmt)->name);
 		default:
 			return false;
 	}
@@ -184,6 +302,8 @@ static void
 follow_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
+	if (collector != NULL && IsA(pstmt->utilityStmt, VariableSetStmt) && !runs(pstmt->utilityStmt))
+		return;
 	if (collector != NULL && !runs(pstmt->utilityStmt))
 		collector(pstmt->utilityStmt, query, collector_arg);
 	else if (prev_process_utility != NULL)
@@ -195,8 +315,22 @@ follow_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUti
 static void
 run_code(void *arg)
 {
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
+	static const char *const settings[][2] = {
+		{"transaction_read_only", "on"},
+		/* what the code says is said to nobody */
+		{"client_min_messages", "error"},
+		{"log_min_messages", "fatal"},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+
+	/*
+	 * PL/pgSQL keeps expressions to the end of the transaction, and asks for the
+	 * functions in them once only: what was kept before is to be asked for again.
+	 */
+	ResetPlanCache();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	SPI_execute((const char *) arg, false, 0);
@@ -258,7 +392,7 @@ follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData
 	collector_arg = arg;
 	PG_TRY();
 	{
-		done = facts_attempt(run_code, (void *) sql, error);
+		done = attempt_run(run_code, (void *) sql, ATTEMPT_UNDO, error);
 	}
 	PG_CATCH();
 	{

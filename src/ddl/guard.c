@@ -22,6 +22,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "commands/extension.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
@@ -31,6 +32,7 @@
 #include "ddl/guard.h"
 #include "ddl/hint.h"
 #include "ddl/hold_timeout.h"
+#include "ddl/pending.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "replication/logicalworker.h"
@@ -42,7 +44,7 @@
 #include "utils/snapmgr.h"
 #include "compat.h"
 
-bool		guard_exempt = false;
+const char *guard_own = NULL;
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
@@ -50,13 +52,19 @@ static ExecutorStart_hook_type prev_executor_start = NULL;
 /* This transaction has run DDL; nothing else has to ask for its locks. */
 static bool ddl_in_transaction = false;
 
-/* A statement that was judged as a whole is running. */
-static int	judged_depth = 0;
+/*
+ * The statements that were judged as a whole and are running, the innermost
+ * first.  State of a statement is its subtransaction's: an error ends what was
+ * begun in the subtransaction that it rolls back, and nothing around it.
+ */
+typedef struct JudgedStatement
+{
+	SubTransactionId subid;		/* in which it was begun */
+	bool		watched;		/* by the backstop */
+	struct JudgedStatement *outer;
+} JudgedStatement;
 
-/* Contracts to be looked at before commit; enum values and columns that are new. */
-static List *pending_contracts = NIL;
-static List *pending_labels = NIL;
-static List *pending_columns = NIL;
+static JudgedStatement *judged = NULL;
 
 /* One statement on its way through the judgement. */
 typedef struct GuardCase
@@ -83,7 +91,7 @@ is_switched_off(void)
 static bool
 is_active(void)
 {
-	if (guard_exempt || creating_extension || IsBinaryUpgrade || IsParallelWorker() ||
+	if (creating_extension || IsBinaryUpgrade || IsParallelWorker() ||
 		IsLogicalWorker() || !IsTransactionState())
 		return false;
 	if (guc_guard == GUARD_OFF && !is_switched_off())
@@ -249,27 +257,15 @@ statement_text(PlannedStmt *pstmt, const char *query)
 	return pnstrdup(query + start, length);
 }
 
-/* Keep what has to be looked at again at the end of the transaction. */
-static void
-keep_pending(GuardCase *gc)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-
-	pending_contracts = list_concat(pending_contracts, gc->judgement->contracts);
-	pending_labels = gc->facts->enum_labels;
-	pending_columns = gc->facts->new_columns;
-	MemoryContextSwitchTo(old);
-}
-
 /*
  * Judges the statement; raises the refusal.  Returns the strongest lock that
  * the statement will take on an existing relation of some size, which is then
- * named in *relation.
+ * named in *relation.  *watched: the backstop is up.
  */
 static LOCKMODE
-judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, bool *strong)
+judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, bool *strong, bool *watched)
 {
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "pg_zdm guard",
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pg_zdm guard",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	GuardCase	gc = {.stmt = copyObject(pstmt->utilityStmt), .in_block = in_block};
@@ -280,14 +276,14 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.sql = statement_text(pstmt, query);
 	gc.facts = facts_create(false);
 	gc.facts->in_block = in_block;
-	gc.facts->enum_labels = list_copy(pending_labels);
-	gc.facts->new_columns = list_copy(pending_columns);
-	*strong = false;
-	if (facts_attempt(judge_case, &gc, &error))
+	gc.facts->enum_labels = list_copy(pending_get()->labels);
+	gc.facts->new_columns = list_copy(pending_get()->columns);
+	*strong = *watched = false;
+	if (attempt_run(judge_case, &gc, ATTEMPT_UNDO, &error))
 	{
 		hint_migrate(gc.judgement->findings, gc.sql);
 		report(gc.judgement->findings, outcome());
-		backstop_begin(gc.judgement);
+		*watched = backstop_begin(gc.judgement);
 		/* Who turns the guard off means to hold the lock for as long as it takes. */
 		if (guc_guard != GUARD_OFF)
 			mode = rules_strong_lock(gc.judgement, &rel);
@@ -302,11 +298,11 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 		ereport(ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR ? LOG : DEBUG1,
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
-	if (in_block && gc.judgement != NULL &&
-		(gc.judgement->contracts != NIL ||
-		 list_length(gc.facts->enum_labels) > list_length(pending_labels) ||
-		 list_length(gc.facts->new_columns) > list_length(pending_columns)))
-		keep_pending(&gc);
+	if (in_block && gc.judgement != NULL && pending_is_more(gc.judgement))
+	{
+		MemoryContextSetParent(context, TopTransactionContext);
+		pending_add(gc.judgement);
+	}
 	else
 		MemoryContextDelete(context);
 	return mode;
@@ -327,10 +323,10 @@ run_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilit
 static void
 run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 		   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc,
-		   LOCKMODE mode, const char *relation, bool strong)
+		   LOCKMODE mode, const char *relation, bool strong, bool watched)
 {
+	JudgedStatement this = {GetCurrentSubTransactionId(), watched, judged};
 	int			nest_level = 0;
-	int			depth = judged_depth;
 
 	if (strong && takes_lock_timeout(pstmt->utilityStmt))
 	{
@@ -339,10 +335,11 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	}
 	if (mode != NoLock)
 		hold_timeout_arm(relation, mode);
-	judged_depth = depth + 1;
+	judged = &this;
 	run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-	judged_depth = depth;
-	backstop_end();
+	judged = this.outer;
+	if (watched)
+		backstop_end();
 	if (nest_level > 0)
 		AtEOXact_GUC(true, nest_level);
 }
@@ -379,7 +376,7 @@ guard_executor_start(QueryDesc *query_desc, int eflags)
 		prev_executor_start(query_desc, eflags);
 	else
 		standard_ExecutorStart(query_desc, eflags);
-	if (ddl_in_transaction && judged_depth == 0 && !follow_active() &&
+	if (ddl_in_transaction && judged == NULL && !follow_active() &&
 		!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 		judge_query(query_desc);
 }
@@ -387,9 +384,9 @@ guard_executor_start(QueryDesc *query_desc, int eflags)
 static void
 check_contracts(void)
 {
-	List	   *contracts = pending_contracts;
+	List	   *contracts = pending_get()->contracts;
 
-	pending_contracts = NIL;
+	pending_clear();
 	if (contracts == NIL || !is_active())
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -411,11 +408,9 @@ guard_xact_callback(XactEvent event, void *arg)
 			break;
 		default:
 			ddl_in_transaction = false;
-			judged_depth = 0;
+			judged = NULL;
 			backstop_end();
-			pending_contracts = NIL;
-			pending_labels = NIL;
-			pending_columns = NIL;
+			pending_clear();
 			hold_timeout_disarm();
 			break;
 	}
@@ -425,10 +420,15 @@ guard_xact_callback(XactEvent event, void *arg)
 static void
 guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	pending_subtransaction(event);
+	hold_timeout_subtransaction(event, subid, parent);
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	/* subtransactions are numbered as they begin: those inside of this one come after it */
+	for (; judged != NULL && judged->subid >= subid; judged = judged->outer)
 	{
-		judged_depth = 0;
-		backstop_end();
+		if (judged->watched)
+			backstop_end();
 	}
 }
 
@@ -456,10 +456,11 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 	bool		in_block;
 	char	   *relation = NULL;
 	bool		strong;
+	bool		watched;
 	LOCKMODE	mode;
 
 	/* What another statement runs for itself was judged with it. */
-	if (IsA(stmt, TransactionStmt) || context == PROCESS_UTILITY_SUBCOMMAND ||
+	if (IsA(stmt, TransactionStmt) || query == guard_own || context == PROCESS_UTILITY_SUBCOMMAND ||
 		!rules_cover(stmt) || !is_active())
 	{
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
@@ -473,8 +474,8 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 		return;
 	}
 	in_block = context != PROCESS_UTILITY_TOPLEVEL || IsTransactionBlock() || IsSubTransaction();
-	mode = judge(pstmt, query, in_block, &relation, &strong);
-	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong);
+	mode = judge(pstmt, query, in_block, &relation, &strong, &watched);
+	run_judged(pstmt, query, read_only, context, params, env, dest, qc, mode, relation, strong, watched);
 }
 
 void

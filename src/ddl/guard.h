@@ -10,8 +10,12 @@
 
 #include "ddl/rules.h"
 
-/* Set by our own workers, whose statements are not judged. */
-extern bool guard_exempt;
+/*
+ * The text that one of our own workers runs, or NULL: what it has itself planned
+ * is not judged.  What the functions in it run is, like everybody's: they have
+ * texts of their own, so it is the pointer that counts.
+ */
+extern const char *guard_own;
 
 /* Install the hook.  Called once, from _PG_init. */
 extern void guard_init(void);

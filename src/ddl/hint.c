@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "ddl/facts_query.h"
 #include "ddl/hint.h"
 #include "ddl/rules.h"
@@ -92,7 +93,7 @@ hint_migrate(List *findings, const char *sql)
 		if (!is_mended(finding))
 			continue;
 		/* a refusal is an answer: then the rule knows best what to do instead */
-		if (hint == NULL && !facts_attempt(make_plan, unconstify(char *, sql), &refusal))
+		if (hint == NULL && !attempt_run(make_plan, unconstify(char *, sql), ATTEMPT_UNDO, &refusal))
 			return;
 		if (hint == NULL)
 			hint = psprintf("SELECT zdm.migrate(%s);", quote_literal_cstr(sql));

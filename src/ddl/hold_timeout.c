@@ -46,6 +46,7 @@ static int	user_log_level;
 
 static char held_relation[NAMEDATALEN * 2 + 8];
 static LOCKMODE held_mode;
+static SubTransactionId armed_in;	/* the subtransaction that took the lock */
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
 static bool
@@ -150,7 +151,20 @@ hold_timeout_arm(const char *relation, LOCKMODE mode)
 	expired = false;
 	granted = false;
 	armed = true;
+	armed_in = GetCurrentSubTransactionId();
 	enable_timeout_after(hold_timeout_id, TICK);
+}
+
+void
+hold_timeout_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent)
+{
+	if (!armed || armed_in < subid)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		armed_in = parent;
+	else if (event == SUBXACT_EVENT_ABORT_SUB && !expired)
+		/* its locks go with it; once the time is up, no code may catch the error */
+		hold_timeout_disarm();
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef ZDM_HOLD_TIMEOUT_H
 #define ZDM_HOLD_TIMEOUT_H
 
+#include "access/xact.h"
 #include "storage/lockdefs.h"
 
 /*
@@ -15,6 +16,12 @@
  * starts when it no longer waits.  Does nothing when the clock runs already.
  */
 extern void hold_timeout_arm(const char *relation, LOCKMODE mode);
+
+/*
+ * To be called at each event of a subtransaction: the lock of one that is rolled
+ * back is given up, and the clock with it.
+ */
+extern void hold_timeout_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent);
 
 /* The transaction is over. */
 extern void hold_timeout_disarm(void);

@@ -12,14 +12,19 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "commands/defrem.h"
 #include "core/guc.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -459,6 +464,7 @@ rules_cover(Node *stmt)
 		case T_AlterObjectSchemaStmt:
 		case T_DropOwnedStmt:
 		case T_ReassignOwnedStmt:
+		case T_CreateSchemaStmt:
 		case T_CreateStmt:
 		case T_CreateTableAsStmt:
 		case T_ViewStmt:
@@ -602,6 +608,48 @@ judge_other_statement(Judgement *j, Node *stmt)
 	}
 }
 
+/* The name of what an element of CREATE SCHEMA makes or alters; NULL if it has none of that kind. */
+static RangeVar *
+element_name(Node *element)
+{
+	switch (nodeTag(element))
+	{
+		case T_CreateStmt:
+			return ((CreateStmt *) element)->relation;
+		case T_ViewStmt:
+			return ((ViewStmt *) element)->view;
+		case T_IndexStmt:
+			return ((IndexStmt *) element)->relation;
+		case T_CreateSeqStmt:
+			return ((CreateSeqStmt *) element)->sequence;
+		case T_CreateTrigStmt:
+			return ((CreateTrigStmt *) element)->relation;
+		default:
+			return NULL;
+	}
+}
+
+/* PostgreSQL runs each element by itself, with the new schema where none is named. */
+static void
+judge_schema_elements(Judgement *j, CreateSchemaStmt *stmt)
+{
+	char	   *schema = stmt->schemaname ? stmt->schemaname :
+		stmt->authrole ? get_rolespec_name(stmt->authrole) : NULL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->schemaElts)
+	{
+		Node	   *element = copyObject((Node *) lfirst(lc));
+		RangeVar   *name = element_name(element);
+
+		if (name != NULL && name->schemaname == NULL && schema != NULL)
+			name->schemaname = schema;
+		rules_migration(j, element);
+		judge_relation_statement(j, element);
+		judge_other_statement(j, element);
+	}
+}
+
 /* Partitions are gone through one transaction each, as are all tables of a schema or database. */
 static bool
 takes_several_transactions(Facts *facts, const RangeVar *relation)
@@ -650,6 +698,97 @@ fails_in_block(Judgement *j, Node *stmt)
 				   pstrdup("Run it by itself, outside a transaction block."));
 }
 
+/* The relation that PostgreSQL lets its owner alone alter by the statement; NULL if it is none of these. */
+static RangeVar *
+owners_relation(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_AlterTableStmt:
+			return ((AlterTableStmt *) stmt)->relation;
+		case T_IndexStmt:
+			return ((IndexStmt *) stmt)->relation;
+		case T_RenameStmt:
+			return ((RenameStmt *) stmt)->relation;
+		case T_AlterObjectSchemaStmt:
+			return ((AlterObjectSchemaStmt *) stmt)->relation;
+		case T_AlterSeqStmt:
+			return ((AlterSeqStmt *) stmt)->sequence;
+		case T_RuleStmt:
+			return ((RuleStmt *) stmt)->relation;
+		case T_CreatePolicyStmt:
+			return ((CreatePolicyStmt *) stmt)->table;
+		case T_AlterPolicyStmt:
+			return ((AlterPolicyStmt *) stmt)->table;
+		default:
+			return NULL;
+	}
+}
+
+/* Who owns the schema may drop what is in it. */
+static FactRelation *
+forbidden_drop(Facts *facts, DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->objects)
+	{
+		FactRelation *rel = facts_find(facts, makeRangeVarFromNameList((List *) lfirst(lc)));
+		Oid			nspid = rel != NULL ? get_namespace_oid(rel->schema, true) : InvalidOid;
+
+		if (rel != NULL && !has_privs_of_role(GetUserId(), rel->owner) &&
+			!(OidIsValid(nspid) && object_ownercheck(NamespaceRelationId, nspid, GetUserId())))
+			return rel;
+	}
+	return NULL;
+}
+
+static bool
+drops_relations(Node *stmt)
+{
+	if (!IsA(stmt, DropStmt))
+		return false;
+	switch (((DropStmt *) stmt)->removeType)
+	{
+		case OBJECT_TABLE:
+		case OBJECT_FOREIGN_TABLE:
+		case OBJECT_VIEW:
+		case OBJECT_MATVIEW:
+		case OBJECT_SEQUENCE:
+		case OBJECT_INDEX:
+			return true;
+		default:
+			return false;
+	}
+}
+
+FactRelation *
+rules_forbidden(Facts *facts, Node *stmt)
+{
+	RangeVar   *name = owners_relation(stmt);
+	FactRelation *rel = name != NULL && !facts->other_role ? facts_find(facts, name) : NULL;
+
+	if (!facts->other_role && drops_relations(stmt))
+		return forbidden_drop(facts, (DropStmt *) stmt);
+	return rel == NULL || has_privs_of_role(GetUserId(), rel->owner) ? NULL : rel;
+}
+
+/*
+ * Whoever may not alter a relation is told just that, as by PostgreSQL itself,
+ * and nothing of what the statement would find there.
+ */
+static bool
+is_forbidden(Judgement *j, Node *stmt)
+{
+	FactRelation *rel = rules_forbidden(j->facts, stmt);
+
+	if (rel != NULL && j->facts->simulated)
+		rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
+				   psprintf("PostgreSQL refuses it: must be owner of %s.", facts_name(rel)),
+				   psprintf("SET ROLE %s;", quote_identifier(GetUserNameFromId(rel->owner, false))));
+	return rel != NULL;
+}
+
 Judgement *
 rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
@@ -665,6 +804,8 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 				   "COMMIT; after ALTER TYPE ... ADD VALUE, then use the value.");
 		return j;
 	}
+	if (is_forbidden(j, stmt))
+		return j;
 	if (facts_is_query(stmt))
 		judge_query(j, stmt);
 	else if (IsA(stmt, ExplainStmt))
@@ -673,6 +814,8 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 	{
 		rules_migration(j, stmt);
 		fails_in_block(j, stmt);
+		if (IsA(stmt, CreateSchemaStmt))
+			judge_schema_elements(j, (CreateSchemaStmt *) stmt);
 		judge_relation_statement(j, stmt);
 		judge_other_statement(j, stmt);
 	}

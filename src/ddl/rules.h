@@ -136,6 +136,9 @@ extern void rules_caution(Judgement *j, const char *rule, const char *object,
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_migration(Judgement *j, Node *stmt);
 
+/* The relation that the statement would alter and that the current user does not own; NULL if there is none. */
+extern FactRelation *rules_forbidden(Facts *facts, Node *stmt);
+
 /* A function is changed, renamed or dropped that a migration's expressions may call. */
 extern void rules_migration_function(Judgement *j, Oid funcid);
 

@@ -194,7 +194,7 @@ set_default(Judgement *j, FactRelation *rel, FactColumn *col, Node *raw)
 		expr = facts_analyze_as(rel, raw, EXPR_KIND_COLUMN_DEFAULT, col->type, col->typmod);
 	if (expr != NULL)
 		facts_note_default(col, expr);
-	col->has_default = expr == NULL || !facts_is_null(expr);
+	col->has_default = expr == NULL || !facts_is_null(rel->author, expr);
 }
 
 static void

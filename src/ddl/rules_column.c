@@ -12,6 +12,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "core/attempt.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_query.h"
@@ -23,7 +24,6 @@
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 #include "compat.h"
 
 /* What the constraints of a column definition say, gathered. */
@@ -33,6 +33,7 @@ typedef struct NewColumn
 	bool		volatile_default;	/* as far as an expression tells that cannot be analyzed */
 	bool		checked;		/* of a domain with constraints that the text made */
 	Node	   *default_expr;	/* analyzed, with the type's own default */
+	Oid			author;			/* as whom that is simplified */
 	bool		notnull;
 	bool		serial;
 	FactRelation *sequence;		/* which a default draws from that cannot be analyzed */
@@ -136,7 +137,7 @@ read_default(Facts *facts, FactRelation *rel, NewColumn *new)
 
 	if (!facts->simulated)
 		analyze_default(&attempt);
-	else if (!facts_attempt(analyze_default, &attempt, &error))
+	else if (!attempt_run(analyze_default, &attempt, ATTEMPT_UNDO, &error))
 	{
 		new->volatile_default = calls_volatile_name(new->raw_default, facts);
 		new->sequence = facts_drawn_sequence(facts, new->raw_default);
@@ -150,6 +151,7 @@ read_column(Facts *facts, FactRelation *rel, ColumnDef *def, NewColumn *new)
 
 	memset(new, 0, sizeof(*new));
 	new->typmod = -1;
+	new->author = rel->author;
 	gather_constraints(def, new);
 	if (is_serial(def->typeName))
 	{
@@ -169,7 +171,11 @@ read_column(Facts *facts, FactRelation *rel, ColumnDef *def, NewColumn *new)
 	if (new->raw_default != NULL && facts_types_known(rel))
 		read_default(facts, rel, new);
 	else if (new->identity == '\0' && new->generated == '\0')
+	{
+		/* the type's own default is its owner's */
 		new->default_expr = get_typdefault(new->type);
+		new->author = facts_type_owner(new->type);
+	}
 }
 
 /* Why every row has to be rewritten; NULL if not. */
@@ -182,10 +188,10 @@ rewrite_reason(const NewColumn *new)
 		return "each row gets the computed value";
 	if (new->generated != '\0')
 		return NULL;
-	if (new->checked || (OidIsValid(new->type) && DomainHasConstraints(new->type)))
+	if (new->checked || (OidIsValid(new->type) && facts_domain_checked(new->type)))
 		return "each row is checked against the domain's constraints";
 	if (new->volatile_default ||
-		(new->default_expr != NULL && facts_is_volatile(new->default_expr)))
+		(new->default_expr != NULL && facts_is_volatile(new->author, new->default_expr)))
 		return "the default is volatile, so each row gets a value of its own";
 	return NULL;
 }
@@ -197,7 +203,7 @@ gives_value(const NewColumn *new)
 	if (new->raw_default != NULL && new->default_expr == NULL)
 		return true;
 	return new->serial || new->identity != '\0' || new->generated != '\0' ||
-		(new->default_expr != NULL && !facts_is_null(new->default_expr));
+		(new->default_expr != NULL && !facts_is_null(new->author, new->default_expr));
 }
 
 static FactColumn *
@@ -534,7 +540,7 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	expr = facts_analyze_as(rel, using, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod);
 	if (expr == NULL)
 		return;
-	rewrite = facts_needs_rewrite(expr, col->attnum);
+	rewrite = facts_needs_rewrite(rel->author, expr, col->attnum);
 	if (rewrite)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
 						psprintf("rewrite of %s to change %s from %s to %s", facts_name(rel),

@@ -29,7 +29,7 @@ judge_default_partition(Judgement *j, FactRelation *parent, FactBound *bound)
 	if (rel == NULL)
 		return;
 	rules_lock(j, rel, AccessExclusiveLock);
-	unproven = facts_unproven_members(j->facts, rel, get_proposed_default_constraint(bound->bound), parent);
+	unproven = facts_unproven_members(j->facts, rel, bound->others, parent);
 	if (unproven != NIL)
 		rules_tree_work(j, WORK_SCAN, unproven, false,
 						psprintf("scan of the default partition %s for rows of the new one", facts_name(rel)),

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "ddl/facts_expr.h"
 #include "nodes/makefuncs.h"
@@ -30,7 +31,6 @@
 #include "plan/plain.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 #include "compat.h"
 
 /* A column to be: what its definition says, resolved. */
@@ -109,7 +109,7 @@ read_type(AddedColumn *column, const ColumnDef *def, const char *source)
 		refuse("a column with COLLATE or COMPRESSION together with what needs steps of its own",
 			   "Only a bare column is added first.",
 			   "Add the column by itself, then what hangs on it.");
-	if (DomainHasConstraints(column->type))
+	if (facts_domain_checked(column->type))
 		refuse("a column of a domain that has constraints",
 			   "PostgreSQL would write the whole table anew to check them.",
 			   "Use the domain's base type, and a CHECK constraint.");
@@ -132,7 +132,7 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 		case CONSTR_DEFAULT:
 			column->default_text = ddl_expression(relid, con->raw_expr, source, EXPR_KIND_COLUMN_DEFAULT,
 												  column->type, column->typmod, &tree);
-			column->default_volatile = facts_is_volatile(tree);
+			column->default_volatile = facts_is_volatile(identity_of(relid), tree);
 			break;
 		case CONSTR_IDENTITY:
 			if (con->options != NIL)
@@ -315,7 +315,7 @@ needs_empty_table(const ColumnDef *def, const char *source)
 		if (con->contype == CONSTR_GENERATED || (con->contype == CONSTR_IDENTITY && con->options != NIL))
 			return true;
 	}
-	return add_column_type(def, source, &type, &typmod) && DomainHasConstraints(type);
+	return add_column_type(def, source, &type, &typmod) && facts_domain_checked(type);
 }
 
 static bool

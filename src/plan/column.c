@@ -20,6 +20,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "ddl/facts_expr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
@@ -30,7 +31,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/typcache.h"
 #include "compat.h"
 
 /*
@@ -480,7 +480,7 @@ column_check_schema(const Column *column)
 void
 column_check_new_type(const Column *column, Oid type)
 {
-	if (get_typtype(type) == TYPTYPE_DOMAIN && DomainHasConstraints(type))
+	if (get_typtype(type) == TYPTYPE_DOMAIN && facts_domain_checked(type))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("column \"%s\" of %s cannot be carried to one of the domain %s, which has constraints",

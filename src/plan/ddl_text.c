@@ -27,6 +27,7 @@
 #include "parser/parser.h"
 #include "plan/ddl_text.h"
 #include "plan/deparse.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,10 @@ nothing_held(Facts *facts, LOCKMODE *mode)
 Judgement *
 ddl_judge_alone(Facts *facts, const Change *change)
 {
+	FactRelation *rel = rules_forbidden(facts, change->stmt);
+
+	if (rel != NULL)
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(rel->kind), rel->name);
 	return rules_judge(facts, copyObject(change->stmt), change->statement, nothing_held);
 }
 

@@ -30,7 +30,9 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
+#include "ddl/facts_expr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -83,9 +85,9 @@ column_template(Oid relid, const char *name)
 }
 
 static void
-check_immutable(Node *tree, const char *what)
+check_immutable(Oid relid, Node *tree, const char *what)
 {
-	if (contain_mutable_functions((Node *) expression_planner((Expr *) tree)))
+	if (contain_mutable_functions(facts_simplify(identity_of(relid), tree)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("functions in index %s must be marked IMMUTABLE", what)));
@@ -108,7 +110,7 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 	{
 		appendStringInfo(buf, "(%s)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
 													 InvalidOid, -1, &tree));
-		check_immutable(tree, "expression");
+		check_immutable(relid, tree, "expression");
 		type = exprType(tree);
 	}
 
@@ -166,7 +168,7 @@ index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *nam
 	{
 		appendStringInfo(&buf, " WHERE %s", ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
 														   InvalidOid, -1, &predicate));
-		check_immutable(predicate, "predicate");
+		check_immutable(relid, predicate, "predicate");
 	}
 	return buf.data;
 }

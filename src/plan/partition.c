@@ -28,9 +28,11 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "ddl/authors.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_partition.h"
@@ -38,9 +40,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
 #include "plan/alter.h"
+#include "partitioning/partbounds.h"
 #include "plan/deparse.h"
 #include "plan/index.h"
 #include "plan/probe.h"
@@ -79,24 +80,11 @@ claims(const Change *change)
 	return list_make1(partition_command(change)->name->relname);
 }
 
-static Oid
-table_owner(Oid relid)
-{
-	QuerySession session;
-	Oid			owner;
-
-	query_begin(&session);
-	QUERY("SELECT relowner FROM pg_class WHERE oid = $1", arg_oid(relid));
-	owner = query_oid(0, 1);
-	query_end(&session);
-	return owner;
-}
-
 /* The work is done with the rights of the partitioned table's owner. */
 static void
 check_owner(Oid relid, Oid parent)
 {
-	Oid			owner = table_owner(parent);
+	Oid			owner = identity_of(parent);
 
 	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
@@ -172,20 +160,23 @@ attach_copies(void *arg)
 
 /*
  * Do the columns and the constraints go together?  PostgreSQL says so of two
- * empty copies.  Without the right to make temporary tables, the last step
- * finds out.
+ * empty copies, whose expressions it opens as the caller: so only where nobody
+ * else wrote any.  Otherwise, and without the right to make temporary tables,
+ * the last step finds out.
  */
 static void
 check_columns(Attach *attach)
 {
 	ErrorData  *error;
 
-	if (XactReadOnly || strcmp(attach->parent->name, attach->partition->name) == 0 ||
+	if (XactReadOnly || authors_of_relation(attach->parent->oid) != NIL ||
+		authors_of_relation(attach->partition->oid) != NIL ||
+		strcmp(attach->parent->name, attach->partition->name) == 0 ||
 		object_aclcheck(DatabaseRelationId, MyDatabaseId, GetUserId(), ACL_CREATE_TEMP) != ACLCHECK_OK ||
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->parent->name, -1), NoLock, true)) ||
 		OidIsValid(RangeVarGetRelid(makeRangeVar("pg_temp", attach->partition->name, -1), NoLock, true)))
 		return;
-	if (facts_attempt(attach_copies, attach, &error))
+	if (attempt_run(attach_copies, attach, ATTEMPT_UNDO, &error))
 		return;
 	/* what was run says nothing to the caller */
 	error->context = NULL;
@@ -375,7 +366,7 @@ static void
 plan_default_partition(Attach *attach)
 {
 	FactRelation *rel = attach->bound.default_partition;
-	List	   *clauses = get_proposed_default_constraint(attach->bound.bound);
+	List	   *clauses = attach->bound.others;
 	Facts	   *facts = facts_create(true);
 
 	if (rel == NULL || facts_unproven_members(facts, rel, clauses, attach->parent) == NIL)
@@ -477,16 +468,6 @@ const PlanKind plan_attach_partition = {
 	.partition_ok = true,
 };
 
-static Oid
-default_partition(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-	Oid			result = get_default_oid_from_partdesc(RelationGetPartitionDesc(rel, true));
-
-	table_close(rel, NoLock);
-	return result;
-}
-
 /* Without CONCURRENTLY: the whole tree is locked for an instant. */
 static void
 plan_detach_at_once(MigrationPlan *plan, char *sql, List *others)
@@ -552,7 +533,7 @@ make_detach(MigrationPlan *plan, const Change *change)
 						   facts_name(fk->rel)),
 				 errhint("Drop the foreign key first, and add it again afterwards by zdm.migrate(); or delete the partition's rows in batches.")));
 	}
-	if (OidIsValid(default_partition(plan->relid)))
+	if (OidIsValid(get_default_partition_oid(plan->relid)))
 		plan_detach_at_once(plan, psprintf("ALTER TABLE %s DETACH PARTITION %s", table, partition),
 							foreign_key_tables(facts, parent));
 	else

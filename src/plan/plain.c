@@ -20,9 +20,10 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "ddl/facts_query.h"
+#include "ddl/authors.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
 #include "plan/probe.h"
@@ -119,14 +120,30 @@ run_statement(void *statement)
 	probe_run((const char *) statement);
 }
 
+/* Would PostgreSQL, to run the statement, open what other roles wrote on a table that it names? */
+static bool
+opens_others(Facts *facts)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts->relations)
+	{
+		FactRelation *rel = lfirst(lc);
+
+		if (OidIsValid(rel->oid) && authors_of_relation(rel->oid) != NIL)
+			return true;
+	}
+	return false;
+}
+
 void
 plain_try(const Change *change)
 {
 	ErrorData  *error;
 
-	if (XactReadOnly || runs_long(change))
+	if (XactReadOnly || runs_long(change) || opens_others(ddl_judge(change)->facts))
 		return;
-	if (!facts_attempt(run_statement, change->statement, &error))
+	if (!attempt_run(run_statement, change->statement, ATTEMPT_UNDO, &error))
 		ReThrowError(error);
 }
 

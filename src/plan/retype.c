@@ -16,7 +16,9 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "core/attempt.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -25,7 +27,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -47,91 +48,69 @@ files(MemoryContext context)
 	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
 		"(SELECT pg_catalog.pg_relation_filenode('" RETYPE_PROBE "'::pg_catalog.regclass) "
 		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
-		" WHERE indrelid = '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
+		" WHERE indrelid OPERATOR(pg_catalog.=) '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
 	return MemoryContextStrdup(context,
 							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
 
-static bool
-probe(Oid relid, const char *column, const char *type, const char *using, List *further,
-	  MemoryContext context)
+typedef struct Probe
 {
+	Oid			relid;
+	Oid			owner;
+	const char *column;
+	const char *type;
+	const char *using;
+	List	   *further;
+	MemoryContext context;
+	bool		rewrites;
+} Probe;
+
+/* As the owner, whose functions in defaults and index expressions run with nobody else's rights. */
+static void
+run_probe(void *arg)
+{
+	Probe	   *probe = arg;
+	Oid			user;
+	int			context;
 	char	   *before;
 	char	   *after;
 	ListCell   *lc;
 
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(probe->owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
 	/* a generated column as a plain one: the server will not alter what it depends on */
-	probe_run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)", names_relation(relid)));
+	probe_run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)",
+					   names_relation(probe->relid)));
 	/* it does not go the server's way then, but through the expression */
-	if (using != NULL)
-		probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(column)));
-	before = files(context);
-	probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(column),
-					   type, using ? " USING (" : "", using ? using : "", using ? ")" : ""));
-	after = files(context);
-	foreach(lc, further)
+	if (probe->using != NULL)
+		probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(probe->column)));
+	before = files(probe->context);
+	probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(probe->column),
+					   probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
+					   probe->using ? ")" : ""));
+	after = files(probe->context);
+	foreach(lc, probe->further)
 		probe_run(lfirst(lc));
 	SPI_finish();
-	return strcmp(before, after) != 0;
-}
-
-static Oid
-owner_of(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-
-	ReleaseSysCache(tuple);
-	return owner;
+	probe->rewrites = strcmp(before, after) != 0;
 }
 
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner resources = CurrentResourceOwner;
-	Oid			owner = owner_of(relid);
-	Oid			user;
-	int			context;
-	ErrorData  *error = NULL;
-	volatile bool rewrites = true;
+	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
+	ErrorData  *error;
 
 	/* nothing can be made for a moment on a standby, where a plan may be read */
 	if (XactReadOnly ||
-		object_aclcheck(DatabaseRelationId, MyDatabaseId, owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
 		return RETYPE_UNKNOWN;
-
-	/*
-	 * As the owner: functions in defaults and index expressions are the owner's
-	 * and run with nobody else's rights.
-	 */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		rewrites = probe(relid, column, type, using, further, caller);
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		/* a subtransaction is ours to end before the error goes on */
-		MemoryContextSwitchTo(caller);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = resources;
-	SetUserIdAndSecContext(user, context);
-	if (error != NULL)
+	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
 	{
 		/* what was run, on a table of ours, says nothing to the caller */
 		error->context = NULL;
 		ReThrowError(error);
 	}
-	return rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
+	return probe.rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
 }

@@ -119,8 +119,11 @@ check_target(const Change *change, AttrNumber attnum, const char *name)
 	bool		generated;
 
 	query_begin(&session);
+	/* by name: the numbers of a partition are its own */
 	QUERY("SELECT EXISTS (SELECT 1 FROM pg_partition_tree($1) t JOIN pg_partitioned_table p ON p.partrelid = t.relid "
-		  "WHERE $2 = ANY (partattrs::int2[]) OR partexprs IS NOT NULL), "
+		  "JOIN pg_attribute a ON a.attrelid = t.relid AND a.attnum > 0 AND NOT a.attisdropped "
+		  "WHERE a.attname = (SELECT attname FROM pg_attribute WHERE attrelid = $1 AND attnum = $2) "
+		  "AND (a.attnum = ANY (partattrs::int2[]) OR partexprs IS NOT NULL)), "
 		  "EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 AND $2 = ANY (conkey) "
 		  "OR confrelid = $1 AND $2 = ANY (confkey))), "
 		  "(SELECT attgenerated <> '' OR attidentity = 'a' FROM pg_attribute WHERE attrelid = $1 AND attnum = $2)",

@@ -24,6 +24,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "ddl/guard.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -71,8 +72,12 @@ steps_next(const Migration *migration)
 {
 	Step	   *step = NULL;
 
+	/* on the way back too, before the new column goes */
 	if (migration->state == STATE_REVERTING)
-		return step_last_done(migration->id);
+	{
+		step = step_reopened_backfill(migration->id);
+		return step != NULL ? step : step_last_done(migration->id);
+	}
 
 	/* one that has been opened again since: the cutover relies on it */
 	if (migration->state == STATE_CUTTING_OVER)
@@ -294,7 +299,9 @@ run_as_owner(const Migration *migration, const char *sql)
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
+	guard_own = sql;
 	rc = SPI_execute(sql, false, 0);
+	guard_own = NULL;
 	if (rc < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -804,6 +811,13 @@ undo_is_moot(const Migration *migration, const Step *step)
 	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
 		return trigger_step_is_moot(migration, step->effect, true);
 	return pair_old_side_gone(migration->id);
+}
+
+bool
+steps_is_undo(const Migration *migration, const Step *step)
+{
+	return migration->state == STATE_REVERTING &&
+		(step->action != ACTION_BACKFILL || step->state == STEP_DONE);
 }
 
 StepOutcome

@@ -57,6 +57,9 @@ extern void steps_tidy(const Step *step);
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);
 
+/* On the way back: is the step to be undone?  If not, it is to be done first. */
+extern bool steps_is_undo(const Migration *migration, const Step *step);
+
 /* Write down what the step waits for.  To be called outside any transaction. */
 extern void steps_note_wait(const Step *step, const char *reason);
 

@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "core/errors.h"
+#include "ddl/guard.h"
 #include "run/toplevel.h"
 #include "tcop/dest.h"
 #include "tcop/utility.h"
@@ -66,7 +67,9 @@ toplevel_run(const char *sql)
 	receiver = CreateDestReceiver(DestNone);
 	MemoryContextSwitchTo(old);
 
+	guard_own = sql;
 	(void) zdm_portal_run(portal, receiver, &qc);
+	guard_own = NULL;
 	receiver->rDestroy(receiver);
 	PortalDrop(portal, false);
 	CommitTransactionCommand();

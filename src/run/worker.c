@@ -352,7 +352,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		transition(migration, phase_end(migration, rests));
 		return ADVANCE_ON;
 	}
-	outcome = migration->state == STATE_REVERTING ?
+	outcome = steps_is_undo(migration, step) ?
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
 	if (outcome == OUTCOME_DONE)
 		memset(&run->patience, 0, sizeof(run->patience));
@@ -555,6 +555,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		/* the error has ended our hold, too */
 		HOLD_CANCEL_INTERRUPTS();
 		HOLD_INTERRUPTS();
+		guard_own = NULL;
 		MemoryContextSwitchTo(context);
 		error = copy_error();
 		FlushErrorState();
@@ -633,8 +634,6 @@ zdm_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	set_settings(id);
-
-	guard_exempt = true;
 
 	/* not before_shmem_exit: a transaction that is open ends between the two */
 	on_shmem_exit(leave, (Datum) 0);

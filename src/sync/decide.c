@@ -4,10 +4,11 @@
  *		Which side of a pair wins: DESIGN section 4 as two tables.
  *
  * What a statement names is what its author means, so it comes before a value
- * that a trigger or a default put there.  In an UPDATE a value that changed
- * counts even if nobody named it, since foreign-key actions and triggers write
- * too, while naming a column and leaving its value as it is says something
- * only if the other one was named as well, to something else.
+ * that a trigger or a default put there.  Who writes every column he knows of
+ * means the one that he has a value for: in an INSERT a value comes before a NULL
+ * or a default beside it, in an UPDATE the side that changed before the one that
+ * was written back as it was.  A value that changed counts even if nobody named
+ * it, since foreign-key actions and triggers write too.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,19 +18,21 @@
 
 #define NUM_CLAIMS (CLAIM_NAMED + 1)
 
-/* Rows: the old side.  Columns: the new side, NONE, WEAK, SET, NAMED. */
+/* Rows: the old side.  Columns: the new side, NONE, WEAK, SET, BLANK, NAMED. */
 static const Decision insert_table[NUM_CLAIMS][NUM_CLAIMS] = {
-	[CLAIM_NONE] = {DECIDE_DEFAULT, DECIDE_DOWN, DECIDE_DOWN, DECIDE_DOWN},
-	[CLAIM_WEAK] = {DECIDE_UP, DECIDE_DEFAULT, DECIDE_DOWN, DECIDE_DOWN},
-	[CLAIM_SET] = {DECIDE_UP, DECIDE_UP, DECIDE_BOTH, DECIDE_DOWN},
-	[CLAIM_NAMED] = {DECIDE_UP, DECIDE_UP, DECIDE_UP, DECIDE_BOTH}
+	[CLAIM_NONE] = {DECIDE_DEFAULT, DECIDE_DOWN, DECIDE_DOWN, DECIDE_DOWN, DECIDE_DOWN},
+	[CLAIM_WEAK] = {DECIDE_UP, DECIDE_DEFAULT, DECIDE_DOWN, DECIDE_DOWN, DECIDE_DOWN},
+	[CLAIM_SET] = {DECIDE_UP, DECIDE_UP, DECIDE_BOTH, DECIDE_DOWN, DECIDE_DOWN},
+	[CLAIM_BLANK] = {DECIDE_UP, DECIDE_UP, DECIDE_UP, DECIDE_DEFAULT, DECIDE_DOWN},
+	[CLAIM_NAMED] = {DECIDE_UP, DECIDE_UP, DECIDE_UP, DECIDE_UP, DECIDE_BOTH}
 };
 
+/* There is no BLANK: what a value was before tells what was meant. */
 static const Decision update_table[NUM_CLAIMS][NUM_CLAIMS] = {
-	[CLAIM_NONE] = {DECIDE_REST, DECIDE_REST, DECIDE_DOWN, DECIDE_DOWN},
-	[CLAIM_WEAK] = {DECIDE_REST, DECIDE_REST, DECIDE_DOWN, DECIDE_BOTH},
-	[CLAIM_SET] = {DECIDE_UP, DECIDE_UP, DECIDE_BOTH, DECIDE_DOWN},
-	[CLAIM_NAMED] = {DECIDE_UP, DECIDE_BOTH, DECIDE_UP, DECIDE_BOTH}
+	[CLAIM_NONE] = {DECIDE_REST, DECIDE_REST, DECIDE_DOWN, DECIDE_REST, DECIDE_DOWN},
+	[CLAIM_WEAK] = {DECIDE_REST, DECIDE_REST, DECIDE_DOWN, DECIDE_REST, DECIDE_DOWN},
+	[CLAIM_SET] = {DECIDE_UP, DECIDE_UP, DECIDE_BOTH, DECIDE_REST, DECIDE_DOWN},
+	[CLAIM_NAMED] = {DECIDE_UP, DECIDE_UP, DECIDE_UP, DECIDE_REST, DECIDE_BOTH}
 };
 
 Decision

@@ -14,6 +14,7 @@ typedef enum Claim
 	CLAIM_NONE,					/* nothing: INSERT left it out, UPDATE left it alone */
 	CLAIM_WEAK,					/* INSERT: perhaps a volatile default; UPDATE: set to what it was */
 	CLAIM_SET,					/* it has a value that the statement did not name */
+	CLAIM_BLANK,				/* INSERT: the statement gave it NULL or its default */
 	CLAIM_NAMED					/* the statement gave it this value */
 } Claim;
 

@@ -3,11 +3,13 @@
  * outcome.c
  *		Notes of rows that could not be kept in step.
  *
- * An application's write must not fail or wait because a note of it cannot be
- * made.  The note is written in a subtransaction of its own; of zdm.migration
- * only a row that nobody has locked is taken (SKIP LOCKED), and zdm.misfit, which
- * is what counts when the columns are exchanged, is only ever inserted into.  It stays with the write: rolled back, both are
- * gone.
+ * The row of zdm.misfit is a part of the write: both are there, or neither is.
+ * It is what counts when the columns are exchanged, so a write whose note is
+ * cancelled, runs out of time or finds no room must not go through without it.
+ * Writers only ever insert there, and wait for nobody.  That the way back is
+ * closed is noted in zdm.migration as well, for people to read: of that only a
+ * row which nobody has locked is taken (SKIP LOCKED), and what is in its way is
+ * no reason for a write to fail.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,12 +19,12 @@
 #include "access/xact.h"
 #include "catalog/misfit.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/names.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 char *
 row_key(Relation rel, TupleTableSlot *slot)
@@ -68,54 +70,44 @@ note_one_way(SyncPair *pair, const char *table, const char *key, const char *mes
 		  arg_int8(pair->migration), arg_text(why));
 }
 
-static void
-write_note(SyncPair *pair, PairDirection direction, Relation rel,
-		   TupleTableSlot *slot, const ErrorData *error)
+typedef struct OneWayNote
 {
-	QuerySession session;
-	char	   *table = names_relation(RelationGetRelid(rel));
-	char	   *key = row_key(rel, slot);
+	SyncPair   *pair;
+	const char *table;
+	const char *key;
+	const char *message;
+} OneWayNote;
 
-	key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
+static void
+try_note_one_way(void *arg)
+{
+	OneWayNote *note = arg;
+	QuerySession session;
+
 	query_begin(&session);
-	if (direction == PAIR_DOWN)
-		note_one_way(pair, table, key, error->message);
+	note_one_way(note->pair, note->table, note->key, note->message);
 	query_end(&session);
-	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP, table, key,
-				  unpack_sql_state(error->sqlerrcode), error->message);
 }
 
 void
 outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 			 TupleTableSlot *slot, const ErrorData *error)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	OneWayNote	note = {.pair = pair,.message = error->message};
+	ErrorData  *failure;
+	char	   *key;
 
 	if (pair->noted[direction] == pairs_transaction())
 		return;
+	key = row_key(rel, slot);
+	note.table = names_relation(RelationGetRelid(rel));
+	note.key = key ? psprintf("row %s", key) : pstrdup("a row (the table has no primary key)");
+	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP,
+				  note.table, note.key, unpack_sql_state(error->sqlerrcode), error->message);
 	pair->noted[direction] = pairs_transaction();
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		write_note(pair, direction, rel, slot, error);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *failure;
-
-		MemoryContextSwitchTo(caller);
-		failure = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-		/* the writer must not fail for it; the server's log has it */
-		failure->elevel = LOG;
-		ThrowErrorData(failure);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
+	if (direction == PAIR_UP || attempt_run(try_note_one_way, &note, ATTEMPT_KEEP, &failure))
+		return;
+	/* the writer must not fail for it; the server's log has it */
+	failure->elevel = LOG;
+	ThrowErrorData(failure);
 }

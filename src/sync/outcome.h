@@ -15,8 +15,10 @@
  * through all the same.  PAIR_DOWN closes the way back: one_way_since and
  * one_way_why of zdm.migration.  PAIR_UP adds a row to zdm.misfit.
  *
- * Raises nothing of its own and waits for nobody.  So it is a note, not an
- * account: the first such row of a transaction for each pair, and for the way
+ * Waits for nobody, unless somebody has locked zdm.misfit.  Errors: those of
+ * writing to it, so that no write goes through without its note, and those that
+ * are the writer's own in any case (cancelled, timed out, no room).  A note, not
+ * an account: the first such row of a transaction for each pair, and for the way
  * back none while another transaction holds the migration's row.
  */
 extern void outcome_note(SyncPair *pair, PairDirection direction, Relation rel,

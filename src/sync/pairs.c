@@ -26,6 +26,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "executor/spi.h"
 #include "sync/pairs.h"
 #include "utils/datum.h"
@@ -56,6 +57,7 @@ typedef struct PairRow
 	char	   *up;
 	char	   *down;
 	bool		new_decides;
+	bool		one_name;		/* applications know one of the two sides only */
 	OnConflict	on_conflict;
 	bool		reversible;
 	ExprActor	actor;
@@ -75,7 +77,6 @@ static HTAB *pair_cache = NULL;
 static PairSet *retired_sets = NULL;
 static uint64 generation = 1;	/* changes when a set may be out of date */
 static uint64 transaction = 1;
-static bool own_rollback = false;
 static bool load_failed = false;	/* an expression could not be compiled */
 
 static void
@@ -154,7 +155,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	expr_abort_subtransaction();
-	if (!own_rollback)
+	if (!attempt_is_undoing())
 		transaction++;
 }
 
@@ -173,29 +174,11 @@ pairs_transaction(void)
 	return transaction;
 }
 
-void
-pairs_rollback_own(void)
-{
-	own_rollback = true;
-	RollbackAndReleaseCurrentSubTransaction();
-	own_rollback = false;
-}
-
-/* Errors that say nothing of the row: they must reach whoever is waiting. */
+/* A fault of the server, besides: nothing that a row or an expression could be blamed for. */
 static bool
-error_is_not_the_rows(int sqlerrcode)
+is_servers_fault(const ErrorData *error)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_SYSTEM_ERROR:
-		case ERRCODE_TRANSACTION_ROLLBACK:
-		case ERRCODE_INTERNAL_ERROR:
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-	}
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR;
 }
 
 /* What try_to_load() is to compile. */
@@ -224,6 +207,23 @@ compile(Compilation *what, MemoryContext context)
 						what->attnum, &what->row->actor, context);
 }
 
+typedef struct CompileAttempt
+{
+	Compilation *what;
+	MemoryContext context;
+	MemoryContext scratch;
+	SyncExpr   *expr;
+} CompileAttempt;
+
+static void
+attempt_compile(void *arg)
+{
+	CompileAttempt *attempt = arg;
+
+	MemoryContextSwitchTo(attempt->scratch);
+	attempt->expr = compile(attempt->what, attempt->context);
+}
+
 /*
  * An expression that cannot be compiled is one that fails for each row, so that
  * writers go through wherever it does not decide.  Not beyond this transaction:
@@ -232,32 +232,16 @@ compile(Compilation *what, MemoryContext context)
 static SyncExpr *
 try_to_compile(Compilation *what, MemoryContext context)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	SyncExpr   *volatile expr = NULL;
-	ErrorData  *volatile error = NULL;
+	CompileAttempt attempt = {what, context, CurrentMemoryContext, NULL};
+	/* the error, if there is one, is kept */
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	ErrorData  *error;
+	bool		done = attempt_run(attempt_compile, &attempt, ATTEMPT_KEEP, &error);
 
-	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(caller);
-	PG_TRY();
-	{
-		expr = compile(what, context);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-
-	if (error == NULL)
-		return expr;
-	if (error_is_not_the_rows(error->sqlerrcode))
+	if (done)
+		return attempt.expr;
+	if (is_servers_fault(error))
 		ReThrowError(error);
 	load_failed = true;
 	return expr_compile_failure(error, context);
@@ -413,6 +397,8 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 	pair->up_copies = expr_copies(pair->up);
 	pair->down_copies = expr_copies(pair->down);
 	pair->new_decides = row->new_decides;
+	pair->old_side.hidden = row->one_name && row->new_decides;
+	pair->new_side.hidden = row->one_name && !row->new_decides;
 	pair->on_conflict = row->on_conflict;
 	pair->reversible = row->reversible;
 	pair->past = row->past;
@@ -446,6 +432,7 @@ read_row(uint64 n)
 	list_sort(row->past.running, list_oid_cmp);
 	row->past.own = query_oids(n, 16);
 	list_sort(row->past.own, list_oid_cmp);
+	row->one_name = query_bool(n, 17);
 	return row;
 }
 
@@ -469,7 +456,8 @@ read_rows(Relation rel, List *ancestors)
 							   "pg_snapshot_xmin(s.past)::xid::text::oid, pg_snapshot_xmax(s.past)::xid::text::oid, "
 							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
 							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
-							   "  WHERE migration = p.migration AND relid = ($1)[1]) "
+							   "  WHERE migration = p.migration AND relid = ($1)[1]), "
+							   "m.kind = 'change_column_type' "
 							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
 							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
 							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
@@ -626,6 +614,26 @@ pair_old_value(SyncPair *pair, TupleTableSlot *slot, bool *isnull)
 	return compute_value(pair, PAIR_DOWN, slot, isnull);
 }
 
+typedef struct ValueAttempt
+{
+	SyncPair   *pair;
+	PairDirection direction;
+	SyncExpr   *standard;		/* in its place, a default */
+	TupleTableSlot *slot;
+	Datum		value;
+	bool		isnull;
+} ValueAttempt;
+
+static void
+attempt_compute(void *arg)
+{
+	ValueAttempt *attempt = arg;
+
+	attempt->value = attempt->standard ?
+		expr_eval(attempt->standard, attempt->slot, &attempt->isnull) :
+		compute_value(attempt->pair, attempt->direction, attempt->slot, &attempt->isnull);
+}
+
 /*
  * Evaluate, in a subtransaction.  False: its error, which is the row's.
  */
@@ -633,33 +641,17 @@ static bool
 try_to_compute(SyncPair *pair, PairDirection direction, SyncExpr *standard,
 			   TupleTableSlot *slot, Datum *value, bool *isnull, ErrorData **error)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	ValueAttempt attempt = {pair, direction, standard, slot, 0, false};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(caller);
-	PG_TRY();
+	if (!attempt_run(attempt_compute, &attempt, ATTEMPT_KEEP, error))
 	{
-		*value = standard ? expr_eval(standard, slot, isnull) :
-			compute_value(pair, direction, slot, isnull);
-		ReleaseCurrentSubTransaction();
-		done = true;
+		if (is_servers_fault(*error))
+			ReThrowError(*error);
+		return false;
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(caller);
-		*error = CopyErrorData();
-		FlushErrorState();
-		pairs_rollback_own();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(caller);
-	CurrentResourceOwner = owner;
-
-	if (!done && error_is_not_the_rows((*error)->sqlerrcode))
-		ReThrowError(*error);
-	return done;
+	*value = attempt.value;
+	*isnull = attempt.isnull;
+	return true;
 }
 
 bool

@@ -25,6 +25,7 @@ typedef struct PairSide
 	bool		typbyval;
 	bool		notnull;
 	bool		volatile_default;	/* another value each time */
+	bool		hidden;			/* of a type change: no application knows its name */
 	List	   *defaults;		/* SyncExpr *: what it holds otherwise, but for NULL */
 } PairSide;
 
@@ -108,9 +109,6 @@ pairs_get(Relation rel)
  * back: as long as it stays, so does what was written.
  */
 extern uint64 pairs_transaction(void);
-
-/* Roll back a subtransaction in which nothing that matters was written. */
-extern void pairs_rollback_own(void);
 
 /*
  * One side computed from the row in "slot".  Results are valid until the same

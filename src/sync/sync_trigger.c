@@ -22,6 +22,7 @@
 #include "access/sysattr.h"
 #include "commands/trigger.h"
 #include "replication/logicalworker.h"
+#include "sync/conflict.h"
 #include "sync/decide.h"
 #include "sync/outcome.h"
 #include "sync/pairs.h"
@@ -123,28 +124,60 @@ is_named(const PairSide *side, StmtCols verdict, const Bitmapset *cols)
 		 bms_is_member(side->attnum - FirstLowInvalidHeapAttributeNumber, cols));
 }
 
-static Claim
-insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmapset *cols)
+/*
+ * Is the value NULL, or one of the column's defaults?  "uncertain", if it may be
+ * one.
+ */
+static bool
+is_blank(SyncRow *row, const PairSide *side, bool *uncertain)
 {
-	bool		uncertain = side->volatile_default;
-	Datum		value;
-	Datum		standard;
 	bool		isnull;
-	bool		standard_null;
+	Datum		value = slot_getattr(row->slot, side->attnum, &isnull);
 	ListCell   *lc;
 
-	if (is_named(side, verdict, cols))
-		return CLAIM_NAMED;
-	value = slot_getattr(row->slot, side->attnum, &isnull);
+	*uncertain = side->volatile_default;
 	if (isnull)
-		return CLAIM_NONE;
+		return true;
 	foreach(lc, side->defaults)
 	{
+		bool		standard_null;
+		Datum		standard;
+
 		/* no write fails since a default of the table cannot be compared with */
 		if (!pair_try_default(lfirst(lc), row->slot, &standard, &standard_null))
-			uncertain = true;
+			*uncertain = true;
 		else if (pair_same_value(side, value, isnull, standard, standard_null))
-			return CLAIM_NONE;
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Did an INSERT name the side?  The hidden side of a type change is nobody's to
+ * name: whoever gives it NULL or its default has found it in the catalog, and
+ * has no value for it.
+ */
+static bool
+insert_names(SyncRow *row, const PairSide *side, StmtCols verdict, const Bitmapset *cols)
+{
+	bool		uncertain;
+
+	return is_named(side, verdict, cols) && !(side->hidden && is_blank(row, side, &uncertain));
+}
+
+static Claim
+insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, bool named)
+{
+	bool		uncertain;
+	bool		blank = is_blank(row, side, &uncertain);
+
+	if (named)
+		return blank ? CLAIM_BLANK : CLAIM_NAMED;
+	if (blank)
+	{
+		/* the publisher's NULL: without one of his, the default would be here */
+		return IsLogicalWorker() && side->defaults != NIL &&
+			slot_attisnull(row->slot, side->attnum) ? CLAIM_NAMED : CLAIM_NONE;
 	}
 	if (uncertain)
 		return verdict == STMTCOLS_KNOWN ? CLAIM_NONE : CLAIM_WEAK;
@@ -180,21 +213,69 @@ decide_for_insert(SyncRow *row, SyncPair *pair)
 
 	if (verdict == STMTCOLS_REROUTED)
 		return DECIDE_REST;
-	old_named = is_named(&pair->old_side, verdict, cols);
-	new_named = is_named(&pair->new_side, verdict, cols);
+	old_named = insert_names(row, &pair->old_side, verdict, cols);
+	new_named = insert_names(row, &pair->new_side, verdict, cols);
 
 	/* the usual statement: values need not be looked at */
 	if (old_named != new_named)
 		return old_named ? DECIDE_UP : DECIDE_DOWN;
-	return decide_insert(insert_claim(row, &pair->old_side, verdict, cols),
-						 insert_claim(row, &pair->new_side, verdict, cols));
+	return decide_insert(insert_claim(row, &pair->old_side, verdict, old_named),
+						 insert_claim(row, &pair->new_side, verdict, new_named));
+}
+
+/* Put a value into the row, unless it is there already. */
+static void
+set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
+{
+	Relation	rel = row->trigdata->tg_relation;
+	int			natts = RelationGetDescr(rel)->natts;
+	bool		had_null;
+	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
+
+	if (row->values != NULL)
+	{
+		had = row->values[side->attnum - 1];
+		had_null = row->nulls[side->attnum - 1];
+	}
+	if (pair_same_value(side, had, had_null, value, isnull))
+		return;
+	if (row->values == NULL)
+	{
+		SyncCall   *call = get_call(row->flinfo, rel);
+
+		slot_getallattrs(row->slot);
+		row->values = memcpy(call->values, row->slot->tts_values, sizeof(Datum) * natts);
+		row->nulls = memcpy(call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
+	}
+	row->values[side->attnum - 1] = value;
+	row->nulls[side->attnum - 1] = isnull;
+}
+
+/*
+ * Has the UPDATE changed the side?  A NULL or default that was given to a hidden
+ * one is taken back.
+ */
+static bool
+update_changes(SyncRow *row, const PairSide *side)
+{
+	Datum		was;
+	bool		isnull;
+	bool		uncertain;
+
+	if (!has_changed(row, side))
+		return false;
+	if (!side->hidden || !is_blank(row, side, &uncertain))
+		return true;
+	was = slot_getattr(row->before, side->attnum, &isnull);
+	set_value(row, side, was, isnull);
+	return false;
 }
 
 static Decision
 decide_for_update(SyncRow *row, SyncPair *pair)
 {
-	bool		old_changed = has_changed(row, &pair->old_side);
-	bool		new_changed = has_changed(row, &pair->new_side);
+	bool		old_changed = update_changes(row, &pair->old_side);
+	bool		new_changed = update_changes(row, &pair->new_side);
 	const Bitmapset *cols;
 	StmtCols	verdict;
 
@@ -256,29 +337,6 @@ can_stay_unfilled(SyncRow *row, SyncPair *pair)
 	return true;
 }
 
-/* Put a value into the row, unless it is there already. */
-static void
-set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
-{
-	Relation	rel = row->trigdata->tg_relation;
-	int			natts = RelationGetDescr(rel)->natts;
-	bool		had_null;
-	Datum		had = slot_getattr(row->slot, side->attnum, &had_null);
-
-	if (pair_same_value(side, had, had_null, value, isnull))
-		return;
-	if (row->values == NULL)
-	{
-		SyncCall   *call = get_call(row->flinfo, rel);
-
-		slot_getallattrs(row->slot);
-		row->values = memcpy(call->values, row->slot->tts_values, sizeof(Datum) * natts);
-		row->nulls = memcpy(call->nulls, row->slot->tts_isnull, sizeof(bool) * natts);
-	}
-	row->values[side->attnum - 1] = value;
-	row->nulls[side->attnum - 1] = isnull;
-}
-
 /* Must the write go through even if this side cannot be computed? */
 static bool
 may_fail(SyncPair *pair, PairDirection direction)
@@ -335,6 +393,7 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
 		return;
 	}
+	conflict_count(pair->migration);
 	switch (pair->on_conflict)
 	{
 		case ON_CONFLICT_NEW:

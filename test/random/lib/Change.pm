@@ -100,6 +100,16 @@ our %family = (
 		old => sub { $_[0]->between(-3, 40) },
 		new => sub { $_[0]->between(-3, 40) },
 	},
+	int_text_function => {
+		from => 'integer', to => 'text', may_refuse => 1, number => 1,
+		up => 'app.fwd({c})', down => 'app.back({c})',
+		needs => [
+			q{CREATE FUNCTION app.helper(t text) RETURNS text LANGUAGE sql STABLE AS $$SELECT t || ''::text$$},
+			q{CREATE FUNCTION app.fwd(v integer) RETURNS text LANGUAGE sql STABLE AS $$SELECT helper(v::text)$$},
+			q{CREATE FUNCTION app.back(v text) RETURNS integer LANGUAGE sql STABLE AS $$SELECT helper(v)::integer$$} ],
+		old => \&small_int,
+		new => sub { quote(small_int($_[0])) },
+	},
 	varchar_text => {
 		from => 'varchar(60)', to => 'text', neutral => 1, at_once => 1,
 		old => \&word, new => \&word,
@@ -113,15 +123,38 @@ our @renamed = qw(int_bigint cents bool_text text_coalesce timestamp_tz float_te
 sub invent
 {
 	my ($dice) = @_;
-	my $kind = $dice->weighted(rename => 2, type => 3);
-	my $name = $kind eq 'rename' ? $dice->pick(@renamed) : $dice->pick(sort keys %family);
+	my $kind = $dice->weighted(rename => 4, type => 7, ddl => 3);
+	my $name = $kind eq 'type' ? $dice->pick(sort keys %family) : $dice->pick(@renamed);
 
 	return {
 		kind => $kind,
 		family => $name,
+		$kind eq 'ddl' ? plain($dice, $family{$name}) : (),
 		old_name => $dice->pick('amount', '"Amount"', '"select"', 'c', '"it""s"'),
 		new_name => $dice->pick('total', '"To tal"', '"user"', 'c2'),
 	};
+}
+
+# plain(dice, family): DDL that is done the safe way and then complete, its
+# opposite, and what the rows are given first.
+sub plain
+{
+	my ($dice, $family) = @_;
+	my $fill = $dice->chance(70) ? $family->{old}->($dice) : undef;
+	my @plain = (
+		[ 'CREATE INDEX plain_i ON {T} ({C})', 'DROP INDEX app.plain_i' ],
+		[ 'CREATE UNIQUE INDEX plain_u ON {T} (k, {C}, id)', 'DROP INDEX app.plain_u' ],
+		[ 'CREATE INDEX plain_e ON {T} ((b || b)) WHERE {C} IS NOT NULL', 'DROP INDEX app.plain_e' ],
+		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_c CHECK ({C} IS NOT NULL OR a < 8)', 'ALTER TABLE {T} DROP CONSTRAINT plain_c' ],
+		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_n CHECK (a < 1000)', 'ALTER TABLE {T} DROP CONSTRAINT plain_n' ],
+		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_q UNIQUE (id, k, a)', 'ALTER TABLE {T} DROP CONSTRAINT plain_q' ],
+		[ "ALTER TABLE {T} ADD COLUMN extra integer DEFAULT 5", 'ALTER TABLE {T} DROP COLUMN extra' ],
+		[ "ALTER TABLE {T} ADD COLUMN extra text CHECK (extra <> 'x')", 'ALTER TABLE {T} DROP COLUMN extra' ],
+		[ "ALTER TABLE {T} ALTER b SET DEFAULT 'none'", undef ],
+		(map { [ 'ALTER TABLE {T} ALTER {C} SET NOT NULL', 'ALTER TABLE {T} ALTER {C} DROP NOT NULL', $fill ] } 1 .. 3));
+	my ($ddl, $opposite, $value) = @{ $dice->pick(@plain) };
+
+	return (ddl => $ddl, opposite => $opposite, fill => $value);
 }
 
 # expression(change, up or down, column): the text, for the column; the model's
@@ -142,6 +175,9 @@ sub call
 	my ($change, $table, $label) = @_;
 	my $family = $family{ $change->{family} };
 
+	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{C\}/$change->{old_name}/gr),
+		(defined $change->{fill} ? 'up => ' . quote($change->{fill}) : ()), 'label => ' . quote($label)) . ')'
+	  if $change->{kind} eq 'ddl';
 	return 'SELECT zdm.rename_column('
 	  . join(', ', quote($table), bare($change->{old_name}), bare($change->{new_name}), quote($label)) . ')'
 	  if $change->{kind} eq 'rename';

@@ -28,6 +28,7 @@ sub new
 	}, $class;
 }
 
+sub is_plain { return $_[0]{change}{kind} eq 'ddl' }
 sub is_rename { return $_[0]{change}{kind} eq 'rename' }
 
 # column(side, version): the name by which that version of the application
@@ -59,7 +60,7 @@ sub moving
 {
 	my ($self) = @_;
 
-	return 1 if $self->{state} eq 'running' && $self->{family}{may_be_at_once};
+	return 1 if $self->{state} eq 'running' && ($self->is_plain || ($self->{family}{may_be_at_once} && !$self->is_rename));
 	return $self->{state} =~ /^(switching|reverting)$/;
 }
 
@@ -70,6 +71,10 @@ sub applies
 
 	return 0 if $event->{both} && !$self->in_step;
 	return 1 if $self->is_rename || !$self->moving;
+	if ($self->is_plain)
+	{
+		return $event->{sql} && $event->{sql} !~ /\{[CV]|INSERT|COPY/;
+	}
 	return 1 if $event->{sql} && $event->{sql} !~ /\{[CV]|app\.v\b/;
 	return $self->{family}{neutral} && !$event->{grows} && !$event->{copy};
 }
@@ -80,7 +85,7 @@ sub value
 	my ($self, $event, $n) = @_;
 	my $pair = $event->{vals}[$n];
 
-	return $pair->[0] if $self->is_rename || $self->{type} eq 'old' || $self->moving;
+	return $pair->[0] if $self->is_rename || $self->is_plain || $self->{type} eq 'old' || $self->moving;
 	return $pair->[0] if $event->{as} && $event->{as} eq 'old' && $self->{family}{neutral};
 	return $pair->[1];
 }
@@ -231,7 +236,16 @@ sub pieces_over
 {
 	my ($self) = @_;
 
-	return grep { $_->{drop} } @{ $self->{schema}{pieces} };
+	return grep { $_->{drop} } @{ $self->{schema}{pieces} }, values %{ $self->{late} // {} };
+}
+
+# sequence_type(column, type): the column's own sequence follows.
+sub sequence_type
+{
+	my ($name, $type) = @_;
+	my $column = Change::bare($name);
+
+	return "DO \$do\$ BEGIN EXECUTE format('ALTER SEQUENCE %s AS $type', pg_get_serial_sequence('{T}', $column)); END \$do\$";
 }
 
 # retype(way): the statements by which plain DDL changes the type, up or down.
@@ -250,7 +264,7 @@ sub retype
 	push @sql, "ALTER TABLE {T} ALTER $name DROP DEFAULT" if $default;
 	push @sql, "ALTER TABLE {T} ALTER $name TYPE $type $alter";
 	push @sql, "ALTER TABLE {T} ALTER $name SET DEFAULT \{DEFAULT $way\}" if $default;
-	push @sql, qq(DO \$\$ BEGIN EXECUTE format('ALTER SEQUENCE %s AS $type', pg_get_serial_sequence('{T}', ) . Change::bare($name) . q()); END $$)
+	push @sql, sequence_type($name, $type)
 	  if $self->{schema}{made};
 	for my $piece ($self->pieces_over)
 	{

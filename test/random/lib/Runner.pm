@@ -74,6 +74,7 @@ sub open_sessions
 	for my $side (qw(zdm model))
 	{
 		$self->{monitor}{$side} = $server->connect($self->{"${side}_db"}, 'postgres', 'monitor');
+		$self->{monitor}{$side}->must('SET search_path = app, public') if $side eq 'model';
 		$self->{owner}{$side} = $server->connect($self->{"${side}_db"}, 'zr_owner', 'owner');
 		$self->{writer}{$side}[$_] = $server->connect($self->{"${side}_db"}, $users[$_], "writer $_") for 0 .. 2;
 	}
@@ -110,7 +111,6 @@ sub set_up
 			}
 		}
 	}
-	$self->{monitor}{model}->must('CREATE SCHEMA zr');
 	return;
 }
 
@@ -407,7 +407,7 @@ sub do_call
 	{
 		$self->{refused} = show_error($error);
 		$self->differ("refused $error->{code}", $self->{refused})
-		  if $error->{code} ne '0A000' && $self->{refused} !~ /^42804 . default for column/;
+		  if $error->{code} ne '0A000' && !$model->{family}{may_refuse} && !$self->{case}{schema}{may_refuse} && !$model->is_plain && $self->{refused} !~ /^42804 . default for column/;
 		$self->enough("refused: $self->{refused}");
 	}
 	$self->{id} = $owner->{result}{rows}[0][0];
@@ -427,6 +427,12 @@ sub steer
 	if ($error)
 	{
 		return 0 if $verb eq 'revert' && $self->one_way;
+		my @named = grep { $error->{message} =~ /\b$_\b/ } keys %{ $self->{model}{late} // {} };
+		if ($error->{code} eq '2BP01' && @named)
+		{
+			$self->take_away($_) for @named;
+			return $self->steer($verb, $state);
+		}
 		$self->differ("$verb $error->{code}", "zdm.$verb: " . show_error($error));
 	}
 	$self->{model}{state} = $state;
@@ -509,12 +515,136 @@ sub do_wait
 	{
 		($state, my $error) = $self->{monitor}{zdm}->must("SELECT state, error FROM zdm.migrations WHERE id = $self->{id}")->[0]->@*;
 		last if $state =~ $expected;
-		$self->differ('failed', "failed while $model->{state}: $error") if $state eq 'failed';
+		if ($state eq 'failed')
+		{
+			$self->failed($error);
+			next;
+		}
 		$self->differ("stuck $state", "still $state:\n" . $self->progress) if time > $until;
 		usleep(10_000);
 	}
 	$self->arrive($state);
 	Properties::at_rest($self);
+	return 1;
+}
+
+# failed(error): it may, where something was put on the column meanwhile, which
+# is then named, and where plain DDL would fail too.
+sub failed
+{
+	my ($self, $error) = @_;
+	my $model = $self->{model};
+	my $late = $model->{late} // {};
+
+	if ($model->is_plain)
+	{
+		my $plain = $self->plain_ddl;
+		$self->enough("fails as plain DDL does: $error") if $plain;
+		$self->differ('failed', "failed where plain DDL does not: $error");
+	}
+	if (Schema::piece($self->{case}{schema}, 'check_tight') && !$model->is_rename && $error =~ /orders_tight/)
+	{
+		$self->enough('a CHECK that does not hold for what up gives');
+	}
+	$self->differ('failed', "failed while $model->{state}: $error") if !%$late || $self->{mended}++ > 3;
+	my @named = grep { $error =~ /\b$_\b/ } keys %$late;
+	$self->differ('failed unnamed', "failed while $model->{state}: $error\nbut what came late is " . join(', ', map { $_->{text} } values %$late))
+	  if !@named && !grep { !$_->{own_name} } values %$late;
+	$self->take_away($_) for @named ? @named : keys %$late;
+	$self->steer('resume', $model->{state});
+	return;
+}
+
+sub take_away
+{
+	my ($self, $name) = @_;
+	my $late = delete $self->{model}{late}{$name};
+
+	$self->note('owner', $late->{zdm_drop});
+	for my $side (qw(zdm model))
+	{
+		my $error = $self->{owner}{$side}->query($late->{"${side}_drop"})->{error};
+		$self->differ("late $error->{code}", "$side: $late->{zdm_drop}: " . show_error($error)) if $error;
+	}
+	return;
+}
+
+sub do_late
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+
+	return 0 if $model->{state} !~ /^(running|ready|switched)$/ || ($model->{state} eq 'running' && $model->moving);
+	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
+	$self->end_transactions;
+	$self->quiet;
+	$event->{as} = $model->{state} eq 'switched' ? 'new' : 'old';
+	my %sql = map { $_ => $model->render($_, $event) } qw(zdm model);
+	my %drop = map { ("${_}_drop" => $model->render($_, $event, $event->{drop})) } qw(zdm model);
+	$self->note('owner', $sql{zdm});
+	my $error = $self->{owner}{zdm}->query($sql{zdm})->{error};
+	if ($error)
+	{
+		$self->differ("late $error->{code}", "$sql{zdm}: " . show_error($error)) if $error->{code} !~ /^(55006|0A000|ZD001|2BP01|55P03)$/;
+		return 1;
+	}
+	$self->{owner}{model}->must($sql{model});
+	my $own = $event->{sql} =~ /\b$event->{name}\b/;
+	$model->{late}{ $event->{name} } = {
+		text => $sql{zdm}, own_name => $own, %drop,
+		$event->{what} =~ /view|trigger/ ? (drop => [ $event->{drop} ], sql => [ $event->{sql} ], again => [0]) : ()
+	};
+	return 1;
+}
+
+# plain_ddl(): the model does what was asked for; its error, if it fails.
+sub plain_ddl
+{
+	my ($self) = @_;
+	my $change = $self->{case}{change};
+	my $model = $self->{model};
+	my $table = $self->{case}{schema}{table};
+	my $name = $model->{name};
+	my @sql = ($model->fill('model', {}, $change->{ddl}));
+
+	unshift @sql, "ALTER TABLE $table DISABLE TRIGGER USER", "UPDATE $table SET $name = $change->{fill} WHERE $name IS NULL", "ALTER TABLE $table ENABLE TRIGGER USER"
+	  if defined $change->{fill};
+	for my $sql (@sql)
+	{
+		my $error = $self->{owner}{model}->query($sql)->{error};
+
+		return show_error($error) if $error;
+	}
+	return undef;
+}
+
+sub do_undo
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+
+	return 0 if !$model->is_plain || $model->{state} ne 'completed';
+	$model->{undoing} = 1;
+	return $self->steer('revert', 'reverting');
+}
+
+# do_crash(): the machine goes down and comes back; the sessions are gone.
+sub do_crash
+{
+	my ($self) = @_;
+
+	$self->note('dba', 'the server is killed, and starts again');
+	$self->close_sessions;
+	$self->{server}->crash;
+	$self->{waiting} = {};
+	$self->open_sessions;
+	for my $side (qw(zdm model))
+	{
+		for my $who (0 .. 2)
+		{
+			$self->{writer}{$side}[$who]->query($_) for @{ $self->{settings}[$who] };
+		}
+	}
 	return 1;
 }
 
@@ -533,7 +663,20 @@ sub arrive
 	my $model = $self->{model};
 	my $from = $model->{state};
 
-	if (!$model->is_rename)
+	if ($model->is_plain)
+	{
+		if ($model->{undoing})
+		{
+			$self->{owner}{model}->must($model->fill('model', {}, $self->{case}{change}{opposite}));
+		}
+		else
+		{
+			my $error = $self->plain_ddl;
+			$self->differ('completed', "completed where plain DDL fails: $error") if $error;
+		}
+		$self->fresh_model;
+	}
+	elsif (!$model->is_rename)
 	{
 		$self->retype('up') if $state eq 'switched' || ($state eq 'completed' && $from eq 'running');
 		$self->retype('down') if $state eq 'reverted' && $model->{type} eq 'new';
@@ -572,9 +715,6 @@ sub retype
 
 	if ($way eq 'up')
 	{
-		$owner->must("CREATE TEMP TABLE IF NOT EXISTS before (b text, was text, is_now text)");
-		$owner->must('TRUNCATE before');
-		$self->{before} = { map { ($_->[0] // '') => 1 } () };
 		$self->{was} = $self->{monitor}{model}->must("SELECT " . $self->key_text . ", $name\::text, ("
 			  . Change::expression($self->{case}{change}, 'up', $name) . ")::text FROM $table");
 	}

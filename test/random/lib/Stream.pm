@@ -31,7 +31,7 @@ sub invent
 	$work->(1, 10);
 	push @events, { op => 'wait' };
 	$work->(4, 14);
-	my @road = $dice->weighted(
+	my @road = $change->{kind} eq 'ddl' ? ($change->{opposite} && $dice->chance(40) ? 'undo' : ()) : $dice->weighted(
 		[qw(cutover contract)] => 5, [qw(revert)] => 2, [qw(cutover revert)] => 4,
 		[qw(cutover revert call cutover contract)] => 2, [qw(revert call cutover contract)] => 1)->@*;
 	for my $step (@road)
@@ -104,7 +104,7 @@ sub dba
 	my $partitioned = $self->{schema}{partitioned};
 	my $what = $self->{dice}->weighted(
 		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, kill_worker => 2,
-		grant => 1, checkpoint => 1, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
+		grant => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
 	return { op => 'dba', sql => 'VACUUM (FULL) {T}' } if $what eq 'vacuum_full';
@@ -113,11 +113,30 @@ sub dba
 	return { op => 'dba', sql => 'CHECKPOINT', super => 1 } if $what eq 'checkpoint';
 	return { op => 'dba', sql => "CREATE INDEX late_$n ON {T} (b)", late => 1 } if $what eq 'late_index';
 	return { op => 'dba', sql => "GRANT TRIGGER ON {T} TO zr_new" } if $what eq 'grant';
+	return { op => 'crash' } if $what eq 'crash';
+	return late($self, $n) if $what eq 'late';
 	return { op => 'pause' } if $what eq 'pause';
 	return { op => 'kill_worker' } if $what eq 'kill_worker';
 	return { op => 'detach', part => $self->{dice}->weighted('app.p1' => 3, 'app.p3' => 1), vals => [ values_for($self) ] } if $what eq 'detach';
 	return { op => 'attach', part => "app.late_$n", bound => $n,
 		vals => [ values_for($self), values_for($self) ], as => $self->{dice}->pick('old', 'new'), ids => [ $n * 10, $n * 10 + 1 ] };
+}
+
+# late(number): something is put on the column while it is being changed.
+sub late
+{
+	my ($self, $n) = @_;
+	my @may = (
+		[ index => "CREATE INDEX lt_$n ON {T} ({C})", "DROP INDEX app.lt_$n" ],
+		[ check => "ALTER TABLE {T} ADD CONSTRAINT lt_$n CHECK ({C} IS NOT NULL OR a IS NULL OR a < 100000)", "ALTER TABLE {T} DROP CONSTRAINT lt_$n" ],
+		[ trigger => "CREATE TRIGGER lt_$n AFTER UPDATE OF {C} ON {T} FOR EACH ROW EXECUTE FUNCTION app.audit()", "DROP TRIGGER lt_$n ON {T}" ],
+		[ view => "CREATE VIEW app.lt_$n AS SELECT {C} AS shown FROM {T}", "DROP VIEW app.lt_$n" ],
+		[ grant => 'GRANT SELECT ({C}), INSERT ({C}) ON {T} TO zr_new', 'REVOKE SELECT ({C}), INSERT ({C}) ON {T} FROM zr_new' ],
+		[ comment => "COMMENT ON COLUMN {T}.{C} IS 'late $n'", 'COMMENT ON COLUMN {T}.{C} IS NULL' ],
+		[ statistics => 'ALTER TABLE {T} ALTER {C} SET STATISTICS 77', 'ALTER TABLE {T} ALTER {C} SET STATISTICS -1' ]);
+	my ($what, $sql, $drop) = @{ $self->{dice}->pick(@may) };
+
+	return { op => 'late', what => "late_$what", name => "lt_$n", sql => $sql, drop => $drop, needs => $what eq 'trigger' ? 'audit' : undef };
 }
 
 # statement(): one of a writer's.

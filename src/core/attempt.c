@@ -1,0 +1,91 @@
+/*-------------------------------------------------------------------------
+ *
+ * attempt.c
+ *		Try something, and take the error.
+ *
+ * The rule: nothing else in the library begins an internal subtransaction or
+ * keeps an error (the loop of a worker apart, which ends the whole transaction
+ * by it; test/include_order looks after that).  A subtransaction that an error
+ * leaves open poisons the session: outside of a transaction block PostgreSQL
+ * then takes itself to be inside one, holds the locks, and in the end crashes.
+ *
+ * So the subtransaction is ended first of all, while the error is still where
+ * it was raised.  Copying it can fail as well (of a message of half a gigabyte
+ * there is no second copy), and passing it on needs no copy.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "core/attempt.h"
+#include "core/errors.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+static bool undoing = false;
+
+bool
+attempt_is_undoing(void)
+{
+	return undoing;
+}
+
+bool
+attempt_answers_nothing(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+				sqlerrcode == ERRCODE_ZDM_LOCK_HELD;
+	}
+}
+
+static void
+undo(void)
+{
+	undoing = true;
+	RollbackAndReleaseCurrentSubTransaction();
+	undoing = false;
+}
+
+bool
+attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	*error = NULL;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		callback(arg);
+		if (end == ATTEMPT_KEEP)
+			ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		undo();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		if (attempt_answers_nothing(geterrcode()))
+			PG_RE_THROW();
+		*error = CopyErrorData();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	if (done && end == ATTEMPT_UNDO)
+		undo();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return done;
+}
