@@ -213,7 +213,7 @@ SELECT zdm.rename_column('differs', 'old', 'new', 'differs') AS m \gset
 CALL zdm.wait('differs', timeout => '60s');
 ALTER TABLE differs DISABLE TRIGGER USER;
 UPDATE differs SET old = 'astray' WHERE id IN (3, 4);
-ALTER TABLE differs ENABLE TRIGGER USER;
+ALTER TABLE differs ENABLE ALWAYS TRIGGER "~zdm_sync";
 SELECT * FROM zdm.verify('differs') ORDER BY key;
 SELECT zdm.cutover('differs');
 CALL zdm.wait('differs', timeout => '60s');

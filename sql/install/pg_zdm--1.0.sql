@@ -101,7 +101,9 @@ CREATE TABLE zdm.pair (
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
 	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
-	dependents    text[] NOT NULL DEFAULT '{}'   -- what hung on the old column when it was stated
+	dependents    text[] NOT NULL DEFAULT '{}',  -- what hung on the old column when it was stated
+	new_dependents text[] NOT NULL DEFAULT '{}', -- and on the new one when it came into charge
+	privileges    text[] NOT NULL DEFAULT '{}'   -- that both columns had when they last were the same
 );
 
 CREATE INDEX ON zdm.pair (relid);
@@ -430,6 +432,16 @@ CREATE EVENT TRIGGER zdm_table_rewritten ON table_rewrite
 
 ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
 
+
+CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_privileges_changed';
+COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns of a migration the same privileges';
+
+CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
+	WHEN TAG IN ('GRANT', 'REVOKE')
+	EXECUTE FUNCTION zdm.privileges_changed();
+
+ALTER EVENT TRIGGER zdm_privileges_changed ENABLE ALWAYS;
 -- The guard.
 
 CREATE FUNCTION zdm.check(ddl text)

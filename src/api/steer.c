@@ -22,6 +22,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "fmgr.h"
+#include "run/look_again.h"
 #include "run/start.h"
 #include "run/stop.h"
 #include "utils/builtins.h"
@@ -115,23 +116,27 @@ steer_cutover(Migration *migration, FunctionCallInfo fcinfo)
 				 errhint("SELECT * FROM zdm.steps WHERE migration = " INT64_FORMAT " AND state <> 'done' shows what is left to do.",
 						 migration->id)));
 	refuse_paused(migration, "cut over");
+	if (migration->state == STATE_READY)
+		look_again_before_cutover(migration, "cutover");
 	if (!migration_transition(migration, EVENT_CUTOVER))
 		wrong_state(migration, "cut over");
 }
 
 /* What would make contract fail in the end is better said at once. */
 static void
-refuse_new_dependents(const Migration *migration)
+refuse_contract(const Migration *migration)
 {
-	char	   *dependents = pair_new_dependents(migration->id);
+	char	   *hint;
+	char	   *wrong = look_again_trigger(migration, &hint);
 
-	if (dependents != NULL)
+	look_again_before_contract(migration, "contract");
+	if (wrong != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("%s would be dropped with the old column", dependents),
-				 errdetail("The migration was stated before that was made."),
-				 errhint("Make the same over the new column, drop this one, then SELECT zdm.contract(" INT64_FORMAT ").",
-						 migration->id)));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", wrong),
+				 errdetail("Rows that were written meanwhile may differ; SELECT * FROM zdm.verify(" INT64_FORMAT ") shows them.",
+						   migration->id),
+				 errhint("%s then SELECT zdm.contract(" INT64_FORMAT ").", hint, migration->id)));
 }
 
 static void
@@ -146,7 +151,8 @@ steer_contract(Migration *migration, FunctionCallInfo fcinfo)
 		return;
 	}
 	refuse_paused(migration, "contracted");
-	refuse_new_dependents(migration);
+	if (migration->state == STATE_SWITCHED || no_cutover)
+		refuse_contract(migration);
 	if (!migration_transition(migration, no_cutover ? EVENT_CONTRACT_READY : EVENT_CONTRACT))
 		wrong_state(migration, "contracted");
 }
@@ -211,6 +217,7 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 	if (!state_next(migration->state, migration->failed_from, EVENT_REVERT, &next))
 		wrong_state(migration, "reverted");
 	refuse_one_way(migration);
+	look_again_before_revert(migration, "revert");
 	adopt(migration);
 	(void) migration_transition(migration, EVENT_REVERT);
 	stop_at_commit(migration->id);

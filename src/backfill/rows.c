@@ -110,16 +110,19 @@ note_one_way(FillState *state, SyncPair *pair, TupleTableSlot *slot)
 		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
 }
 
-/* Is the pair of the migration, and still to be filled in this row? */
+/*
+ * Is the pair of the migration, and still to be filled in this row?  "now" has its
+ * values, as far as they have been computed.
+ */
 static bool
-is_wanting(FillState *state, SyncPair *pair, TupleTableSlot *slot)
+is_wanting(FillState *state, SyncPair *pair, TupleTableSlot *slot, TupleTableSlot *now)
 {
 	bool		past = pair_is_past(pair, slot);
 
 	if (pair->migration != state->migration)
 		return false;
-	if (!pair_in_step(pair, slot, past))
-		return !state->back || pair_due(pair, slot, past) == PAIR_DOWN;
+	if (!pair_in_step(pair, now, past))
+		return !state->back || pair_due(pair, now, past) == PAIR_DOWN;
 	if (past)
 		note_one_way(state, pair, slot);
 	return false;
@@ -131,10 +134,18 @@ any_is_wanting(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 {
 	for (int i = 0; i < pairs->npairs; i++)
 	{
-		if (is_wanting(state, &pairs->pairs[i], slot))
+		if (is_wanting(state, &pairs->pairs[i], slot, slot))
 			return true;
 	}
 	return false;
+}
+
+/* Does the pair read what has been filled just now, and is no longer in step for it? */
+static bool
+must_follow(SyncPair *pair, TupleTableSlot *slot, TupleTableSlot *now)
+{
+	return pair->inputs != NULL && pair_in_step(pair, slot, false) &&
+		!pair_in_step(pair, now, false);
 }
 
 /*
@@ -147,22 +158,23 @@ any_is_wanting(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 static const PairSide *
 compute_pair(FillState *state, SyncPair *pair, TupleTableSlot *slot, Datum *value, bool *isnull)
 {
+	TupleTableSlot *now = state->changed;
 	bool		past = pair_is_past(pair, slot);
 	bool		own = pair->migration == state->migration;
 	PairDirection due;
 	ErrorData  *error = NULL;
 
-	if (own ? !is_wanting(state, pair, slot) : !past)
+	if (own ? !is_wanting(state, pair, slot, now) : !past && !must_follow(pair, slot, now))
 		return NULL;
-	if (!own && pair_in_step(pair, slot, past))
+	if (!own && pair_in_step(pair, now, past))
 	{
 		note_one_way(state, pair, slot);
 		return NULL;
 	}
-	due = pair_due(pair, slot, past);
+	due = pair_due(pair, now, past);
 	if (own && due == PAIR_UP)
-		*value = pair_new_value(pair, slot, isnull);
-	else if (!pair_try_value(pair, due, slot, value, isnull, &error))
+		*value = pair_new_value(pair, now, isnull);
+	else if (!pair_try_value(pair, due, now, value, isnull, &error))
 	{
 		if (!own)
 			return NULL;
@@ -178,6 +190,8 @@ compute_pair(FillState *state, SyncPair *pair, TupleTableSlot *slot, Datum *valu
 
 /*
  * The new values of the row, in state->changed.  False if it is right as it is.
+ * Pairs come in the order in which they were stated: one can read the columns of
+ * those before it only.
  */
 static bool
 compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
@@ -191,6 +205,7 @@ compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 		   slot->tts_tupleDescriptor->natts * sizeof(Datum));
 	memcpy(state->changed->tts_isnull, slot->tts_isnull,
 		   slot->tts_tupleDescriptor->natts * sizeof(bool));
+	ExecStoreVirtualTuple(state->changed);
 	for (int i = 0; i < pairs->npairs; i++)
 	{
 		Datum		value = (Datum) 0;
@@ -204,7 +219,6 @@ compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 		state->changed->tts_values[side->attnum - 1] = value;
 		state->changed->tts_isnull[side->attnum - 1] = isnull;
 	}
-	ExecStoreVirtualTuple(state->changed);
 	return true;
 }
 

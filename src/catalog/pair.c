@@ -15,30 +15,12 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "catalog/twin.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-
-/*
- * What DROP COLUMN would drop along with the column $n, number $m, of a table
- * and its partitions: name, and object as text.  What is a part of something of
- * the partitioned table is dropped with that.
- */
-#define DEPENDENTS(relid, attnum) \
-	"(SELECT o.name, d.classid || ':' || d.objid AS object, c.relid " \
-	"FROM (SELECT t.relid, a.attnum FROM (SELECT relid FROM pg_partition_tree(" relid ") UNION SELECT " relid ") t " \
-	"  JOIN pg_attribute a ON a.attrelid = t.relid AND a.attname = " \
-	"    (SELECT attname FROM pg_attribute WHERE attrelid = " relid " AND attnum = " attnum ")) c " \
-	"JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.relid AND d.refobjsubid = c.attnum " \
-	"  AND d.deptype IN ('a', 'i') " \
-	"JOIN LATERAL (SELECT 'index ' || relname FROM pg_class " \
-	"    WHERE d.classid = 'pg_class'::regclass AND oid = d.objid AND relkind IN ('i', 'I') AND NOT relispartition " \
-	"  UNION ALL SELECT 'constraint ' || conname FROM pg_constraint " \
-	"    WHERE d.classid = 'pg_constraint'::regclass AND oid = d.objid AND contype <> 'n' AND coninhcount = 0 AND conparentid = 0 " \
-	"  UNION ALL SELECT 'statistics ' || stxname FROM pg_statistic_ext " \
-	"    WHERE d.classid = 'pg_statistic_ext'::regclass AND oid = d.objid) o(name) ON true)"
 
 void
 pair_insert(const Pair *pair)
@@ -47,12 +29,12 @@ pair_insert(const Pair *pair)
 
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, up, down, "
-		  "on_conflict, reversible, dependents) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-		  "ARRAY(SELECT unnest(ARRAY[name, object]) FROM " DEPENDENTS("$2", "$3") " x))",
+		  "on_conflict, reversible) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
 		  arg_int8(pair->migration), arg_oid(pair->relid), arg_int2(pair->old_attnum),
 		  arg_text(pair->new_name), arg_text(pair->up), arg_text(pair->down),
 		  arg_text(pair->on_conflict), arg_bool(pair->reversible));
 	query_end(&session);
+	twin_note_dependents(pair->migration);
 }
 
 /* The tables whose sessions must hear of a change, each once. */
@@ -91,6 +73,7 @@ pair_activate(int64 migration)
 				 errmsg("column \"%s\" of relation %s does not exist",
 						query_text(0, 1), names_relation(query_oid(0, 2)))));
 	query_end(&session);
+	twin_note_privileges(migration);
 	invalidate_migration(migration);
 }
 
@@ -140,24 +123,6 @@ pair_set_reversible(int64 migration, bool reversible)
 		  arg_int8(migration), arg_bool(reversible));
 	query_end(&session);
 	invalidate_migration(migration);
-}
-
-char *
-pair_new_dependents(int64 migration)
-{
-	QuerySession session;
-	char	   *dependents;
-
-	query_begin(&session);
-	/* one that was built again has the name, one that was renamed is the object that it was */
-	QUERY("SELECT string_agg(DISTINCT x.name || ' of ' || x.relid::regclass, ', ') FROM zdm.pair p, LATERAL "
-		  DEPENDENTS("p.relid", "p.old_attnum") " x "
-		  "WHERE p.migration = $1 AND x.name <> ALL (p.dependents) AND x.object <> ALL (p.dependents) "
-		  "AND x.name !~ ('_zdm' || $1 || '(\\D|$)')",
-		  arg_int8(migration));
-	dependents = query_text(0, 1);
-	query_end(&session);
-	return dependents;
 }
 
 bool

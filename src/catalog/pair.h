@@ -47,14 +47,6 @@ extern void pair_set_authoritative(int64 migration, const char *side);
 extern void pair_set_on_conflict(int64 migration, const char *on_conflict);
 extern void pair_set_reversible(int64 migration, bool reversible);
 
-/*
- * The indexes, constraints and statistics that have come to hang on the old
- * columns of the migration since it was stated, other than its own, as "index a
- * of t, constraint b of t"; NULL if there are none.  They would be dropped in
- * silence with the column.
- */
-extern char *pair_new_dependents(int64 migration);
-
 /* Has somebody dropped the old column of one of the migration's pairs? */
 extern bool pair_old_side_gone(int64 migration);
 

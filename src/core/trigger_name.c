@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -37,6 +38,20 @@ sync_function(void)
 						  0, NULL, true);
 }
 
+/*
+ * Is it made as we make ours: for each row, before INSERT and UPDATE of any column,
+ * without a condition?  Another one that runs zdm.sync() is none of ours: it does
+ * not keep all rows in step.
+ */
+static bool
+is_made_by_us(HeapTuple tuple, Relation catalog)
+{
+	Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+	return form->tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE) &&
+		form->tgattr.dim1 == 0 && heap_attisnull(tuple, Anum_pg_trigger_tgqual, RelationGetDescr(catalog));
+}
+
 /* Does it fire before a row is inserted or updated? */
 static bool
 fires_before_row(int16 type)
@@ -45,12 +60,24 @@ fires_before_row(int16 type)
 		(TRIGGER_FOR_INSERT(type) || TRIGGER_FOR_UPDATE(type));
 }
 
-/*
- * The greatest name among relid's BEFORE ROW triggers that run the function
- * (ours), or that run any other.
- */
+typedef enum Whose
+{
+	OURS,
+	IMPOSTORS,					/* run zdm.sync(), and are not made by us */
+	OTHERS						/* that fire before a row is inserted or updated */
+} Whose;
+
+static Whose
+whose(HeapTuple tuple, Relation catalog, Oid function)
+{
+	if (((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid != function)
+		return OTHERS;
+	return is_made_by_us(tuple, catalog) ? OURS : IMPOSTORS;
+}
+
+/* The greatest name among relid's triggers of a kind. */
 static char *
-greatest_of(Oid relid, Oid function, bool ours)
+greatest_of(Oid relid, Oid function, Whose wanted)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -66,7 +93,8 @@ greatest_of(Oid relid, Oid function, bool ours)
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
 		char	   *name = NameStr(form->tgname);
 
-		if (!fires_before_row(form->tgtype) || (form->tgfoid == function) != ours)
+		if (whose(tuple, catalog, function) != wanted ||
+			(wanted == OTHERS && !fires_before_row(form->tgtype)))
 			continue;
 		if (greatest == NULL || strcmp(name, greatest) > 0)
 			greatest = pstrdup(name);
@@ -83,11 +111,12 @@ trigger_name_find(Oid relid)
 
 	if (!OidIsValid(function))
 		return NULL;
-	return greatest_of(relid, function, true);
+	return greatest_of(relid, function, OURS);
 }
 
-char *
-trigger_name_greatest(Oid relid)
+/* The same, of relid and its partitions. */
+static char *
+greatest_of_tree(Oid relid, Whose wanted)
 {
 	Oid			function = sync_function();
 	List	   *relids = list_make1_oid(relid);
@@ -98,12 +127,24 @@ trigger_name_greatest(Oid relid)
 		relids = find_all_inheritors(relid, NoLock, NULL);
 	foreach(lc, relids)
 	{
-		char	   *name = greatest_of(lfirst_oid(lc), function, false);
+		char	   *name = greatest_of(lfirst_oid(lc), function, wanted);
 
 		if (name && (greatest == NULL || strcmp(name, greatest) > 0))
 			greatest = name;
 	}
 	return greatest;
+}
+
+char *
+trigger_name_greatest(Oid relid)
+{
+	return greatest_of_tree(relid, OTHERS);
+}
+
+char *
+trigger_name_impostor(Oid relid)
+{
+	return greatest_of_tree(relid, IMPOSTORS);
 }
 
 char *

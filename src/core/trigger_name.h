@@ -9,10 +9,16 @@
 #define ZDM_TRIGGER_NAME_H
 
 /*
- * The name of relid's trigger that runs zdm.sync; NULL if it has none.  Needs a
- * transaction; takes catalog locks only.
+ * The name of relid's trigger that runs zdm.sync and is made as we make it, enabled
+ * or not; NULL if it has none.  Needs a transaction; takes catalog locks only.
  */
 extern char *trigger_name_find(Oid relid);
+
+/*
+ * A trigger of relid or one of its partitions that runs zdm.sync otherwise, for
+ * other events, with a condition or by statement; NULL if there is none.
+ */
+extern char *trigger_name_impostor(Oid relid);
 
 /*
  * The greatest name of the other BEFORE ROW triggers for INSERT or UPDATE on

@@ -204,7 +204,6 @@ silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 		case AT_DisableTrig:
 		case AT_EnableTrig:
 		case AT_EnableReplicaTrig:
-		case AT_EnableAlwaysTrig:
 			return trigger != NULL && strcmp(cmd->name, trigger) == 0;
 		default:
 			return false;

@@ -44,15 +44,16 @@ carry_takes_name(const NewColumn *new)
 }
 
 char *
-carry_old_name(const MigrationPlan *plan, const Column *old, const NewColumn *new)
+carry_old_name(const Column *old, const NewColumn *new)
 {
-	return carry_takes_name(new) ? carry_own_name(plan, psprintf("%s_old", old->name)) : old->name;
+	/* the name that the other one had: who has read the catalog before goes on */
+	return carry_takes_name(new) ? pstrdup(new->name) : old->name;
 }
 
 char *
-carry_old_later(const MigrationPlan *plan, const Column *old, const NewColumn *new)
+carry_old_later(const Column *old, const NewColumn *new)
 {
-	return carry_takes_name(new) ? carry_quoted(carry_old_name(plan, old, new)) :
+	return carry_takes_name(new) ? carry_quoted(carry_old_name(old, new)) :
 		names_template_attribute(old->relid, old->attnum);
 }
 

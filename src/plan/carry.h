@@ -40,9 +40,13 @@ extern char *carry_literal(const char *value);
  */
 extern bool carry_takes_name(const NewColumn *new);
 
-/* The old column's name from cutover on, as it is, and for a template. */
-extern char *carry_old_name(const MigrationPlan *plan, const Column *old, const NewColumn *new);
-extern char *carry_old_later(const MigrationPlan *plan, const Column *old, const NewColumn *new);
+/*
+ * The old column's name from cutover on, as it is, and for a template.  Of two
+ * columns that exchange their names, the one that applications do not know has one
+ * and the same name from the call to contract.
+ */
+extern char *carry_old_name(const Column *old, const NewColumn *new);
+extern char *carry_old_later(const Column *old, const NewColumn *new);
 
 /* Start the next statement of a script. */
 extern void carry_statement(StringInfo sql, const char *fmt,...) pg_attribute_printf(2, 3);

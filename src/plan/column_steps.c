@@ -75,6 +75,7 @@ column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
 	StringInfoData sql;
 
 	column_check_schema(old);
+	trigger_sql_check(old->relid);
 	/* whether there is a name for it is known now as well as then */
 	(void) names_sync_trigger(old->relid, false);
 
@@ -295,6 +296,18 @@ append_return_name(StringInfo sql, const MigrationPlan *plan, const Column *old,
 	append_rename(sql, old, carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name))), lender);
 }
 
+/* One column leaves the name that applications know, for the name that the other comes from. */
+static void
+append_swap_names(StringInfo sql, const MigrationPlan *plan, const Column *old,
+				  const char *leaves, const char *comes, const char *hidden)
+{
+	char	   *between = carry_quoted(carry_own_name(plan, psprintf("%s_old", old->name)));
+
+	append_rename(sql, old, leaves, between);
+	append_rename(sql, old, comes, carry_quoted(old->name));
+	append_rename(sql, old, between, hidden);
+}
+
 static void
 plan_matviews(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
@@ -359,6 +372,9 @@ plan_not_null_validation(MigrationPlan *plan, const Column *old, char *phase, co
 	char	   *table = names_template_relation(old->relid);
 	char	   *name = carry_quoted(not_null_name(plan, old));
 
+	/* what is NOT VALID stays so */
+	if (old->not_null_pending)
+		return;
 	plan_add(plan, &(Step) {
 		.phase = phase, .action = ACTION_SQL,
 		.statement = validate(table, name),
@@ -558,9 +574,8 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 {
 	char	   *table = names_template_relation(old->relid);
 	char	   *old_column = forward ? names_template_attribute(old->relid, old->attnum) :
-	carry_old_later(plan, old, new);
+	carry_old_later(old, new);
 	char	   *new_column = carry_quoted(forward ? new->name : new->final_name);
-	char	   *column = carry_quoted(old->name);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -579,16 +594,9 @@ exchange(const MigrationPlan *plan, const Column *old, const NewColumn *new, boo
 	key_append_marks(&sql, plan, old, forward);
 	if (forward && carry_takes_name(new) && old->not_null)
 		carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, old_column);
-	if (forward && carry_takes_name(new))
-	{
-		append_rename(&sql, old, old_column, carry_old_later(plan, old, new));
-		append_rename(&sql, old, new_column, column);
-	}
-	else if (carry_takes_name(new))
-	{
-		append_rename(&sql, old, new_column, carry_quoted(new->name));
-		append_rename(&sql, old, old_column, column);
-	}
+	if (carry_takes_name(new))
+		append_swap_names(&sql, plan, old, forward ? old_column : new_column,
+						  forward ? new_column : old_column, carry_quoted(new->name));
 	foreign_key_append_attach(&sql, plan, old, new, forward);
 	append_dependents(&sql, plan, old, new, forward);
 	return psprintf("%s%s%s", other_end_template_drop(plan, old), sql.data,
@@ -638,12 +646,14 @@ static void
 back_not_null(List **steps, const MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *column = carry_old_later(plan, old, new);
+	char	   *column = carry_old_later(old, new);
 	char	   *name = carry_quoted(old->not_null_name != NULL ? old->not_null_name :
 									not_null_name(plan, old));
 
 	*steps = lappend(*steps, back_step(old, not_null_add(table, name, column),
 									   AccessExclusiveLock, CATALOG_ONLY));
+	if (old->not_null_pending)
+		return;
 	*steps = lappend(*steps, back_step(old, validate(table, name), ShareUpdateExclusiveLock,
 									   "reads the table; writers go on"));
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
@@ -792,7 +802,7 @@ void
 column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	char	   *table = names_template_relation(old->relid);
-	char	   *old_column = carry_old_later(plan, old, new);
+	char	   *old_column = carry_old_later(old, new);
 	StringInfoData sql;
 	ListCell   *lc;
 

@@ -542,7 +542,7 @@ void
 foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
 						  const NewColumn *new)
 {
-	Substitute	substitute = {old->relid, old->attnum, carry_old_later(plan, old, new)};
+	Substitute	substitute = {old->relid, old->attnum, carry_old_later(old, new)};
 	ListCell   *lc;
 	ListCell   *s;
 

@@ -51,11 +51,11 @@
 
 /* The temporary name that the column called "name" had. */
 static char *
-temporary_name(int64 migration, const char *name, bool new)
+temporary_name(int64 migration, const char *name)
 {
 	MigrationPlan plan = {.migration = migration};
 
-	return carry_own_name(&plan, new ? name : psprintf("%s_old", name));
+	return carry_own_name(&plan, name);
 }
 
 static void
@@ -90,7 +90,7 @@ index_names_sql(int64 migration, bool new)
 	}
 	forboth(relid, relations, name, names)
 	{
-		char	   *from = temporary_name(migration, lfirst(name), new);
+		char	   *from = temporary_name(migration, lfirst(name));
 
 		append_renames(&sql, COLUMNS_SQL, lfirst_oid(relid), from, lfirst(name));
 		append_renames(&sql, NAMED_AFTER_SQL, lfirst_oid(relid), from, lfirst(name));

@@ -380,7 +380,7 @@ void
 key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
 				  const NewColumn *new, bool forward)
 {
-	char	   *column = forward ? carry_quoted(new->name) : carry_old_later(plan, old, new);
+	char	   *column = forward ? carry_quoted(new->name) : carry_old_later(old, new);
 	ListCell   *lc;
 	ListCell   *m;
 
@@ -415,7 +415,7 @@ key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old, co
 		{
 			KeyMember  *leaf = lfirst(l);
 			Step	   *step = index_step(old, leaf, &(IndexTemplate) {
-				.name = back_name(plan, leaf), .to = carry_old_later(plan, old, new),
+				.name = back_name(plan, leaf), .to = carry_old_later(old, new),
 			});
 
 			step->phase = "cutover";

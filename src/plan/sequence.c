@@ -37,7 +37,7 @@ sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column
 						 const NewColumn *new, bool forward)
 {
 	const char *from = forward ? old->name : new->final_name;
-	const char *to = forward ? new->name : carry_old_name(plan, old, new);
+	const char *to = forward ? new->name : carry_old_name(old, new);
 	const char *type = forward ? new->sequence_type : new->old_sequence_type;
 	ListCell   *lc;
 

@@ -10,8 +10,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/pair.h"
+#include "core/errors.h"
 #include "core/names.h"
+#include "core/trigger_name.h"
 #include "plan/trigger_sql.h"
+#include "utils/builtins.h"
 
 char *
 trigger_sql_create(Oid relid)
@@ -31,4 +35,20 @@ trigger_sql_drop(Oid relid)
 	return psprintf("DROP TRIGGER %s ON %s",
 					names_template_sync_trigger(relid),
 					names_template_relation(relid));
+}
+
+void
+trigger_sql_check(Oid relid)
+{
+	char	   *stranger = trigger_name_impostor(relid);
+
+	if (stranger == NULL && !pair_trigger_needed(relid, 0))
+		stranger = trigger_name_find(relid);
+	if (stranger != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("trigger %s of %s runs zdm.sync(), and no migration has made it",
+						quote_identifier(stranger), names_relation(relid)),
+				 errdetail("It would be taken for the one that keeps the columns in step."),
+				 errhint("DROP TRIGGER %s ON %s;", quote_identifier(stranger), names_relation(relid))));
 }

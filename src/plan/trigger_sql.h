@@ -18,4 +18,12 @@
 extern char *trigger_sql_create(Oid relid);
 extern char *trigger_sql_drop(Oid relid);
 
+/*
+ * Refuse a table, or a partition, with a trigger that runs zdm.sync and has not been
+ * made by a migration that is still on the way: left by a restored dump, or put there
+ * by somebody.  It is nobody's to drop but its maker's.
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE.
+ */
+extern void trigger_sql_check(Oid relid);
+
 #endif							/* ZDM_TRIGGER_SQL_H */

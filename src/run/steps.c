@@ -18,6 +18,7 @@
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/twin.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
@@ -33,7 +34,9 @@
 #include "plan/index.h"
 #include "plan/index_names.h"
 #include "plan/other_end.h"
+#include "plan/trigger_sql.h"
 #include "run/look.h"
+#include "run/look_again.h"
 #include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -339,6 +342,8 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			break;
 		case EFFECT_PAIR_SWITCH:
 			pair_set_authoritative(migration->id, undo ? "old" : "new");
+			if (!undo)
+				twin_note_dependents(migration->id);
 			break;
 		case EFFECT_PAIR_DROP:
 			pair_deactivate(migration->id);
@@ -409,6 +414,20 @@ run_index_names(const Migration *migration, const Step *step, char *sql, bool un
 	return psprintf("%s%s", sql, renames);
 }
 
+/* Before one column takes the place of the other: it has the same privileges, and is said to be the same. */
+static char *
+run_twin(const Migration *migration, const Step *step)
+{
+	char	   *sql;
+
+	if (step->effect != EFFECT_PAIR_SWITCH)
+		return pstrdup("");
+	sql = psprintf("%s%s", twin_privileges_sql(migration->id), twin_remarks_sql(migration->id));
+	run_as_owner(migration, sql);
+	twin_note_privileges(migration->id);
+	return sql;
+}
+
 /*
  * Run a template of the step with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
@@ -423,6 +442,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	List	   *before = remember ? definition_before(step->undo) : NIL;
 	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
 	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
+	char	   *twin = run_twin(migration, step);
 	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
@@ -430,6 +450,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 		look_run(migration, step, sql);
 	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
+	sql = psprintf("%s%s", twin, sql);
 	sessions_compile_anew(migration->relid, columns);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
@@ -475,21 +496,39 @@ nothing_to_do(const Step *step)
 }
 
 /*
- * An index that somebody has made on the old column since the plan was written
- * would go with it, and nothing would take its place.
+ * Without the trigger, rows may have been written that are not in step: the step
+ * fails, and whoever resumes has all rows filled in and read once more first.
  */
 static void
-refuse_new_dependents(const Migration *migration)
+refuse_without_trigger(const Migration *migration, const Step *step)
 {
-	char	   *dependents = pair_new_dependents(migration->id);
+	char	   *hint;
+	char	   *wrong = step->effect == EFFECT_PAIR_SWITCH ? look_again_trigger(migration, &hint) : NULL;
 
-	if (dependents != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("%s would be dropped with the old column", dependents),
-				 errdetail("The migration was stated before that was made."),
-				 errhint("Make the same over the new column, drop this one, then SELECT zdm.resume(" INT64_FORMAT ").",
-						 migration->id)));
+	if (wrong == NULL)
+		return;
+	wrong = MemoryContextStrdup(TopMemoryContext, wrong);
+	hint = MemoryContextStrdup(TopMemoryContext, hint);
+	step_reopen_rows(migration->id);
+	end_transaction();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("%s", wrong),
+			 errdetail("Rows that were written meanwhile may differ: all are filled in and read once more."),
+			 errhint("%s then SELECT zdm.resume(" INT64_FORMAT ").", hint, migration->id)));
+}
+
+/* What the plan relied on, as it is now. */
+static void
+look_again(const Migration *migration, const Step *step)
+{
+	if (step->effect == EFFECT_PAIR_SWITCH)
+		look_again_before_cutover(migration, "resume");
+	if (step->effect == EFFECT_PAIR_DROP)
+		look_again_before_contract(migration, "resume");
+	refuse_without_trigger(migration, step);
 }
 
 static StepOutcome
@@ -503,8 +542,9 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration);
-	if (step->effect == EFFECT_PAIR_DROP)
-		refuse_new_dependents(migration);
+	look_again(migration, step);
+	if (step->effect == EFFECT_TRIGGER_CREATE)
+		trigger_sql_check(migration->relid);
 	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
 		end_transaction();
@@ -587,13 +627,15 @@ drop_statement(const Step *step, MemoryContext context)
 
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
 static void
-build_index(Oid relid, const char *drop, const char *build)
+build_index(const Migration *migration, const char *drop, const char *build)
 {
+	Oid			relid = migration->relid;
+
 	PG_TRY();
 	{
 		if (drop != NULL)
-			toplevel_run(drop);
-		toplevel_run(build);
+			toplevel_run(migration->owner, drop);
+		toplevel_run(migration->owner, build);
 	}
 	PG_CATCH();
 	{
@@ -604,12 +646,22 @@ build_index(Oid relid, const char *drop, const char *build)
 	claim_release(CLAIM_INDEX_BUILD, relid);
 }
 
-/* Done with "sql", or, if that is NULL, undone. */
+/*
+ * Done with "sql", or, if that is NULL, undone.  The name that an index was built
+ * for may have come to mean another table meanwhile: it is looked at by its own.
+ */
 static void
 mark_done(const Step *step, const char *sql)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (sql != NULL && step->index_name != NULL && !is_gone(step) && look_for_index(step) != INDEX_VALID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" was not built on %s", step->index_name,
+						names_relation(linitial_oid(step->relations))),
+				 errhint("If its name was another table's for a while, drop the index there, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 step->migration)));
 	if (sql != NULL)
 		step_mark_done(step, sql);
 	else
@@ -664,7 +716,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 			run->waits = true;
 			return OUTCOME_AGAIN;
 		}
-		build_index(migration->relid, drop, sql);
+		build_index(migration, drop, sql);
 	}
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	mark_done(step, undo ? NULL : sql);
@@ -672,7 +724,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 }
 
 void
-steps_tidy(const Step *step)
+steps_tidy(const Migration *migration, const Step *step)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *drop = NULL;
@@ -685,7 +737,7 @@ steps_tidy(const Step *step)
 		drop = drop_statement(step, caller);
 	end_transaction();
 	if (drop != NULL)
-		toplevel_run(drop);
+		toplevel_run(migration->owner, drop);
 }
 
 /* Has the batch found something to wait for? */
@@ -796,7 +848,7 @@ undo_toplevel(const Migration *migration, const Step *step)
 	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
 	end_transaction();
 	if (sql[0] != '\0')
-		toplevel_run(sql);
+		toplevel_run(migration->owner, sql);
 	mark_done(step, NULL);
 	return OUTCOME_DONE;
 }
@@ -851,6 +903,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	refuse_loss(migration, step);
+	if (step->effect == EFFECT_PAIR_SWITCH || step->effect == EFFECT_PAIR_ADD)
+		look_again_before_revert(migration, "resume");
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else

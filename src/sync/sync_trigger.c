@@ -40,6 +40,7 @@ typedef struct SyncCall
 	/* room for one row that is changed; rows come one at a time */
 	Datum	   *values;
 	bool	   *nulls;
+	TupleTableSlot *changed;	/* the same, for pairs that read it */
 } SyncCall;
 
 /* One row on its way through. */
@@ -503,6 +504,29 @@ sync_pair(SyncRow *row, SyncPair *pair)
 	}
 }
 
+/*
+ * A pair whose expressions read a column of another pair follows it.  It was
+ * stated later, and comes after it: from here on the row is as it goes.
+ */
+static void
+show_changes(SyncRow *row)
+{
+	SyncCall   *call = get_call(row->flinfo, row->trigdata->tg_relation);
+	TupleDesc	tupdesc = RelationGetDescr(row->trigdata->tg_relation);
+
+	if (call->changed == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(row->flinfo->fn_mcxt);
+
+		call->changed = MakeSingleTupleTableSlot(CreateTupleDescCopy(tupdesc), &TTSOpsVirtual);
+		MemoryContextSwitchTo(caller);
+	}
+	ExecClearTuple(call->changed);
+	memcpy(call->changed->tts_values, row->values, sizeof(Datum) * tupdesc->natts);
+	memcpy(call->changed->tts_isnull, row->nulls, sizeof(bool) * tupdesc->natts);
+	row->slot = ExecStoreVirtualTuple(call->changed);
+}
+
 static HeapTuple
 form_tuple(SyncRow *row)
 {
@@ -545,7 +569,11 @@ zdm_sync(PG_FUNCTION_ARGS)
 	row.flinfo = fcinfo->flinfo;
 	set = pairs_get(trigdata->tg_relation);
 	for (int i = 0; i < set->npairs; i++)
+	{
+		if (i > 0 && row.values != NULL && set->pairs[i].inputs != NULL)
+			show_changes(&row);
 		sync_pair(&row, &set->pairs[i]);
+	}
 	if (row.values)
 		return PointerGetDatum(form_tuple(&row));
 	return PointerGetDatum(row.untouched ? copy_before(&row) : row.tuple);

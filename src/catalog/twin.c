@@ -1,0 +1,212 @@
+/*-------------------------------------------------------------------------
+ *
+ * twin.c
+ *		What the two columns of a pair have in common beside their values.
+ *
+ * Days pass between the call and the cutover, and again to contract or the way
+ * back.  What somebody makes on one of the columns meanwhile (a constraint, a
+ * trigger, a view, a policy) would stay with it, in silence, when the other one
+ * comes into charge, or go with it.  The rule: whoever exchanges or drops a column
+ * reads again what hangs on it, with its locks held, and goes on only if all of it
+ * was there when the plan was made, or is the migration's own; else it names it.
+ *
+ * Privileges are for both columns at any moment, as each shows the other's values:
+ * neither may have more than the other.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/query.h"
+#include "catalog/twin.h"
+#include "lib/stringinfo.h"
+
+/*
+ * What hangs on the column number "attnum" of a table and its partitions, whatever
+ * it is: name, and object as text.  What is a part of something of the partitioned
+ * table comes and goes with that, and our own trigger with the migration.
+ */
+#define DEPENDENTS(relid, attnum) \
+	"(SELECT o.name, d.classid || ':' || d.objid AS object, c.relid " \
+	"FROM (SELECT t.relid, a.attnum FROM (SELECT relid FROM pg_partition_tree(" relid ") UNION SELECT " relid ") t " \
+	"  JOIN pg_attribute a ON a.attrelid = t.relid AND a.attname = " \
+	"    (SELECT attname FROM pg_attribute WHERE attrelid = " relid " AND attnum = " attnum ")) c " \
+	"JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.relid AND d.refobjsubid = c.attnum " \
+	"JOIN LATERAL (SELECT 'index ' || relname FROM pg_class " \
+	"    WHERE d.classid = 'pg_class'::regclass AND oid = d.objid AND relkind IN ('i', 'I') AND NOT relispartition " \
+	"  UNION ALL SELECT 'constraint ' || conname FROM pg_constraint " \
+	"    WHERE d.classid = 'pg_constraint'::regclass AND oid = d.objid AND contype <> 'n' AND coninhcount = 0 AND conparentid = 0 " \
+	"  UNION ALL SELECT 'statistics ' || stxname FROM pg_statistic_ext " \
+	"    WHERE d.classid = 'pg_statistic_ext'::regclass AND oid = d.objid " \
+	"  UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger " \
+	"    WHERE d.classid = 'pg_trigger'::regclass AND oid = d.objid AND NOT tgisinternal AND tgparentid = 0 AND tgfoid <> 'zdm.sync'::regproc " \
+	"  UNION ALL SELECT 'policy ' || polname FROM pg_policy " \
+	"    WHERE d.classid = 'pg_policy'::regclass AND oid = d.objid " \
+	"  UNION ALL SELECT CASE WHEN rulename <> '_RETURN' THEN 'rule ' || rulename WHEN relkind = 'm' THEN 'materialized view ' || relname " \
+	"      ELSE 'view ' || relname END FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class " \
+	"    WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid " \
+	"  UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE d.classid = 'pg_proc'::regclass AND oid = d.objid " \
+	"  UNION ALL SELECT 'publication ' || pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid " \
+	"    WHERE d.classid = 'pg_publication_rel'::regclass AND r.oid = d.objid " \
+	"  UNION ALL SELECT 'generated column ' || g.attname FROM pg_attrdef f JOIN pg_attribute g ON g.attrelid = f.adrelid AND g.attnum = f.adnum " \
+	"    WHERE d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid AND (f.adrelid <> c.relid OR f.adnum <> c.attnum) " \
+	"  UNION ALL SELECT 'generated column ' || g.attname FROM pg_attribute g " \
+	"    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.relid AND d.objsubid > 0 AND g.attrelid = d.objid AND g.attnum = d.objsubid " \
+	") o(name) ON true)"
+
+/*
+ * Those of column "attnum" of pair p that are not in the list "known", neither by
+ * name nor as the object that they were.  One that was built again has the name,
+ * one that was renamed is the object.
+ */
+#define UNKNOWN(attnum, known) \
+	"SELECT x.name || ' of ' || x.relid::regclass FROM zdm.pair p, LATERAL " \
+	DEPENDENTS("p.relid", attnum) " x WHERE p.migration = $1 AND x.name <> ALL (" known ") AND x.object <> ALL (" known ") " \
+	"AND x.name !~ '_zdm\\d+(\\D|$)' "
+
+/*
+ * What only one of two columns has and the other would show without: security
+ * labels, and privileges that another than the owner has granted.
+ */
+#define UNSHARED(has, lacks) \
+	"UNION ALL SELECT 'security label ' || quote_literal(s.label) || ' (' || s.provider || ') of ' || p.relid::regclass " \
+	"FROM zdm.pair p JOIN pg_seclabel s ON s.classoid = 'pg_class'::regclass AND s.objoid = p.relid AND s.objsubid = " has " " \
+	"WHERE p.migration = $1 AND NOT EXISTS (SELECT FROM pg_seclabel o WHERE o.classoid = s.classoid AND o.objoid = s.objoid " \
+	"  AND o.objsubid = " lacks " AND o.provider = s.provider AND o.label = s.label) " \
+	"UNION ALL SELECT 'privilege ' || x.privilege_type || ' that ' || x.grantor::regrole || ' has granted to ' " \
+	"  || CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || ' on a column of ' || p.relid::regclass " \
+	"FROM zdm.pair p JOIN pg_attribute a ON a.attrelid = p.relid AND a.attnum = " has ", aclexplode(a.attacl) x, pg_class c " \
+	"WHERE p.migration = $1 AND c.oid = p.relid AND x.grantor <> c.relowner "
+
+static char *
+names_of(const char *query, int64 migration)
+{
+	QuerySession session;
+	char	   *names;
+
+	query_begin(&session);
+	QUERY(query, arg_int8(migration));
+	names = query_text(0, 1);
+	query_end(&session);
+	return names;
+}
+
+char *
+twin_unknown(int64 migration, TwinSide side)
+{
+	if (side == TWIN_NEW)
+		return names_of("SELECT string_agg(DISTINCT x.name, ', ') FROM (" UNKNOWN("p.new_attnum", "p.new_dependents")
+						UNSHARED("p.new_attnum", "p.old_attnum") ") x(name)", migration);
+	return names_of("SELECT string_agg(DISTINCT x.name, ', ') FROM (" UNKNOWN("p.old_attnum", "p.dependents")
+					UNSHARED("p.old_attnum", "p.new_attnum") ") x(name)", migration);
+}
+
+void
+twin_note_dependents(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.pair p SET dependents = CASE WHEN new_attnum IS NULL THEN hanging ELSE dependents END, "
+		  "new_dependents = CASE WHEN new_attnum IS NULL THEN '{}' ELSE hanging END "
+		  "FROM (SELECT p.id, ARRAY(SELECT unnest(ARRAY[name, object]) FROM "
+		  DEPENDENTS("p.relid", "coalesce(p.new_attnum, p.old_attnum)") " x) AS hanging FROM zdm.pair p WHERE p.migration = $1) h "
+		  "WHERE h.id = p.id", arg_int8(migration));
+	query_end(&session);
+}
+
+/* One row for each privilege on each of the columns: what the owner has granted. */
+#define ITEMS \
+	"p AS (SELECT * FROM zdm.pair WHERE migration = $1 AND new_attnum IS NOT NULL), " \
+	"item AS (SELECT p.id, p.relid, a.attnum, a.attname, x.privilege_type, x.is_grantable, " \
+	"  CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS grantee, " \
+	"  x.grantee || ' ' || x.privilege_type || CASE WHEN x.is_grantable THEN '*' ELSE '' END AS text " \
+	"  FROM p JOIN pg_class c ON c.oid = p.relid JOIN pg_attribute a ON a.attrelid = p.relid AND a.attnum IN (p.old_attnum, p.new_attnum), " \
+	"  aclexplode(a.attacl) x WHERE x.grantor = c.relowner) "
+
+/* Of what was noted, what both still have; and all that one of them has got since. */
+#define WANTED \
+	"wanted AS (SELECT i.id, i.relid, i.privilege_type, i.is_grantable, i.grantee, i.text FROM item i JOIN p USING (id) " \
+	"  GROUP BY i.id, i.relid, i.privilege_type, i.is_grantable, i.grantee, i.text, p.privileges " \
+	"  HAVING i.text <> ALL (p.privileges) OR count(*) = 2) "
+
+static char *
+statements_of(const char *query, int64 migration)
+{
+	QuerySession session;
+	StringInfoData sql;
+	uint64		n;
+
+	initStringInfo(&sql);
+	query_begin(&session);
+	n = QUERY(query, arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+		appendStringInfo(&sql, "%s;\n", query_text(row, 1));
+	query_end(&session);
+	return sql.data;
+}
+
+char *
+twin_privileges_sql(int64 migration)
+{
+	return statements_of("WITH " ITEMS ", " WANTED
+						 "SELECT s FROM (SELECT 1, format('REVOKE %s (%I) ON %s FROM %s CASCADE', i.privilege_type, i.attname, i.relid::regclass, i.grantee) "
+						 "  FROM item i WHERE NOT EXISTS (SELECT FROM wanted w WHERE w.id = i.id AND w.text = i.text) "
+						 "UNION ALL SELECT 2, format('GRANT %s (%I) ON %s TO %s', w.privilege_type, a.attname, w.relid::regclass, w.grantee) "
+						 "  || CASE WHEN w.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END "
+						 "  FROM wanted w JOIN p USING (id) JOIN pg_attribute a ON a.attrelid = w.relid AND a.attnum IN (p.old_attnum, p.new_attnum) "
+						 "    AND NOT a.attisdropped "
+						 "  WHERE NOT EXISTS (SELECT FROM item i WHERE i.id = w.id AND i.attnum = a.attnum AND i.text = w.text)) x(o, s) ORDER BY o, s",
+						 migration);
+}
+
+void
+twin_note_privileges(int64 migration)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("WITH " ITEMS "UPDATE zdm.pair SET privileges = ARRAY(SELECT text FROM item WHERE item.id = pair.id AND item.attnum = pair.new_attnum) "
+		  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	query_end(&session);
+}
+
+char *
+twin_remarks_sql(int64 migration)
+{
+	/* of two columns with a name each, each keeps what was said of it */
+	return statements_of("WITH p AS (SELECT p.relid, f.attnum AS in_charge, t.attname AS name, f.attstattarget AS target, t.attstattarget AS other_target, "
+						 "  col_description(p.relid, f.attnum) AS said, col_description(p.relid, t.attnum) AS other, m.kind <> 'rename_column' AS one_name "
+						 "  FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
+						 "  JOIN pg_attribute f ON f.attrelid = p.relid AND f.attnum = CASE p.authoritative WHEN 'old' THEN p.old_attnum ELSE p.new_attnum END "
+						 "  JOIN pg_attribute t ON t.attrelid = p.relid AND t.attnum = CASE p.authoritative WHEN 'old' THEN p.new_attnum ELSE p.old_attnum END "
+						 "  WHERE p.migration = $1 AND p.new_attnum IS NOT NULL AND NOT t.attisdropped) "
+						 "SELECT format('COMMENT ON COLUMN %s.%I IS %L', relid::regclass, name, said) FROM p "
+						 "  WHERE said IS DISTINCT FROM other AND (one_name OR other IS NULL) "
+						 "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', relid::regclass, name, coalesce(target, -1)) FROM p "
+						 "  WHERE target IS DISTINCT FROM other_target AND (one_name OR coalesce(other_target, -1) < 0)",
+						 migration);
+}
+
+List *
+twin_migrations(List **owners)
+{
+	QuerySession session;
+	List	   *ids = NIL;
+	uint64		n;
+
+	*owners = NIL;
+	query_begin(&session);
+	n = QUERY("SELECT DISTINCT p.migration, c.relowner FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
+			  "WHERE p.new_attnum IS NOT NULL AND $1 ORDER BY 1", arg_bool(true));
+	for (uint64 row = 0; row < n; row++)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = query_int8(row, 1);
+		ids = lappend(ids, id);
+		*owners = lappend_oid(*owners, query_oid(row, 2));
+	}
+	query_end(&session);
+	return ids;
+}

@@ -1,0 +1,31 @@
+/*-------------------------------------------------------------------------
+ *
+ * look_again.h
+ *		What is looked at again when it counts.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_LOOK_AGAIN_H
+#define ZDM_LOOK_AGAIN_H
+
+#include "catalog/migration.h"
+
+/*
+ * Refuse to exchange the columns, to drop the old one, or to go back to it, if
+ * something hangs on them that the migration does not know of
+ * (ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST) or the table is another one by now
+ * (ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE).  "again" is the function to call when
+ * that has been mended.  Nothing is refused where the table is gone.  Of the catalog
+ * as it is now: in a step, with its locks held.  Need a transaction.
+ */
+extern void look_again_before_cutover(const Migration *migration, const char *again);
+extern void look_again_before_contract(const Migration *migration, const char *again);
+extern void look_again_before_revert(const Migration *migration, const char *again);
+
+/*
+ * Is the sync trigger there, enabled and the last one, on the table and on each
+ * partition?  NULL if so; else what is wrong, and in "hint" the statement that helps.
+ */
+extern char *look_again_trigger(const Migration *migration, char **hint);
+
+#endif							/* ZDM_LOOK_AGAIN_H */
