@@ -589,6 +589,12 @@ parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("new_type must not be null")));
+	if (strcasestr(text, " collate ") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("new_type must be the name of a type, without COLLATE"),
+				 errdetail("It reads: %s", text),
+				 errhint("A domain can have the collation: CREATE DOMAIN name AS %s; and change the column to that.", text)));
 	zdm_parse_type(text, &change->type, &change->typmod);
 	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
 }

@@ -64,7 +64,7 @@ static bool
 is_catalog_only(const Column *column, const Change *change)
 {
 	RetypeWork	work = retype_ask(change->relid, column->name, type_clause(column, change),
-								  change->up_source, foreign_key_probes(column));
+								  change->up_source ? change->up_readable : NULL, foreign_key_probes(column));
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
 		column->checks == NIL && column->foreign_keys == NIL &&

@@ -335,7 +335,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	if (migration->paused)
 	{
 		if (step != NULL && step->state == STEP_RUNNING)
-			steps_tidy(step);
+			steps_tidy(migration, step);
 		return ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
