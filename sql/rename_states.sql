@@ -86,6 +86,7 @@ DECLARE
 	new_is_there boolean;
 BEGIN
 	CALL make(t);
+	COMMIT;
 	PERFORM hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;
@@ -146,6 +147,7 @@ DECLARE
 	failure record;
 BEGIN
 	CALL make(t);
+	COMMIT;
 	PERFORM hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;
@@ -450,12 +452,15 @@ CALL make('waits');
 SELECT hold('state-expanding');
 SELECT zdm.rename_column('waits', 'old', 'new', 'waits') AS m \gset
 SELECT arrive('state-expanding');
+-- (the detail names sessions)
+\set VERBOSITY terse
 CALL zdm.wait('waits', timeout => '0');
 CALL zdm.wait('waits', 'ready', '10ms');
 BEGIN;
 CALL zdm.wait('waits');
 ROLLBACK;
 DO $$ BEGIN PERFORM 1; CALL zdm.wait('waits', timeout => '1ms'); END $$;
+\set VERBOSITY default
 CREATE FUNCTION waits() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL zdm.wait('waits', timeout => '1ms'); END $$;
 SELECT waits();
 CALL zdm.wait('waits', 'nowhere');

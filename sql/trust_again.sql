@@ -107,3 +107,9 @@ SELECT zdm.revert('s');
 CALL zdm.wait('s', 'reverted', '60s');
 INSERT INTO span (v) VALUES (8) RETURNING id;
 SELECT seqtypid::regtype, seqmax FROM pg_sequence WHERE seqrelid = 'span_id_seq'::regclass;
+-- those that do not follow the type are said at the call
+CREATE SEQUENCE free_seq AS int;
+CREATE TABLE free (id int PRIMARY KEY DEFAULT nextval('free_seq'));
+CREATE TABLE owned (id serial PRIMARY KEY);
+SELECT zdm.change_column_type('free', 'id', 'bigint') > 0, zdm.change_column_type('owned', 'id', 'bigint') > 0;
+SELECT relation, note FROM zdm.migrations, unnest(notes) note WHERE note LIKE '%default calls%';

@@ -338,6 +338,39 @@ RestrictSearchPath(void)
 #define zdm_statement_enforced(con)		(true)
 #endif
 
+/*
+ * ENFORCED and NOT ENFORCED behind a column's constraint: 18.  *enforced tells
+ * which; false for anything else.
+ */
+static inline bool
+zdm_is_enforcement(const Constraint *con, bool *enforced)
+{
+#if PG_VERSION_NUM >= 180000
+	*enforced = con->contype == CONSTR_ATTR_ENFORCED;
+	return *enforced || con->contype == CONSTR_ATTR_NOT_ENFORCED;
+#else
+	return false;
+#endif
+}
+
+static inline void
+zdm_set_enforced(Constraint *con, bool enforced)
+{
+#if PG_VERSION_NUM >= 180000
+	con->is_enforced = enforced;
+#endif
+}
+
+/* ALTER COLUMN ... SET EXPRESSION: 17. */
+#if PG_VERSION_NUM >= 170000
+#define zdm_is_set_expression(cmd)	((cmd)->subtype == AT_SetExpression)
+#else
+#define zdm_is_set_expression(cmd)	(false)
+#endif
+
+/* pg_attribute.attgenerated of a virtual column: 18. */
+#define ZDM_GENERATED_VIRTUAL		'v'
+
 /* Generated columns: the statement says of which kind since 18; before, stored. */
 #if PG_VERSION_NUM >= 180000
 #define zdm_generated_kind(con)		((con)->generated_kind)

@@ -26,6 +26,8 @@ CREATE TABLE zdm.migration (
 	state         text NOT NULL DEFAULT 'queued',
 	failed_from   text,                          -- the state zdm.resume goes back to
 	paused        boolean NOT NULL DEFAULT false,
+	again         boolean NOT NULL DEFAULT false, -- stated again while it was reverted: begun anew behind that
+	outcome       text[] NOT NULL DEFAULT '{}',  -- what is there when it is completed: see plan/outcome.c
 	settings      jsonb NOT NULL,
 	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found
@@ -42,8 +44,9 @@ CREATE TABLE zdm.migration (
 
 CREATE INDEX ON zdm.migration (relid);
 
--- what has been reverted can be stated again under its label
-CREATE UNIQUE INDEX ON zdm.migration (label) WHERE state <> 'reverted';
+-- not unique: a label belongs to a role, and can be used again once what was done
+-- under it has been undone
+CREATE INDEX ON zdm.migration (label);
 
 CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,

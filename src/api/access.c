@@ -221,25 +221,27 @@ access_check_rows(Oid relid, bool kept_in_step)
 	}
 }
 
+static bool
+may_steer(const Migration *migration)
+{
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(migration->relid)))
+		return object_ownercheck(RelationRelationId, migration->relid, GetUserId());
+	return superuser() || has_privs_of_role(GetUserId(), migration->owner);
+}
+
 /* "named" is how the caller calls the migration. */
 static Migration *
 check_access(Migration *migration, const char *named)
 {
-	bool		allowed;
-
-	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(migration->relid)))
-		allowed = object_ownercheck(RelationRelationId, migration->relid, GetUserId());
-	else
-		allowed = superuser() || has_privs_of_role(GetUserId(), migration->owner);
-	if (!allowed && !migration_is_visible(migration))
+	if (may_steer(migration))
+		return migration;
+	if (!migration_is_visible(migration))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for migration %s", named)));
-	if (!allowed)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of table %s", migration->relation)));
-	return migration;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of table %s", migration->relation)));
 }
 
 Migration *
@@ -255,15 +257,40 @@ access_migration(int64 id, MigrationLock lock)
 	return check_access(migration, psprintf(INT64_FORMAT, id));
 }
 
+/*
+ * A label is its role's: others may have the same.  So it means the last that was
+ * stated under it of what the caller may steer.
+ */
+List *
+access_labelled(const char *label)
+{
+	List	   *result = NIL;
+	ListCell   *lc;
+
+	foreach(lc, migration_labelled(label))
+	{
+		if (may_steer(lfirst(lc)))
+			result = lappend(result, lfirst(lc));
+	}
+	return result;
+}
+
 Migration *
 access_migration_label(const char *label, MigrationLock lock)
 {
-	Migration  *migration = migration_load_label(label, lock);
+	List	   *labelled = access_labelled(label);
 
-	if (migration == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("migration \"%s\" does not exist", label),
-				 errhint("TABLE zdm.migrations lists all there are.")));
-	return check_access(migration, psprintf("\"%s\"", label));
+	if (labelled == NIL)
+	{
+		/* somebody else's: say so to who may know of it */
+		labelled = migration_labelled(label);
+		if (labelled == NIL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("migration \"%s\" does not exist", label),
+					 errhint("TABLE zdm.migrations lists all there are.")));
+		return check_access(linitial(labelled), psprintf("\"%s\"", label));
+	}
+	return lock == MIGRATION_READ ? linitial(labelled) :
+		access_migration(((Migration *) linitial(labelled))->id, lock);
 }

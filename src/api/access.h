@@ -53,8 +53,11 @@ extern void access_check_writable(const char *command);
 extern Migration *access_migration(int64 id, MigrationLock lock);
 extern Migration *access_migration_label(const char *label, MigrationLock lock);
 
+/* All with a label that the caller may steer, in the order of migration_labelled(). */
+extern List *access_labelled(const char *label);
+
 /*
- * The same for what steers, which must be possible just when a database has been
+ * As access_check_writable() for what steers, which must be possible just when a database has been
  * made read-only by default: to be told to stop is not to write.  A transaction
  * that is read-only by itself is left alone.  In between, what is written goes
  * through; if an error comes, the end of its (sub)transaction puts things right.

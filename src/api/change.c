@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "api/access.h"
+#include "api/at_once.h"
 #include "api/change.h"
 #include "catalog/migration.h"
 #include "catalog/heap.h"
@@ -32,6 +33,7 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "parser/parser.h"
+#include "plan/outcome.h"
 #include "plan/plan.h"
 #include "plan/uses.h"
 #include "run/start.h"
@@ -68,57 +70,113 @@ capture_settings(void)
 }
 
 /*
- * A label that is known already: the same change again is harmless, as when a
- * deployment is run twice; another one is an error.  A change that has been
- * reverted is wanted again: false, so that it is stated anew.
+ * Closes the race with a session that has stated the label and not yet committed.
+ * It is the role's: whoever has another role's open, in a dry run, say, keeps
+ * nobody waiting.
  */
-static bool
-known_label(const char *label, const char *definition, int64 *id)
+static void
+claim_label(const char *label, Oid role)
 {
-	Migration  *known;
+	claim_wait(CLAIM_LABEL, (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label,
+																	 strlen(label), role)));
+}
+
+static bool
+is_same(const Migration *known, const char *definition)
+{
 	QuerySession session;
 	bool		same;
 
-	if (label == NULL)
-		return false;
-
-	/* closes the race with a session that has stated it and not yet committed */
-	claim_wait(CLAIM_LABEL, (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label,
-																	 strlen(label), 0)));
-	known = migration_load_label(label, MIGRATION_READ);
-	if (known == NULL)
-		return false;
 	query_begin(&session);
 	QUERY("SELECT $1 = $2", arg_jsonb(known->definition), arg_jsonb(definition));
 	same = query_bool(0, 1);
 	query_end(&session);
-	if (!same)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("label \"%s\" is taken by migration " INT64_FORMAT ", which is another change",
-						label, known->id),
-				 migration_is_visible(known) ?
-				 errdetail("It is %s on %s.", known->kind, known->relation) : 0,
-				 errhint("Choose another label.")));
-	if (known->state == STATE_REVERTED)
-		return false;
-	ereport(NOTICE,
-			(errmsg("migration \"%s\" exists already, as " INT64_FORMAT " (%s)",
-					label, known->id, state_name(known->state))));
-	*id = known->id;
-	return true;
+	return same;
 }
 
-/* Say that a label, which is taken if at all by what has been reverted, now means something new. */
+/* What was done under the label has been undone: it means something new from here on. */
 static void
-say_anew(const char *label)
+say_anew(const char *label, const Migration *known)
 {
-	Migration  *known = label ? migration_load_label(label, MIGRATION_READ) : NULL;
-
-	if (known != NULL)
+	if (known->state == STATE_REVERTED)
 		ereport(NOTICE,
 				(errmsg("migration \"%s\" has been reverted, as " INT64_FORMAT ": it is begun anew",
 						label, known->id)));
+	else
+		ereport(NOTICE,
+				(errmsg("what migration \"%s\" did, as " INT64_FORMAT ", is no longer there: it is begun anew",
+						label, known->id)));
+}
+
+/* The same change is wanted again while it is on its way back: it is begun anew behind that. */
+static bool
+begin_behind(const char *label, int64 id)
+{
+	/* closes the race with the worker that comes to the end of the way back */
+	Migration  *known = migration_load(id, MIGRATION_LOCK);
+
+	if (known == NULL || known->state != STATE_REVERTING)
+		return false;
+	migration_set_again(known, capture_settings());
+	ereport(NOTICE,
+			(errmsg("migration \"%s\" is being reverted, as " INT64_FORMAT ": it is begun anew once that is done",
+					label, known->id)));
+	return true;
+}
+
+/*
+ * Labels that are known already, a list of Migration *, the last one first: the
+ * same change again is harmless, as when a deployment is run twice; another one is
+ * an error, if the role is known to which the label would belong.  What has been
+ * reverted, or is completed but has been undone since, is wanted again: false, so
+ * that it is stated anew.
+ */
+static bool
+known_label(List *labelled, const char *label, const char *definition, Oid role, int64 *id)
+{
+	Migration  *anew = NULL;
+	ListCell   *lc;
+
+	foreach(lc, labelled)
+	{
+		Migration  *known = lfirst(lc);
+
+		if (OidIsValid(role) && known->owner != role)
+			continue;
+		if (outcome_table_gone(known))
+		{
+			anew = anew ? anew : known;
+			continue;
+		}
+		if (!is_same(known, definition))
+		{
+			if (!OidIsValid(role))
+				continue;
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_OBJECT),
+					 errmsg("label \"%s\" is taken by migration " INT64_FORMAT ", which is another change",
+							label, known->id),
+					 migration_is_visible(known) ?
+					 errdetail("It is %s on %s.", known->kind, known->relation) : 0,
+					 errhint("Choose another label.")));
+		}
+		if (known->state == STATE_REVERTED ||
+			(known->state == STATE_COMPLETED && !outcome_stands(known)))
+		{
+			anew = anew ? anew : known;
+			continue;
+		}
+		*id = known->id;
+		if (known->state == STATE_REVERTING && begin_behind(label, known->id))
+			return true;
+		ereport(NOTICE,
+				(errmsg("migration \"%s\" exists already, as " INT64_FORMAT " (%s)",
+						label, known->id, state_name(known->state))));
+		return true;
+	}
+	if (anew != NULL && OidIsValid(role))
+		say_anew(label, anew);
+	return false;
 }
 
 /* Two migrations may not touch the same column or constraint. */
@@ -201,10 +259,10 @@ change_ddl_definition(const char *ddl, const char *up, const char *down)
 bool
 change_known_ddl(const char *ddl, const char *up, const char *down, const char *label, int64 *id)
 {
-	if (label == NULL || !known_label(label, change_ddl_definition(ddl, up, down), id))
+	if (label == NULL)
 		return false;
-	(void) access_migration(*id, MIGRATION_READ);
-	return true;
+	claim_label(label, GetUserId());
+	return known_label(access_labelled(label), label, change_ddl_definition(ddl, up, down), InvalidOid, id);
 }
 
 /* What no other migration may touch meanwhile. */
@@ -260,7 +318,47 @@ store_migration(const PlanKind *kind, const Change *change, const char *label, c
 	change_make(change, &plan);
 	preflight_warn();
 	plan_store(&plan);
+	migration_set_outcome(&migration, outcome_of(change));
 	start_at_commit(migration.id);
+	return migration.id;
+}
+
+/*
+ * The change of a table that this transaction has made: it is done here and now,
+ * and the migration is completed.
+ */
+static int64
+store_done(const Change *change, const char *label, char *definition)
+{
+	List	   *outcome = outcome_of(change);
+	Migration	migration = {
+		.label = label ? pstrdup(label) : NULL,
+		.kind = pstrdup(change->kind),
+		.relid = change->relid,
+		.relation = OidIsValid(change->relid) ? names_relation(change->relid) :
+			statement_beginning(change->statement),
+		.owner = OidIsValid(change->relid) ? relation_owner(change->relid) : GetUserId(),
+		.definition = definition,
+		.settings = capture_settings(),
+		.result_settings = change->result_settings,
+	};
+	MigrationPlan plan = {.relid = change->relid};
+	Step		step = {.phase = "migrate", .action = ACTION_SQL};
+	char	   *sql = at_once_run(change);
+	char	   *undo = at_once_undo(change, outcome);
+
+	migration_insert(&migration);
+	plan.migration = migration.id;
+	step.statement = names_escape(sql);
+	step.undo = undo;
+	step.undo_lock = undo ? AccessExclusiveLock : NoLock;
+	step.undo_relations = undo ? list_make1_oid(change->relid) : NIL;
+	step.note = "done at once: the table was made by the same transaction";
+	plan_add(&plan, &step);
+	plan_store(&plan);
+	step_mark_done(linitial(plan.steps), sql);
+	migration_set_outcome(&migration, outcome);
+	migration_set_completed(&migration);
 	return migration.id;
 }
 
@@ -395,11 +493,18 @@ change_state(Change *change, const char *label)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a label cannot be empty")));
 	definition = change->definition ? change->definition : kind->definition(change);
-	if (known_label(label, definition, &id))
-		return id;
-	say_anew(label);
+	if (label != NULL)
+	{
+		Oid			role = on_table ? relation_owner(change->relid) : GetUserId();
+
+		claim_label(label, role);
+		if (known_label(migration_labelled(label), label, definition, role, &id))
+			return id;
+	}
 	if (on_table)
 		claim_table(change->relid);
+	if (at_once_possible(change))
+		return store_done(change, label, definition);
 	change_check(change);
 
 	/*
@@ -490,6 +595,12 @@ parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("new_type must not be null")));
+	if (strcasestr(text, " collate ") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("new_type must be the name of a type, without COLLATE"),
+				 errdetail("It reads: %s", text),
+				 errhint("A domain can have the collation: CREATE DOMAIN name AS %s; and change the column to that.", text)));
 	zdm_parse_type(text, &change->type, &change->typmod);
 	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
 }

@@ -22,6 +22,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "fmgr.h"
+#include "plan/outcome.h"
 #include "run/look_again.h"
 #include "run/start.h"
 #include "run/stop.h"
@@ -212,8 +213,15 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 	if (migration->state == STATE_REVERTING || migration->state == STATE_REVERTED)
 	{
 		say_already(migration, "reverted");
+		if (migration->again)
+			migration_set_again(migration, NULL);
 		return;
 	}
+
+	/* the opposite of an index, a constraint or NOT NULL, as long as that is there */
+	if (migration->state == STATE_COMPLETED &&
+		!(outcome_has_opposite(migration) && outcome_stands(migration)))
+		wrong_state(migration, "reverted");
 	if (!state_next(migration->state, migration->failed_from, EVENT_REVERT, &next))
 		wrong_state(migration, "reverted");
 	refuse_one_way(migration);

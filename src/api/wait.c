@@ -32,6 +32,9 @@ PG_FUNCTION_INFO_V1(zdm_wait_label);
 #define REPORT_INTERVAL_MS 1000
 #define BAR_WIDTH 30
 
+/* After so long it is said who is waited for. */
+#define LATE_MS 10000
+
 typedef struct Wait
 {
 	int64		id;
@@ -39,6 +42,8 @@ typedef struct Wait
 	MigrationState until;
 	TimestampTz deadline;		/* DT_NOEND: none */
 	TimestampTz reported;
+	TimestampTz begun;
+	bool		late;			/* who is waited for has been said */
 	char		last[512];		/* the line last shown */
 	bool		told;			/* that it waits for a call */
 	bool		started;		/* what lacked a worker, and said so if there is none */
@@ -136,6 +141,77 @@ report(Wait *wait)
 	}
 }
 
+/*
+ * Whose sessions the migration waits for, and whom those wait for; NULL if it waits
+ * for nobody's.  *self is set if one of them is idle in transaction and comes from
+ * this client and application: most likely the deployment waits for itself.
+ */
+static char *
+blockers(int64 id, bool *self)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	QUERY("WITH b AS (SELECT DISTINCT x.pid FROM zdm.progress p, LATERAL ("
+		  "   SELECT unnest(pg_blocking_pids(p.worker)) AS pid "
+		  "   UNION SELECT m[1]::int FROM regexp_matches(coalesce(p.waiting_for, ''), 'pid ([0-9]+)', 'g') m) x WHERE p.id = $1) "
+		  "SELECT string_agg(format('pid %s (%s)', a.pid, concat_ws(', ', nullif(a.application_name, ''), "
+		  "   'client ' || host(a.client_addr), coalesce(a.state, a.backend_type) || "
+		  "   coalesce(' since ' || to_char(coalesce(a.xact_start, a.state_change), 'YYYY-MM-DD HH24:MI:SS'), ''), "
+		  "   'which itself waits for pid ' || array_to_string(nullif(pg_blocking_pids(a.pid), '{}'), ' and pid '))), "
+		  "   ', ' ORDER BY a.pid), "
+		  "   bool_or(a.state LIKE 'idle in transaction%' AND a.usesysid = me.usesysid "
+		  "     AND a.application_name = me.application_name AND a.client_addr IS NOT DISTINCT FROM me.client_addr) "
+		  "FROM b JOIN pg_stat_activity a USING (pid), (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) me",
+		  arg_int8(id));
+	result = query_text(0, 1);
+	*self = query_bool(0, 2);
+	query_end(&session);
+	return result;
+}
+
+#define SELF_HINT "One of them is idle in transaction, and of this very client and application: if it is the deployment's own, it waits for itself.  End that transaction first, or wait in a later run."
+
+/* Once, when it has become late: who is waited for. */
+static void
+report_late(Wait *wait)
+{
+	bool		self;
+	char	   *who;
+
+	if (wait->late ||
+		!TimestampDifferenceExceeds(wait->begun, GetCurrentTimestamp(), LATE_MS))
+		return;
+	who = blockers(wait->id, &self);
+	if (who == NULL)
+		return;
+	wait->late = true;
+	ereport(NOTICE,
+			(errmsg("migration " INT64_FORMAT " waits for other sessions", wait->id),
+			 errdetail("It waits for %s.", who),
+			 self ? errhint(SELF_HINT) : 0));
+}
+
+/* Time is up: with the reason, since many tools show nothing but this error. */
+pg_noreturn static void
+fail_late(const Wait *wait, const Migration *migration)
+{
+	bool		self;
+	char	   *who = blockers(wait->id, &self);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_QUERY_CANCELED),
+			 errmsg("time is up: migration " INT64_FORMAT " is %s", wait->id,
+					state_name(migration->state)),
+			 who ? errdetail("It waits for %s.", who) : 0,
+			 who && self ? errhint(SELF_HINT) :
+			 errhint(migration->paused || rests(migration->state) ?
+					 "SELECT waiting_for FROM zdm.progress WHERE id = " INT64_FORMAT " shows the call that it waits for." :
+					 "It goes on; SELECT * FROM zdm.progress WHERE id = " INT64_FORMAT " shows how far it is.",
+					 wait->id)));
+}
+
 /* One look: true when there is no more to wait for. */
 static bool
 look(Wait *wait)
@@ -149,7 +225,7 @@ look(Wait *wait)
 	fail_if_failed(wait, migration);
 	if (is_reached(wait, migration->state))
 		return true;
-	if (is_hopeless(wait, migration->state))
+	if (!migration->again && is_hopeless(wait, migration->state))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " is %s and will not be %s",
@@ -162,21 +238,16 @@ look(Wait *wait)
 						wait->id, state_name(migration->state))));
 	}
 	report(wait);
+	report_late(wait);
 	if (wait->deadline != DT_NOEND && GetCurrentTimestamp() >= wait->deadline)
-		ereport(ERROR,
-				(errcode(ERRCODE_QUERY_CANCELED),
-				 errmsg("time is up: migration " INT64_FORMAT " is %s", wait->id,
-						state_name(migration->state)),
-				 errhint(migration->paused || rests(migration->state) ?
-						 "SELECT waiting_for FROM zdm.progress WHERE id = " INT64_FORMAT " shows the call that it waits for." :
-						 "It goes on; SELECT * FROM zdm.progress WHERE id = " INT64_FORMAT " shows how far it is.",
-						 wait->id)));
+		fail_late(wait, migration);
 	return false;
 }
 
 static void
 set_deadline(Wait *wait, FunctionCallInfo fcinfo)
 {
+	wait->begun = GetCurrentTimestamp();
 	wait->deadline = DT_NOEND;
 	if (!PG_ARGISNULL(2))
 		wait->deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
@@ -204,42 +275,73 @@ wait_for(FunctionCallInfo fcinfo, int64 id)
 	}
 }
 
-static void
-begin(FunctionCallInfo fcinfo)
+/* May the procedure end transactions? */
+static bool
+is_atomic(FunctionCallInfo fcinfo)
 {
-	bool		atomic = fcinfo->context && IsA(fcinfo->context, CallContext) ?
+	return fcinfo->context && IsA(fcinfo->context, CallContext) ?
 		castNode(CallContext, fcinfo->context)->atomic : true;
+}
 
+/*
+ * Inside a transaction there is no waiting, as what is waited for may need its
+ * end; but what is reached is reached.
+ */
+static void
+check_reached(FunctionCallInfo fcinfo, const Migration *migration)
+{
+	Wait		wait = {.id = migration->id, .any = PG_ARGISNULL(1)};
+
+	if (!wait.any)
+		wait.until = state_from_name(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (is_reached(&wait, migration->state) && migration->state != STATE_FAILED && !migration->again)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+			 errmsg("zdm.wait cannot wait inside a transaction block or a function"),
+			 errdetail("What is waited for may need the end of this transaction."),
+			 errhint("Wait in a later file, which the migration tool runs outside a transaction, as its only statement: CALL zdm.wait(" INT64_FORMAT "); or DO $$BEGIN CALL zdm.wait(" INT64_FORMAT "); END$$;",
+					 migration->id, migration->id)));
+}
+
+static Datum
+wait_or_check(FunctionCallInfo fcinfo, Migration *(*find) (FunctionCallInfo fcinfo))
+{
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the migration must not be null")));
-	if (atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("zdm.wait cannot run inside a transaction block or a function"),
-				 errdetail("The migration starts when the transaction that stated it commits."),
-				 errhint("COMMIT first.")));
-	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	if (is_atomic(fcinfo))
+		check_reached(fcinfo, find(fcinfo));
+	else
+	{
+		SPI_connect_ext(SPI_OPT_NONATOMIC);
+		wait_for(fcinfo, find(fcinfo)->id);
+		SPI_finish();
+	}
+	PG_RETURN_VOID();
+}
+
+static Migration *
+find_id(FunctionCallInfo fcinfo)
+{
+	return access_migration(PG_GETARG_INT64(0), MIGRATION_READ);
+}
+
+static Migration *
+find_label(FunctionCallInfo fcinfo)
+{
+	return access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)), MIGRATION_READ);
 }
 
 Datum
 zdm_wait(PG_FUNCTION_ARGS)
 {
-	begin(fcinfo);
-	wait_for(fcinfo, PG_GETARG_INT64(0));
-	SPI_finish();
-	PG_RETURN_VOID();
+	return wait_or_check(fcinfo, find_id);
 }
 
 Datum
 zdm_wait_label(PG_FUNCTION_ARGS)
 {
-	Migration  *migration;
-
-	begin(fcinfo);
-	migration = access_migration_label(text_to_cstring(PG_GETARG_TEXT_PP(0)), MIGRATION_READ);
-	wait_for(fcinfo, migration->id);
-	SPI_finish();
-	PG_RETURN_VOID();
+	return wait_or_check(fcinfo, find_label);
 }

@@ -20,6 +20,7 @@
 #include <sys/statvfs.h>
 
 #include "access/xlog.h"
+#include "backfill/hold_when.h"
 #include "backfill/lag.h"
 #include "backfill/stops.h"
 #include "catalog/query.h"
@@ -87,25 +88,6 @@ look_window(Look *look)
 	if (window_is_open(guc_batch_window, GetCurrentTimestamp()))
 		return NULL;
 	return psprintf("the next batch window (zdm.batch_window is \"%s\")", guc_batch_window);
-}
-
-/*
- * What a new session would get: ours has put it off.  Set for the database since
- * this process started, it is in the catalog only.
- */
-static char *
-look_read_only(Look *look)
-{
-	bool		on;
-
-	(void) QUERY("SELECT bool_or(value::bool) FROM ("
-				 "SELECT reset_val AS value FROM pg_settings WHERE name = 'default_transaction_read_only' "
-				 "UNION ALL SELECT split_part(one, '=', 2) FROM pg_db_role_setting s, unnest(s.setconfig) one "
-				 "WHERE s.setrole = 0 AND one ~~ 'default_transaction_read_only=%' "
-				 "AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) x "
-				 "WHERE $1", arg_bool(true));
-	on = query_bool(0, 1);
-	return on ? pstrdup("default_transaction_read_only, which is on") : NULL;
 }
 
 static char *
@@ -372,7 +354,6 @@ look_wraparound(Look *look)
 
 static const Stop stops[] = {
 	{"batch_window", look_window},
-	{"read_only", look_read_only},
 	{"max_replica_lag", look_lag},
 	{"lost_slot", look_lost_slot},
 	{"max_slot_wal", look_slot_wal},
@@ -425,6 +406,9 @@ stops_look(const Migration *migration, const Step *step)
 		query_begin(&session);
 		ask_all(&look, &hold);
 		query_end(&session);
+		/* outside of it: that is the user's code */
+		if (hold.name == NULL && (hold.reason = hold_when_look(migration->owner)) != NULL)
+			hold.name = "hold_when";
 		begins = hold.name != NULL && (state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
 		if (state.hold.reason != NULL)
 			pfree(state.hold.reason);

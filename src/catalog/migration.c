@@ -27,7 +27,7 @@
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
 	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
-	"(settings ->> 'zdm.reversible')::boolean, result_settings"
+	"(settings ->> 'zdm.reversible')::boolean, result_settings, again, outcome"
 
 static Migration *
 read_row(uint64 row)
@@ -51,6 +51,8 @@ read_row(uint64 row)
 	m->one_way = query_bool(row, 13);
 	m->reversible = query_bool(row, 14);
 	m->result_settings = query_texts(row, 15);
+	m->again = query_bool(row, 16);
+	m->outcome = query_texts(row, 17);
 	return m;
 }
 
@@ -112,20 +114,79 @@ migration_load(int64 id, MigrationLock lock)
 	return m;
 }
 
-Migration *
-migration_load_label(const char *label, MigrationLock lock)
+List *
+migration_labelled(const char *label)
 {
 	QuerySession session;
-	Migration  *m = NULL;
+	List	   *result = NIL;
+	uint64		n;
 
 	query_begin(&session);
-	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
-					   " FROM zdm.migration WHERE label = $1 "
-					   "ORDER BY state = 'reverted', id DESC LIMIT 1%s", lock_clause(lock)),
-			  arg_text(label)) > 0)
-		m = read_row(0);
+	n = QUERY("SELECT " MIGRATION_COLUMNS " FROM zdm.migration WHERE label = $1 "
+			  "ORDER BY state = 'reverted', id DESC", arg_text(label));
+	for (uint64 row = 0; row < n; row++)
+	{
+		Migration  *m = read_row(row);
+
+		result = lappend(result, m);
+	}
 	query_end(&session);
-	return m;
+	return result;
+}
+
+void
+migration_set_outcome(Migration *m, List *outcome)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET outcome = $2 WHERE id = $1", arg_int8(m->id), arg_texts(outcome));
+	query_end(&session);
+	m->outcome = outcome;
+}
+
+void
+migration_set_completed(Migration *m)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET state = 'completed', changed = clock_timestamp() WHERE id = $1", arg_int8(m->id));
+	query_end(&session);
+	m->state = STATE_COMPLETED;
+}
+
+void
+migration_set_again(Migration *m, const char *settings)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET again = $2::jsonb IS NOT NULL, settings = coalesce($2, settings) WHERE id = $1",
+		  arg_int8(m->id), arg_jsonb(settings));
+	query_end(&session);
+	m->again = settings != NULL;
+}
+
+/* All that a migration has come to know of its rows and its work is of the first time. */
+void
+migration_begin_anew(Migration *m)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET state = 'queued', again = false, changed = clock_timestamp(), failed_from = NULL, "
+		  "error_state = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, "
+		  "error_context = NULL, one_way_since = NULL, one_way_why = NULL WHERE id = $1", arg_int8(m->id));
+	QUERY("UPDATE zdm.step SET state = 'pending', executed = NULL, attempts = 0, failures = 0, started = NULL, "
+		  "finished = NULL, error = NULL, cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0, "
+		  "rows_per_second = NULL, worked_ms = 0, waiting_for = NULL, waiting_since = NULL WHERE migration = $1",
+		  arg_int8(m->id));
+	QUERY("UPDATE zdm.pair SET new_attnum = NULL, authoritative = 'old' WHERE migration = $1", arg_int8(m->id));
+	QUERY("DELETE FROM zdm.misfit WHERE migration = $1", arg_int8(m->id));
+	query_end(&session);
+	m->state = STATE_QUEUED;
+	m->again = false;
 }
 
 bool

@@ -30,6 +30,8 @@ typedef struct Migration
 	MigrationState state;
 	MigrationState failed_from; /* meaningful in STATE_FAILED only */
 	bool		paused;
+	bool		again;			/* to be begun anew once it is reverted */
+	List	   *outcome;		/* char *: as plan/outcome.h has it */
 	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
 	List	   *result_settings;	/* of identity_settings(): what expressions are evaluated under */
 	bool		one_way;		/* a row has closed the way back */
@@ -62,12 +64,29 @@ extern void migration_insert(Migration *migration);
 /* Store what the preflight found.  "notes" is a list of char *. */
 extern void migration_set_notes(int64 id, List *notes);
 
-/*
- * The row, in the current memory context; NULL if there is none.  Of those with
- * one label all but one are reverted, and the last one stated counts.
- */
+/* The row, in the current memory context; NULL if there is none. */
 extern Migration *migration_load(int64 id, MigrationLock lock);
-extern Migration *migration_load_label(const char *label, MigrationLock lock);
+
+/*
+ * All with this label, whoever gave it: those that have been reverted last, and
+ * before that the last one stated first.
+ */
+extern List *migration_labelled(const char *label); /* list of Migration * */
+
+/* What of it is there once it is completed. */
+extern void migration_set_outcome(Migration *migration, List *outcome);
+
+/* It is done, in this transaction: completed, as it never was before. */
+extern void migration_set_completed(Migration *migration);
+
+/*
+ * Of one that is being reverted: have it begun anew behind that, with these
+ * settings, or, for NULL, not.
+ */
+extern void migration_set_again(Migration *migration, const char *settings);
+
+/* It has been reverted and is wanted again: queued, with all of its plan before it. */
+extern void migration_begin_anew(Migration *migration);
 
 /*
  * May the current role know of it?  The rule of the view zdm.migrations: some

@@ -60,6 +60,8 @@ static const struct
 	/* as long as nothing has been dropped, which the caller looks into */
 	{STATE_CONTRACTING, EVENT_REVERT, STATE_REVERTING},
 	{STATE_FAILED, EVENT_REVERT, STATE_REVERTING},
+	/* where the plan has an opposite, which the caller looks into, too */
+	{STATE_COMPLETED, EVENT_REVERT, STATE_REVERTING},
 	{STATE_REVERTING, EVENT_REVERTED, STATE_REVERTED},
 
 	{STATE_QUEUED, EVENT_FAIL, STATE_FAILED},

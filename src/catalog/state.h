@@ -57,7 +57,7 @@ extern bool state_next(MigrationState state, MigrationState failed_from,
 /* Has a worker something to do in this state?  Pure. */
 extern bool state_is_active(MigrationState state);
 
-/* completed or reverted: nothing leads out of it.  Pure. */
+/* completed or reverted: nothing but a revert leads out of it.  Pure. */
 extern bool state_is_final(MigrationState state);
 
 /*

@@ -200,6 +200,12 @@ step_contract_begun(int64 migration)
 					migration, "contract") != NULL;
 }
 
+bool
+step_has_undo(int64 migration)
+{
+	return load_one("undo IS NOT NULL AND state = 'done' AND $2::text IS NULL", migration, NULL) != NULL;
+}
+
 void
 step_add_relation(int64 migration, const char *name)
 {

@@ -186,4 +186,7 @@ extern bool step_is_waiting(const Step *step);
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);
 
+/* Has something been done that there is an undo for? */
+extern bool step_has_undo(int64 migration);
+
 #endif							/* ZDM_STEP_H */

@@ -22,6 +22,8 @@
 #include "core/errors.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 
 static bool undoing = false;
 
@@ -55,8 +57,9 @@ undo(void)
 	undoing = false;
 }
 
-bool
-attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error)
+/* Run it; what answers nothing is passed on, but a cancellation after "limit". */
+static bool
+run_until(void (*callback) (void *arg), void *arg, AttemptEnd end, TimestampTz limit, ErrorData **error)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -77,7 +80,8 @@ attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData *
 		undo();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (attempt_answers_nothing(geterrcode()))
+		if (attempt_answers_nothing(geterrcode()) &&
+			!(geterrcode() == ERRCODE_QUERY_CANCELED && GetCurrentTimestamp() >= limit))
 			PG_RE_THROW();
 		*error = CopyErrorData();
 		FlushErrorState();
@@ -87,5 +91,23 @@ attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData *
 		undo();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
+	return done;
+}
+
+bool
+attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error)
+{
+	return run_until(callback, arg, end, DT_NOEND, error);
+}
+
+bool
+attempt_run_within(int ms, void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error)
+{
+	TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	bool		done;
+
+	enable_timeout_at(STATEMENT_TIMEOUT, limit);
+	done = run_until(callback, arg, end, limit, error);
+	disable_timeout(STATEMENT_TIMEOUT, false);
 	return done;
 }

@@ -28,6 +28,13 @@ typedef enum AttemptEnd
 extern bool attempt_run(void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error);
 
 /*
+ * The same for so many milliseconds at most: that the time is up is an error of
+ * the attempt's own.  For processes that have no statement_timeout running.
+ */
+extern bool attempt_run_within(int ms, void (*callback) (void *arg), void *arg, AttemptEnd end,
+							   ErrorData **error);
+
+/*
  * Is this the SQLSTATE of an error that says nothing about what was tried: a
  * cancellation or timeout, a lock that was not had, a lack of resources, a
  * failing system, a serialization failure or deadlock?  Whoever waits for the

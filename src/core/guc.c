@@ -172,7 +172,7 @@ define_migration_settings(void)
 							&guc_lock_wait,
 							50,
 							1,
-							60 * 1000,
+							60 * 60 * 1000,
 							PGC_USERSET,
 							GUC_UNIT_MS,
 							NULL,

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "core/errors.h"
 #include "core/identity.h"
@@ -78,7 +79,7 @@ become(Oid role, int sec_context, Identity *saved)
 {
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
 	saved->guc_nestlevel = NewGUCNestLevel();
-	SetUserIdAndSecContext(role, sec_context | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(role, sec_context);
 	identity_pin_reading();
 }
 
@@ -103,7 +104,7 @@ identity_enter(Oid role, List *settings, Identity *saved)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("code of a user's was to be worked on beside the extension's own tables")));
-	become(role, sec_context, saved);
+	become(role, sec_context | SECURITY_RESTRICTED_OPERATION, saved);
 	put_on(settings);
 }
 
@@ -114,7 +115,32 @@ identity_enter_own(Oid role, Identity *saved)
 	int			sec_context;
 
 	GetUserIdAndSecContext(&userid, &sec_context);
-	become(role, sec_context | SECURITY_ZDM_OWN, saved);
+	become(role, sec_context | SECURITY_RESTRICTED_OPERATION | SECURITY_ZDM_OWN, saved);
+}
+
+void
+identity_enter_to_create(Oid role, Identity *saved)
+{
+	Oid			userid;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&userid, &sec_context);
+	become(role, sec_context | SECURITY_LOCAL_USERID_CHANGE, saved);
+}
+
+void
+identity_enter_session(Oid role, Identity *saved)
+{
+	Assert(!IsTransactionState());
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	/* a transaction begins without restriction; the statements restrict what they run of a user's */
+	SetUserIdAndSecContext(role, 0);
+}
+
+void
+identity_leave_session(Identity *saved)
+{
+	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
 
 void

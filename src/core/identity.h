@@ -38,6 +38,21 @@ extern void identity_leave(Identity *saved);
  */
 extern void identity_enter_own(Oid role, Identity *saved);
 
+/*
+ * Become "role" for what a restricted operation refuses, making a temporary table,
+ * and for nothing in which code of a user's could run.
+ */
+extern void identity_enter_to_create(Oid role, Identity *saved);
+
+/*
+ * Become "role" around transactions, for a statement that commits in its middle
+ * and restricts by itself what it runs of a user's: CREATE INDEX CONCURRENTLY and
+ * its like.  Its search_path is the session's.  On error, to be left after the
+ * transaction has been aborted.
+ */
+extern void identity_enter_session(Oid role, Identity *saved);
+extern void identity_leave_session(Identity *saved);
+
 /* Is it the extension's own tables that are worked on? */
 extern bool identity_is_own(void);
 

@@ -27,6 +27,7 @@
 #include "commands/sequence.h"
 #include "ddl/facts.h"
 #include "ddl/facts_expr.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/bufmgr.h"
@@ -88,6 +89,8 @@ facts_find_name(Facts *facts, const char *schema, const char *name)
 	Oid			nspid;
 	Oid			relid;
 
+	/* a text may name very many */
+	CHECK_FOR_INTERRUPTS();
 	foreach(lc, facts->relations)
 	{
 		FactRelation *rel = (FactRelation *) lfirst(lc);
@@ -635,6 +638,7 @@ facts_new_column(FactRelation *rel, const char *name)
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(rel));
 	FactColumn *col = palloc0(sizeof(FactColumn));
 
+	CHECK_FOR_INTERRUPTS();
 	col->name = pstrdup(name);
 	col->attnum = list_length(rel->columns) + 1;
 	col->typmod = -1;

@@ -541,6 +541,7 @@ alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmd
 		{
 			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
+			CHECK_FOR_INTERRUPTS();
 			if (pass_of(cmd->subtype) == pass)
 				alter_subcommand(j, rel, tree, cmd, cmds);
 		}

@@ -121,7 +121,13 @@ static void
 read_constraint(AddedColumn *column, const Constraint *con, const char *source, Oid relid)
 {
 	Node	   *tree;
+	bool		enforced;
 
+	if (zdm_is_enforcement(con, &enforced))
+	{
+		zdm_set_enforced(llast_node(Constraint, column->constraints), enforced);
+		return;
+	}
 	switch (con->contype)
 	{
 		case CONSTR_NULL:
@@ -143,6 +149,10 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 			column->not_null = true;
 			break;
 		case CONSTR_GENERATED:
+			if (zdm_generated_kind(con) == ZDM_GENERATED_VIRTUAL)
+				refuse("a virtual generated column together with what needs steps of its own",
+					   "The column itself only changes the catalog; a constraint over it reads the table.",
+					   "Add the column by itself, and then its constraints one by one.");
 			refuse("a stored generated column to a table that has rows",
 				   "PostgreSQL would compute it for every row while nobody can read the table, and cannot turn an ordinary column into a generated one.",
 				   "Add an ordinary column, keep it with a trigger, and fill it in with zdm.backfill().");

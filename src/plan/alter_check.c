@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "access/sysattr.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -22,6 +23,7 @@
 #include "catalog/query.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
+#include "optimizer/optimizer.h"
 #include "plan/alter.h"
 #include "plan/column.h"
 #include "plan/drop.h"
@@ -30,6 +32,93 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "compat.h"
+
+/* What a column is generated from; of other new columns it is not known yet. */
+static void
+check_generation(const Change *change, Node *raw, Oid type, int32 typmod)
+{
+	Bitmapset  *inputs = NULL;
+	Node	   *tree;
+	int			i = -1;
+
+	if (list_length(castNode(AlterTableStmt, change->stmt)->cmds) > 1)
+		return;
+	(void) ddl_expression(change->relid, raw, change->ddl, EXPR_KIND_GENERATED_COLUMN, type, typmod, &tree);
+	pull_varattnos(tree, 1, &inputs);
+	while ((i = bms_next_member(inputs, i)) >= 0)
+	{
+		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("cannot use whole-row variable in column generation expression")));
+		if (attnum > 0 && get_attgenerated(change->relid, attnum) != '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("cannot use generated column \"%s\" in column generation expression",
+							get_attname(change->relid, attnum, false)),
+					 errdetail("A generated column cannot reference another generated column.")));
+	}
+	if (contain_mutable_functions((Node *) expression_planner((Expr *) tree)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("generation expression is not immutable")));
+}
+
+/* SET EXPRESSION and DROP EXPRESSION. */
+static void
+check_expression(const Change *change, const AlterTableCmd *cmd)
+{
+	AttrNumber	attnum = ddl_attribute(change->relid, cmd->name);
+	const char *table = get_rel_name(change->relid);
+	bool		drop = cmd->subtype == AT_DropExpression;
+	QuerySession session;
+	char		generated;
+	bool		checks;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	query_begin(&session);
+	QUERY("SELECT attgenerated::text, EXISTS (SELECT FROM pg_constraint WHERE conrelid = $1 AND contype = 'c') "
+		  "FROM pg_attribute WHERE attrelid = $1 AND attnum = $2", arg_oid(change->relid), arg_int2(attnum));
+	generated = query_text(0, 1)[0];
+	checks = query_bool(0, 2);
+	query_end(&session);
+	if (generated == '\0' && !cmd->missing_ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of relation \"%s\" is not a generated column", cmd->name, table)));
+	if (generated == ZDM_GENERATED_VIRTUAL && (drop || checks))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg(drop ? "ALTER TABLE / DROP EXPRESSION is not supported for virtual generated columns" :
+						"ALTER TABLE / SET EXPRESSION is not supported for virtual generated columns in tables with check constraints"),
+				 errdetail("Column \"%s\" of relation \"%s\" is a virtual generated column.", cmd->name, table)));
+	if (drop)
+		return;
+	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
+	check_generation(change, cmd->def, type, typmod);
+}
+
+/* Of a constraint that is NOT ENFORCED (18) there is nothing to validate. */
+static void
+check_validation(const Change *change, const AlterTableCmd *cmd, Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	bool		enforced;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	enforced = zdm_constraint_enforced((Form_pg_constraint) GETSTRUCT(tuple));
+	ReleaseSysCache(tuple);
+	if (!enforced)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot validate NOT ENFORCED constraint"),
+				 errhint("Drop \"%s\" and add it again as it is to be, by zdm.migrate().", cmd->name)));
+}
 
 /* The type and the default of a column to be. */
 static void
@@ -48,6 +137,8 @@ check_new_column(const Change *change, const ColumnDef *def)
 		if (con->contype == CONSTR_DEFAULT)
 			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
 								  type, typmod, NULL);
+		if (con->contype == CONSTR_GENERATED)
+			check_generation(change, con->raw_expr, type, typmod);
 		if (con->contype == CONSTR_FOREIGN)
 		{
 			con = copyObject(con);
@@ -76,6 +167,23 @@ check_may_have_column(const Change *change, const AlterTableStmt *stmt)
 				 errmsg("column must be added to child tables too")));
 }
 
+/* A virtual generated column (18) has no value that could be indexed. */
+static void
+refuse_virtual(Oid relid, List *columns, const char *what)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		AttrNumber	attnum = get_attnum(relid, strVal(lfirst(lc)));
+
+		if (attnum > 0 && get_attgenerated(relid, attnum) == ZDM_GENERATED_VIRTUAL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s on virtual generated columns are not supported", what)));
+	}
+}
+
 static void
 check_key_columns(const Change *change, const Constraint *con)
 {
@@ -83,6 +191,8 @@ check_key_columns(const Change *change, const Constraint *con)
 	ListCell   *lc;
 
 	pstate->p_sourcetext = change->ddl;
+	refuse_virtual(change->relid, con->keys, con->contype == CONSTR_PRIMARY ? "primary keys" : "unique constraints");
+	refuse_virtual(change->relid, con->fk_attrs, "foreign key constraints");
 	foreach(lc, con->contype == CONSTR_PRIMARY ? con->keys : NIL)
 		(void) ddl_attribute(change->relid, strVal(lfirst(lc)));
 	foreach(lc, list_concat_copy(con->keys, con->including))
@@ -325,7 +435,11 @@ alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_
 			check_drop_constraint(change, cmd);
 			break;
 		case AT_ValidateConstraint:
-			(void) constraint_oid(change, cmd);
+			check_validation(change, cmd, constraint_oid(change, cmd));
+			break;
+		case AT_DropExpression:
+			if (alone)
+				check_expression(change, cmd);
 			break;
 		case AT_SetRelOptions:
 			check_options(change, cmd);
@@ -350,6 +464,8 @@ alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_
 			(void) RangeVarGetRelid((RangeVar *) cmd->def, AccessShareLock, false);
 			break;
 		default:
+			if (alone && zdm_is_set_expression(cmd))
+				check_expression(change, cmd);
 			break;
 	}
 }

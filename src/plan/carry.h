@@ -132,6 +132,9 @@ extern void sequence_load(Column *column, Oid sequence, bool identity);
 extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
 									 const NewColumn *new, bool forward);
 
+/* Say which sequences that the default calls stay smaller than the column's new type. */
+extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type);
+
 /* Extended statistics (statistics.c). */
 extern void statistics_load(Column *column, Oid statistics);
 extern void statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);

@@ -64,7 +64,7 @@ static bool
 is_catalog_only(const Column *column, const Change *change)
 {
 	RetypeWork	work = retype_ask(change->relid, column->name, type_clause(column, change),
-								  change->up_source, foreign_key_probes(column));
+								  change->up_source ? change->up_readable : NULL, foreign_key_probes(column));
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
 		column->checks == NIL && column->foreign_keys == NIL &&
@@ -198,7 +198,8 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);
 	column_plan_contract(plan, column, &new);
-	plan_note(plan, "at cutover a prepared statement that returns the column fails once (0A000), as its type changes; one that only compares with it goes on");
+	sequence_note_smaller(plan, column, change->type);
+	plan_note(plan, "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on");
 }
 
 static void

@@ -314,9 +314,12 @@ load_checks(Column *column)
 		check->comment = query_text(row, 6);
 		column->checks = lappend(column->checks, check);
 	}
-	if (QUERY("SELECT conname FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' "
+	if (QUERY("SELECT conname, NOT convalidated FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' "
 			  "AND conkey = ARRAY[$2]", arg_oid(column->relid), arg_int2(column->attnum)) > 0)
+	{
 		column->not_null_name = query_text(0, 1);
+		column->not_null_pending = query_bool(0, 2);
+	}
 	query_end(&session);
 }
 

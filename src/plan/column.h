@@ -41,6 +41,7 @@ typedef struct Column
 	List	   *generated;		/* char *: names of stored generated columns over it */
 	Oid			owner;			/* of the table */
 	char	   *not_null_name;	/* of its constraint (18), or NULL */
+	bool		not_null_pending;	/* that is NOT VALID */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */
 	Oid			cluster_index;	/* the same for CLUSTER ON */
 } Column;

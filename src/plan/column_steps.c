@@ -372,6 +372,9 @@ plan_not_null_validation(MigrationPlan *plan, const Column *old, char *phase, co
 	char	   *table = names_template_relation(old->relid);
 	char	   *name = carry_quoted(not_null_name(plan, old));
 
+	/* what is NOT VALID stays so */
+	if (old->not_null_pending)
+		return;
 	plan_add(plan, &(Step) {
 		.phase = phase, .action = ACTION_SQL,
 		.statement = validate(table, name),
@@ -649,6 +652,8 @@ back_not_null(List **steps, const MigrationPlan *plan, const Column *old, const 
 
 	*steps = lappend(*steps, back_step(old, not_null_add(table, name, column),
 									   AccessExclusiveLock, CATALOG_ONLY));
+	if (old->not_null_pending)
+		return;
 	*steps = lappend(*steps, back_step(old, validate(table, name), ShareUpdateExclusiveLock,
 									   "reads the table; writers go on"));
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)

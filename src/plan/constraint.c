@@ -284,7 +284,8 @@ constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
 	if (zdm_fk_with_period(con))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not do temporal foreign keys")));
+				 errmsg("zdm.migrate() does not do temporal foreign keys"),
+				 errhint("Add it with plain DDL, when the tables may be read under SHARE ROW EXCLUSIVE, with SET LOCAL zdm.guard = off.")));
 	check_types(con, referenced, referenced_key(referenced, con->pk_attrs),
 				con->conname ? con->conname : foreign_key_name(relid, con), types ? types : column_types(relid, con->fk_attrs));
 	if (pg_class_aclcheck(referenced, owner, ACL_REFERENCES) != ACLCHECK_OK &&

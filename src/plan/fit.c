@@ -102,7 +102,7 @@ plan_rows(const Fit *fit)
 	initStringInfo(&states);
 	initStringInfo(&problems);
 	initStringInfo(&conditions);
-	if (old->not_null)
+	if (old->not_null && !old->not_null_pending)
 		append_problem(&states, &problems, &conditions, psprintf("%s IS NULL", fit->value), "23502",
 					   psprintf("column \"%s\" of %s is NOT NULL, and the new value would be NULL", old->name, table));
 	foreach(lc, old->checks)

@@ -317,6 +317,11 @@ check_columns(const IndexStmt *stmt, Oid relid)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("index creation on system columns is not supported")));
+		if (name != NULL && get_attgenerated(relid, get_attnum(relid, name)) == ZDM_GENERATED_VIRTUAL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("indexes on virtual generated columns are not supported"),
+					 errhint("Index the expression that it is generated from.")));
 	}
 }
 

@@ -293,11 +293,14 @@ all_have_key(const IndexTree *tree)
 	if (tree->key == NULL)
 		return false;
 	query_begin(&session);
+	/* with blanks left out "A b" and "Ab" read alike: so the names are compared, too */
 	QUERY("SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM pg_constraint o JOIN pg_index i ON i.indexrelid = o.conindid "
 		  "WHERE o.conrelid = t.relid AND o.contype::text = $2 AND i.indisvalid AND o.conparentid = 0 "
+		  "AND $4 = (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = o.conindid) "
 		  "AND replace(pg_get_constraintdef(o.oid), ' ', '') = replace($3, ' ', ''))) "
 		  "FROM pg_partition_tree($1::regclass) t WHERE t.isleaf",
-		  arg_oid(tree->root), arg_text(tree->primary ? "p" : "u"), arg_text(names_render(tree->key, true)));
+		  arg_oid(tree->root), arg_text(tree->primary ? "p" : "u"), arg_text(names_render(tree->key, true)),
+		  arg_texts(ddl_strings(tree->columns)));
 	all = query_bool(0, 1);
 	query_end(&session);
 	return all;

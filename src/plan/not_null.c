@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/query.h"
 #include "commands/defrem.h"
 #include "core/names.h"
 #include "ddl/facts_expr.h"
@@ -98,6 +99,38 @@ plan_look(MigrationPlan *plan, const char *column, const char *name)
 	});
 }
 
+/* The column's NOT NULL that is there and NOT VALID (18), or NULL. */
+static char *
+not_validated(Oid relid, AttrNumber attnum)
+{
+	QuerySession session;
+	char	   *name = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT conname FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' AND conkey = ARRAY[$2] AND NOT convalidated",
+			  arg_oid(relid), arg_int2(attnum)) > 0)
+		name = query_text(0, 1);
+	query_end(&session);
+	return name;
+}
+
+/* All that is needed is to validate it: a second one would be refused. */
+static void
+plan_pending(MigrationPlan *plan, const char *column, const char *name, const char *constraint, const char *fill)
+{
+	if (fill != NULL)
+		update_fill_step(plan, name, fill);
+	else
+		plan_look(plan, column, name);
+	plan_add(plan, &(Step) {
+		.phase = "migrate", .action = ACTION_SQL,
+		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", names_template_relation(plan->relid),
+							  ddl_quoted(constraint)),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+		.note = "it is there and NOT VALID",
+	});
+}
+
 void
 not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 {
@@ -105,8 +138,14 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 	FactRelation *rel = facts_by_oid(facts, plan->relid);
 	AttrNumber	attnum = ddl_attribute(plan->relid, column);
 	char	   *name = names_template_attribute(plan->relid, attnum);
+	char	   *pending = not_validated(plan->relid, attnum);
 	FactColumn *col;
 
+	if (pending != NULL)
+	{
+		plan_pending(plan, column, name, pending, fill);
+		return;
+	}
 	facts_detail(facts, rel);
 	col = facts_attribute(rel, attnum);
 	if (col->notnull)

@@ -152,7 +152,7 @@ static void
 note_second_column(MigrationPlan *plan)
 {
 	plan_note(plan, "while the migration runs, SELECT *, and INSERT and COPY without a column list, see one column more; "
-			  "a prepared SELECT * fails once (0A000) when the column comes and when it goes");
+			  "a prepared SELECT * that is held fails (0A000) from when the column comes, and again from when one goes, until it is prepared again");
 }
 
 /* Functions whose text names the column: PostgreSQL knows nothing of them. */
@@ -176,6 +176,88 @@ note_functions(MigrationPlan *plan, const Change *change)
 	query_end(&session);
 	if (functions != NULL)
 		plan_note(plan, "the text of these functions names table and column, to be changed before contract: %s",
+				  functions);
+}
+
+/* Triggers of the table and its partitions that are others', with their functions. */
+#define OTHERS_TRIGGERS \
+	"FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid JOIN pg_language l ON l.oid = prolang " \
+	"WHERE tgrelid = $1 AND NOT tgisinternal AND tgfoid <> 'zdm.sync'::regproc "
+
+/*
+ * A trigger function in C that is told its columns by name reads the old column
+ * alone: for writes by the new name it would compute from what that had before.
+ */
+static void
+refuse_named_in_arguments(const MigrationPlan *plan, const Change *change)
+{
+	QuerySession session;
+	char	   *trigger = NULL;
+	char	   *function = NULL;
+
+	query_begin(&session);
+	if (QUERY("SELECT quote_ident(tgname), tgfoid::regproc::text " OTHERS_TRIGGERS
+			  "AND lanname IN ('c', 'internal') AND position('\\x00'::bytea || convert_to($2, getdatabaseencoding()) || '\\x00'::bytea "
+			  "IN '\\x00'::bytea || tgargs) > 0 ORDER BY 1 LIMIT 1", arg_oid(plan->relid), arg_text(change->column)) > 0)
+	{
+		trigger = query_text(0, 1);
+		function = query_text(0, 2);
+	}
+	query_end(&session);
+	if (trigger != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("trigger %s of %s names column \"%s\" in its arguments", trigger,
+						names_relation(plan->relid), change->column),
+				 errdetail("While both names are in use, %s would read the old one alone, and after contract find none.", function),
+				 errhint("DROP TRIGGER %s ON %s; and let a generated column, or a trigger function of your own, do its work while the column is renamed.",
+						 trigger, names_relation(plan->relid))));
+}
+
+/* What triggers of the table know of its columns by name or by position. */
+static void
+note_triggers(MigrationPlan *plan, const Change *change)
+{
+	bool		renamed = change->new_name != NULL;
+	QuerySession session;
+	char	   *by_name;
+	char	   *by_position;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(DISTINCT quote_ident(tgname) || ' (' || tgfoid::regproc::text || ')', ', ') FILTER (WHERE "
+		  "$3 AND prosrc ~ ('\\m' || regexp_replace($2, '(\\W)', '\\\\\\1', 'g') || '\\M')), "
+		  "string_agg(DISTINCT quote_ident(tgname) || ' (' || tgfoid::regproc::text || ')', ', ') FILTER (WHERE "
+		  "prosrc ~* '\\m(new|old)\\M\\s*\\.\\s*\\*|\\$\\d+\\s*\\.\\s*\\*|%rowtype|\\(\\s*(new|old)\\s*[,)]') "
+		  OTHERS_TRIGGERS "AND lanname NOT IN ('c', 'internal')",
+		  arg_oid(plan->relid), arg_text(change->column), arg_bool(renamed));
+	by_name = query_text(0, 1);
+	by_position = query_text(0, 2);
+	query_end(&session);
+	if (by_name != NULL)
+		plan_note(plan, "trigger functions that name the column: for writes by the new name those of BEFORE triggers see what the old one had, and what they assign to it is overwritten; after contract they fail. Have them use both names meanwhile: %s",
+				  by_name);
+	if (by_position != NULL)
+		plan_note(plan, "trigger functions that use the whole row (NEW.*, %%ROWTYPE and the like) meet one column more from now on, and after contract the column last: %s",
+				  by_position);
+}
+
+/* Functions with the row type of the table: PostgreSQL checks them when they are called. */
+static void
+note_row_type(MigrationPlan *plan)
+{
+	QuerySession session;
+	char	   *functions;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.oid::regprocedure::text) "
+		  "FROM pg_class c JOIN pg_type t ON t.oid = c.reltype "
+		  "JOIN pg_proc p ON p.prorettype IN (t.oid, t.typarray) OR coalesce(proallargtypes, proargtypes::oid[]) && ARRAY[t.oid, t.typarray] "
+		  "JOIN pg_language l ON l.oid = prolang "
+		  "WHERE c.oid = $1 AND t.typarray <> 0 AND lanname NOT IN ('c', 'internal')", arg_oid(plan->relid));
+	functions = query_text(0, 1);
+	query_end(&session);
+	if (functions != NULL)
+		plan_note(plan, "functions with the table's row type among arguments or result: those that build a row by position fail or shift columns from now on, as it has one column more, and again after contract, when the column is last: %s",
 				  functions);
 }
 
@@ -281,6 +363,10 @@ preflight(MigrationPlan *plan, const Change *change)
 	note_answers(plan);
 	if (plan_kind(change->kind)->one_shape)
 		return;
+	if (change->new_name != NULL)
+		refuse_named_in_arguments(plan, change);
 	note_second_column(plan);
 	note_functions(plan, change);
+	note_triggers(plan, change);
+	note_row_type(plan);
 }

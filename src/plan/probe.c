@@ -22,6 +22,20 @@
 #include "compat.h"
 
 void
+probe_statement(Node *stmt, const char *sql)
+{
+	PlannedStmt *planned = makeNode(PlannedStmt);
+
+	planned->commandType = CMD_UTILITY;
+	planned->utilityStmt = stmt;
+	planned->stmt_location = -1;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	ProcessUtility(planned, sql, false, PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver, NULL);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+void
 probe_run(const char *sql)
 {
 	ListCell   *lc;
@@ -35,9 +49,6 @@ probe_run(const char *sql)
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("a probe is not DDL")));
-		PushActiveSnapshot(GetTransactionSnapshot());
-		ProcessUtility(planned, sql, false, PROCESS_UTILITY_SUBCOMMAND, NULL, NULL, None_Receiver, NULL);
-		PopActiveSnapshot();
-		CommandCounterIncrement();
+		probe_statement(planned->utilityStmt, sql);
 	}
 }

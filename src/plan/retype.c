@@ -9,48 +9,88 @@
  * rolled back: files that are the same before and after were not rewritten.
  * The user's table is only locked as by a reader.
  *
+ * Defaults, CHECKs and index expressions come along, and ALTER TABLE plans and
+ * folds them: so all is done as the table's owner, in a restricted operation,
+ * but for what that refuses: making the temporary table, of bare columns.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_utilcmd.h"
+#include "parser/parser.h"
 #include "plan/probe.h"
 #include "plan/retype.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
+/* Those statements that make a table, or the others. */
 static void
-run(const char *sql)
+run(const char *sql, bool creations)
 {
-	int			rc = SPI_execute(sql, false, 0);
+	ListCell   *lc;
 
-	if (rc < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("statement failed: %s", SPI_result_code_string(rc))));
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+	{
+		Node	   *stmt = lfirst_node(RawStmt, lc)->stmt;
+
+		if (IsA(stmt, CreateStmt) == creations)
+			probe_statement(stmt, sql);
+	}
 }
 
 /* The files of the table and its indexes, as one string. */
 static char *
-files(MemoryContext context)
+files(Oid relid)
 {
-	run("SELECT pg_catalog.string_agg(f::pg_catalog.text, ' ' ORDER BY f) FROM "
-		"(SELECT pg_catalog.pg_relation_filenode('" RETYPE_PROBE "'::pg_catalog.regclass) "
-		" UNION ALL SELECT pg_catalog.pg_relation_filenode(indexrelid) FROM pg_catalog.pg_index "
-		" WHERE indrelid OPERATOR(pg_catalog.=) '" RETYPE_PROBE "'::pg_catalog.regclass) x(f)");
-	return MemoryContextStrdup(context,
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	Relation	rel = table_open(relid, NoLock);
+	StringInfoData result;
+	ListCell   *lc;
+
+	initStringInfo(&result);
+	appendStringInfo(&result, "%u", zdm_relfilenode(rel));
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = relation_open(lfirst_oid(lc), NoLock);
+
+		appendStringInfo(&result, " %u", zdm_relfilenode(index));
+		relation_close(index, NoLock);
+	}
+	table_close(rel, NoLock);
+	return result.data;
+}
+
+/* What hangs on the columns: here code of the owner's is run. */
+static void
+add_dependents(Oid relid)
+{
+	TableLikeClause *like = makeNode(TableLikeClause);
+	RangeVar   *probe = makeRangeVar("pg_temp", "zdm_probe", -1);
+	ListCell   *lc;
+
+	like->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)),
+								  get_rel_name(relid), -1);
+	like->relationOid = relid;
+	/* a generated column as a plain one: the server will not alter what it depends on */
+	like->options = CREATE_TABLE_LIKE_ALL & ~CREATE_TABLE_LIKE_GENERATED;
+	foreach(lc, expandTableLikeClause(probe, like))
+		probe_statement(lfirst(lc), "");
 }
 
 typedef struct Probe
@@ -61,45 +101,46 @@ typedef struct Probe
 	const char *type;
 	const char *using;
 	List	   *further;
-	MemoryContext context;
 	bool		rewrites;
 } Probe;
 
-/* As the owner, whose functions in defaults and index expressions run with nobody else's rights. */
 static void
 run_probe(void *arg)
 {
 	Probe	   *probe = arg;
-	Oid			user;
-	int			context;
+	const char *column = quote_identifier(probe->column);
+	Identity	saved;
+	Oid			probeid;
 	char	   *before;
-	char	   *after;
 	ListCell   *lc;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(probe->owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	SPI_connect();
-	/* a generated column as a plain one: the server will not alter what it depends on */
-	probe_run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING ALL EXCLUDING GENERATED)",
-					   names_relation(probe->relid)));
+	identity_enter_to_create(probe->owner, &saved);
+	run(psprintf("CREATE TEMPORARY TABLE zdm_probe (LIKE %s INCLUDING IDENTITY INCLUDING STORAGE INCLUDING COMPRESSION)",
+				 names_relation(probe->relid)), true);
+	foreach(lc, probe->further)
+		run(lfirst(lc), true);
+	identity_leave(&saved);
+
+	identity_enter(probe->owner, NIL, &saved);
+	add_dependents(probe->relid);
+	probeid = RangeVarGetRelid(makeRangeVar("pg_temp", "zdm_probe", -1), NoLock, false);
 	/* it does not go the server's way then, but through the expression */
 	if (probe->using != NULL)
-		probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", quote_identifier(probe->column)));
-	before = files(probe->context);
-	probe_run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", quote_identifier(probe->column),
-					   probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
-					   probe->using ? ")" : ""));
-	after = files(probe->context);
+		run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s DROP DEFAULT", column), false);
+	before = files(probeid);
+	run(psprintf("ALTER TABLE " RETYPE_PROBE " ALTER COLUMN %s TYPE %s%s%s%s", column,
+				 probe->type, probe->using ? " USING (" : "", probe->using ? probe->using : "",
+				 probe->using ? ")" : ""), false);
+	probe->rewrites = strcmp(before, files(probeid)) != 0;
 	foreach(lc, probe->further)
-		probe_run(lfirst(lc));
-	SPI_finish();
-	probe->rewrites = strcmp(before, after) != 0;
+		run(lfirst(lc), false);
+	identity_leave(&saved);
 }
 
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
-	Probe		probe = {relid, identity_of(relid), column, type, using, further, CurrentMemoryContext};
+	Probe		probe = {relid, identity_of(relid), column, type, using, further};
 	ErrorData  *error;
 
 	/* nothing can be made for a moment on a standby, where a plan may be read */
@@ -110,6 +151,9 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	{
 		/* what was run, on a table of ours, says nothing to the caller */
 		error->context = NULL;
+		error->cursorpos = 0;
+		error->internalpos = 0;
+		error->internalquery = NULL;
 		ReThrowError(error);
 	}
 	return probe.rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;

@@ -21,8 +21,8 @@ typedef enum RetypeWork
 
 /*
  * Give the column of an empty table like relid the type (SQL, with COLLATE if
- * need be), and look what was rewritten.  "using" is an expression as the
- * caller wrote it, or NULL.  "further" is a list of statements (char *) that must
+ * need be), and look what was rewritten.  "using" is an expression that
+ * can be read with a pinned search_path, or NULL.  "further" is a list of statements (char *) that must
  * work as well: the table of the new shape is RETYPE_PROBE.  Leaves nothing behind.  Errors are PostgreSQL's
  * own for what it refuses: a default, an index or a CHECK that the type does
  * not go with.  RETYPE_UNKNOWN if the owner may not make temporary tables.

@@ -14,6 +14,7 @@
 #include "catalog/query.h"
 #include "core/names.h"
 #include "plan/carry.h"
+#include "utils/builtins.h"
 
 void
 sequence_load(Column *column, Oid sequence, bool identity)
@@ -61,4 +62,31 @@ sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column
 													   names_template_relation(old->relid),
 													   carry_quoted(to))));
 	}
+}
+
+/*
+ * Those that the default calls and that do not become of the column's new type:
+ * they belong to no column, or to another, or have a type of their own.
+ */
+void
+sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type)
+{
+	QuerySession session;
+	char	   *smaller;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(DISTINCT s.seqrelid::regclass || ' (' || format_type(s.seqtypid, NULL) || ')', ', ') "
+		  "FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum "
+		  "JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass "
+		  "JOIN pg_sequence s ON s.seqrelid = d.refobjid "
+		  "WHERE f.adrelid = $1 AND f.adnum = $2 AND $3 IN ('int4'::regtype, 'int8'::regtype) "
+		  "AND (SELECT typlen FROM pg_type WHERE oid = s.seqtypid) < (SELECT typlen FROM pg_type WHERE oid = $3) "
+		  "AND NOT (s.seqtypid = a.atttypid AND EXISTS (SELECT 1 FROM pg_depend o WHERE o.classid = 'pg_class'::regclass "
+		  "  AND o.objid = s.seqrelid AND o.refclassid = 'pg_class'::regclass AND o.refobjid = $1 AND o.refobjsubid = $2 AND o.deptype IN ('a', 'i')))",
+		  arg_oid(column->relid), arg_int2(column->attnum), arg_oid(type));
+	smaller = query_text(0, 1);
+	query_end(&session);
+	if (smaller != NULL)
+		plan_note(plan, "the default calls %s, which does not follow the column's type and ends where its own does: ALTER SEQUENCE ... AS %s",
+				  smaller, format_type_be(type));
 }

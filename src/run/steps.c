@@ -665,13 +665,15 @@ drop_statement(const Step *step, MemoryContext context)
 
 /* Drop what a broken try left, and build; our claim on the table ends with it. */
 static void
-build_index(Oid relid, const char *drop, const char *build)
+build_index(const Migration *migration, const char *drop, const char *build)
 {
+	Oid			relid = migration->relid;
+
 	PG_TRY();
 	{
 		if (drop != NULL)
-			toplevel_run(drop);
-		toplevel_run(build);
+			toplevel_run(migration->owner, drop);
+		toplevel_run(migration->owner, build);
 	}
 	PG_CATCH();
 	{
@@ -682,12 +684,22 @@ build_index(Oid relid, const char *drop, const char *build)
 	claim_release(CLAIM_INDEX_BUILD, relid);
 }
 
-/* Done with "sql", or, if that is NULL, undone. */
+/*
+ * Done with "sql", or, if that is NULL, undone.  The name that an index was built
+ * for may have come to mean another table meanwhile: it is looked at by its own.
+ */
 static void
 mark_done(const Step *step, const char *sql)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (sql != NULL && step->index_name != NULL && !is_gone(step) && look_for_index(step) != INDEX_VALID)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("index \"%s\" was not built on %s", step->index_name,
+						names_relation(linitial_oid(step->relations))),
+				 errhint("If its name was another table's for a while, drop the index there, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 step->migration)));
 	if (sql != NULL)
 		step_mark_done(step, sql);
 	else
@@ -742,7 +754,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 			run->waits = true;
 			return OUTCOME_AGAIN;
 		}
-		build_index(migration->relid, drop, sql);
+		build_index(migration, drop, sql);
 	}
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	mark_done(step, undo ? NULL : sql);
@@ -750,7 +762,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 }
 
 void
-steps_tidy(const Step *step)
+steps_tidy(const Migration *migration, const Step *step)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *drop = NULL;
@@ -763,7 +775,7 @@ steps_tidy(const Step *step)
 		drop = drop_statement(step, caller);
 	end_transaction();
 	if (drop != NULL)
-		toplevel_run(drop);
+		toplevel_run(migration->owner, drop);
 }
 
 /* Has the batch found something to wait for? */
@@ -874,7 +886,7 @@ undo_toplevel(const Migration *migration, const Step *step)
 	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
 	end_transaction();
 	if (sql[0] != '\0')
-		toplevel_run(sql);
+		toplevel_run(migration->owner, sql);
 	mark_done(step, NULL);
 	return OUTCOME_DONE;
 }

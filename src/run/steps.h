@@ -52,7 +52,7 @@ extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRu
  * Drop what a broken try of a step has left, which costs writers something, as
  * the next try may be far away.  As steps_do() otherwise; does not mark the step.
  */
-extern void steps_tidy(const Step *step);
+extern void steps_tidy(const Migration *migration, const Step *step);
 
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);

@@ -14,8 +14,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "ddl/guard.h"
+#include "miscadmin.h"
 #include "run/toplevel.h"
 #include "tcop/dest.h"
 #include "tcop/utility.h"
@@ -24,8 +27,8 @@
 #include "utils/snapmgr.h"
 #include "compat.h"
 
-void
-toplevel_run(const char *sql)
+static void
+run(const char *sql)
 {
 	static MemoryContext statement_context = NULL;
 	MemoryContext old;
@@ -73,4 +76,32 @@ toplevel_run(const char *sql)
 	receiver->rDestroy(receiver);
 	PortalDrop(portal, false);
 	CommitTransactionCommand();
+}
+
+/*
+ * As the role that the work is done for: the statement looks its names up again
+ * after each lock that it has waited for, and what they mean by then may belong to
+ * somebody else.  PostgreSQL's own check of ownership is ours, too.
+ */
+void
+toplevel_run(Oid role, const char *sql)
+{
+	Identity	saved;
+
+	identity_enter_session(role, &saved);
+	PG_TRY();
+	{
+		run(sql);
+	}
+	PG_CATCH();
+	{
+		/* an abort gives back the role that its transaction began with: ours */
+		HOLD_INTERRUPTS();
+		AbortOutOfAnyTransaction();
+		RESUME_INTERRUPTS();
+		identity_leave_session(&saved);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	identity_leave_session(&saved);
 }

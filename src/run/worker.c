@@ -184,7 +184,12 @@ transition(const Migration *seen, MigrationEvent event)
 	/* closes the race with zdm.revert(): the row is had before it is judged */
 	now = migration_load(seen->id, MIGRATION_LOCK_NOWAIT);
 	if (now != NULL && now->state == seen->state)
-		(void) migration_transition(now, event);
+	{
+		if (event == EVENT_REVERTED && now->again)
+			migration_begin_anew(now);
+		else
+			(void) migration_transition(now, event);
+	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -330,7 +335,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	if (migration->paused)
 	{
 		if (step != NULL && step->state == STEP_RUNNING)
-			steps_tidy(step);
+			steps_tidy(migration, step);
 		return ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))

@@ -41,7 +41,6 @@
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
-#include "rewrite/rewriteHandler.h"
 #include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -479,14 +478,15 @@ expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_ot
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	NumberScope scope = {.numbered = relid,.rel = rel};
-	Node	   *value = build_column_default(rel, attnum);
 	Bitmapset  *inputs = NULL;
 	char	   *text = NULL;
 	Identity	saved;
 	ParseState *pstate;
+	Node	   *value;
 	Node	   *expr;
 
 	identity_enter(rel->rd_rel->relowner, NIL, &saved);
+	value = build_column_default(rel, attnum);
 	expr = read_stored(stored, &scope, &pstate);
 	pull_varattnos(expr, 1, &inputs);
 	*reads_others = !bms_is_subset(inputs, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber));

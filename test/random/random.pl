@@ -2,14 +2,15 @@
 # random.pl: the random differential test, on a server of its own.
 #
 #   random.pl [--seeds N] [--from S] [--seconds T] [--no-shrink] [--all] [--verbose]
-#             [--without WHAT,WHAT]
+#             [--without WHAT,WHAT] [--only WHAT] [--no-known]
 #
 # Plays seeds S to S + N - 1, or as many as fit into T seconds.  Needs a server
 # with pg_zdm installed in PATH, and a directory to work in, WORK.  test/random/run
 # sees to both.  Without --all it ends at the first seed that differs.  --without
 # leaves out events by what they are (both_insert, attach) and pieces of the
 # schema and families of changes by their name: to look for something else than what is known already;
-# the file "known" is such a list, and --no-known passes it over.
+# the file "known" is such a list, and --no-known passes it over.  --only passes
+# over the seeds in which there is no such thing.
 
 use strict;
 use warnings;
@@ -28,7 +29,7 @@ use Shrinker;
 use Stream;
 
 my %option = (seeds => 100, from => 1, seconds => 0, shrink => 1, known => 1, patience => 90);
-GetOptions(\%option, 'seeds=i', 'from=i', 'seconds=i', 'keep', 'shrink!', 'all', 'patience=i', 'verbose', 'without=s', 'known!') or exit 2;
+GetOptions(\%option, 'seeds=i', 'from=i', 'seconds=i', 'keep', 'shrink!', 'all', 'patience=i', 'verbose', 'without=s', 'only=s', 'known!') or exit 2;
 die "WORK is not set: use test/random/run\n" if !$ENV{WORK};
 $| = 1;
 
@@ -63,6 +64,8 @@ sub invent
 
 	$events = [ grep { !$without{ $_->{what} // $_->{op} } } @$events ];
 	$schema->{pieces} = [ grep { !$without{ $_->{name} } } @{ $schema->{pieces} } ];
+	my %has = map { $_ => 1 } $change->{kind}, $change->{family}, (map { $_->{name} } @{ $schema->{pieces} }), map { $_->{what} // $_->{op} } @$events;
+	return undef if $option{only} && !$has{ $option{only} };
 	return { seed => $seed, change => $change, schema => $schema, events => $events };
 }
 

@@ -63,6 +63,10 @@ sub stays
 	my $free = sql("SELECT zdm.rename_column('l5', 'a', 'c')");
 	wait_for_state($node, $free, 'ready');
 	pass('a migration is begun while as many as zdm.max_workers wait for an old snapshot');
+	my $err;
+	$node->psql('postgres', "CALL zdm.wait($waiting[0], 'completed', '1s')", stderr => \$err);
+	like($err, qr/DETAIL:  It waits for pid \d+ \(.*idle in transaction since /, 'a time-out says whom it waits for');
+	like($err, qr/it waits for itself/, 'also if that is of the same client and application');
 	$old->query_safe('COMMIT');
 	wait_for_state($node, $_, 'completed') for @waiting;
 }

@@ -131,6 +131,19 @@ $holder->query_safe('ROLLBACK');
 $holder->quit;
 $victim->quit;
 
+# very much to look at: a timeout ends it soon
+my $many = join(', ', map { "ADD COLUMN c$_ int DEFAULT length('x')" } 1 .. 20000);
+for my $sql ("ALTER TABLE other $many", "SELECT count(*) FROM zdm.check(\$\$ALTER TABLE other $many\$\$)")
+{
+	my $start = time;
+	my ($out, $err);
+	$node->psql('postgres', "\\set VERBOSITY sqlstate\nSET statement_timeout = '300ms';\n$sql;\nRESET statement_timeout;\nSELECT 'goes on';",
+		stdout => \$out, stderr => \$err, on_error_stop => 0);
+	like($err, qr/57014/, 'statement_timeout ends ' . substr($sql, 0, 30));
+	is($out, 'goes on', 'and the session goes on');
+	cmp_ok(time - $start, '<', 30, 'soon');
+}
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|unexpected state/, 'no server process has ended by it');
 $node->stop;
 done_testing();

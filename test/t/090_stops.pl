@@ -1,6 +1,6 @@
 # 090_stops.pl: what holds a backfill, each with the real thing: a standby that is
 # stopped, a slot that nobody reads, an archiver that fails, a prepared
-# transaction, a small disk, a read-only server, a window.  Each hold is shown
+# transaction, a small disk, a query, a window.  Each hold is shown
 # with its reading and limit, is counted, and ends when its cause does.
 
 use strict;
@@ -80,24 +80,6 @@ sub ends_well
 	like($error, qr/ERROR:  invalid input syntax for type timestamp with time zone: "some day"/, 'a time that is none is an error at the call');
 }
 
-# --- read-only: by the file, and by the database
-{
-	for my $how ([ 'ALTER SYSTEM', 'ALTER SYSTEM' ], [ 'ALTER DATABASE postgres', 'ALTER DATABASE postgres' ])
-	{
-		my ($table, $id) = begin("SET zdm.max_wal_rate = 300000;");
-
-		wait_for('the backfill to begin', sub { sql("SELECT rows_done > 0 FROM zdm.progress WHERE id = $id AND action = 'backfill'") eq 't' });
-		sql("$how->[0] SET default_transaction_read_only = on");
-		sql('SELECT pg_reload_conf()');
-		holds_for($id, qr/^default_transaction_read_only, which is on$/);
-		pass("$how->[0]: it heeds a server that is read-only");
-		sql("SET default_transaction_read_only = off; SELECT zdm.configure($id, 'max_wal_rate', '0')");
-		sql("SET default_transaction_read_only = off; $how->[1] RESET default_transaction_read_only");
-		sql('SELECT pg_reload_conf()');
-		ends_well($table, $id, 'read_only');
-	}
-}
-
 # --- a small disk: it is never as large as that
 {
 	my ($table, $id) = begin("SET zdm.min_free_disk = '1000TB';");
@@ -107,6 +89,37 @@ sub ends_well
 		'it says which file system, what it has and what is needed');
 	sql("SELECT zdm.configure($id, 'min_free_disk', '1MB')");
 	ends_well($table, $id, 'min_free_disk');
+}
+
+# --- a query of one's own: whatever is not a clear no, holds; it may not write, and
+# has a second, and the owner's rights
+{
+	sql('CREATE ROLE tenant LOGIN; CREATE SCHEMA own AUTHORIZATION tenant; CREATE TABLE busy (b boolean); CREATE TABLE own.busy (b boolean);'
+		  . 'ALTER TABLE own.busy OWNER TO tenant; GRANT USAGE ON SCHEMA public TO tenant');
+	sql("SET ROLE tenant; CREATE TABLE own.t (id int PRIMARY KEY, a text); INSERT INTO own.t SELECT i, i FROM generate_series(1, 10) i; INSERT INTO own.busy VALUES (true)");
+	my $id = sql("SET ROLE tenant; SET zdm.hold_when = 'SELECT b FROM own.busy'; SELECT zdm.rename_column('own.t', 'a', 'b')");
+
+	holds_for($id, qr/^the query of zdm.hold_when, which says so$/);
+	for (
+		[ 'SELECT NULL::bool', qr/gives no answer/ ],
+		[ 'SELECT b FROM own.busy WHERE false', qr/gives no answer/ ],
+		[ 'SELECT 1', qr/fails: it does not give one boolean/ ],
+		[ 'SELECT b FROM nowhere', qr/fails: relation "nowhere" does not exist/ ],
+		[ 'SELECT b FROM public.busy', qr/fails: permission denied for table busy/ ],
+		[ 'SELECT false FROM pg_sleep(5)', qr/fails: canceling statement due to/ ],
+		[ 'DELETE FROM own.busy RETURNING b', qr/fails: .*DELETE/ ],
+		[ q{SELECT setval('x', 1) > 0}, qr/fails: relation "x" does not exist/ ])
+	{
+		my ($query, $said) = @$_;
+
+		$query =~ s/'/''/g;
+		sql("SELECT zdm.configure($id, 'hold_when', '$query')");
+		like(holds_for($id, $said), $said, "it holds for: $_->[0]");
+	}
+	is(sql('SELECT count(*) FROM own.busy'), 1, 'nothing was written');
+	sql("UPDATE own.busy SET b = false; SELECT zdm.configure($id, 'hold_when', 'SELECT b FROM own.busy')");
+	wait_for_state($node, $id, 'ready');
+	is(sql('SELECT count(*) FROM own.t WHERE b IS DISTINCT FROM a'), 0, 'and goes on when it says no');
 }
 
 # --- a slot that nobody reads

@@ -261,9 +261,11 @@ sub retype
 	my $alter = $using =~ /\bb\b|\ba\b/ || $family->{up} ? "USING ($using)" : $family->{model_up} ? "USING ($using)" : '';
 
 	$alter = "USING ($using)" if $way eq 'down';
-	push @sql, "ALTER TABLE {T} ALTER $name DROP DEFAULT" if $default;
+	# without an up of its own, the default goes along as PostgreSQL does it
+	my $as_plain = $default && $way eq 'up' && !$family->{up};
+	push @sql, "ALTER TABLE {T} ALTER $name DROP DEFAULT" if $default && !$as_plain;
 	push @sql, "ALTER TABLE {T} ALTER $name TYPE $type $alter";
-	push @sql, "ALTER TABLE {T} ALTER $name SET DEFAULT \{DEFAULT $way\}" if $default;
+	push @sql, "ALTER TABLE {T} ALTER $name SET DEFAULT \{DEFAULT $way\}" if $default && !$as_plain;
 	push @sql, sequence_type($name, $type)
 	  if $self->{schema}{made};
 	for my $piece ($self->pieces_over)

@@ -423,7 +423,9 @@ sub steer
 	my $owner = $self->{owner}{zdm};
 
 	$self->note('owner', "SELECT zdm.$verb('" . $self->label . "')");
-	my $error = $owner->query("SELECT zdm.$verb('" . $self->label . "')")->{error};
+	$owner->send("SELECT zdm.$verb('" . $self->label . "')");
+	$owner->wait($patience) or $self->differ("blocked $verb", "zdm.$verb does not return\n" . $self->who_blocks($owner));
+	my $error = $owner->{result}{error};
 	if ($error)
 	{
 		return 0 if $verb eq 'revert' && $self->one_way;
@@ -544,6 +546,7 @@ sub failed
 	}
 	if (Schema::piece($self->{case}{schema}, 'check_tight') && !$model->is_rename && $error =~ /orders_tight/)
 	{
+		$self->old_writers_go_on;
 		$self->enough('a CHECK that does not hold for what up gives');
 	}
 	$self->differ('failed', "failed while $model->{state}: $error") if !%$late || $self->{mended}++ > 3;
@@ -552,6 +555,29 @@ sub failed
 	  if !@named && !grep { !$_->{own_name} } values %$late;
 	$self->take_away($_) for @named ? @named : keys %$late;
 	$self->steer('resume', $model->{state});
+	return;
+}
+
+# old_writers_go_on(): whatever stopped the migration, what the old application
+# has always written it can write.
+sub old_writers_go_on
+{
+	my ($self) = @_;
+	my $table = $self->{case}{schema}{table};
+	my $key = $self->{case}{schema}{role} eq 'key' ? $self->{model}{name} : 'id';
+
+	for my $sql ("INSERT INTO $table ($key, b, $self->{model}{name}) VALUES (900001, 'old', 99.5)", "UPDATE $table SET b = b || '!'")
+	{
+		my %error;
+
+		for my $side (qw(zdm model))
+		{
+			$self->{owner}{$side}->must('BEGIN');
+			$error{$side} = $self->{owner}{$side}->query($sql)->{error};
+			$self->{owner}{$side}->must('ROLLBACK');
+		}
+		$self->same_error('the old application, after the failure', { zdm => $sql, model => $sql }, $error{zdm}, $error{model});
+	}
 	return;
 }
 
@@ -723,10 +749,8 @@ sub retype
 		$sql =~ s/\{DEFAULT (\w+)\}/$self->default($1)/ge;
 		$owner->must($sql);
 	}
-	if ($way eq 'down')
-	{
-		$self->restore;
-	}
+	# others are not written while it goes back; these lose nothing by down
+	$self->restore if $way eq 'down' && !$family->{neutral};
 	$model->{type} = $way eq 'up' ? 'new' : 'old';
 	$self->fresh_model;
 	return;
@@ -768,9 +792,9 @@ sub restore
 	$session->must('SET session_replication_role = replica');
 	for my $row (@{ $self->{unchanged} // [] })
 	{
-		my ($key, $was) = @$row;
+		my ($key, $was, $k) = @$row;
 
-		$session->must("UPDATE $schema->{table} SET $name = " . Change::quote($was) . "::$from WHERE $id = $key AND $name IS DISTINCT FROM " . Change::quote($was) . "::$from");
+		$session->must("UPDATE $schema->{table} SET $name = " . Change::quote($was) . "::$from WHERE $id = $key AND k = $k AND $name IS DISTINCT FROM " . Change::quote($was) . "::$from");
 	}
 	$session->must('RESET session_replication_role');
 	return;
@@ -861,18 +885,18 @@ sub check_old_side
 {
 	my ($self, $rows) = @_;
 	my $family = $self->{model}{family};
-	my %was = map { $_->[0] => $_ } @{ $self->{was} };
+	my %was;
 	my @unchanged;
 	my @ask;
 
+	push @{ $was{ $_->[0] } }, $_ for @{ $self->{was} };
 	for my $row (@$rows)
 	{
 		my ($key, $value, $old) = $self->{case}{schema}{role} eq 'key' ? ($row->[0], $row->[0], $row->[-1]) : ($row->[0], $row->[1], $row->[-1]);
-		my $was = $was{$key};
 
-		if ($was && same($was->[1], $old) && same($was->[2], $value))
+		if (grep { same($_->[1], $old) && same($_->[2], $value) } @{ $was{$key} // [] })
 		{
-			push @unchanged, [ $key, $old ];
+			push @unchanged, [ $key, $old, $row->[-3] ];
 			next;
 		}
 		push @ask, [ $key, $value, $old, $self->{case}{schema}{role} eq 'key' ? ($row->[1], $row->[2]) : ($row->[2], $row->[3]) ];

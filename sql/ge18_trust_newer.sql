@@ -1,0 +1,71 @@
+--
+-- What PostgreSQL 18 brought: NOT NULL that is NOT VALID is carried as it is and
+-- validated rather than made again; what certainly fails is found at the call.
+--
+CREATE EXTENSION pg_zdm;
+SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
+SET zdm.guard = off;
+SET zdm.batch_rest = 0;
+\set SHOW_CONTEXT never
+\set VERBOSITY terse
+CREATE TABLE n (id int PRIMARY KEY, v int, w int, k int);
+INSERT INTO n VALUES (1, 1, 1, 1), (2, NULL, NULL, 2);
+ALTER TABLE n ADD CONSTRAINT n_v NOT NULL v NOT VALID;
+SELECT zdm.set_not_null('n', 'v', label => 'v');
+CALL zdm.wait('v', 'completed', '15 seconds');
+SELECT error FROM zdm.migrations WHERE label = 'v';
+UPDATE n SET v = 2 WHERE id = 2;
+SELECT zdm.resume('v');
+CALL zdm.wait('v', 'completed', '15 seconds');
+ALTER TABLE n ADD CONSTRAINT n_w NOT NULL w NOT VALID, ADD CONSTRAINT n_k NOT NULL k NOT VALID;
+SELECT zdm.rename_column('n', 'w', 'x', 'w');
+SELECT zdm.change_column_type('n', 'k', 'bigint', label => 'k');
+CALL zdm.wait('w', 'ready', '15 seconds');
+CALL zdm.wait('k', 'ready', '15 seconds');
+SELECT zdm.cutover('w'), zdm.cutover('k');
+CALL zdm.wait('w', 'switched', '15 seconds');
+CALL zdm.wait('k', 'switched', '15 seconds');
+SELECT zdm.contract('w');
+SELECT zdm.revert('k');
+CALL zdm.wait('w', 'completed', '15 seconds');
+CALL zdm.wait('k', 'reverted', '15 seconds');
+SELECT conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conrelid = 'n'::regclass AND contype = 'n' ORDER BY conname;
+INSERT INTO n VALUES (3, 3, 3, NULL);
+-- a primary key needs no second NOT NULL either
+CREATE TABLE pk (a int NOT NULL, b int);
+INSERT INTO pk VALUES (1, 1);
+ALTER TABLE pk ADD CONSTRAINT pk_b NOT NULL b NOT VALID;
+SELECT zdm.migrate('ALTER TABLE pk ADD PRIMARY KEY (b)', label => 'pk');
+CALL zdm.wait('pk', 'completed', '15 seconds');
+SELECT conname, convalidated FROM pg_constraint WHERE conrelid = 'pk'::regclass ORDER BY conname;
+-- ADD COLUMN with what is NOT ENFORCED, beside a default that needs a backfill
+SELECT zdm.migrate('ALTER TABLE pk ADD COLUMN u uuid DEFAULT gen_random_uuid() CONSTRAINT odd CHECK (u IS NULL) NOT ENFORCED', label => 'u');
+CALL zdm.wait('u', 'completed', '15 seconds');
+SELECT conname, conenforced FROM pg_constraint WHERE conrelid = 'pk'::regclass AND contype = 'c';
+
+CREATE TABLE g (a int, b int, s int GENERATED ALWAYS AS (a + 1) STORED, v int GENERATED ALWAYS AS (b + 1) VIRTUAL, CONSTRAINT later CHECK (a > 0) NOT ENFORCED);
+CREATE TABLE ref (id int PRIMARY KEY);
+INSERT INTO g VALUES (1, 1);
+SELECT zdm.migrate('ALTER TABLE g ADD COLUMN x int GENERATED ALWAYS AS (nothing) VIRTUAL');
+SELECT zdm.migrate('ALTER TABLE g ADD COLUMN x int GENERATED ALWAYS AS (v + 1) VIRTUAL');
+SELECT zdm.migrate('ALTER TABLE g ADD COLUMN x float GENERATED ALWAYS AS (random()) VIRTUAL');
+SELECT zdm.migrate('ALTER TABLE g ADD COLUMN x int GENERATED ALWAYS AS (a) VIRTUAL UNIQUE');
+SELECT zdm.migrate('CREATE INDEX ON g (v)');
+SELECT zdm.migrate('ALTER TABLE g ADD UNIQUE (v)');
+SELECT zdm.migrate('ALTER TABLE g ADD FOREIGN KEY (v) REFERENCES ref');
+SELECT zdm.migrate('ALTER TABLE g ALTER v DROP EXPRESSION');
+SELECT zdm.migrate('ALTER TABLE g ALTER v SET EXPRESSION AS (b + 2)');
+SELECT zdm.migrate('ALTER TABLE g ALTER s SET EXPRESSION AS (nothing)');
+SELECT zdm.migrate('ALTER TABLE g VALIDATE CONSTRAINT later');
+SELECT count(*) FROM zdm.migrations WHERE state <> 'completed' AND state <> 'reverted';
+
+-- a key WITHOUT OVERLAPS cannot be had CONCURRENTLY on a partition to be
+CREATE TABLE wo (k int4range, during daterange, PRIMARY KEY (k, during WITHOUT OVERLAPS)) PARTITION BY LIST (k);
+CREATE TABLE wo1 (k int4range NOT NULL, during daterange NOT NULL);
+INSERT INTO wo1 VALUES ('[1,2)', '[2020-01-01,2020-02-01)');
+\set VERBOSITY default
+SELECT zdm.migrate($$ALTER TABLE wo ATTACH PARTITION wo1 FOR VALUES IN ('[1,2)')$$);
+ALTER TABLE wo1 ADD PRIMARY KEY (k, during WITHOUT OVERLAPS);
+SELECT zdm.migrate($$ALTER TABLE wo ATTACH PARTITION wo1 FOR VALUES IN ('[1,2)')$$, label => 'wo');
+CALL zdm.wait('wo', 'completed', '15 seconds');
+SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'wo1'::regclass;

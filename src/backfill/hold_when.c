@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * hold_when.c
+ *		The user's own reason to hold a backfill (zdm.hold_when).
+ *
+ * The query is the owner's code: it runs with the owner's rights, may write
+ * nothing, and has a second, since a batch waits for its answer.  It is parsed
+ * anew each time, as what it names may come and go in the days that a backfill
+ * takes.  Whatever is not a clear "no" holds: that a query which no longer works
+ * should let a backfill go is what nobody means.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "backfill/hold_when.h"
+#include "catalog/pg_type.h"
+#include "core/attempt.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/identity.h"
+#include "executor/spi.h"
+#include "utils/guc.h"
+
+#define TIME_MS 1000
+
+/* An attempt at an answer. */
+typedef struct Question
+{
+	Oid			owner;
+	bool		answered;		/* a row with a value */
+	bool		hold;
+} Question;
+
+static void
+read_answer(Question *question)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (SPI_tuptable->tupdesc->natts != 1 || SPI_gettypeid(SPI_tuptable->tupdesc, 1) != BOOLOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("it does not give one boolean")));
+	if (SPI_processed == 0)
+		return;
+	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	question->answered = !isnull;
+	question->hold = !isnull && DatumGetBool(value);
+}
+
+static void
+ask(void *arg)
+{
+	Question   *question = arg;
+	Identity	identity;
+
+	identity_enter(question->owner, NIL, &identity);
+	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+	if (SPI_execute(guc_hold_when, true, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("it is not a query")));
+	read_answer(question);
+	SPI_finish();
+	identity_leave(&identity);
+}
+
+char *
+hold_when_look(Oid owner)
+{
+	Question	question = {.owner = owner};
+	ErrorData  *error;
+
+	if (guc_hold_when[0] == '\0')
+		return NULL;
+	if (!attempt_run_within(TIME_MS, ask, &question, ATTEMPT_UNDO, &error))
+		return psprintf("the query of zdm.hold_when, which fails: %s", error->message);
+	if (!question.answered)
+		return pstrdup("the query of zdm.hold_when, which gives no answer");
+	return question.hold ? pstrdup("the query of zdm.hold_when, which says so") : NULL;
+}
