@@ -83,8 +83,9 @@ DELETE FROM p WHERE k = -1;
 SELECT zdm.resume('unique index');
 CALL zdm.wait('unique index', timeout => '1 min');
 SELECT tree('p_id');
--- and from its end there is no way back
+-- and from its end, too
 SELECT zdm.revert('unique index');
+CALL zdm.wait('unique index', 'reverted', '1 min');
 
 -- stated, and then other partitions than the plan knows
 CREATE TABLE late2 (id int NOT NULL, k int, v text);

@@ -63,8 +63,8 @@ INSERT INTO t (id, a) VALUES (6, 6);
 INSERT INTO t (id, a_zdm2) VALUES (7, 'v7');
 SELECT zdm.cutover('inner') IS NOT NULL;
 CALL zdm.wait('inner', 'switched', timeout => '60s');
-SELECT id, a, a_old_zdm2 FROM t ORDER BY id;
+SELECT id, a, a_zdm2 FROM t ORDER BY id;
 -- and now it is the way back that does not count
 DROP FUNCTION app.inner_down(text);
 INSERT INTO t (id, a) VALUES (8, 'v8');
-SELECT id, a, a_old_zdm2 FROM t WHERE id = 8;
+SELECT id, a, a_zdm2 FROM t WHERE id = 8;

@@ -39,7 +39,7 @@ SELECT state, error FROM zdm.migrations WHERE label = 'given';
 SELECT zdm.resume('given') IS NOT NULL;
 CALL zdm.wait('given', 'switched', timeout => '60s');
 SELECT state FROM zdm.migrations WHERE label = 'given';
-INSERT INTO mal.t (id, a_old_zdm1) VALUES (3, 'resumed');
+INSERT INTO mal.t (id, a_zdm1) VALUES (3, 'resumed');
 SELECT a = 'resumed as ' || current_user AS as_new_owner FROM mal.t WHERE id = 3;
 
 -- the stated owner is no more: writers go on, for the side that counts
@@ -76,4 +76,4 @@ INSERT INTO mal.p (id, a) VALUES (2, 'routed');
 INSERT INTO mal.p2 (id, a) VALUES (2, 'direct');
 SELECT zdm.cutover('leaf') IS NOT NULL;
 CALL zdm.wait('leaf', 'switched', timeout => '60s');
-SELECT a, a_old_zdm3 FROM mal.p ORDER BY a;
+SELECT a, a_zdm3 FROM mal.p ORDER BY a;

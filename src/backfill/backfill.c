@@ -238,6 +238,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	FillResult	result = {0};
 	instr_time	start;
 	double		work_ms;
+	double		stretch;
 	uint64		wal_before = pgWalUsage.wal_bytes;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -296,7 +297,8 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	ZDM_DEBUG_POINT("backfill-after-batch");
 
 	work_ms = milliseconds_since(start);
-	*pause_ms = pace_rest(work_ms, guc_batch_rest * pace_stretch(&best_row_ms, work_ms, result.rows),
+	stretch = pace_stretch(&best_row_ms, work_ms, result.rows);
+	*pause_ms = pace_rest(work_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
 						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
 	if (result.locked > 0 && result.rows == 0)
 		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);

@@ -39,7 +39,7 @@
 
 /* Slower than this many times the best, the machine is busy with others. */
 #define BUSY_FROM 2.0
-#define MOST_STRETCH 8.0
+#define MOST_STRETCH 7.0
 
 bool
 pace_has_turn(int offset, int phase)
@@ -86,9 +86,9 @@ pace_stretch(double *best_ms, double elapsed_ms, int64 rows)
 	double		row_ms = elapsed_ms / Max(rows, 1);
 
 	if (rows < TELLING_ROWS)
-		return 1.0;
+		return 0.0;
 	*best_ms = *best_ms > 0 ? Min(*best_ms * FORGETTING, row_ms) : row_ms;
-	return Min(Max(row_ms / *best_ms / BUSY_FROM, 1.0), MOST_STRETCH);
+	return Min(Max(row_ms / *best_ms / BUSY_FROM - 1.0, 0.0), MOST_STRETCH);
 }
 
 int

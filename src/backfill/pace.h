@@ -50,8 +50,8 @@ extern int64 pace_next_rows(int64 rows, double elapsed_ms, double target_ms);
 extern double pace_limit_ms(double target_ms);
 
 /*
- * By how much to stretch the rest after a batch that took "elapsed_ms" for so many
- * rows: load, I/O and commits that others wait for show in our own time too.
+ * By how much, as a multiple of its time, the rest after a batch is to be longer
+ * that took "elapsed_ms" for so many rows: load, I/O and commits that others wait for show in our own time too.
  * *best_ms is what a row takes when nobody is in the way; 0 at first, and kept here.
  */
 extern double pace_stretch(double *best_ms, double elapsed_ms, int64 rows);

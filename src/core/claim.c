@@ -109,6 +109,17 @@ claim_release(ClaimKind kind, int64 number)
 	LOCKTAG		tag;
 
 	claim_tag(&tag, kind, number);
+	switch (LockAcquire(&tag, ExclusiveLock, true, true))
+	{
+		case LOCKACQUIRE_NOT_AVAIL:
+			/* lost to a transaction that was rolled back, and another has it */
+			return;
+		case LOCKACQUIRE_OK:
+			/* lost likewise, and nobody has: there is only what we just took */
+			break;
+		default:
+			(void) LockRelease(&tag, ExclusiveLock, true);
+	}
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 
