@@ -103,8 +103,8 @@ claim_wait(ClaimKind kind, int64 number)
 	(void) LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), false);
 }
 
-void
-claim_release(ClaimKind kind, int64 number)
+bool
+claim_is_ours(ClaimKind kind, int64 number)
 {
 	LOCKTAG		tag;
 
@@ -112,14 +112,25 @@ claim_release(ClaimKind kind, int64 number)
 	switch (LockAcquire(&tag, ExclusiveLock, true, true))
 	{
 		case LOCKACQUIRE_NOT_AVAIL:
-			/* lost to a transaction that was rolled back, and another has it */
-			return;
+			return false;
 		case LOCKACQUIRE_OK:
-			/* lost likewise, and nobody has: there is only what we just took */
-			break;
-		default:
 			(void) LockRelease(&tag, ExclusiveLock, true);
+			return false;
+		default:
+			/* it must not count twice */
+			(void) LockRelease(&tag, ExclusiveLock, true);
+			return true;
 	}
+}
+
+void
+claim_release(ClaimKind kind, int64 number)
+{
+	LOCKTAG		tag;
+
+	if (!claim_is_ours(kind, number))
+		return;
+	claim_tag(&tag, kind, number);
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 

@@ -50,7 +50,13 @@ extern void claim_drop_all(void);
  */
 extern void claim_wait(ClaimKind kind, int64 number);
 
-/* Give up a claim that lasts for the process. */
+/*
+ * Does this process have a claim that it has taken for as long as it lives, or has
+ * it been lost to a transaction that was rolled back?
+ */
+extern bool claim_is_ours(ClaimKind kind, int64 number);
+
+/* Give up a claim that lasts for the process, if it has not been lost. */
 extern void claim_release(ClaimKind kind, int64 number);
 
 /* Does another process have it now?  A look only: it can change at once. */

@@ -101,7 +101,6 @@ places_leave(void)
 	places_look(&places);
 	if (places.waiting >= guc_max_workers)
 		return !shmem_available();
-	places_keep();
 	claim_release(CLAIM_PLACE, own);
 	own = 0;
 	return true;
@@ -110,7 +109,7 @@ places_leave(void)
 void
 places_keep(void)
 {
-	/* the number has our pid in it: nobody else can have it */
-	if (own != 0)
-		(void) claim_keep(CLAIM_PLACE, own);
+	/* lost to a transaction that was rolled back: another may have been given it since */
+	if (own != 0 && !claim_is_ours(CLAIM_PLACE, own))
+		own = 0;
 }

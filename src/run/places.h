@@ -43,7 +43,10 @@ extern bool places_take(Oid owner, bool urgent);
  */
 extern bool places_leave(void);
 
-/* A worker: take up the place again that a rolled back transaction has let go. */
+/*
+ * A worker: notice if a rolled back transaction has let the place go, so that the
+ * next places_take() counts anew.
+ */
 extern void places_keep(void);
 
 #endif							/* ZDM_PLACES_H */

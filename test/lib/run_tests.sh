@@ -140,7 +140,7 @@ run_with() {
 # no_damage LOG: no test kills a process of the shared server, so that a crash,
 # or a complaint about something leaked, is a bug even if no test noticed.
 no_damage() {
-	! grep -E 'PANIC|TRAP: |terminated by signal|(refcount|reference) leak|leak: |still (active|referenced)|don.t own a lock' "$1"
+	! grep -E 'PANIC|TRAP: |terminated by signal|(refcount|reference) leak|leak: |[Ss]napshot .*still (active|referenced)|don.t own a lock' "$1"
 }
 
 # perl_modules: where PostgreSQL's own modules for TAP tests are.  A server that

@@ -186,6 +186,10 @@ EOS
 		'restored');
 	is(sql('SELECT count(*) FROM zdm.migrations', 'restored'), 0, 'it knows of no migration');
 	sql("ALTER TABLE dumped DROP COLUMN b", 'restored');
+	my (undef, undef, $refusal) = $node->psql('restored', "SELECT zdm.rename_column('dumped', 'a', 'b')");
+	like($refusal, qr/trigger "~zdm_sync" of public.dumped runs zdm.sync\(\), and no migration has made it/, 'and names the trigger that is left');
+	like($refusal, qr/HINT:.*DROP TRIGGER "~zdm_sync" ON public.dumped/, 'with the statement that helps');
+	sql('DROP TRIGGER "~zdm_sync" ON public.dumped', 'restored');
 	my $again = sql("SELECT zdm.rename_column('dumped', 'a', 'b')", 'restored');
 	wait_for_state($node, $again, 'ready', 'restored');
 	is(sql('SELECT count(*) FROM dumped WHERE a IS DISTINCT FROM b', 'restored'), 0, 'and can be migrated');
