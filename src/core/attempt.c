@@ -85,6 +85,7 @@ run_until(void (*callback) (void *arg), void *arg, AttemptEnd end, TimestampTz l
 			PG_RE_THROW();
 		*error = CopyErrorData();
 		FlushErrorState();
+		errors_clip(*error);
 	}
 	PG_END_TRY();
 	if (done && end == ATTEMPT_UNDO)

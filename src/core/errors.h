@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * errors.h
- *		SQLSTATEs of our own.
+ *		SQLSTATEs of our own, and errors that are kept.
  *
  * Standard codes come first: a wrong state is 55000, another migration in the
  * way 55006, a label with another definition 42710, not the owner 42501,
@@ -13,6 +13,7 @@
 #ifndef ZDM_ERRORS_H
 #define ZDM_ERRORS_H
 
+#include "utils/elog.h"
 #include "utils/errcodes.h"
 
 /* DDL refused by the guard */
@@ -20,5 +21,11 @@
 
 /* a transaction held a blocking lock for longer than zdm.ddl_hold_timeout */
 #define ERRCODE_ZDM_LOCK_HELD		MAKE_SQLSTATE('Z', 'D', '0', '0', '2')
+
+/*
+ * Cut the texts of an error that is to be kept: a function may raise one of half a
+ * gigabyte.  "error" is from CopyErrorData(), in the current memory context.
+ */
+extern void errors_clip(ErrorData *error);
 
 #endif							/* ZDM_ERRORS_H */

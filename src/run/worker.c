@@ -28,7 +28,6 @@
 #include "core/identity.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -52,9 +51,6 @@
 
 /* A migration that rests is looked at this often: zdm.pause() sends no signal. */
 #define LONGEST_REST_MS 500
-
-/* Of each part of an error, so much is kept and shown. */
-#define LONGEST_TEXT 4000
 
 typedef enum Advance
 {
@@ -504,29 +500,13 @@ take_error(ErrorData *error, StepRun *run, ErrorData **pending)
 		run->pause_ms = 0;
 }
 
-/* A text of an error, so short that it can be kept and shown. */
-static char *
-cut(char *text)
-{
-	int			length;
-
-	if (text == NULL || strnlen(text, LONGEST_TEXT + 1) <= LONGEST_TEXT)
-		return text;
-	length = pg_mbcliplen(text, LONGEST_TEXT, LONGEST_TEXT);
-	text[length] = '\0';
-	return repalloc(text, length + 1);
-}
-
 /* The error that has been caught: what a function raises may be of any size. */
 static ErrorData *
 copy_error(void)
 {
 	ErrorData  *error = CopyErrorData();
 
-	error->message = cut(error->message);
-	error->detail = cut(error->detail);
-	error->hint = cut(error->hint);
-	error->context = cut(error->context);
+	errors_clip(error);
 	return error;
 }
 

@@ -25,9 +25,12 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_language.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "executor/executor.h"
@@ -47,6 +50,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
@@ -334,6 +338,148 @@ refuse_styles_walker(Node *node, void *context)
 	return expression_tree_walker(node, refuse_styles_walker, context);
 }
 
+/*
+ * STABLE functions of PostgreSQL's own whose result depends on their arguments and
+ * on what identity_settings() holds, and on nothing else.
+ */
+static const char *const fixed_by_settings[] = {
+	"anytextcat", "array_to_json", "array_to_string", "concat", "concat_ws", "date", "date_part", "date_trunc",
+	"extract", "format", "json_build_array", "json_build_object", "jsonb_build_array",
+	"jsonb_build_object", "make_timestamptz", "phraseto_tsquery", "plainto_tsquery",
+	"quote_literal", "quote_nullable", "row_to_json", "textanycat", "time", "timestamp",
+	"timestamptz", "timetz", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_number",
+	"to_timestamp", "to_tsquery", "to_tsvector", "websearch_to_tsquery",
+};
+
+static bool
+type_is_of_time(Oid type)
+{
+	TYPCATEGORY category = TypeCategory(type);
+
+	return category == TYPCATEGORY_DATETIME || category == TYPCATEGORY_TIMESPAN;
+}
+
+static bool
+is_fixed_by_settings(const char *name, Form_pg_proc proc)
+{
+	for (int i = 0; i < lengthof(fixed_by_settings); i++)
+	{
+		if (strcmp(name, fixed_by_settings[i]) == 0)
+			return true;
+	}
+	/* the operators and casts of dates and times; age() of one is as of today */
+	return proc->pronargs > 1 && type_is_of_time(proc->proargtypes.values[0]);
+}
+
+/* Context of check_functions_in_node(): what the error calls the expression. */
+static bool
+refuse_moment(Oid funcid, void *context)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(tuple);
+	char	   *name = pstrdup(NameStr(proc->proname));
+	bool		refused = funcid < FirstNormalObjectId && proc->provolatile == PROVOLATILE_STABLE &&
+		get_func_namespace(funcid) == PG_CATALOG_NAMESPACE && !is_fixed_by_settings(name, proc);
+
+	ReleaseSysCache(tuple);
+	if (refused)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" must not use %s()", (const char *) context, name),
+				 errdetail("Its result depends on the session or the moment: the trigger, the backfill and the verification would compute different values for one row."),
+				 errhint("Compute the value from the columns of the row.")));
+	return false;
+}
+
+/*
+ * One row has one value, whoever computes it and when.  The rule: of PostgreSQL's
+ * functions those that are IMMUTABLE or listed above; a user's own STABLE function
+ * is taken at its word.
+ */
+static bool
+refuse_moments(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SQLValueFunction))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" must not use %s", (const char *) context,
+						deparse_expression(node, NIL, false, false)),
+				 errdetail("Its result depends on the session or the moment: the trigger, the backfill and the verification would compute different values for one row."),
+				 errhint("Compute the value from the columns of the row.")));
+	/* input and output functions have refuse_styles() */
+	if (!IsA(node, CoerceViaIO))
+		(void) check_functions_in_node(node, refuse_moment, context);
+	return expression_tree_walker(node, refuse_moments, context);
+}
+
+/* Add a user's function that has no search_path of its own, with the statement that gives it one. */
+static bool
+collect_pathless(Oid funcid, void *context)
+{
+	StringInfo	statements = context;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	bool		has_settings = heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) == false;
+
+	ReleaseSysCache(tuple);
+	if (funcid >= FirstNormalObjectId && !has_settings)
+		appendStringInfo(statements, "%sALTER FUNCTION %s SET search_path = %s;",
+						 statements->len > 0 ? " " : "", format_procedure_qualified(funcid),
+						 namespace_search_path);
+	return false;
+}
+
+static bool
+collect_pathless_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	(void) check_functions_in_node(node, collect_pathless, context);
+	return expression_tree_walker(node, collect_pathless_walker, context);
+}
+
+typedef struct PlanAttempt
+{
+	Node	   *expr;
+	Oid			owner;
+} PlanAttempt;
+
+static void
+attempt_plan(void *arg)
+{
+	PlanAttempt *attempt = arg;
+	Identity	saved;
+
+	identity_enter(attempt->owner, NIL, &saved);
+	(void) expression_planner(copyObject((Expr *) attempt->expr));
+	identity_leave(&saved);
+}
+
+/*
+ * Plan the expression as every writer's session will: what it calls may find its
+ * own by the caller's search_path alone.  That is said with the remedy.
+ */
+static void
+try_to_plan(Node *expr, Relation rel)
+{
+	PlanAttempt attempt = {expr, rel->rd_rel->relowner};
+	StringInfoData statements;
+	ErrorData  *error;
+
+	if (attempt_run(attempt_plan, &attempt, ATTEMPT_UNDO, &error))
+		return;
+	initStringInfo(&statements);
+	(void) collect_pathless_walker(expr, &statements);
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
+		statements.len > 0)
+	{
+		error->detail = "It runs with search_path = pg_catalog, pg_temp, whoever writes, and finds nothing by the path of the caller.";
+		error->hint = statements.data;
+	}
+	ReThrowError(error);
+}
+
 char *
 expr_resolve(Oid relid, const char *source, const char *role,
 			 const ExprColumn *new_column, const ExprColumn *target)
@@ -367,7 +513,9 @@ expr_resolve(Oid relid, const char *source, const char *role,
 				 errmsg("\"%s\" must not use volatile functions", role),
 				 errdetail("It is computed more than once for a row, and must give the same value each time."),
 				 errhint("Use functions that are marked IMMUTABLE or STABLE.")));
+	(void) refuse_moments(expr, unconstify(char *, role));
 	(void) refuse_styles_walker(expr, NULL);
+	try_to_plan(expr, rel);
 
 	stored = deparse_pinned(columns_to_numbers(expr, NULL), NIL);
 	free_parsestate(pstate);
