@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "backfill/hold_when.h"
 #include "catalog/pg_type.h"
 #include "core/attempt.h"
@@ -20,7 +21,6 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "executor/spi.h"
-#include "utils/guc.h"
 
 #define TIME_MS 1000
 
@@ -56,8 +56,8 @@ ask(void *arg)
 	Identity	identity;
 
 	identity_enter(question->owner, NIL, &identity);
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	/* until the end of the attempt's subtransaction, which puts it back (xact.c) */
+	XactReadOnly = true;
 	SPI_connect();
 	if (SPI_execute(guc_hold_when, true, 1) != SPI_OK_SELECT)
 		ereport(ERROR,

@@ -32,8 +32,11 @@ sub holds_for
 	my ($id, $pattern) = @_;
 	my $said;
 
-	wait_for("migration $id to hold for $pattern",
-		sub { ($said = sql("SELECT waiting_for FROM zdm.progress WHERE id = $id")) =~ $pattern });
+	eval {
+		wait_for("migration $id to hold for $pattern",
+			sub { ($said = sql("SELECT waiting_for FROM zdm.progress WHERE id = $id")) =~ $pattern });
+	};
+	die "$@ it is " . sql("SELECT p FROM zdm.progress p WHERE id = $id") . sql("SELECT m.error FROM zdm.migrations m WHERE id = $id") if $@;
 	return $said;
 }
 
