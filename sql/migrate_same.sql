@@ -1,6 +1,7 @@
 --
 -- What zdm.migrate() leaves behind is what the statement would have: each one
 -- is run on a schema, and carried out on its twin.
+-- needs libxml
 --
 CREATE EXTENSION pg_zdm;
 SET client_min_messages = warning;

@@ -1,5 +1,6 @@
 --
 -- Odd names, odd tables, odd types: everything that a catalog may hold.
+-- needs libxml
 --
 CREATE EXTENSION pg_zdm;
 SET zdm.guard = off;

@@ -35,10 +35,15 @@ is_wanted() {
 }
 
 # fits_server FILE: ge15_x.sql, lt16_x.sql, eq18_x.sql are for some majors; what
-# says "# long" is left out where ZDM_SHORT asks for that.
+# says "# long" is left out where ZDM_SHORT asks for that, "-- needs libxml" where
+# the server has none.
 fits_server() {
 	local name=${1##*/}
 	if [ -n "${ZDM_SHORT:-}" ] && grep -qx '# long' "$1"; then
+		return 1
+	fi
+	if grep -qx -e '-- needs libxml' "$1" && ! "$PG_CONFIG" --configure | grep -q with-libxml; then
+		say "skipped $name: this server is built without libxml"
 		return 1
 	fi
 	case $name in
