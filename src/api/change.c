@@ -44,6 +44,10 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
+/* A claim of a transaction that is ending is had after one of these pauses. */
+#define CLAIM_TRIES 5
+#define CLAIM_PAUSE_US 2000
+
 PG_FUNCTION_INFO_V1(zdm_rename_column);
 PG_FUNCTION_INFO_V1(zdm_change_column_type);
 
@@ -207,11 +211,16 @@ check_conflicts(Oid relid, List *claims)
 static void
 claim_table(Oid relid)
 {
+	bool		claimed;
+
 	/*
 	 * Closes the race between two sessions neither of which sees the other's
-	 * uncommitted migration.
+	 * uncommitted migration.  Who ends its transaction lets its claims go one by
+	 * one: whoever has waited for that on the label is here before the last.
 	 */
-	if (!claim_try(CLAIM_STATEMENT, relid))
+	for (int tries = 0; !(claimed = claim_try(CLAIM_STATEMENT, relid)) && tries < CLAIM_TRIES; tries++)
+		pg_usleep(CLAIM_PAUSE_US);
+	if (!claimed)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another transaction is stating a migration on %s", names_relation(relid)),
