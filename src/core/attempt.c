@@ -105,10 +105,18 @@ bool
 attempt_run_within(int ms, void (*callback) (void *arg), void *arg, AttemptEnd end, ErrorData **error)
 {
 	TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
-	bool		done;
+	volatile bool done = false;
 
 	enable_timeout_at(STATEMENT_TIMEOUT, limit);
-	done = run_until(callback, arg, end, limit, error);
-	disable_timeout(STATEMENT_TIMEOUT, false);
+	PG_TRY();
+	{
+		done = run_until(callback, arg, end, limit, error);
+	}
+	PG_FINALLY();
+	{
+		/* an error that is passed on must not leave the alarm to strike later work */
+		disable_timeout(STATEMENT_TIMEOUT, false);
+	}
+	PG_END_TRY();
 	return done;
 }
