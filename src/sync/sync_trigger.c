@@ -107,7 +107,7 @@ get_named(SyncRow *row, const Bitmapset **cols)
 		MemoryContext caller = MemoryContextSwitchTo(row->flinfo->fn_mcxt);
 		const Bitmapset *named;
 
-		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, row->flinfo, &named);
+		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, &named);
 		if (row->is_insert)
 			call->inserted = named;
 		call->asked[row->is_insert] = true;
