@@ -266,31 +266,33 @@ complain(Oid func, const char *why)
 			 errhidecontext(true)));
 }
 
+static void
+take_note(Oid func)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(func));
+	const char *why = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	if (is_canary((Form_pg_proc) GETSTRUCT(tuple)))
+		keep(func);
+	else
+		why = judge(func, ((Form_pg_proc) GETSTRUCT(tuple))->proowner);
+	ReleaseSysCache(tuple);
+	if (why != NULL)
+		complain(func, why);
+}
+
 /* Looking into the catalog would open functions in turn: not while it is looked. */
 static void
 listen_to(Oid func)
 {
-	HeapTuple	tuple;
-	Form_pg_proc proc;
-	const char *why = NULL;
-
 	if (!listening || func < FirstNormalObjectId || !IsTransactionState())
 		return;
 	listening = false;
 	PG_TRY();
 	{
-		tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(func));
-		if (HeapTupleIsValid(tuple))
-		{
-			proc = (Form_pg_proc) GETSTRUCT(tuple);
-			if (is_canary(proc))
-				keep(func);
-			else
-				why = judge(func, proc->proowner);
-			ReleaseSysCache(tuple);
-			if (why != NULL)
-				complain(func, why);
-		}
+		take_note(func);
 	}
 	PG_FINALLY();
 	{
