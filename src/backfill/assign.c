@@ -21,15 +21,19 @@
  * The condition is looked at again in RETURNING, for the row as it is then: one
  * that still holds would be updated again in the next pass, and for ever.
  *
+ * A batch that fails is tried row by row, so that the error names the rows.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "backfill/assign.h"
 #include "backfill/cursor.h"
+#include "backfill/failing.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
@@ -90,19 +94,25 @@ block_column(int column)
 	return isnull ? -1 : (int64) ItemPointerGetBlockNumber((ItemPointer) DatumGetPointer(tid));
 }
 
-static AssignCounts
-run_batch(const RowRange *range, const char *sql, int64 most)
+/* A batch that is tried. */
+typedef struct Batch
 {
-	ItemPointerData first;
-	ItemPointerData last;
+	Oid			owner;
+	const char *sql;
+	bool		fire_triggers;
+	int64		most;			/* rows */
+	AssignCounts counts;
+} Batch;
+
+static AssignCounts
+run_batch(const Batch *batch, ItemPointer first, ItemPointer last)
+{
 	AssignCounts counts;
 	int			rc;
 
-	ItemPointerSet(&first, (BlockNumber) range->begin, 0);
-	ItemPointerSet(&last, (BlockNumber) range->end, 0);
 	SPI_connect();
-	rc = SPI_execute_with_args(sql, 3, (Oid[]) {TIDOID, TIDOID, INT8OID},
-							   (Datum[]) {PointerGetDatum(&first), PointerGetDatum(&last), Int64GetDatum(most)},
+	rc = SPI_execute_with_args(batch->sql, 3, (Oid[]) {TIDOID, TIDOID, INT8OID},
+							   (Datum[]) {PointerGetDatum(first), PointerGetDatum(last), Int64GetDatum(batch->most)},
 							   NULL, false, 0);
 	if (rc != SPI_OK_SELECT || SPI_processed != 1)
 		ereport(ERROR,
@@ -166,19 +176,20 @@ set_for_batch(void)
 	AfterTriggerSetState(makeNode(ConstraintsSetStmt));
 }
 
-/* The batch's statement, as the owner. */
-static AssignCounts
-run_quietly(const RowRange *range, const Step *step, const char *sql, int64 most)
+/* The batch's statement, as the owner, for the rows between the two. */
+static void
+run_quietly(Oid leaf, ItemPointer first, ItemPointer last, void *arg)
 {
+	Batch	   *batch = arg;
 	Identity	identity;
-	AssignCounts counts;
 
-	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
+	identity_enter(batch->owner, NIL, &identity);
+	set_for_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	quiet_statement = step->fire_triggers ? NULL : sql;
+	quiet_statement = batch->fire_triggers ? NULL : batch->sql;
 	PG_TRY();
 	{
-		counts = run_batch(range, sql, most);
+		batch->counts = run_batch(batch, first, last);
 	}
 	PG_FINALLY();
 	{
@@ -187,7 +198,43 @@ run_quietly(const RowRange *range, const Step *step, const char *sql, int64 most
 	PG_END_TRY();
 	PopActiveSnapshot();
 	identity_leave(&identity);
-	return counts;
+}
+
+/* What run_quietly() is told, for attempt_run(). */
+typedef struct BatchTry
+{
+	const RowRange *range;
+	Batch	   *batch;
+} BatchTry;
+
+static void
+run_range(void *arg)
+{
+	const BatchTry *try = arg;
+	ItemPointerData first;
+	ItemPointerData last;
+
+	ItemPointerSet(&first, (BlockNumber) try->range->begin, 0);
+	ItemPointerSet(&last, (BlockNumber) try->range->end, 0);
+	run_quietly(RelationGetRelid(try->range->rel), &first, &last, try->batch);
+}
+
+/* The range as one batch; an error names the rows for which it comes. */
+static void
+run_or_name_rows(const RowRange *range, Batch *batch)
+{
+	BatchTry	try = {range, batch};
+	ErrorData  *error;
+	List	   *failing;
+
+	if (attempt_run(run_range, &try, ATTEMPT_KEEP, &error))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	failing = failing_find(RelationGetRelid(range->rel), range->begin, range->end,
+						   batch->owner, run_quietly, batch, NIL);
+	if (failing == NIL)
+		ReThrowError(error);
+	failing_raise(failing, NULL);
 }
 
 static void
@@ -205,18 +252,17 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 void
 assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result)
 {
+	Batch		batch = {
+		.owner = range->rel->rd_rel->relowner, .fire_triggers = step->fire_triggers, .most = most,
+	};
 	AssignCounts counts;
-	char	   *sql;
-	int			nestlevel;
 
 	result->reached = range->end;
 	if (range->begin >= range->end)
 		return;
-	sql = batch_sql(range, step);
-	nestlevel = NewGUCNestLevel();
-	set_for_batch();
-	counts = run_quietly(range, step, sql, most);
-	AtEOXact_GUC(false, nestlevel);
+	batch.sql = batch_sql(range, step);
+	run_or_name_rows(range, &batch);
+	counts = batch.counts;
 
 	if (counts.restless > 0)
 		ereport(ERROR,

@@ -63,7 +63,7 @@ fit_row_name(Oid relid)
 	initStringInfo(&names);
 	initStringInfo(&values);
 	query_begin(&session);
-	n = QUERY("SELECT attname, attnum::int FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
+	n = QUERY("SELECT quote_ident(attname), attnum::int FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
 			  "AND array_position(indkey::int2[], attnum) < indnkeyatts "
 			  "WHERE indrelid = $1 AND indisprimary ORDER BY array_position(indkey::int2[], attnum)", arg_oid(relid));
 	for (uint64 row = 0; row < n; row++)

@@ -5,19 +5,30 @@
  *
  * Who is told that something is wrong with "some row" has to find it himself, in
  * a table of a billion.  So a look is a query that gives the rows themselves, and
- * stops after a few: that costs no more than finding the first.
+ * stops after a few: that costs no more than finding the first.  Where the query
+ * itself fails, since the step's expression does for some row, those rows are
+ * sought (backfill/failing.c), leaf by leaf.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "backfill/failing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
+#include "core/names.h"
 #include "executor/spi.h"
 #include "run/look.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "compat.h"
 
 /* What a look has found. */
@@ -78,30 +89,119 @@ report(const Migration *migration, const Findings *found)
 					 migration->id, migration->id)));
 }
 
-void
-look_run(const Migration *migration, const Step *step, const char *sql)
+/* A look that is under way. */
+typedef struct Look
 {
-	MemoryContext caller = CurrentMemoryContext;
-	Identity	saved;
-	Findings	found = {0};
+	const Migration *migration;
+	const char *sql;
+	const char *expression;		/* of the step, with the names of today */
+	MemoryContext context;		/* of what is found */
+	Findings	found;
+} Look;
 
-	if (sql[0] == '\0')
-		return;
-	initStringInfo(&found.rows);
-	initStringInfo(&found.others);
-	identity_enter(migration->owner, migration->result_settings, &saved);
+static void
+enter(const Look *look, Identity *saved)
+{
+	identity_enter(look->migration->owner, look->migration->result_settings, saved);
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
-	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
+}
+
+static void
+leave(Identity *saved)
+{
+	SPI_finish();
+	identity_leave(saved);
+}
+
+static void
+run_query(void *arg)
+{
+	Look	   *look = arg;
+	Identity	saved;
+
+	enter(look, &saved);
+	if (SPI_execute(look->sql, true, 0) != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("a look is not a query")));
-	MemoryContextSwitchTo(caller);
+	MemoryContextSwitchTo(look->context);
 	for (uint64 row = 0; row < SPI_processed; row++)
-		add_finding(&found, row);
-	if (found.problem != NULL)
-		report(migration, &found);
-	SPI_finish();
-	identity_leave(&saved);
+		add_finding(&look->found, row);
+	leave(&saved);
+}
+
+/* Compute the expression for some rows alone; the fences keep it from being computed for others. */
+static void
+compute_between(Oid leaf, ItemPointer first, ItemPointer last, void *arg)
+{
+	const Look *look = arg;
+	Identity	saved;
+	char	   *sql = psprintf("SELECT count(*) FROM (SELECT * FROM ONLY %s WHERE ctid >= $1 AND ctid < $2 OFFSET 0) AS zdm_rows, "
+							   "LATERAL (SELECT %s OFFSET 0) AS zdm_new(zdm_value) WHERE num_nulls(zdm_new.zdm_value) > 1",
+							   names_relation(leaf), look->expression);
+
+	enter(look, &saved);
+	if (SPI_execute_with_args(sql, 2, (Oid[]) {TIDOID, TIDOID},
+							  (Datum[]) {PointerGetDatum(first), PointerGetDatum(last)},
+							  NULL, true, 0) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("an expression could not be computed")));
+	leave(&saved);
+}
+
+/* The rows that an error of the expression is about, in all leaves. */
+static List *
+find_failing(Look *look)
+{
+	List	   *found = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(look->migration->relid, AccessShareLock, NULL))
+	{
+		Relation	leaf = table_open(lfirst_oid(lc), NoLock);
+
+		if (leaf->rd_rel->relkind == RELKIND_RELATION)
+			found = failing_find(lfirst_oid(lc), 0, RelationGetNumberOfBlocks(leaf),
+								 look->migration->owner, compute_between, look, found);
+		table_close(leaf, NoLock);
+	}
+	return found;
+}
+
+static void
+run_with_expression(Look *look)
+{
+	ErrorData  *error;
+	List	   *failing;
+
+	if (attempt_run(run_query, look, ATTEMPT_KEEP, &error))
+		return;
+	failing = find_failing(look);
+	if (failing == NIL)
+		ReThrowError(error);
+	failing_raise(failing, psprintf("Mend them, then SELECT zdm.resume(" INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+									look->migration->id, look->migration->id));
+}
+
+void
+look_run(const Migration *migration, const Step *step, const char *sql)
+{
+	Look		look = {.migration = migration, .sql = sql, .context = CurrentMemoryContext};
+
+	if (sql[0] == '\0')
+		return;
+	initStringInfo(&look.found.rows);
+	initStringInfo(&look.found.others);
+	if (step->assignments != NULL)
+	{
+		look.expression = names_render(step->assignments, false);
+		run_with_expression(&look);
+	}
+	else
+		run_query(&look);
+	if (look.found.problem != NULL)
+		report(migration, &look.found);
 }

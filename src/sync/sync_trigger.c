@@ -394,6 +394,11 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
 		return;
 	}
+	if (pair->old_side.hidden || pair->new_side.hidden)
+	{
+		derive(row, pair, pair->new_side.hidden ? PAIR_UP : PAIR_DOWN);
+		return;
+	}
 	conflict_count(pair->migration);
 	switch (pair->on_conflict)
 	{
