@@ -145,15 +145,15 @@ INSERT INTO n (id, a, b) VALUES (4, 4, 3000000000) RETURNING a, b;
 SELECT test.set_pair('n', 'reversible = false');
 INSERT INTO n (id, b) VALUES (5, 3000000000) RETURNING a, b;
 SELECT test.set_pair('n', 'reversible = true');
-UPDATE zdm.migration SET one_way_since = NULL, one_way_why = NULL;
+DELETE FROM zdm.misfit WHERE direction = 'down';
 -- after cutover it goes through, and closes the way back
 SELECT test.set_pair('n', 'authoritative = ''new''');
 INSERT INTO n (id, b) VALUES (6, 6) RETURNING a, b;
-SELECT one_way_since, one_way_why FROM zdm.migration WHERE relation = 'n';
+SELECT one_way_since, one_way_why FROM zdm.migrations WHERE relation = 'n';
 BEGIN;
 INSERT INTO n (id, b) VALUES (7, 7000000000), (8, 8000000000), (9, 9) RETURNING a, b;
 ROLLBACK;
-SELECT one_way_since, one_way_why FROM zdm.migration WHERE relation = 'n';
+SELECT one_way_since, one_way_why FROM zdm.migrations WHERE relation = 'n';
 DO $$
 BEGIN
 	BEGIN
@@ -166,7 +166,7 @@ BEGIN
 END $$;
 SELECT a, b FROM n WHERE id IN (7, 8, 9, 70) ORDER BY id;
 UPDATE n SET b = 9000000000 WHERE id = 9 RETURNING a, b;
-SELECT one_way_since IS NOT NULL AS one_way, one_way_why FROM zdm.migration WHERE relation = 'n';
+SELECT one_way_since IS NOT NULL AS one_way, one_way_why FROM zdm.migrations WHERE relation = 'n';
 -- where the old column must have a value, it keeps the one it has
 DELETE FROM n WHERE a IS NULL;
 ALTER TABLE n ALTER a SET NOT NULL;

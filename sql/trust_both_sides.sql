@@ -117,3 +117,30 @@ CALL reflecting();
 SELECT * FROM zdm.verify('k');
 SELECT * FROM zdm.verify('h');
 SELECT * FROM zdm.verify('n');
+
+-- nor does what it holds count against the column that was set: an upsert gives it
+-- what belongs to the row that was to be inserted
+CREATE TABLE u (id int PRIMARY KEY, a int DEFAULT 7, c int);
+INSERT INTO u VALUES (1, 2, 40), (2, 2, 40), (3, 2, 40);
+SET zdm.on_conflict = error;
+SELECT zdm.change_column_type('u', 'c', 'bigint', up => 'c::bigint + coalesce(a, 0)', down => '(c - coalesce(a, 0))::int', label => 'u') IS NOT NULL;
+RESET zdm.on_conflict;
+CALL zdm.wait('u', 'ready', '1 minute');
+CREATE PROCEDURE upsert() LANGUAGE plpgsql AS $$
+DECLARE
+	u text := hidden('u');
+	r record;
+BEGIN
+	EXECUTE format('INSERT INTO u (id, c, %s) VALUES (1, -2, DEFAULT) ON CONFLICT (id) DO UPDATE SET c = excluded.c, %1$s = excluded.%1$s', u);
+	EXECUTE format('UPDATE u SET c = 11, %s = 12 WHERE id = 2', u);
+	EXECUTE format('INSERT INTO u (id, a, c, %s) SELECT id + 10, a, c + 1, %1$s FROM u WHERE id = 3', u);
+	FOR r IN EXECUTE format('SELECT id, a, c, %s AS hidden FROM u ORDER BY id', u) LOOP
+		RAISE WARNING '%', r;
+	END LOOP;
+	DELETE FROM u WHERE id > 3;
+END $$;
+CALL upsert();
+SELECT zdm.cutover('u');
+CALL zdm.wait('u', 'switched', '1 minute');
+CALL upsert();
+SELECT conflicts FROM zdm.migrations WHERE label = 'u';

@@ -141,3 +141,37 @@ CALL zdm.wait('w', 'ready', '1 minute');
 CALL cut_over('w');
 CALL contract('w');
 SELECT id, active FROM w ORDER BY id;
+
+-- made LIKE the table with its defaults: the one name by which it was loaded counts,
+-- and of a type change the one that applications know
+CREATE TABLE d (id int, code text DEFAULT 'none', n int DEFAULT 5) PARTITION BY RANGE (id);
+CREATE TABLE d0 PARTITION OF d FOR VALUES FROM (0) TO (100);
+INSERT INTO d VALUES (1, 'none', 5), (2, 'x', 6), (3, NULL, NULL);
+SELECT zdm.rename_column('d', 'code', 'kode', label => 'd') IS NOT NULL;
+SELECT zdm.change_column_type('d', 'n', 'int[]', up => 'ARRAY[n]', down => 'n[1]', label => 'n') IS NOT NULL;
+CALL zdm.wait('d', 'ready', '1 minute');
+CALL zdm.wait('n', 'ready', '1 minute');
+CREATE TABLE d1 (LIKE d INCLUDING DEFAULTS);
+INSERT INTO d1 (id, kode, n) VALUES (101, 'new name', NULL), (102, 'none', 5);
+INSERT INTO d1 (id, code) VALUES (103, 'old name'), (104, NULL), (105, 'none');
+ALTER TABLE d ATTACH PARTITION d1 FOR VALUES FROM (100) TO (200);
+CALL at_rest('d');
+CALL at_rest('n');
+SELECT id, code, kode, n, to_jsonb(d) -> btrim(side('n', 'new'), '"') AS n_new FROM d ORDER BY id;
+CALL cut_over('d');
+CALL cut_over('n');
+CREATE TABLE d2 (LIKE d INCLUDING DEFAULTS);
+INSERT INTO d2 (id, code, n) VALUES (201, 'old name', NULL), (202, 'none', '{5, 6}');
+INSERT INTO d2 (id, kode) VALUES (203, 'new name'), (204, NULL);
+ALTER TABLE d ATTACH PARTITION d2 FOR VALUES FROM (200) TO (300);
+ALTER TABLE d DETACH PARTITION d1;
+UPDATE d1 SET n = NULL WHERE id = 103;
+ALTER TABLE d ATTACH PARTITION d1 FOR VALUES FROM (100) TO (200);
+CALL at_rest('d');
+CALL at_rest('n');
+SELECT id, code, kode, n, to_jsonb(d) -> btrim(side('n', 'old'), '"') AS n_old FROM d ORDER BY id;
+SELECT * FROM zdm.verify('d');
+SELECT * FROM zdm.verify('n');
+CALL contract('d');
+CALL contract('n');
+SELECT id, kode, n FROM d ORDER BY id;

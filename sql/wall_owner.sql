@@ -39,7 +39,9 @@ SELECT state, error FROM zdm.migrations WHERE label = 'given';
 SELECT zdm.resume('given') IS NOT NULL;
 CALL zdm.wait('given', 'switched', timeout => '60s');
 SELECT state FROM zdm.migrations WHERE label = 'given';
+SET zdm_watch.expected = on;
 INSERT INTO mal.t (id, a_zdm1) VALUES (3, 'resumed');
+RESET zdm_watch.expected;
 SELECT a = 'resumed as ' || current_user AS as_new_owner FROM mal.t WHERE id = 3;
 
 -- the stated owner is no more: writers go on, for the side that counts

@@ -37,9 +37,7 @@ CREATE TABLE zdm.migration (
 	error_message text,
 	error_detail  text,
 	error_hint    text,
-	error_context text,
-	one_way_since timestamptz,                   -- the way back is closed since then
-	one_way_why   text
+	error_context text
 );
 
 CREATE INDEX ON zdm.migration (relid);
@@ -137,8 +135,9 @@ CREATE INDEX ON zdm.unfilled (migration, relid);
 -- sync
 
 -- Rows whose new value could not be computed from what an old application
--- wrote, or the old one from what a new application did.  Writers only ever
--- insert here, so none waits for another: that is why it has no foreign key.
+-- wrote, or the old one from what a new application did: the latter closes the
+-- way back.  Writers only ever insert here, so none waits for another: that is why
+-- it has no foreign key.
 CREATE TABLE zdm.misfit (
 	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	migration     bigint NOT NULL,
@@ -331,8 +330,8 @@ SELECT m.id, m.label, m.kind,
        m.error_state,
        CASE WHEN v.trusted THEN m.error_hint END AS error_hint,
        CASE WHEN v.trusted THEN m.error_context END AS error_context,
-       m.one_way_since,
-       CASE WHEN v.trusted THEN m.one_way_why END AS one_way_why,
+       w.noted AS one_way_since,
+       CASE WHEN v.trusted THEN w.key || ' of table ' || w.relation || ': ' || w.message END AS one_way_why,
        m.settings,
        CASE WHEN v.trusted THEN m.notes END AS notes,
        coalesce(x.rows, 0)::bigint AS conflicts, x.last AS last_conflict,
@@ -346,6 +345,8 @@ SELECT m.id, m.label, m.kind,
   JOIN zdm.visible v USING (id)
   LEFT JOIN LATERAL (SELECT pg_catalog.sum(k.rows) OVER () AS rows, k.last, k.role, k.application
                        FROM zdm.conflict k WHERE k.migration = m.id ORDER BY k.last DESC LIMIT 1) x ON true
+  LEFT JOIN LATERAL (SELECT f.noted, f.key, f.relation, f.message FROM zdm.misfit f
+                      WHERE f.migration = m.id AND f.direction = 'down' ORDER BY f.id LIMIT 1) w ON true
   LEFT JOIN pg_catalog.pg_class c ON c.oid = m.relid
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = m.owner
  ORDER BY m.id;

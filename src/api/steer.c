@@ -181,7 +181,7 @@ refuse_one_way(const Migration *migration)
 				 errdetail("The old side may not have all that was written since."),
 				 errhint("If it has, SELECT zdm.configure(" INT64_FORMAT ", 'reversible', 'on') first.",
 						 migration->id)));
-	if (migration->one_way)
+	if (misfit_any(migration->id, MISFIT_DOWN))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " cannot be reverted: a row was written that the old side cannot hold",

@@ -26,8 +26,7 @@
 
 #define MIGRATION_COLUMNS \
 	"id, label, kind, relid, relation, owner, definition, columns, state, " \
-	"failed_from, paused, settings, one_way_since IS NOT NULL, " \
-	"(settings ->> 'zdm.reversible')::boolean, result_settings, again, outcome"
+	"failed_from, paused, settings, (settings ->> 'zdm.reversible')::boolean, result_settings, again, outcome"
 
 static Migration *
 read_row(uint64 row)
@@ -48,11 +47,10 @@ read_row(uint64 row)
 	m->failed_from = failed_from ? state_from_name(failed_from) : STATE_FAILED;
 	m->paused = query_bool(row, 11);
 	m->settings = query_text(row, 12);
-	m->one_way = query_bool(row, 13);
-	m->reversible = query_bool(row, 14);
-	m->result_settings = query_texts(row, 15);
-	m->again = query_bool(row, 16);
-	m->outcome = query_texts(row, 17);
+	m->reversible = query_bool(row, 13);
+	m->result_settings = query_texts(row, 14);
+	m->again = query_bool(row, 15);
+	m->outcome = query_texts(row, 16);
 	return m;
 }
 
@@ -177,7 +175,7 @@ migration_begin_anew(Migration *m)
 	query_begin(&session);
 	QUERY("UPDATE zdm.migration SET state = 'queued', again = false, changed = clock_timestamp(), failed_from = NULL, "
 		  "error_state = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, "
-		  "error_context = NULL, one_way_since = NULL, one_way_why = NULL WHERE id = $1", arg_int8(m->id));
+		  "error_context = NULL WHERE id = $1", arg_int8(m->id));
 	QUERY("UPDATE zdm.step SET state = 'pending', executed = NULL, attempts = 0, failures = 0, started = NULL, "
 		  "finished = NULL, error = NULL, cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0, "
 		  "rows_per_second = NULL, worked_ms = 0, waiting_for = NULL, waiting_since = NULL WHERE migration = $1",

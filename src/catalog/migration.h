@@ -34,7 +34,6 @@ typedef struct Migration
 	List	   *outcome;		/* char *: as plan/outcome.h has it */
 	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
 	List	   *result_settings;	/* of identity_settings(): what expressions are evaluated under */
-	bool		one_way;		/* a row has closed the way back */
 	bool		reversible;		/* zdm.reversible, as stored with it */
 } Migration;
 

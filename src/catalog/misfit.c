@@ -29,6 +29,19 @@ misfit_insert(int64 migration, const char *direction, const char *relation, cons
 	query_end(&session);
 }
 
+bool
+misfit_any(int64 migration, const char *direction)
+{
+	QuerySession session;
+	bool		found;
+
+	query_begin(&session);
+	found = QUERY("SELECT FROM zdm.misfit WHERE migration = $1 AND direction = $2 LIMIT 1",
+				  arg_int8(migration), arg_text(direction)) > 0;
+	query_end(&session);
+	return found;
+}
+
 char *
 misfit_describe(int64 migration, const char *direction)
 {

@@ -21,6 +21,9 @@
 extern void misfit_insert(int64 migration, const char *direction, const char *relation,
 						  const char *key, const char *sqlstate, const char *message);
 
+/* Have rows been noted, whether they have been dealt with or not? */
+extern bool misfit_any(int64 migration, const char *direction);
+
 /*
  * Some of the rows that have been noted and not yet been dealt with, for an
  * error; NULL if there are none.

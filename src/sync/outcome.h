@@ -12,14 +12,11 @@
 
 /*
  * A side could not be computed from the row in "slot", and the write goes
- * through all the same.  PAIR_DOWN closes the way back: one_way_since and
- * one_way_why of zdm.migration.  PAIR_UP adds a row to zdm.misfit.
+ * through all the same: a row of zdm.misfit.  PAIR_DOWN closes the way back.
  *
  * Waits for nobody, unless somebody has locked zdm.misfit.  Errors: those of
- * writing to it, so that no write goes through without its note, and those that
- * are the writer's own in any case (cancelled, timed out, no room).  A note, not
- * an account: the first such row of a transaction for each pair, and for the way
- * back none while another transaction holds the migration's row.
+ * writing to it, so that no write goes through without its note.  A note, not an
+ * account: the first such row of a transaction for each pair.
  */
 extern void outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 						 TupleTableSlot *slot, const ErrorData *error);

@@ -282,6 +282,8 @@ load_side(PairSide *side, AttrNumber attnum, Relation rel, List *ancestors,
 	side->typbyval = att->attbyval;
 	side->notnull = att->attnotnull;
 	load_default(side, rel, attnum, context);
+	if (side->defaults != NIL && !side->volatile_default)
+		side->own_default = linitial(side->defaults);
 	foreach(lc, ancestors)
 	{
 		/*
@@ -789,15 +791,38 @@ pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past)
 		(written && (agrees(pair, PAIR_DOWN, slot) || is_given_up(pair, slot)));
 }
 
-PairDirection
-pair_due(const SyncPair *pair, TupleTableSlot *slot, bool past)
+/* Does the side hold the default that a writer who did not name it left there? */
+static bool
+holds_default(const PairSide *side, TupleTableSlot *slot)
 {
-	bool		old_null = slot_attisnull(slot, pair->old_side.attnum);
-	bool		new_null = slot_attisnull(slot, pair->new_side.attnum);
+	bool		isnull;
+	Datum		value = slot_getattr(slot, side->attnum, &isnull);
+	Datum		standard;
+	bool		standard_null;
 
-	if (past && old_null != new_null)
-		return old_null ? PAIR_DOWN : PAIR_UP;
-	return pair->new_decides ? PAIR_DOWN : PAIR_UP;
+	return !isnull && side->own_default != NULL &&
+		pair_try_default(side->own_default, slot, &standard, &standard_null) &&
+		pair_same_value(side, value, false, standard, standard_null);
+}
+
+PairDirection
+pair_due(SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	const PairSide *decides = pair->new_decides ? &pair->new_side : &pair->old_side;
+	const PairSide *other = pair->new_decides ? &pair->old_side : &pair->new_side;
+	bool		computed_decides = false;
+
+	if (past && !other->hidden)
+	{
+		bool		is_null = slot_attisnull(slot, decides->attnum);
+		bool		other_null = slot_attisnull(slot, other->attnum);
+
+		/* NULL where there is a default was given, unless the row was never filled */
+		computed_decides = !other_null &&
+			(holds_default(other, slot) ? is_null && decides->own_default == NULL :
+			 is_null || holds_default(decides, slot));
+	}
+	return pair->new_decides != computed_decides ? PAIR_DOWN : PAIR_UP;
 }
 
 bool

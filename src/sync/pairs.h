@@ -27,6 +27,7 @@ typedef struct PairSide
 	bool		volatile_default;	/* another value each time */
 	bool		hidden;			/* of a type change: no application knows its name */
 	List	   *defaults;		/* SyncExpr *: what it holds otherwise, but for NULL */
+	SyncExpr   *own_default;	/* of them, that of the relation itself; NULL: none, or volatile */
 } PairSide;
 
 typedef enum PairDirection
@@ -165,10 +166,11 @@ extern bool pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past);
 
 /*
  * Which side of a stored row that is not in step is to be computed?  The one that
- * is not authoritative; in a row that is "past", whichever has no value, if only
- * one has.
+ * is not authoritative; in a row that is "past", whichever has no value of its own,
+ * NULL or the default of a partition that was made LIKE the table, if the other one
+ * has: who loaded it knew one of the two names.  Of a type change all know the same.
  */
-extern PairDirection pair_due(const SyncPair *pair, TupleTableSlot *slot, bool past);
+extern PairDirection pair_due(SyncPair *pair, TupleTableSlot *slot, bool past);
 
 /* For pair_same_value() only: neither is NULL, and they are not by value. */
 extern bool pair_same_image(const PairSide *side, Datum a, Datum b);

@@ -289,10 +289,11 @@ update_columns(ModifyTable *mt, TriggerData *trigdata, const Bitmapset **cols)
 
 /*
  * The target among "list" that fires the trigger.  Two modifying CTEs may write
- * to one table; what is called for each of them is its own.
+ * to one table; each has its own copy of the triggers.  (Not the function that is
+ * called: where another library listens to calls, that is a copy of its own.)
  */
 static ResultRelInfo *
-find_target(List *list, TriggerData *trigdata, FmgrInfo *flinfo)
+find_target(List *list, TriggerData *trigdata)
 {
 	ListCell   *lc;
 
@@ -301,16 +302,16 @@ find_target(List *list, TriggerData *trigdata, FmgrInfo *flinfo)
 		ResultRelInfo *target = (ResultRelInfo *) lfirst(lc);
 
 		if (target->ri_RelationDesc == trigdata->tg_relation &&
-			target->ri_TrigFunctions != NULL &&
-			flinfo >= target->ri_TrigFunctions &&
-			flinfo < target->ri_TrigFunctions + target->ri_TrigDesc->numtriggers)
+			target->ri_TrigDesc != NULL &&
+			trigdata->tg_trigger >= target->ri_TrigDesc->triggers &&
+			trigdata->tg_trigger < target->ri_TrigDesc->triggers + target->ri_TrigDesc->numtriggers)
 			return target;
 	}
 	return NULL;
 }
 
 StmtCols
-stmtcols_named(TriggerData *trigdata, FmgrInfo *flinfo, const Bitmapset **cols)
+stmtcols_named(TriggerData *trigdata, const Bitmapset **cols)
 {
 	StmtCols	verdict = STMTCOLS_UNKNOWN;
 	EState	   *estate;
@@ -324,9 +325,9 @@ stmtcols_named(TriggerData *trigdata, FmgrInfo *flinfo, const Bitmapset **cols)
 		return copy_columns(top_frame->copy, trigdata->tg_relation, cols);
 
 	estate = top_frame->query->estate;
-	target = find_target(estate->es_opened_result_relations, trigdata, flinfo);
+	target = find_target(estate->es_opened_result_relations, trigdata);
 	if (target == NULL)
-		target = find_target(estate->es_tuple_routing_result_relations, trigdata, flinfo);
+		target = find_target(estate->es_tuple_routing_result_relations, trigdata);
 	mt = target ? find_modify_table(top_frame->query->plannedstmt, target) : NULL;
 	if (mt == NULL)
 		return STMTCOLS_UNKNOWN;

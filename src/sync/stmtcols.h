@@ -23,11 +23,11 @@ typedef enum StmtCols
 extern void stmtcols_init(void);
 
 /*
- * For a BEFORE ROW trigger for INSERT or UPDATE, called by way of "flinfo".  With STMTCOLS_KNOWN, *cols
- * has the columns named, in the fired relation's own numbers, offset by
+ * For a BEFORE ROW trigger for INSERT or UPDATE.  With STMTCOLS_KNOWN, *cols has
+ * the columns named, in the fired relation's own numbers, offset by
  * FirstLowInvalidHeapAttributeNumber; it is valid as long as the statement.
  * The answer is the same for every row of one relation in one statement.
  */
-extern StmtCols stmtcols_named(TriggerData *trigdata, FmgrInfo *flinfo, const Bitmapset **cols);
+extern StmtCols stmtcols_named(TriggerData *trigdata, const Bitmapset **cols);
 
 #endif							/* ZDM_STMTCOLS_H */

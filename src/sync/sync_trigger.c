@@ -107,7 +107,7 @@ get_named(SyncRow *row, const Bitmapset **cols)
 		MemoryContext caller = MemoryContextSwitchTo(row->flinfo->fn_mcxt);
 		const Bitmapset *named;
 
-		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, row->flinfo, &named);
+		call->verdict[row->is_insert] = stmtcols_named(row->trigdata, &named);
 		if (row->is_insert)
 			call->inserted = named;
 		call->asked[row->is_insert] = true;
@@ -392,6 +392,11 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 	if (row->is_insert && IsLogicalWorker())
 	{
 		derive(row, pair, pair->new_decides ? PAIR_DOWN : PAIR_UP);
+		return;
+	}
+	if (pair->old_side.hidden || pair->new_side.hidden)
+	{
+		derive(row, pair, pair->new_side.hidden ? PAIR_UP : PAIR_DOWN);
 		return;
 	}
 	conflict_count(pair->migration);

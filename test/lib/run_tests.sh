@@ -142,10 +142,24 @@ run_with() {
 	fresh_database contrib_regression
 }
 
+# nothing_heard LOG-OR-DIRECTORY: test/module has heard no code of one role run as
+# another by us.  What it says is named by function and reason.
+nothing_heard() {
+	! grep -rhE -A1 'zdm_watch: ' "$1"
+}
+
 # no_damage LOG: no test kills a process of the shared server, so that a crash,
 # or a complaint about something leaked, is a bug even if no test noticed.
 no_damage() {
-	! grep -E 'PANIC|TRAP: |terminated by signal|(refcount|reference) leak|leak: |[Ss]napshot .*still (active|referenced)|don.t own a lock' "$1"
+	! grep -E 'PANIC|TRAP: |terminated by signal|(refcount|reference) leak|leak: |[Ss]napshot .*still (active|referenced)|don.t own a lock' "$1" &&
+		nothing_heard "$1"
+}
+
+# run_prove LOG-DIRECTORY ENVIRONMENT-AND-COMMAND...
+run_prove() {
+	local directory=$1
+	shift
+	env "$@" && nothing_heard "$directory"
 }
 
 # perl_modules: where PostgreSQL's own modules for TAP tests are.  A server that
@@ -171,10 +185,11 @@ run_tap() {
 		fi
 		base=$results/t/$name
 		mkdir -p "$base"
-		if ! one_test "t/$name" "${limit[@]}" env -u PGHOST -u PGUSER -u PGDATABASE \
+		mkdir -p "$base/log"
+		if ! one_test "t/$name" run_prove "$base/log" -u PGHOST -u PGUSER -u PGDATABASE \
 			PGPORT=65432 TESTDIR="$base" TESTDATADIR="$base/data" TESTLOGDIR="$base/log" \
 			PG_REGRESS="$pgxs_test/regress/pg_regress" PERL5LIB="$modules:$PWD/test/lib" \
-			ZDM_CONF="$PWD/test/zdm.conf" prove -v "$file"; then
+			ZDM_CONF="$PWD/test/zdm.conf" "${limit[@]}" prove -v "$file"; then
 			while IFS= read -r log; do
 				show "$log" 40 "${log##*/}"
 			done < <(find "$base" -path '*/log/*' -type f | sort -r)
@@ -197,7 +212,7 @@ run_random() {
 main() {
 	mkdir -p "$results"
 	run_source_checks
-	if ! build_and_install ZDM_DEBUG=1; then
+	if ! build_and_install ZDM_DEBUG=1 || ! build_and_install -C test/module; then
 		failed=$((failed + 1))
 		say "FAILED  build"
 		return

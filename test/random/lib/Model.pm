@@ -108,6 +108,7 @@ sub fill
 	$sql =~ s/\{V(\d)\}/$self->value($event, $1)/ge;
 	$sql =~ s/\{KEY\}/$self->{schema}{key}/g;
 	$sql =~ s/\{C\}/$column/g;
+	$sql =~ s/\{OTHER\}/$self->other($event->{as})/ge;
 	$sql =~ s/\{T\}/$self->{schema}{table}/g;
 	$sql =~ s/\{T0\}/tgt/g;
 	return $sql;

@@ -307,8 +307,10 @@ sub quiet
 
 sub both_sides
 {
-	my ($self, $role, $event, $sql) = @_;
-	my %sql = map { $_ => $self->{model}->render($_, $event, $sql) } qw(zdm model);
+	my ($self, $role, $event, $sql, $model_sql) = @_;
+	my %sql = (
+		zdm => $self->{model}->render('zdm', $event, $sql),
+		model => $self->{model}->render('model', $event, $model_sql // $sql));
 
 	$self->note($role, $sql{zdm});
 	$self->{$role}{$_}->send($sql{$_}) for qw(zdm model);
@@ -344,11 +346,17 @@ sub do_attach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
+	return 0 if $event->{as} ne $self->decides && $self->is_blank($event);
 	$self->end_transactions;
 	my $k = $event->{bound};
-	$self->both_sides('owner', $event, $_) for "CREATE TABLE $event->{part} (LIKE {T} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-	  "INSERT INTO $event->{part} (id, {C}, b, k) VALUES ($event->{ids}[0], {V0}, 'att', $k), ($event->{ids}[1], {V1}, 'att', $k)",
-	  "ALTER TABLE {T} ATTACH PARTITION $event->{part} FOR VALUES IN ($k)";
+	my @load = ("INSERT INTO $event->{part} (id, {C}, b, k) VALUES ($event->{ids}[0], {V0}, 'att', $k), ($event->{ids}[1], {V1}, 'att', $k)") x 2;
+
+	# what is NOT NULL is by both names, and no trigger is there yet
+	$load[0] = "INSERT INTO $event->{part} (id, {C}, {OTHER}, b, k) VALUES ($event->{ids}[0], {V0}, {V0}, 'att', $k), ($event->{ids}[1], {V1}, {V1}, 'att', $k)"
+	  if $model->is_rename && $model->in_step && $self->{case}{schema}{not_null} && !$self->{case}{schema}{default};
+	$self->both_sides('owner', $event, "CREATE TABLE $event->{part} (LIKE {T} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)");
+	$self->both_sides('owner', $event, @load);
+	$self->both_sides('owner', $event, "ALTER TABLE {T} ATTACH PARTITION $event->{part} FOR VALUES IN ($k)");
 	$self->filled_soon;
 	return 1;
 }
@@ -359,15 +367,30 @@ sub do_detach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/;
-	return 0 if $self->{gone}{ $event->{part} };
+	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
 	$self->end_transactions;
-	$event->{as} = $model->{state} eq 'switched' ? 'new' : 'old';
+	$event->{as} = $self->decides;
 	my $bound = $event->{part} eq 'app.p1' ? '1, 2' : '3';
 	$self->both_sides('owner', $event, $_) for "ALTER TABLE {T} DETACH PARTITION $event->{part}",
 	  "UPDATE $event->{part} SET {C} = {V0} WHERE id % 2 = 0",
 	  "ALTER TABLE {T} ATTACH PARTITION $event->{part} FOR VALUES IN ($bound)";
 	$self->filled_soon;
 	return 1;
+}
+
+# decides(): the version of the application whose column is in charge.
+sub decides { return $_[0]{model}{state} eq 'switched' ? 'new' : 'old' }
+
+# is_blank(event): written past the trigger, NULL and the default of a column that
+# has two names say nothing against what the other one holds.
+sub is_blank
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+	my $default = $self->{case}{schema}{default_value};
+
+	return 0 if !$model->is_rename || !$model->in_step;
+	return scalar grep { $_ eq 'NULL' || (defined $default && $_ eq $default) } map { $model->value($event, $_) } 0 .. $#{ $event->{vals} };
 }
 
 # filled_soon(): rows that a partition brought are put in step by the worker.
@@ -586,6 +609,7 @@ sub take_away
 	my ($self, $name) = @_;
 	my $late = delete $self->{model}{late}{$name};
 
+	$self->end_transactions;
 	$self->note('owner', $late->{zdm_drop});
 	for my $side (qw(zdm model))
 	{
@@ -602,9 +626,12 @@ sub do_late
 
 	return 0 if $model->{state} !~ /^(running|ready|switched)$/ || ($model->{state} eq 'running' && $model->moving);
 	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
+	my ($said) = $event->{what} =~ /^late_(comment|statistics)$/;
+	# of two names each keeps what was said of it
+	return 0 if $said && $model->is_rename && ($self->{said}{$said}++ || Schema::piece($self->{case}{schema}, $said eq 'comment' ? $said : 'target'));
 	$self->end_transactions;
 	$self->quiet;
-	$event->{as} = $model->{state} eq 'switched' ? 'new' : 'old';
+	$event->{as} = $self->decides;
 	my %sql = map { $_ => $model->render($_, $event) } qw(zdm model);
 	my %drop = map { ("${_}_drop" => $model->render($_, $event, $event->{drop})) } qw(zdm model);
 	$self->note('owner', $sql{zdm});
@@ -649,7 +676,7 @@ sub do_undo
 	my ($self) = @_;
 	my $model = $self->{model};
 
-	return 0 if !$model->is_plain || $model->{state} ne 'completed';
+	return 0 if !$model->is_plain || $model->{state} ne 'completed' || $self->{case}{change}{ddl} =~ /ADD COLUMN/;
 	$model->{undoing} = 1;
 	return $self->steer('revert', 'reverting');
 }
@@ -744,6 +771,7 @@ sub retype
 		$self->{was} = $self->{monitor}{model}->must("SELECT " . $self->key_text . ", $name\::text, ("
 			  . Change::expression($self->{case}{change}, 'up', $name) . ")::text FROM $table");
 	}
+	$self->still_unchanged if $way eq 'down';
 	for my $sql ($model->retype($way))
 	{
 		$sql =~ s/\{DEFAULT (\w+)\}/$self->default($1)/ge;
@@ -776,6 +804,18 @@ sub default
 	my $sql = 'SELECT (' . Change::expression($self->{case}{change}, 'up', 'v') . ")::text FROM (SELECT $old AS v, 7 AS a, NULL::text AS b) q";
 	my $value = $self->{monitor}{model}->must($sql)->[0][0];
 	return Change::quote($value) . "::$family->{to}";
+}
+
+# still_unchanged(): nor since the rows were last compared.
+sub still_unchanged
+{
+	my ($self) = @_;
+	my $rows = $self->{monitor}{model}->must('SELECT ' . $self->key_text . ", k, $self->{model}{name}::text FROM $self->{case}{schema}{table}");
+	my %now;
+
+	push @{ $now{"$_->[0] $_->[1]"} }, $_->[2] for @$rows;
+	$self->{unchanged} = [ grep { my $row = $_; grep { same($_, $row->[3]) } @{ $now{"$row->[0] $row->[2]"} // [] } } @{ $self->{unchanged} // [] } ];
+	return;
 }
 
 # restore(): what nobody has written since the cutover is what it was, to the
@@ -896,7 +936,7 @@ sub check_old_side
 
 		if (grep { same($_->[1], $old) && same($_->[2], $value) } @{ $was{$key} // [] })
 		{
-			push @unchanged, [ $key, $old, $row->[-3] ];
+			push @unchanged, [ $key, $old, $self->{case}{schema}{role} eq 'key' ? $row->[3] : $row->[4], $value ];
 			next;
 		}
 		push @ask, [ $key, $value, $old, $self->{case}{schema}{role} eq 'key' ? ($row->[1], $row->[2]) : ($row->[2], $row->[3]) ];
