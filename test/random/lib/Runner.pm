@@ -9,9 +9,11 @@ package Runner;
 use strict;
 use warnings;
 
+use Beside;
 use Change;
 use Model;
 use Properties;
+use Rough;
 use Schema;
 use Time::HiRes qw(time usleep);
 
@@ -163,6 +165,71 @@ sub do_sql
 		$self->{writer}{$_}[$who]->send($sql{$_}, $copy) for qw(zdm model);
 	}
 	$self->{waiting}{$who} = { since => time, sql => \%sql };
+	return 1;
+}
+
+# A statement under a timeout: done on the model if it was done.
+sub do_hasty
+{
+	my ($self, $event) = @_;
+	my $statement = $event->{statement};
+	my $who = $statement->{who};
+	my $model = $self->{model};
+
+	return 0 if $self->{waiting}{$who} || $self->{writer}{model}[$who]{status} ne 'I' || !$model->applies($statement);
+	return 0 if $statement->{needs} && !Schema::piece($self->{case}{schema}, $statement->{needs});
+	my %sql = map { $_ => $model->render($_, $statement) } qw(zdm model);
+	return 0 if $statement->{both} && $self->is_ambiguous($statement, $sql{zdm});
+	my $result = Rough::hasty($self, $event, $sql{zdm}) or return 1;
+	$self->{writer}{model}[$who]->query($sql{model});
+	$self->same_answer("writer $who", \%sql, { result => $result }, $self->{writer}{model}[$who]);
+	return 1;
+}
+
+# Another migration, while the first is at rest or at work.
+sub do_beside
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+
+	return 0 if $model->moving || $model->{state} eq 'contracting';
+	$self->end_transactions;
+	return Beside::play($self, $event);
+}
+
+# retype_other(column, type): plain ALTER TABLE ... TYPE of another column.
+sub retype_other
+{
+	my ($self, $column, $type) = @_;
+	my $model = $self->{model};
+	my @over = $model->pieces_over;
+	my @sql = map { @{ $_->{drop} } } reverse @over;
+
+	push @sql, "ALTER TABLE {T} ALTER $column TYPE $type";
+	for my $piece (@over)
+	{
+		push @sql, map { $piece->{sql}[$_] } @{ $piece->{again} };
+	}
+	$self->{owner}{model}->must($model->fill('model', { as => $model->{type} }, $_)) for @sql;
+	$self->fresh_model;
+	return;
+}
+
+sub do_guarded
+{
+	my ($self, $event) = @_;
+
+	return 0 if $self->{model}->moving || $self->{model}{state} =~ /^(running|contracting)$/;
+	$self->end_transactions;
+	Rough::guarded($self, $event);
+	return 1;
+}
+
+sub do_called
+{
+	my ($self, $event) = @_;
+
+	Rough::called($self, $event);
 	return 1;
 }
 
@@ -398,6 +465,7 @@ sub do_detach
 	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
 	$self->end_transactions;
 	$event->{as} = $self->decides;
+	$self->{was_away} = 1;
 	my $bound = $event->{part} eq 'app.p1' ? '1, 2' : '3';
 	$self->both_sides('owner', $event, $_) for "ALTER TABLE {T} DETACH PARTITION $event->{part}",
 	  "UPDATE $event->{part} SET {C} = {V0} WHERE id % 2 = 0",
@@ -449,7 +517,7 @@ sub do_call
 
 	return 0 if $model->{state} !~ /^(none|reverted)$/;
 	$self->{calls}++;
-	my $sql = Change::call($self->{case}{change}, $self->{case}{schema}{table}, $self->label);
+	my $sql = Change::call($self->{case}{change}, $self->{case}{schema}, $self->label);
 	$self->note('owner', $sql);
 	$owner->send($sql);
 	$owner->wait(60) or $self->differ('blocked', "the call does not return\n" . $self->who_blocks($owner));
@@ -457,6 +525,7 @@ sub do_call
 	if ($error)
 	{
 		$self->{refused} = show_error($error);
+		$self->enough("refused: $self->{refused}") if $error->{code} eq '55006' && $self->{beside};
 		$self->differ("refused $error->{code}", $self->{refused})
 		  if $error->{code} ne '0A000' && !$model->{family}{may_refuse} && !$self->{case}{schema}{may_refuse} && !$model->is_plain && $self->{refused} !~ /^42804 . default for column/;
 		$self->enough("refused: $self->{refused}");
@@ -707,6 +776,8 @@ sub do_undo
 	my $model = $self->{model};
 
 	return 0 if !$model->is_plain || $model->{state} ne 'completed' || $self->{case}{change}{ddl} =~ /ADD COLUMN/;
+	# nothing was done, so that there is nothing to be undone
+	return 0 if $self->{case}{change}{ddl} =~ /SET NOT NULL/ && $self->{case}{schema}{not_null};
 	$model->{undoing} = 1;
 	return $self->steer('revert', 'reverting');
 }
@@ -977,6 +1048,8 @@ sub check_old_side
 		my ($key, $value, $old, $a, $b) = @$row;
 		my $expected = $self->down($value, $a, $b);
 		next if same($expected, $old);
+		# given up: a partition that was away keeps what it had
+		next if $self->{was_away} && !defined $expected && $self->one_way;
 		$self->differ('old side', sprintf "row %s: new %s, old side %s, down gives %s", map { $_ // '<null>' } $key, $value, $old, $expected);
 	}
 	return;
@@ -1008,6 +1081,8 @@ sub finish
 
 	$self->end_transactions;
 	$self->settle;
+	$self->compare_rows;
+	Beside::finish($self);
 	$self->compare_rows;
 	Properties::at_end($self);
 	return;

@@ -27,6 +27,7 @@ sub start
 		run_quietly("$dir/initdb.log", 'initdb', '-D', "$dir/data", '-A', 'trust', '-N',
 			'--no-locale', '-E', 'UTF8', '-U', 'postgres');
 		append("$dir/data/postgresql.conf", slurp($conf), <<"EOC");
+shared_preload_libraries = 'pg_zdm'
 listen_addresses = ''
 unix_socket_directories = '$dir/s'
 autovacuum_naptime = 1s

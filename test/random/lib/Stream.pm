@@ -12,7 +12,9 @@ package Stream;
 use strict;
 use warnings;
 
+use Beside;
 use Change;
+use Rough;
 use Schema;
 
 # invent(dice, change, schema, version): the list of events.
@@ -92,9 +94,19 @@ sub some
 	$self->{busy} = 1;
 	for (1 .. $dice->between($low, $high))
 	{
-		push @events, $dice->chance(12) ? dba($self) : statement($self);
+		push @events, (\&dba, \&rough, sub { Beside::invent($dice) }, \&statement)[ $dice->weighted(0 => 12, 1 => 6, 2 => 5, 3 => 77) ]->($self);
 	}
 	return @events;
+}
+
+sub rough
+{
+	my ($self) = @_;
+	my $event = Rough::invent($self->{dice});
+
+	return $event if $event->{op} ne 'hasty';
+	do { $event->{statement} = statement($self) } while grep { $event->{statement}{$_} } qw(copy prepared setting inside) or ($event->{statement}{sql} // '') =~ /^(BEGIN|COMMIT|ROLLBACK)/;
+	return $event;
 }
 
 sub dba
