@@ -20,17 +20,24 @@ use Time::HiRes qw(time usleep);
 my @users = qw(zr_old zr_new zr_old);
 my $patience = 20;
 
-# play(server, number, case): run it; returns { difference, log, refused }.
+# play(server, number, case, free): run it; returns { difference, log, refused }.
+# "free" is a road on which the writers are not led.
 sub play
 {
-	my ($server, $number, $case) = @_;
+	my ($server, $number, $case, $free) = @_;
 	my $self = bless {
 		server => $server, number => $number, case => $case, log => [], calls => 0,
 		model => Model->new($case), settings => [ [], [], [] ], waiting => {}, blocked => 0
 	}, 'Runner';
 
 	@$self{qw(zdm_db model_db)} = $server->databases($number);
-	my $done = eval { $self->open_sessions; $self->set_up; $self->events; $self->finish; 1 };
+	my $done = eval {
+		$self->open_sessions;
+		$self->set_up;
+		$free ? $free->($self) : $self->events;
+		$free ? Properties::at_end($self) : $self->finish;
+		1;
+	};
 	if (!$done)
 	{
 		my $error = $@;
@@ -39,6 +46,7 @@ sub play
 		$self->{difference} = $error if $error->{kind} ne 'enough';
 		$self->{enough} = $error->{text} if $error->{kind} eq 'enough';
 	}
+	Free::end_team($self) if $free;
 	$self->close_sessions;
 	$server->forget($number);
 	return $self;
@@ -442,6 +450,7 @@ sub do_attach
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
 	return 0 if $event->{as} ne $self->decides && $self->is_blank($event);
+	$self->{was_away} = 1;
 	$self->end_transactions;
 	my $k = $event->{bound};
 	my @load = ("INSERT INTO $event->{part} (id, {C}, b, k) VALUES ($event->{ids}[0], {V0}, 'att', $k), ($event->{ids}[1], {V1}, 'att', $k)") x 2;
@@ -1048,8 +1057,8 @@ sub check_old_side
 		my ($key, $value, $old, $a, $b) = @$row;
 		my $expected = $self->down($value, $a, $b);
 		next if same($expected, $old);
-		# given up: a partition that was away keeps what it had
-		next if $self->{was_away} && !defined $expected && $self->one_way;
+		# what a partition brings, or was given up, may stay as long as the two agree
+		next if $self->{was_away} && (!defined $expected ? $self->one_way : same($self->up($old, $a, $b), $value));
 		$self->differ('old side', sprintf "row %s: new %s, old side %s, down gives %s", map { $_ // '<null>' } $key, $value, $old, $expected);
 	}
 	return;
@@ -1062,16 +1071,21 @@ sub same
 	return defined $x ? defined $y && $x eq $y : !defined $y;
 }
 
-sub down
-{
-	my ($self, $value, $a, $b) = @_;
-	my $family = $self->{model}{family};
-	my $key = join '|', map { $_ // '<null>' } $value, $a, $b;
+sub down { my $self = shift; return $self->computed('down', @_) }
+sub up { my $self = shift; return $self->computed('up', @_) }
 
-	return $self->{downs}{$key} if exists $self->{downs}{$key};
-	my $result = $self->{monitor}{model}->query('SELECT ((' . Change::expression($self->{case}{change}, 'down', 'v') . ")::$family->{from})::text FROM (SELECT "
-		  . Change::quote($value) . "::$family->{to} AS v, " . Change::quote($a) . '::integer AS a, ' . Change::quote($b) . '::text AS b) q');
-	return $self->{downs}{$key} = $result->{error} ? undef : $result->{rows}[0][0];
+# computed(way, value, a, b): what up or down gives; undefined if it fails.
+sub computed
+{
+	my ($self, $way, $value, $a, $b) = @_;
+	my $family = $self->{model}{family};
+	my ($from, $to) = @$family{ $way eq 'up' ? qw(from to) : qw(to from) };
+	my $key = join '|', map { $_ // '<null>' } $way, $value, $a, $b;
+
+	return $self->{computed}{$key} if exists $self->{computed}{$key};
+	my $result = $self->{monitor}{model}->query('SELECT ((' . Change::expression($self->{case}{change}, $way, 'v') . ")::$to)::text FROM (SELECT "
+		  . Change::quote($value) . "::$from AS v, " . Change::quote($a) . '::integer AS a, ' . Change::quote($b) . '::text AS b) q');
+	return $self->{computed}{$key} = $result->{error} ? undef : $result->{rows}[0][0];
 }
 
 # finish(): the end of the stream: transactions end, and the catalogs are alike.
