@@ -60,6 +60,11 @@ sub settled
 	while (1)
 	{
 		my ($state, $error) = $run->{monitor}{zdm}->must("SELECT state, error FROM zdm.migrations WHERE id = $id")->[0]->@*;
+		if ($state eq 'failed' && $error =~ /^the owner of .* has changed/)
+		{
+			call($run, "SELECT zdm.resume($id)");
+			next;
+		}
 		return ($state, $error) if $state eq 'failed' || $state =~ $expected;
 		if (time > $until)
 		{

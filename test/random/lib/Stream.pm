@@ -116,7 +116,7 @@ sub dba
 	my $partitioned = $self->{schema}{partitioned};
 	my $what = $self->{dice}->weighted(
 		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, kill_worker => 2,
-		grant => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
+		grant => 1, owner => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
 	return { op => 'dba', sql => 'VACUUM (FULL) {T}' } if $what eq 'vacuum_full';
@@ -125,6 +125,7 @@ sub dba
 	return { op => 'dba', sql => 'CHECKPOINT', super => 1 } if $what eq 'checkpoint';
 	return { op => 'dba', sql => "CREATE INDEX late_$n ON {T} (b)", late => 1 } if $what eq 'late_index';
 	return { op => 'dba', sql => "GRANT TRIGGER ON {T} TO zr_new" } if $what eq 'grant';
+	return { op => 'dba', sql => 'ALTER TABLE {T} OWNER TO ' . $self->{dice}->pick(qw(zr_second zr_second zr_owner)), super => 1 } if $what eq 'owner';
 	return { op => 'crash' } if $what eq 'crash';
 	return late($self, $n) if $what eq 'late';
 	return { op => 'pause' } if $what eq 'pause';
