@@ -87,7 +87,7 @@ present_default(Oid relid, AttrNumber attnum)
 	QuerySession session;
 	char	   *expression;
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	QUERY("SELECT (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2)",
 		  arg_oid(relid), arg_int2(attnum));
 	expression = query_text(0, 1);
