@@ -49,6 +49,7 @@ run(const char *sql)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(statement_context);
 	StartTransactionCommand();
+	identity_restrict_transaction();
 	old = MemoryContextSwitchTo(statement_context);
 	sql = pstrdup(sql);
 	parsetrees = pg_parse_query(sql);
