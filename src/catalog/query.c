@@ -4,7 +4,7 @@
  *		Parameterised statements on the extension's own tables.
  *
  * All access to zdm.* goes through here, so that it always runs as the
- * extension's owner, with search_path pinned, with values as parameters, and
+ * extension's owner (what is printed of the server's catalogs apart), with search_path pinned, with values as parameters, and
  * so that the typed rows in the other files of this room stay readable.
  *
  *-------------------------------------------------------------------------
@@ -35,6 +35,16 @@ query_begin(QuerySession *session)
 	identity_enter_own(extension_owner(), &session->identity);
 	SPI_connect();
 	/* SPI's own context ends with the session; what is made meanwhile should not */
+	MemoryContextSwitchTo(caller);
+}
+
+void
+query_begin_printing(QuerySession *session, Oid relid)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	identity_enter(identity_of(relid), NIL, &session->identity);
+	SPI_connect();
 	MemoryContextSwitchTo(caller);
 }
 

@@ -18,6 +18,7 @@
 #include "core/names.h"
 #include "core/shmem.h"
 #include "miscadmin.h"
+#include "plan/by_path.h"
 #include "plan/by_text.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
@@ -328,6 +329,9 @@ preflight(MigrationPlan *plan, const Change *change)
 				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
 	if (plan_kind(change->kind)->one_shape && !plan_has_backfill(plan))
 		return;
+	/* the others have asked before */
+	if (plan_kind(change->kind)->one_shape)
+		by_path_check_table(plan->relid, InvalidAttrNumber);
 	note_disk(plan, !plan_kind(change->kind)->one_shape);
 	check_publications(plan, !plan_kind(change->kind)->one_shape || strcmp(change->kind, "add_column") == 0,
 					   change->type != InvalidOid);

@@ -49,7 +49,6 @@ run(const char *sql)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContextReset(statement_context);
 	StartTransactionCommand();
-	identity_restrict_transaction();
 	old = MemoryContextSwitchTo(statement_context);
 	sql = pstrdup(sql);
 	parsetrees = pg_parse_query(sql);
@@ -58,6 +57,10 @@ run(const char *sql)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("a top-level step must be exactly one statement")));
 	parsetree = linitial_node(RawStmt, parsetrees);
+
+	/* REFRESH reads no expression, restricts itself first of all, and makes a temporary table */
+	if (!IsA(parsetree->stmt, RefreshMatViewStmt))
+		identity_restrict_transaction();
 
 	/* analysis of a utility statement looks at nothing: no snapshot is needed */
 	querytrees = pg_analyze_and_rewrite_fixedparams(parsetree, sql, NULL, 0, NULL);

@@ -308,7 +308,8 @@ take_note(Oid func)
 static void
 listen_to(Oid func)
 {
-	if (!listening || func < FirstNormalObjectId || !IsTransactionState())
+	if (!listening || func < FirstNormalObjectId || !IsTransactionState() ||
+		MyBackendType == B_AUTOVAC_WORKER)
 		return;
 	listening = false;
 	PG_TRY();
