@@ -98,6 +98,8 @@ CREATE TABLE zdm.pair (
 	new_attnum    int2,
 	up            text,                          -- over $attnum; NULL: the same value
 	down          text,
+	up_resolution text,                          -- what they were found to mean: that is run
+	down_resolution text,
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,

@@ -421,6 +421,8 @@ resolve_expressions(Change *change)
 		expr_resolve(change->relid, change->up_source, "up", NULL, &new);
 	change->down = change->down_source == NULL ? default_cast(EXPR_NEW_COLUMN, &new, &old, true) :
 		expr_resolve(change->relid, change->down_source, "down", &new, &old);
+	change->up_resolution = expr_resolution(change->relid, change->up, NULL, &new);
+	change->down_resolution = expr_resolution(change->relid, change->down, &new, &old);
 	if (change->up != NULL && !always_fits(change, &old))
 		change->up_readable = expr_readable(change->relid, change->up, InvalidAttrNumber);
 }

@@ -29,10 +29,12 @@ pair_insert(const Pair *pair)
 
 	query_begin(&session);
 	QUERY("INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, up, down, "
-		  "on_conflict, reversible) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		  "on_conflict, reversible, up_resolution, down_resolution) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 		  arg_int8(pair->migration), arg_oid(pair->relid), arg_int2(pair->old_attnum),
 		  arg_text(pair->new_name), arg_text(pair->up), arg_text(pair->down),
-		  arg_text(pair->on_conflict), arg_bool(pair->reversible));
+		  arg_text(pair->on_conflict), arg_bool(pair->reversible),
+		  arg_text(pair->up_resolution), arg_text(pair->down_resolution));
 	query_end(&session);
 	twin_note_dependents(pair->migration);
 }

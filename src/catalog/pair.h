@@ -24,6 +24,8 @@ typedef struct Pair
 	char	   *new_name;
 	char	   *up;				/* over $attnum, or NULL: the same value */
 	char	   *down;
+	char	   *up_resolution;	/* what they mean (core/resolution.h) */
+	char	   *down_resolution;
 	char	   *on_conflict;
 	bool		reversible;
 } Pair;

@@ -112,6 +112,18 @@ identity_enter(Oid role, List *settings, Identity *saved)
 }
 
 void
+identity_enter_to_read(Identity *saved)
+{
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	if (saved->sec_context & SECURITY_ZDM_OWN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("code of a user's was to be worked on beside the extension's own tables")));
+	saved->guc_nestlevel = NewGUCNestLevel();
+	SetUserIdAndSecContext(saved->userid, saved->sec_context | SECURITY_RESTRICTED_OPERATION);
+}
+
+void
 identity_enter_own(Oid role, Identity *saved)
 {
 	Oid			userid;

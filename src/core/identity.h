@@ -32,6 +32,12 @@ extern void identity_enter(Oid role, List *settings, Identity *saved);
 extern void identity_leave(Identity *saved);
 
 /*
+ * For reading what the caller has written, whose names are found by his own
+ * search_path: as himself, in a security-restricted operation.
+ */
+extern void identity_enter_to_read(Identity *saved);
+
+/*
  * The same as the role that owns the extension, for statements on its own tables
  * and nothing else: until it is left, identity_enter() refuses, so that no code
  * of a user's can come to be run with the rights of that role.

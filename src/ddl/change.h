@@ -32,6 +32,8 @@ typedef struct Change
 	char	   *down_source;
 	char	   *up;				/* as sync/expr.h stores them */
 	char	   *down;
+	char	   *up_resolution;	/* what they mean (core/resolution.h) */
+	char	   *down_resolution;
 	char	   *new_default;	/* what a given up makes of the column's default, or NULL */
 	char	   *up_readable;	/* up with column names, or NULL: it cannot fail */
 

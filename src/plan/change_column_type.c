@@ -184,6 +184,8 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.new_name = unconstify(char *, new.name),
 		.up = change->up,
 		.down = change->down,
+		.up_resolution = change->up_resolution,
+		.down_resolution = change->down_resolution,
 		.on_conflict = unconstify(char *, GetConfigOption("zdm.on_conflict", false, false)),
 		.reversible = guc_reversible,
 	};

@@ -3,7 +3,7 @@
  * depend.c
  *		What a migration's expressions call cannot be dropped.
  *
- * Expressions are stored as text, in which PostgreSQL sees no dependency: a
+ * Expressions are stored in tables, where PostgreSQL sees no dependency: a
  * function that was dropped would be missed by the next writer.  So it is told
  * that the sync trigger depends on what they call.  The trigger, and not the
  * rows that hold the text, because it is PostgreSQL's own object, and lives
@@ -25,22 +25,33 @@
 #include "utils/rel.h"
 #include "compat.h"
 
-/* The expressions of a migration's pairs on relid, as one list per pair: up, down, and in "numbers" what $0 is. */
+/* An expression, and what $0 is in it. */
+typedef struct Depending
+{
+	ExprStated	stated;
+	AttrNumber	new_attnum;
+} Depending;
+
 static List *
-load_expressions(Oid relid, int64 migration, List **numbers)
+load_expressions(Oid relid, int64 migration)
 {
 	QuerySession session;
 	List	   *expressions = NIL;
 	uint64		count;
 
-	*numbers = NIL;
 	query_begin(&session);
-	count = QUERY("SELECT array_remove(ARRAY[up, down], NULL), new_attnum::int4 FROM zdm.pair "
-				  "WHERE migration = $1 AND relid = $2", arg_int8(migration), arg_oid(relid));
+	count = QUERY("SELECT e.text, e.resolution, new_attnum::int4 FROM zdm.pair, "
+				  "LATERAL (VALUES (up, up_resolution), (down, down_resolution)) e(text, resolution) "
+				  "WHERE migration = $1 AND relid = $2 AND e.text IS NOT NULL",
+				  arg_int8(migration), arg_oid(relid));
 	for (uint64 row = 0; row < count; row++)
 	{
-		expressions = lappend(expressions, query_texts(row, 1));
-		*numbers = lappend_int(*numbers, query_int4(row, 2));
+		Depending  *expression = palloc(sizeof(Depending));
+
+		expression->stated.text = query_text(row, 1);
+		expression->stated.resolution = query_text(row, 2);
+		expression->new_attnum = query_int4(row, 3);
+		expressions = lappend(expressions, expression);
 	}
 	query_end(&session);
 	return expressions;
@@ -51,19 +62,15 @@ depend_record(Oid relid, int64 migration)
 {
 	Relation	rel = table_open(relid, NoLock);
 	ObjectAddress trigger;
-	List	   *numbers;
-	List	   *expressions = load_expressions(relid, migration, &numbers);
 	ListCell   *lc;
-	ListCell   *number;
 
 	ObjectAddressSet(trigger, TriggerRelationId,
 					 get_trigger_oid(relid, trigger_name_find(relid), false));
-	forboth(lc, expressions, number, numbers)
+	foreach(lc, load_expressions(relid, migration))
 	{
-		ListCell   *text;
+		Depending  *expression = lfirst(lc);
 
-		foreach(text, (List *) lfirst(lc))
-			expr_depend(lfirst(text), rel, lfirst_int(number), &trigger);
+		expr_depend(&expression->stated, rel, expression->new_attnum, &trigger);
 	}
 	table_close(rel, NoLock);
 }

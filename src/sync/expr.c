@@ -5,9 +5,10 @@
  *
  * Resolving (once, when a change is stated, with the user's names and search
  * path) and compiling (in every session that writes, with a pinned path) are
- * kept apart by the stored text between them.  The text is deparsed from the
- * parse tree, with a parameter in place of each column: it is never made by
- * replacing text.
+ * kept apart by what is stored between them: a text, deparsed from the parse tree
+ * with a parameter in place of each column, and never made by replacing text; and
+ * beside it the tree that the text gave then (core/resolution.h), which is what
+ * sessions compile.  An overload, operator or cast made later changes nothing.
  *
  * What is cached for the session is the planned tree.  The executor's state is
  * made anew in each transaction that needs it, and given up when an error left
@@ -33,6 +34,7 @@
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
+#include "core/resolution.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -180,15 +182,14 @@ new_column_hook(ParseState *pstate, ColumnRef *cref)
 	return (Node *) param;
 }
 
-/* $n means the attribute that is number n of the relation counted in. */
-static Node *
-number_hook(ParseState *pstate, ParamRef *ref)
+/* The attribute that is that number of the relation counted in. */
+static Var *
+column_of_number(const NumberScope *scope, int number)
 {
-	NumberScope *scope = pstate->p_ref_hook_state;
-	AttrNumber	attnum = ref->number;
+	AttrNumber	attnum = number;
 	Form_pg_attribute att;
 
-	if (ref->number == EXPR_NEW_COLUMN)
+	if (number == EXPR_NEW_COLUMN)
 		attnum = scope->new_attnum;
 	else if (scope->numbered != RelationGetRelid(scope->rel))
 	{
@@ -201,10 +202,15 @@ number_hook(ParseState *pstate, ParamRef *ref)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column number %d of table \"%s\" no longer exists",
-						ref->number, RelationGetRelationName(scope->rel))));
+						number, RelationGetRelationName(scope->rel))));
 	att = TupleDescAttr(RelationGetDescr(scope->rel), attnum - 1);
-	return (Node *) makeVar(1, attnum, att->atttypid, att->atttypmod,
-							att->attcollation, 0);
+	return makeVar(1, attnum, att->atttypid, att->atttypmod, att->attcollation, 0);
+}
+
+static Node *
+number_hook(ParseState *pstate, ParamRef *ref)
+{
+	return (Node *) column_of_number(pstate->p_ref_hook_state, ref->number);
 }
 
 /* A parse state in which the columns of rel are known by their bare names. */
@@ -426,6 +432,7 @@ expr_resolve(Oid relid, const char *source, const char *role,
 		.callback = source_error_callback,
 		.arg = unconstify(char *, source)
 	};
+	Identity	saved;
 	Node	   *expr;
 	char	   *stored;
 
@@ -435,11 +442,14 @@ expr_resolve(Oid relid, const char *source, const char *role,
 		pstate->p_ref_hook_state = unconstify(ExprColumn *, new_column);
 	}
 
+	/* the text is the caller's, names are found by his path, and constants are read */
+	identity_enter_to_read(&saved);
 	error_context_stack = &callback;
 	expr = transformExpr(pstate, parse_expression(source, role),
 						 EXPR_KIND_ALTER_COL_TRANSFORM);
 	expr = coerce_to_target(pstate, expr, target->type, target->typmod, role);
 	error_context_stack = callback.previous;
+	identity_leave(&saved);
 
 	(void) refuse_columns(expr, rel);
 	if (contain_volatile_functions(expr))
@@ -452,7 +462,9 @@ expr_resolve(Oid relid, const char *source, const char *role,
 	(void) refuse_styles_walker(expr, NULL);
 	by_path_check(expr, rel->rd_rel->relowner);
 
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
 	stored = deparse_pinned(columns_to_numbers(expr, NULL), NIL);
+	identity_leave(&saved);
 	free_parsestate(pstate);
 	table_close(rel, NoLock);
 	return stored;
@@ -489,9 +501,9 @@ expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
 			 errhint("Give the expression that converts it as down.")));
 }
 
-/* The analysed tree of a stored expression over rel's own columns. */
+/* The analysed tree of a stored expression, whose numbers "number" knows. */
 static Node *
-read_stored(const char *stored, NumberScope *scope, ParseState **pstate)
+read_stored(const char *stored, ParseParamRefHook number, void *scope, ParseState **pstate)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack,
@@ -502,13 +514,114 @@ read_stored(const char *stored, NumberScope *scope, ParseState **pstate)
 
 	*pstate = make_parsestate(NULL);
 	(*pstate)->p_sourcetext = stored;
-	(*pstate)->p_paramref_hook = number_hook;
+	(*pstate)->p_paramref_hook = number;
 	(*pstate)->p_ref_hook_state = scope;
 	error_context_stack = &callback;
 	expr = transformExpr(*pstate, parse_expression(stored, "stored expression"),
 						 EXPR_KIND_ALTER_COL_TRANSFORM);
 	error_context_stack = callback.previous;
 	return expr;
+}
+
+/* $n is what it is in the table that the migration is about; $0 has no number yet. */
+typedef struct StatedScope
+{
+	Relation	rel;
+	const ExprColumn *new_column;
+} StatedScope;
+
+static Node *
+stated_number_hook(ParseState *pstate, ParamRef *ref)
+{
+	StatedScope *scope = pstate->p_ref_hook_state;
+	Param	   *param = makeNode(Param);
+
+	param->paramkind = PARAM_EXTERN;
+	param->paramid = ref->number;
+	param->location = -1;
+	if (ref->number == EXPR_NEW_COLUMN)
+	{
+		param->paramtype = scope->new_column->type;
+		param->paramtypmod = scope->new_column->typmod;
+		param->paramcollid = scope->new_column->collation;
+	}
+	else
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(scope->rel), ref->number - 1);
+
+		param->paramtype = att->atttypid;
+		param->paramtypmod = att->atttypmod;
+		param->paramcollid = att->attcollation;
+	}
+	return (Node *) param;
+}
+
+char *
+expr_resolution(Oid relid, const char *stored, const ExprColumn *new_column, const ExprColumn *target)
+{
+	Relation	rel;
+	StatedScope scope = {.new_column = new_column};
+	ParseState *pstate;
+	Identity	saved;
+	Node	   *expr;
+	char	   *resolution;
+
+	if (stored == NULL)
+		return NULL;
+	scope.rel = rel = table_open(relid, AccessShareLock);
+	identity_enter(rel->rd_rel->relowner, NIL, &saved);
+	expr = read_stored(stored, stated_number_hook, &scope, &pstate);
+	expr = coerce_to_target(pstate, expr, target->type, target->typmod, "stored expression");
+	resolution = resolution_write(expr);
+	free_parsestate(pstate);
+	identity_leave(&saved);
+	table_close(rel, NoLock);
+	return resolution;
+}
+
+/* Put rel's columns where the numbers are, if they are of the types that they were. */
+static Node *
+numbers_to_columns(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+	{
+		Param	   *param = (Param *) node;
+		NumberScope *scope = context;
+		Var		   *var = column_of_number(scope, param->paramid);
+
+		if (var->vartype != param->paramtype)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of table \"%s\" is of type %s now, and was of type %s when the migration was stated",
+							NameStr(TupleDescAttr(RelationGetDescr(scope->rel), var->varattno - 1)->attname),
+							RelationGetRelationName(scope->rel), format_type_be(var->vartype),
+							format_type_be(param->paramtype)),
+					 errhint("Revert the migration, and state it anew.")));
+		var->varcollid = param->paramcollid;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, numbers_to_columns, context);
+}
+
+/*
+ * What was stated, over rel's own columns: an analysed tree, with collations.  From
+ * its text, if nothing else is left, which *anew tells.
+ */
+static Node *
+read_stated(const ExprStated *stated, NumberScope *scope, bool *anew)
+{
+	ParseState *pstate;
+	Node	   *tree = stated->resolution ? resolution_read(stated->resolution) : NULL;
+
+	*anew = tree == NULL;
+	if (tree != NULL)
+		return numbers_to_columns(tree, scope);
+	tree = read_stored(stated->text, number_hook, scope, &pstate);
+	assign_expr_collations(pstate, tree);
+	free_parsestate(pstate);
+	return tree;
 }
 
 char *
@@ -522,7 +635,7 @@ expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
 	char	   *text;
 
 	identity_enter(rel->rd_rel->relowner, NIL, &saved);
-	expr = read_stored(stored, &scope, &pstate);
+	expr = read_stored(stored, number_hook, &scope, &pstate);
 	assign_expr_collations(pstate, expr);
 	text = deparse_expression(expr,
 							  deparse_context_for(RelationGetRelationName(rel), relid),
@@ -570,7 +683,7 @@ expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_ot
 
 	identity_enter(rel->rd_rel->relowner, NIL, &saved);
 	value = build_column_default(rel, attnum);
-	expr = read_stored(stored, &scope, &pstate);
+	expr = read_stored(stored, number_hook, &scope, &pstate);
 	pull_varattnos(expr, 1, &inputs);
 	*reads_others = !bms_is_subset(inputs, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber));
 	if (value != NULL && !*reads_others)
@@ -591,18 +704,17 @@ expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_ot
 }
 
 void
-expr_depend(const char *stored, Relation rel, AttrNumber new_attnum, const ObjectAddress *depender)
+expr_depend(const ExprStated *stated, Relation rel, AttrNumber new_attnum, const ObjectAddress *depender)
 {
 	NumberScope scope = {.numbered = RelationGetRelid(rel),.rel = rel,.new_attnum = new_attnum};
 	Identity	saved;
-	ParseState *pstate;
 	Node	   *expr;
+	bool		anew;
 
 	identity_enter(rel->rd_rel->relowner, NIL, &saved);
-	expr = read_stored(stored, &scope, &pstate);
+	expr = read_stated(stated, &scope, &anew);
 	recordDependencyOnExpr(depender, columns_to_numbers(expr, NULL), NIL, DEPENDENCY_NORMAL);
 	identity_leave(&saved);
-	free_parsestate(pstate);
 }
 
 /* Is there a node that could raise an error?  Few are known not to. */
@@ -790,21 +902,25 @@ expr_compile_default(Relation rel, AttrNumber attnum, bool *is_volatile, MemoryC
 }
 
 SyncExpr *
-expr_compile(const char *stored, Oid numbered, Relation rel, AttrNumber new_attnum,
+expr_compile(const ExprStated *stated, Oid numbered, Relation rel, AttrNumber new_attnum,
 			 AttrNumber target, const ExprActor *actor, MemoryContext context)
 {
 	NumberScope scope = {.numbered = numbered,.rel = rel,.new_attnum = new_attnum};
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), target - 1);
 	Identity	saved;
-	ParseState *pstate;
+	ParseState *pstate = make_parsestate(NULL);
+	bool		anew;
 	Node	   *tree;
 	SyncExpr   *expr;
 
 	/* it was written to be read with settings of ours, and is to be run with the actor's */
 	identity_enter(actor->owner, NIL, &saved);
-	tree = read_stored(stored, &scope, &pstate);
+	tree = read_stated(stated, &scope, &anew);
+	/* which leaves alone what is of the type already */
 	tree = coerce_to_target(pstate, tree, att->atttypid, att->atttypmod,
 							"stored expression");
+	if (anew && stated->resolution != NULL)
+		resolution_check(stated->resolution, tree, quote_literal_cstr(stated->text));
 	free_parsestate(pstate);
 	identity_leave(&saved);
 

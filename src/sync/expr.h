@@ -9,8 +9,8 @@
  * pg_temp as the search path, and always read back so: neither a later
  * search_path nor the renaming of a column can change what it means.
  *
- * A stored expression is cast to its target's type when it is compiled, by
- * assignment; so "$3" alone is the assignment cast of column 3.
+ * A stored expression is cast to its target's type by assignment; so "$3" alone is
+ * the assignment cast of column 3.  What it was found to call is stored beside it.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,6 +46,13 @@ typedef struct ExprActor
 	List	   *settings;		/* of identity_settings() */
 } ExprActor;
 
+/* What was stated: the stored expression, and the form of what it meant then, or NULL. */
+typedef struct ExprStated
+{
+	const char *text;
+	const char *resolution;
+} ExprStated;
+
 typedef struct SyncExpr SyncExpr;
 
 /*
@@ -61,6 +68,13 @@ typedef struct SyncExpr SyncExpr;
  */
 extern char *expr_resolve(Oid relid, const char *source, const char *role,
 						  const ExprColumn *new_column, const ExprColumn *target);
+
+/*
+ * What a stored expression means today, for core/resolution.h: read as relid's
+ * owner, and cast to the target by assignment.  $0 is "new_column".  NULL for NULL.
+ */
+extern char *expr_resolution(Oid relid, const char *stored, const ExprColumn *new_column,
+							 const ExprColumn *target);
 
 /*
  * The stored form of the cast of column "number" from one type to another:
@@ -93,7 +107,7 @@ extern char *expr_readable(Oid relid, const char *stored, AttrNumber new_attnum)
  * is allocated in "context".  Errors: what the parser and the planner have to say;
  * ERRCODE_UNDEFINED_COLUMN if a column is gone.
  */
-extern SyncExpr *expr_compile(const char *stored, Oid numbered, Relation rel,
+extern SyncExpr *expr_compile(const ExprStated *stated, Oid numbered, Relation rel,
 							  AttrNumber new_attnum, AttrNumber target,
 							  const ExprActor *actor, MemoryContext context);
 
@@ -114,7 +128,7 @@ extern SyncExpr *expr_compile_default(Relation rel, AttrNumber attnum,
  * Record that "depender" depends on what a stored expression over rel's columns
  * calls and converts; not on the columns.
  */
-extern void expr_depend(const char *stored, Relation rel, AttrNumber new_attnum,
+extern void expr_depend(const ExprStated *stated, Relation rel, AttrNumber new_attnum,
 						const ObjectAddress *depender);
 
 /* The copy of a column's value. */

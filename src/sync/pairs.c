@@ -54,8 +54,8 @@ typedef struct PairRow
 	Oid			numbered;		/* whose attribute numbers the row has */
 	AttrNumber	old_attnum;
 	AttrNumber	new_attnum;
-	char	   *up;
-	char	   *down;
+	ExprStated	up;
+	ExprStated	down;
 	bool		new_decides;
 	bool		old_not_null;
 	bool		one_name;		/* applications know one of the two sides only */
@@ -185,7 +185,7 @@ is_servers_fault(const ErrorData *error)
 /* What try_to_load() is to compile. */
 typedef struct Compilation
 {
-	const char *stored;			/* NULL: the default of column "attnum" */
+	const ExprStated *stated;	/* NULL: the default of column "attnum" */
 	const PairRow *row;
 	Relation	rel;
 	AttrNumber	new_attnum;
@@ -196,7 +196,7 @@ typedef struct Compilation
 static SyncExpr *
 compile(Compilation *what, MemoryContext context)
 {
-	if (what->stored == NULL)
+	if (what->stated == NULL)
 		return expr_compile_default(what->rel, what->attnum, &what->is_volatile, context);
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->actor.owner)))
 		ereport(ERROR,
@@ -204,7 +204,7 @@ compile(Compilation *what, MemoryContext context)
 				 errmsg("the role with whose rights it is done no longer exists"),
 				 errhint("The owner of the table can go on with SELECT zdm.resume(%lld).",
 						 (long long) what->row->migration)));
-	return expr_compile(what->stored, what->row->numbered, what->rel, what->new_attnum,
+	return expr_compile(what->stated, what->row->numbered, what->rel, what->new_attnum,
 						what->attnum, &what->row->actor, context);
 }
 
@@ -305,18 +305,18 @@ load_side(PairSide *side, AttrNumber attnum, Relation rel, List *ancestors,
 }
 
 static SyncExpr *
-load_expr(const char *stored, const PairRow *row, Relation rel, const PairSide *from,
+load_expr(const ExprStated *stated, const PairRow *row, Relation rel, const PairSide *from,
 		  const PairSide *to, AttrNumber new_attnum, MemoryContext context)
 {
 	Compilation what = {
-		.stored = stored,
+		.stated = stated,
 		.row = row,
 		.rel = rel,
 		.new_attnum = new_attnum,
 		.attnum = to->attnum,
 	};
 
-	if (stored == NULL)
+	if (stated->text == NULL)
 		return expr_compile_copy(from->attnum, context);
 	return try_to_compile(&what, context);
 }
@@ -373,9 +373,9 @@ load_exprs(SyncPair *pair, const PairRow *row, Relation rel, MemoryContext conte
 	};
 
 	error_context_stack = &callback;
-	pair->up = load_expr(row->up, row, rel, &pair->old_side, &pair->new_side,
+	pair->up = load_expr(&row->up, row, rel, &pair->old_side, &pair->new_side,
 						 pair->new_side.attnum, context);
-	pair->down = load_expr(row->down, row, rel, &pair->new_side, &pair->old_side,
+	pair->down = load_expr(&row->down, row, rel, &pair->new_side, &pair->old_side,
 						   pair->new_side.attnum, context);
 	error_context_stack = callback.previous;
 }
@@ -423,8 +423,8 @@ read_row(uint64 n)
 	row->numbered = query_oid(n, 3);
 	row->old_attnum = query_int4(n, 4);
 	row->new_attnum = query_int4(n, 5);
-	row->up = query_text(n, 6);
-	row->down = query_text(n, 7);
+	row->up = (ExprStated) {query_text(n, 6), query_text(n, 19)};
+	row->down = (ExprStated) {query_text(n, 7), query_text(n, 20)};
 	row->new_decides = strcmp(query_text(n, 8), "new") == 0;
 	row->on_conflict = read_on_conflict(query_text(n, 9));
 	row->reversible = query_bool(n, 10);
@@ -462,7 +462,7 @@ read_rows(Relation rel, List *ancestors)
 							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
 							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
 							   "  WHERE migration = p.migration AND relid = ($1)[1]), "
-							   "m.kind = 'change_column_type', p.old_not_null "
+							   "m.kind = 'change_column_type', p.old_not_null, p.up_resolution, p.down_resolution "
 							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
 							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
 							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
