@@ -15,6 +15,7 @@ use Time::HiRes qw(time);
 
 my $node = zdm_node('main', conf => <<'EOS');
 zdm.batch_rest = 0
+zdm.max_growth = -1
 autovacuum_naptime = 1s
 log_autovacuum_min_duration = -1
 EOS
@@ -161,7 +162,7 @@ my $who = waiting_for('rows', qr/rows locked by other transactions: .*pid $pid[1
 like($who, qr/pid $_ \(/, "locked rows: pid $_ is named") for @pid;
 like($who, qr/queue, idle in transaction since/, 'locked rows: with what it is and does');
 isnt(sql("SELECT waiting_since FROM zdm.progress WHERE label = 'rows'"), '', 'locked rows: since when');
-wait_for('a log line', sub { slurp_file($node->logfile) =~ /migration \d+ on public\.big has waited .* for .*rows locked/ });
+wait_for('a log line', sub { slurp_file($node->logfile) =~ /migration \d+ on public\.big has waited \d+ s for .*rows locked/ });
 pass('locked rows: after a while the log says so');
 $_->query_safe('COMMIT;') for @holder;
 wait_for_state($node, 'rows', 'completed');
