@@ -55,3 +55,25 @@ CALL zdm.wait('unique', 'completed', timeout => '60s');
 SELECT label, state FROM zdm.migrations WHERE label = 'unique';
 DROP EVENT TRIGGER see;
 DROP EVENT TRIGGER see_alter;
+
+-- and what is run while the statement is read, before PostgreSQL restricts anything, cannot become anybody
+SET SESSION AUTHORIZATION regress_zdm_top;
+CREATE FUNCTION top.climb(v text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF session_user <> 'regress_zdm_top' THEN
+		PERFORM set_config('role', 'none', false);
+		INSERT INTO public.seen (tag, who) VALUES ('climbed', current_user);
+	END IF;
+	RETURN true;
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN true;
+END
+$$;
+CREATE DOMAIN top.dom AS text CHECK (top.climb(VALUE));
+SELECT zdm.migrate($$CREATE INDEX climbed ON top.t ((id + array_length('{p}'::top.dom[], 1)))$$, label => 'climb') > 0;
+CALL zdm.wait('climb', timeout => '60s');
+SELECT zdm.migrate('REINDEX INDEX top.climbed', label => 'climb again') > 0;
+CALL zdm.wait('climb again', timeout => '60s');
+RESET SESSION AUTHORIZATION;
+SELECT label, state FROM zdm.migrations WHERE label LIKE 'climb%' ORDER BY id;
+SELECT tag, quote_ident(who) FROM public.seen WHERE tag = 'climbed';

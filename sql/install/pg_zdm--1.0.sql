@@ -101,6 +101,7 @@ CREATE TABLE zdm.pair (
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,
+	old_not_null  boolean NOT NULL DEFAULT false, -- when the new column came: NULL closes the way back
 	past          pg_snapshot,                   -- row versions that it sees were written before the new column came
 	dependents    text[] NOT NULL DEFAULT '{}',  -- what hung on the old column when it was stated
 	new_dependents text[] NOT NULL DEFAULT '{}', -- and on the new one when it came into charge

@@ -23,6 +23,7 @@
 #include "core/guc.h"
 #include "core/names.h"
 #include "fmgr.h"
+#include "plan/by_text.h"
 #include "plan/outcome.h"
 #include "run/look_again.h"
 #include "run/start.h"
@@ -132,6 +133,8 @@ refuse_contract(const Migration *migration)
 	char	   *wrong = look_again_trigger(migration, &hint);
 
 	look_again_before_contract(migration, "contract");
+	by_text_refuse(migration, "contract");
+	by_text_warn(migration);
 	if (wrong != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -98,6 +98,7 @@ block_column(int column)
 typedef struct Batch
 {
 	Oid			owner;
+	List	   *settings;		/* of identity_settings() */
 	const char *sql;
 	bool		fire_triggers;
 	int64		most;			/* rows */
@@ -183,7 +184,7 @@ run_quietly(Oid leaf, ItemPointer first, ItemPointer last, void *arg)
 	Batch	   *batch = arg;
 	Identity	identity;
 
-	identity_enter(batch->owner, NIL, &identity);
+	identity_enter(batch->owner, batch->settings, &identity);
 	set_for_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	quiet_statement = batch->fire_triggers ? NULL : batch->sql;
@@ -250,10 +251,11 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 }
 
 void
-assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result)
+assign_rows(const RowRange *range, const Step *step, List *settings, int64 most, FillResult *result)
 {
 	Batch		batch = {
-		.owner = range->rel->rd_rel->relowner, .fire_triggers = step->fire_triggers, .most = most,
+		.owner = range->rel->rd_rel->relowner, .settings = settings,
+		.fire_triggers = step->fire_triggers, .most = most,
 	};
 	AssignCounts counts;
 

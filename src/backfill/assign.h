@@ -20,7 +20,8 @@ extern void assign_init(void);
 
 /*
  * Update the rows of the range for which the step's condition holds, the first
- * "most" of them, as the owner of the table, without waiting for a row.  "most"
+ * "most" of them, as the owner of the table and under
+ * "settings" (of identity_settings()), without waiting for a row.  "most"
  * is at least ASSIGN_FEWEST, which no block has more rows than.  Adds the number
  * of rows to "result", how far it came, and the range to be come back to if
  * others had locked some of them.
@@ -28,6 +29,7 @@ extern void assign_init(void);
  * its update; and whatever the UPDATE raises.  Needs a transaction that holds
  * ROW EXCLUSIVE on the table, and no active snapshot.
  */
-extern void assign_rows(const RowRange *range, const Step *step, int64 most, FillResult *result);
+extern void assign_rows(const RowRange *range, const Step *step, List *settings,
+						int64 most, FillResult *result);
 
 #endif							/* ZDM_ASSIGN_H */

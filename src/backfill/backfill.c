@@ -293,7 +293,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	range.begin = cursor->phase_block;
 	range.end = cursor->window_end;
 	if (step->assignments != NULL)
-		assign_rows(&range, step, Max(batch_rows, ASSIGN_FEWEST), &result);
+		assign_rows(&range, step, migration->result_settings, Max(batch_rows, ASSIGN_FEWEST), &result);
 	else
 		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
 				  pace_limit_ms(guc_batch_time), &result);

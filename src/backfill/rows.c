@@ -106,8 +106,12 @@ note_one_way(FillState *state, SyncPair *pair, TupleTableSlot *slot)
 	Datum		value;
 	bool		isnull;
 
-	if (pair->new_decides && !pair_try_value(pair, PAIR_DOWN, slot, &value, &isnull, &error))
+	if (!pair->new_decides)
+		return;
+	if (!pair_try_value(pair, PAIR_DOWN, slot, &value, &isnull, &error))
 		outcome_note(pair, PAIR_DOWN, state->rel, slot, error);
+	else if (isnull)
+		outcome_note_null(pair, state->rel, slot);
 }
 
 /*
@@ -185,6 +189,8 @@ compute_pair(FillState *state, SyncPair *pair, TupleTableSlot *slot, Datum *valu
 			return NULL;
 		*isnull = true;
 	}
+	else if (due == PAIR_DOWN && *isnull)
+		outcome_note_null(pair, state->rel, slot);
 	return due == PAIR_UP ? &pair->new_side : &pair->old_side;
 }
 

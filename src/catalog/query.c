@@ -4,7 +4,7 @@
  *		Parameterised statements on the extension's own tables.
  *
  * All access to zdm.* goes through here, so that it always runs as the
- * extension's owner, with search_path pinned, with values as parameters, and
+ * extension's owner (what is printed of the server's catalogs apart), with search_path pinned, with values as parameters, and
  * so that the typed rows in the other files of this room stay readable.
  *
  *-------------------------------------------------------------------------
@@ -14,12 +14,15 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
+#include "common/hashfn.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #define MAX_ARGS 40
@@ -36,10 +39,87 @@ query_begin(QuerySession *session)
 }
 
 void
+query_begin_printing(QuerySession *session, Oid relid)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	identity_enter(identity_of(relid), NIL, &session->identity);
+	SPI_connect();
+	MemoryContextSwitchTo(caller);
+}
+
+void
 query_end(QuerySession *session)
 {
 	SPI_finish();
 	identity_leave(&session->identity);
+}
+
+/* Statements whose plans are kept, at most; others are parsed each time. */
+#define MOST_PLANS 256
+
+/* A statement of this process, and its plan. */
+typedef struct KeptPlan
+{
+	uint64		hash;			/* of the text and the parameters' types */
+	char	   *sql;
+	SPIPlanPtr	plan;
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
+
+static SPIPlanPtr
+prepare(const char *sql, Oid *types, int nargs)
+{
+	SPIPlanPtr	plan = SPI_prepare(sql, nargs, types);
+
+	if (plan == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("statement on the extension's tables failed: %s",
+						SPI_result_code_string(SPI_result))));
+	return plan;
+}
+
+static void
+make_kept_plans(void)
+{
+	HASHCTL		control = {.keysize = sizeof(uint64),.entrysize = sizeof(KeptPlan)};
+
+	kept_plans = hash_create("zdm plans", 64, &control, HASH_ELEM | HASH_BLOBS);
+}
+
+/*
+ * A worker runs the same few statements for every batch, and a session for each
+ * of hundreds of migrations: to parse and plan them each time would take longer
+ * than to run them.  PostgreSQL plans them anew when something that they depend
+ * on has changed.
+ */
+static SPIPlanPtr
+plan_for(const char *sql, Oid *types, int nargs)
+{
+	uint64		hash = hash_combine64(hash_bytes_extended((const unsigned char *) sql, strlen(sql), 0),
+									  hash_bytes_extended((const unsigned char *) types, nargs * sizeof(Oid), 0));
+	SPIPlanPtr	plan;
+	KeptPlan   *kept;
+	char	   *text;
+
+	if (kept_plans == NULL)
+		make_kept_plans();
+	kept = hash_search(kept_plans, &hash, HASH_FIND, NULL);
+	if (kept != NULL && strcmp(kept->sql, sql) == 0)
+		return kept->plan;
+	plan = prepare(sql, types, nargs);
+	if (kept != NULL || hash_get_num_entries(kept_plans) >= MOST_PLANS)
+		return plan;
+
+	/* whatever may fail comes before the entry */
+	text = MemoryContextStrdup(TopMemoryContext, sql);
+	SPI_keepplan(plan);
+	kept = hash_search(kept_plans, &hash, HASH_ENTER, NULL);
+	kept->sql = text;
+	kept->plan = plan;
+	return plan;
 }
 
 /*
@@ -49,15 +129,11 @@ query_end(QuerySession *session)
  * migration.
  */
 static int
-execute_as_of_now(const char *sql, Oid *types, Datum *values, const char *nulls, int nargs)
+execute_as_of_now(SPIPlanPtr plan, Datum *values, const char *nulls)
 {
-	SPIPlanPtr	plan = SPI_prepare(sql, nargs, types);
-	Snapshot	now;
+	Snapshot	now = RegisterSnapshot(GetLatestSnapshot());
 	int			rc;
 
-	if (plan == NULL)
-		return SPI_result;
-	now = RegisterSnapshot(GetLatestSnapshot());
 	rc = SPI_execute_snapshot(plan, values, nulls, now, InvalidSnapshot, false, true, 0);
 	UnregisterSnapshot(now);
 	return rc;
@@ -70,6 +146,7 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 	Datum		values[MAX_ARGS];
 	char		nulls[MAX_ARGS] = {0};
 	MemoryContext caller = CurrentMemoryContext;
+	SPIPlanPtr	plan;
 	int			rc;
 
 	Assert(nargs <= MAX_ARGS);
@@ -79,9 +156,10 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 		values[i] = args[i].value;
 		nulls[i] = args[i].isnull ? 'n' : ' ';
 	}
+	plan = plan_for(sql, types, nargs);
 	rc = IsolationUsesXactSnapshot() ?
-		execute_as_of_now(sql, types, values, nulls, nargs) :
-		SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+		execute_as_of_now(plan, values, nulls) :
+		SPI_execute_plan(plan, values, nulls, false, 0);
 	MemoryContextSwitchTo(caller);
 	if (rc < 0)
 		ereport(ERROR,

@@ -31,6 +31,14 @@ typedef struct QuerySession
  * Errors: ERRCODE_UNDEFINED_OBJECT without the extension.
  */
 extern void query_begin(QuerySession *session);
+
+/*
+ * The same on the server's catalogs alone, for what prints expressions and types of
+ * a user's: printing runs their types' functions.  So as the relation's owner,
+ * restricted, with no right to a table of the extension, nor to look up a name in
+ * another's schema.
+ */
+extern void query_begin_printing(QuerySession *session, Oid relid);
 extern void query_end(QuerySession *session);
 
 /*

@@ -53,6 +53,9 @@ static const char *const result_settings[] = {
 	"xmloption",
 };
 
+/* Does the restriction end with this transaction? */
+static bool restricted_transaction = false;
+
 static void
 set_for_now(const char *name, const char *value)
 {
@@ -133,8 +136,40 @@ identity_enter_session(Oid role, Identity *saved)
 {
 	Assert(!IsTransactionState());
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	/* a transaction begins without restriction; the statements restrict what they run of a user's */
+	/* a transaction begins without restriction */
 	SetUserIdAndSecContext(role, 0);
+}
+
+static void
+end_restriction(XactEvent event, void *arg)
+{
+	Oid			userid;
+	int			sec_context;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)
+		return;
+	/* an abort gives back by itself what there was */
+	if (restricted_transaction && event == XACT_EVENT_COMMIT)
+	{
+		GetUserIdAndSecContext(&userid, &sec_context);
+		SetUserIdAndSecContext(userid, sec_context & ~SECURITY_RESTRICTED_OPERATION);
+	}
+	restricted_transaction = false;
+}
+
+void
+identity_restrict_transaction(void)
+{
+	static bool registered = false;
+	Oid			userid;
+	int			sec_context;
+
+	if (!registered)
+		RegisterXactCallback(end_restriction, NULL);
+	registered = true;
+	GetUserIdAndSecContext(&userid, &sec_context);
+	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
+	restricted_transaction = true;
 }
 
 void

@@ -53,6 +53,13 @@ extern void identity_enter_to_create(Oid role, Identity *saved);
 extern void identity_enter_session(Oid role, Identity *saved);
 extern void identity_leave_session(Identity *saved);
 
+/*
+ * Restrict the current transaction of identity_enter_session() to its end: such a
+ * statement is read in its first one, before it restricts anything, and reading
+ * runs code.  The next transaction begins without, as PostgreSQL has it.
+ */
+extern void identity_restrict_transaction(void);
+
 /* Is it the extension's own tables that are worked on? */
 extern bool identity_is_own(void);
 

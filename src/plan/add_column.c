@@ -26,6 +26,7 @@
 #include "parser/parse_type.h"
 #include "parser/parser.h"
 #include "plan/alter.h"
+#include "plan/by_path.h"
 #include "plan/column.h"
 #include "plan/deparse.h"
 #include "plan/plain.h"
@@ -138,6 +139,7 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 		case CONSTR_DEFAULT:
 			column->default_text = ddl_expression(relid, con->raw_expr, source, EXPR_KIND_COLUMN_DEFAULT,
 												  column->type, column->typmod, &tree);
+			by_path_check(tree, identity_of(relid));
 			column->default_volatile = facts_is_volatile(identity_of(relid), tree);
 			break;
 		case CONSTR_IDENTITY:
@@ -262,6 +264,7 @@ plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column,
 	(void) ddl_judge_alone(facts, change);
 	rel = facts_by_oid(facts, plan->relid);
 	expr = facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
+	by_path_check(expr, identity_of(plan->relid));
 	text = deparse_expression_template(expr, plan->relid, facts_column(rel, column->name)->attnum,
 									   column->quoted);
 	name = ddl_quoted(constraint_name(plan->relid, con->conname, column->name, "check"));

@@ -25,6 +25,7 @@
 #include "core/errors.h"
 #include "optimizer/optimizer.h"
 #include "plan/alter.h"
+#include "plan/by_path.h"
 #include "plan/column.h"
 #include "plan/drop.h"
 #include "rewrite/rewriteSupport.h"
@@ -126,6 +127,7 @@ check_new_column(const Change *change, const ColumnDef *def)
 {
 	Oid			type;
 	int32		typmod;
+	Node	   *tree;
 	ListCell   *lc;
 
 	if (!add_column_type(def, change->ddl, &type, &typmod))
@@ -135,8 +137,12 @@ check_new_column(const Change *change, const ColumnDef *def)
 		Constraint *con = lfirst_node(Constraint, lc);
 
 		if (con->contype == CONSTR_DEFAULT)
+		{
 			(void) ddl_expression(change->relid, con->raw_expr, change->ddl, EXPR_KIND_COLUMN_DEFAULT,
-								  type, typmod, NULL);
+								  type, typmod, &tree);
+			/* the rows that there are get it from a worker */
+			by_path_check(tree, identity_of(change->relid));
+		}
 		if (con->contype == CONSTR_GENERATED)
 			check_generation(change, con->raw_expr, type, typmod);
 		if (con->contype == CONSTR_FOREIGN)

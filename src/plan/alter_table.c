@@ -22,6 +22,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/alter.h"
+#include "plan/by_path.h"
 #include "plan/column.h"
 #include "plan/plain.h"
 #include "utils/lsyscache.h"
@@ -71,11 +72,15 @@ fill_template(const Change *change, const char *column)
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
+	Node	   *tree;
+	char	   *fill;
 
 	if (change->up_source == NULL)
 		return NULL;
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
-	return ddl_expression_text(change->relid, change->up_source, type, typmod, NULL);
+	fill = ddl_expression_text(change->relid, change->up_source, type, typmod, &tree);
+	by_path_refuse_session(tree, "a fill");
+	return fill;
 }
 
 /* SET DEFAULT of what the column has now, as a template. */
@@ -87,7 +92,7 @@ present_default(Oid relid, AttrNumber attnum)
 	QuerySession session;
 	char	   *expression;
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	QUERY("SELECT (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2)",
 		  arg_oid(relid), arg_int2(attnum));
 	expression = query_text(0, 1);

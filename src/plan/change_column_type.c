@@ -17,6 +17,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
+#include "plan/by_path.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
 #include "plan/retype.h"
@@ -42,6 +43,7 @@ check(const Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 
+	by_path_check_table(change->relid, column->attnum);
 	column_check_new_type(column, change->type);
 	view_check_recreation(column);
 	dependent_check_retyped(column);

@@ -65,7 +65,7 @@ load_attribute(Oid relid, const char *name)
 	QuerySession session;
 	Column	   *column = palloc0(sizeof(Column));
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	if (QUERY("SELECT a.attnum::int, format_type(a.atttypid, a.atttypmod), "
 			  "CASE WHEN a.attcollation <> t.typcollation THEN (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) "
 			  "  FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation) END, "
@@ -211,7 +211,7 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 	bool		is_root = relid == column->relid;
 	uint64		n;
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	n = QUERY("SELECT DISTINCT d.classid::regclass::text, d.objid, d.objsubid::int, "
 			  "CASE WHEN f.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid) "
 			  "  ELSE pg_describe_object('pg_class'::regclass, f.adrelid, f.adnum) END, "
@@ -366,7 +366,7 @@ refuse_partition_settings(const Column *column, Oid leaf)
 	QuerySession session;
 	char	   *differs = NULL;
 
-	query_begin(&session);
+	query_begin_printing(&session, leaf);
 	if (QUERY("SELECT concat_ws(', ', "
 			  "CASE WHEN l.attstorage <> r.attstorage THEN 'storage' END, "
 			  "CASE WHEN l.attcompression <> r.attcompression THEN 'compression' END, "

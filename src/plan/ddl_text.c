@@ -25,6 +25,7 @@
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "plan/by_path.h"
 #include "plan/ddl_text.h"
 #include "plan/deparse.h"
 #include "utils/acl.h"
@@ -235,6 +236,9 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 	table_close(rel, NoLock);
 	if (tree != NULL)
 		*tree = expr;
+	/* a default may be for writers alone, who have a search_path of their own */
+	if (kind != EXPR_KIND_COLUMN_DEFAULT)
+		by_path_check(expr, identity_of(relid));
 	nestlevel = NewGUCNestLevel();
 	identity_pin_formats();
 	text = deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);

@@ -75,13 +75,13 @@ static const char *const queries[] = {
 	"|| coalesce(' WHERE (' || pg_get_expr(r.prqual, r.prrelid) || ')', '') FROM " PUBLICATION_FROM,
 	[DEFINITION_FUNCTION] = "SELECT pg_get_functiondef(f.oid) FROM pg_proc f WHERE f.oid = $1 AND " MOVES("f"),
 	[DEFINITION_VIEW_CREATE] = "SELECT 'CREATE VIEW ' || $2 || ' AS ' || left(pg_get_viewdef(oid), -1) "
-	"FROM pg_class WHERE oid = to_regclass($2) AND relkind = 'v'",
+	"FROM pg_class WHERE oid = $1 AND relkind = 'v'",
 	[DEFINITION_VIEW_REPLACE] = "SELECT 'CREATE OR REPLACE VIEW ' || $2 || ' AS ' || left(pg_get_viewdef(ev_class), -1) "
 	/* it may be over a materialized view of the column */
-	"FROM pg_rewrite r WHERE ev_class = to_regclass($2) AND rulename = '_RETURN' AND NOT " IS_ABOUT("r", "$5"),
+	"FROM pg_rewrite r WHERE ev_class = $1 AND rulename = '_RETURN' AND NOT " IS_ABOUT("r", "$5"),
 	[DEFINITION_VIEW_OPTIONS] = "SELECT 'ALTER VIEW ' || $2 || ' SET (' || "
 	"string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' "
-	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = to_regclass($2) HAVING count(*) > 0",
+	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0",
 };
 
 typedef struct Definition
@@ -190,6 +190,7 @@ append_queried(StringInfo sql, const Definition *token)
 {
 	QuerySession session;
 	AttrNumber	new = FirstLowInvalidHeapAttributeNumber;	/* none yet: nothing is about it */
+	Oid			oid = token->oid;
 	uint64		n;
 
 	query_begin(&session);
@@ -197,7 +198,12 @@ append_queried(StringInfo sql, const Definition *token)
 			  "AND new_attnum IS NOT NULL",
 			  arg_int8(token->migration), arg_oid(token->relid), arg_int2(token->attnum)) > 0)
 		new = (AttrNumber) query_int4(0, 1);
-	n = QUERY(queries[token->kind], arg_oid(token->oid), arg_text(token->name), arg_oid(token->relid),
+	/* a view's schema need not be open to the table's owner */
+	if (!OidIsValid(oid) && QUERY("SELECT to_regclass($1)", arg_text(token->name)) > 0)
+		oid = query_oid(0, 1);
+	query_end(&session);
+	query_begin_printing(&session, token->relid);
+	n = QUERY(queries[token->kind], arg_oid(oid), arg_text(token->name), arg_oid(token->relid),
 			  arg_int2(token->forward ? token->attnum : new), arg_int2(token->forward ? new : token->attnum));
 	for (uint64 row = 0; row < n; row++)
 	{

@@ -197,7 +197,7 @@ dependent_load_generated(Column *column, Oid relid, Oid expression, const char *
 	char	   *obstacle;
 	char	   *name;
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", "
 		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
 		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname), a.attname "

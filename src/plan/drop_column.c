@@ -161,4 +161,6 @@ drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd 
 							  names_template_attribute(plan->relid, attnum)),
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "cannot be undone",
 	});
+	plan_note(plan, "contract drops column \"%s\" with the values of all rows; until then zdm.revert() leaves it as it was",
+			  cmd->name);
 }

@@ -292,7 +292,7 @@ all_have_key(const IndexTree *tree)
 
 	if (tree->key == NULL)
 		return false;
-	query_begin(&session);
+	query_begin_printing(&session, tree->root);
 	/* with blanks left out "A b" and "Ab" read alike: so the names are compared, too */
 	QUERY("SELECT count(*) > 0 AND bool_and(EXISTS (SELECT FROM pg_constraint o JOIN pg_index i ON i.indexrelid = o.conindid "
 		  "WHERE o.conrelid = t.relid AND o.contype::text = $2 AND i.indisvalid AND o.conparentid = 0 "
@@ -412,7 +412,7 @@ load_tree(IndexTree *tree)
 	ListCell   *lc;
 	List	   *columns;
 
-	query_begin(&session);
+	query_begin_printing(&session, tree->root);
 	QUERY("SELECT array_agg(attname::text ORDER BY attnum), min(indnkeyatts)::int4, bool_and(indisunique) "
 		  "FROM pg_index JOIN pg_attribute ON attrelid = indexrelid WHERE indexrelid = $1", arg_oid(tree->indexid));
 	columns = query_texts(0, 1);

@@ -282,7 +282,7 @@ refuse_exclusion(const Attach *attach, const FactIndex *index)
 	char	   *name = NULL;
 	char	   *definition = NULL;
 
-	query_begin(&session);
+	query_begin_printing(&session, attach->partition->oid);
 	if (QUERY("SELECT quote_ident(o.conname), pg_get_constraintdef(o.oid) FROM pg_constraint o "
 			  "WHERE conindid = $1 AND NOT EXISTS (SELECT FROM pg_constraint p JOIN pg_index ON indexrelid = p.conindid "
 			  "WHERE p.conrelid = $2 AND indisexclusion AND pg_get_constraintdef(p.oid) = pg_get_constraintdef(o.oid))",
@@ -342,12 +342,12 @@ plan_indexes(Attach *attach)
 
 /* As ADD CONSTRAINT takes it, every name qualified, as a template. */
 static char *
-constraint_text(Oid constraint)
+constraint_text(Oid relid, Oid constraint)
 {
 	QuerySession session;
 	char	   *text;
 
-	query_begin(&session);
+	query_begin_printing(&session, relid);
 	QUERY("SELECT pg_get_constraintdef($1)", arg_oid(constraint));
 	text = names_escape(query_text(0, 1));
 	query_end(&session);
@@ -364,7 +364,7 @@ plan_foreign_key(Attach *attach, FactConstraint *con, Oid leaf)
 	plan_add(attach->plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL,
 		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, name,
-							  constraint_text(con->oid)),
+							  constraint_text(attach->parent->oid, con->oid)),
 		.undo = names_template_if(leaf, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name)),
 		.relations = list_make2_oid(leaf, con->referenced),
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,

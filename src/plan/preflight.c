@@ -18,6 +18,8 @@
 #include "core/names.h"
 #include "core/shmem.h"
 #include "miscadmin.h"
+#include "plan/by_path.h"
+#include "plan/by_text.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
 
@@ -184,36 +186,6 @@ note_functions(MigrationPlan *plan, const Change *change)
 	"FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid JOIN pg_language l ON l.oid = prolang " \
 	"WHERE tgrelid = $1 AND NOT tgisinternal AND tgfoid <> 'zdm.sync'::regproc "
 
-/*
- * A trigger function in C that is told its columns by name reads the old column
- * alone: for writes by the new name it would compute from what that had before.
- */
-static void
-refuse_named_in_arguments(const MigrationPlan *plan, const Change *change)
-{
-	QuerySession session;
-	char	   *trigger = NULL;
-	char	   *function = NULL;
-
-	query_begin(&session);
-	if (QUERY("SELECT quote_ident(tgname), tgfoid::regproc::text " OTHERS_TRIGGERS
-			  "AND lanname IN ('c', 'internal') AND position('\\x00'::bytea || convert_to($2, getdatabaseencoding()) || '\\x00'::bytea "
-			  "IN '\\x00'::bytea || tgargs) > 0 ORDER BY 1 LIMIT 1", arg_oid(plan->relid), arg_text(change->column)) > 0)
-	{
-		trigger = query_text(0, 1);
-		function = query_text(0, 2);
-	}
-	query_end(&session);
-	if (trigger != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("trigger %s of %s names column \"%s\" in its arguments", trigger,
-						names_relation(plan->relid), change->column),
-				 errdetail("While both names are in use, %s would read the old one alone, and after contract find none.", function),
-				 errhint("DROP TRIGGER %s ON %s; and let a generated column, or a trigger function of your own, do its work while the column is renamed.",
-						 trigger, names_relation(plan->relid))));
-}
-
 /* What triggers of the table know of its columns by name or by position. */
 static void
 note_triggers(MigrationPlan *plan, const Change *change)
@@ -234,7 +206,7 @@ note_triggers(MigrationPlan *plan, const Change *change)
 	by_position = query_text(0, 2);
 	query_end(&session);
 	if (by_name != NULL)
-		plan_note(plan, "trigger functions that name the column: for writes by the new name those of BEFORE triggers see what the old one had, and what they assign to it is overwritten; after contract they fail. Have them use both names meanwhile: %s",
+		plan_note(plan, "trigger functions that name the column have to know the new name before contract, which refuses while they cannot do without the old one; those of BEFORE triggers see the old one alone meanwhile: %s",
 				  by_name);
 	if (by_position != NULL)
 		plan_note(plan, "trigger functions that use the whole row (NEW.*, %%ROWTYPE and the like) meet one column more from now on, and after contract the column last: %s",
@@ -357,6 +329,9 @@ preflight(MigrationPlan *plan, const Change *change)
 				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
 	if (plan_kind(change->kind)->one_shape && !plan_has_backfill(plan))
 		return;
+	/* the others have asked before */
+	if (plan_kind(change->kind)->one_shape)
+		by_path_check_table(plan->relid, InvalidAttrNumber);
 	note_disk(plan, !plan_kind(change->kind)->one_shape);
 	check_publications(plan, !plan_kind(change->kind)->one_shape || strcmp(change->kind, "add_column") == 0,
 					   change->type != InvalidOid);
@@ -364,7 +339,7 @@ preflight(MigrationPlan *plan, const Change *change)
 	if (plan_kind(change->kind)->one_shape)
 		return;
 	if (change->new_name != NULL)
-		refuse_named_in_arguments(plan, change);
+		by_text_refuse_before(plan->relid, change->column);
 	note_second_column(plan);
 	note_functions(plan, change);
 	note_triggers(plan, change);

@@ -14,6 +14,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/guc.h"
+#include "plan/by_path.h"
 #include "plan/carry.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,7 @@ check(const Change *change)
 	column = column_load(change->relid, change->column);
 	column_check_new_type(column, column->type_oid);
 	column_check_new_name(change->relid, change->new_name);
+	by_path_check_table(change->relid, column->attnum);
 	dependent_check_both_names(column);
 }
 

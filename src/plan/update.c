@@ -23,6 +23,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parser.h"
 #include "plan/alter.h"
+#include "plan/by_path.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
@@ -179,6 +180,7 @@ read_assignment(const Change *change, ResTarget *target, const char *source,
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
 	expression = ddl_expression(change->relid, target->val, source, EXPR_KIND_ALTER_COL_TRANSFORM,
 								type, typmod, &tree);
+	by_path_refuse_session(tree, "an assignment");
 	appendStringInfo(assignments, "%s%s = %s", assignments->len > 0 ? ", " : "", column, expression);
 	differs = contain_volatile_functions(tree) ? NULL : difference(type, column, expression);
 	if (differs == NULL)
@@ -191,6 +193,7 @@ static char *
 due_condition(const Change *change, const char *differences, bool comparable)
 {
 	char	   *given;
+	Node	   *tree;
 
 	if (change->condition == NULL && !comparable)
 		ereport(ERROR,
@@ -200,7 +203,8 @@ due_condition(const Change *change, const char *differences, bool comparable)
 				 errhint("Give a condition that holds for rows that are to be updated, and not for those that have been.")));
 	if (change->condition == NULL)
 		return pstrdup(differences);
-	given = ddl_expression_text(change->relid, change->condition, BOOLOID, -1, NULL);
+	given = ddl_expression_text(change->relid, change->condition, BOOLOID, -1, &tree);
+	by_path_refuse_session(tree, "a condition");
 	return comparable ? psprintf("(%s) AND (%s)", given, differences) : given;
 }
 

@@ -143,7 +143,7 @@ view_append_properties(StringInfo sql, const Column *old, const ViewProperties *
 		QuerySession session;
 		uint64		n;
 
-		query_begin(&session);
+		query_begin_printing(&session, view->oid);
 		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
 				  arg_oid(old->owner), arg_text(view->kind));
 		for (uint64 row = 0; row < n; row++)

@@ -33,6 +33,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "plan/alter.h"
+#include "plan/by_text.h"
 #include "plan/definition.h"
 #include "plan/index.h"
 #include "plan/index_names.h"
@@ -588,6 +589,8 @@ look_again(const Migration *migration, const Step *step)
 		look_again_before_cutover(migration, "resume");
 	if (step->effect == EFFECT_PAIR_DROP)
 		look_again_before_contract(migration, "resume");
+	if (migration->state == STATE_CONTRACTING && !step_contract_begun(migration->id))
+		by_text_refuse(migration, "resume");
 	refuse_without_trigger(migration, step);
 }
 

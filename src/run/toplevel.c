@@ -130,6 +130,10 @@ run(const char *sql)
 				 errmsg("a top-level step must be exactly one statement")));
 	parsetree = linitial_node(RawStmt, parsetrees);
 
+	/* REFRESH reads no expression, restricts itself first of all, and makes a temporary table */
+	if (!IsA(parsetree->stmt, RefreshMatViewStmt))
+		identity_restrict_transaction();
+
 	/* analysis of a utility statement looks at nothing: no snapshot is needed */
 	querytrees = pg_analyze_and_rewrite_fixedparams(parsetree, sql, NULL, 0, NULL);
 	plantrees = pg_plan_queries(querytrees, sql, 0, NULL);

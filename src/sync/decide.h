@@ -15,6 +15,7 @@ typedef enum Claim
 	CLAIM_WEAK,					/* INSERT: perhaps a volatile default; UPDATE: set to what it was */
 	CLAIM_SET,					/* it has a value that the statement did not name */
 	CLAIM_BLANK,				/* INSERT: the statement gave it NULL or its default */
+	CLAIM_UNSURE,				/* INSERT: it gave it a value, or a default that cannot be compared with */
 	CLAIM_NAMED					/* the statement gave it this value */
 } Claim;
 

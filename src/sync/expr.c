@@ -43,6 +43,7 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "plan/by_path.h"
 #include "rewrite/rewriteHandler.h"
 #include "sync/expr.h"
 #include "utils/builtins.h"
@@ -414,72 +415,6 @@ refuse_moments(Node *node, void *context)
 	return expression_tree_walker(node, refuse_moments, context);
 }
 
-/* Add a user's function that has no search_path of its own, with the statement that gives it one. */
-static bool
-collect_pathless(Oid funcid, void *context)
-{
-	StringInfo	statements = context;
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
-	bool		has_settings = heap_attisnull(tuple, Anum_pg_proc_proconfig, NULL) == false;
-
-	ReleaseSysCache(tuple);
-	if (funcid >= FirstNormalObjectId && !has_settings)
-		appendStringInfo(statements, "%sALTER FUNCTION %s SET search_path = %s;",
-						 statements->len > 0 ? " " : "", format_procedure_qualified(funcid),
-						 namespace_search_path);
-	return false;
-}
-
-static bool
-collect_pathless_walker(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	(void) check_functions_in_node(node, collect_pathless, context);
-	return expression_tree_walker(node, collect_pathless_walker, context);
-}
-
-typedef struct PlanAttempt
-{
-	Node	   *expr;
-	Oid			owner;
-} PlanAttempt;
-
-static void
-attempt_plan(void *arg)
-{
-	PlanAttempt *attempt = arg;
-	Identity	saved;
-
-	identity_enter(attempt->owner, NIL, &saved);
-	(void) expression_planner(copyObject((Expr *) attempt->expr));
-	identity_leave(&saved);
-}
-
-/*
- * Plan the expression as every writer's session will: what it calls may find its
- * own by the caller's search_path alone.  That is said with the remedy.
- */
-static void
-try_to_plan(Node *expr, Relation rel)
-{
-	PlanAttempt attempt = {expr, rel->rd_rel->relowner};
-	StringInfoData statements;
-	ErrorData  *error;
-
-	if (attempt_run(attempt_plan, &attempt, ATTEMPT_UNDO, &error))
-		return;
-	initStringInfo(&statements);
-	(void) collect_pathless_walker(expr, &statements);
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION &&
-		statements.len > 0)
-	{
-		error->detail = "It runs with search_path = pg_catalog, pg_temp, whoever writes, and finds nothing by the path of the caller.";
-		error->hint = statements.data;
-	}
-	ReThrowError(error);
-}
-
 char *
 expr_resolve(Oid relid, const char *source, const char *role,
 			 const ExprColumn *new_column, const ExprColumn *target)
@@ -515,7 +450,7 @@ expr_resolve(Oid relid, const char *source, const char *role,
 				 errhint("Use functions that are marked IMMUTABLE or STABLE.")));
 	(void) refuse_moments(expr, unconstify(char *, role));
 	(void) refuse_styles_walker(expr, NULL);
-	try_to_plan(expr, rel);
+	by_path_check(expr, rel->rd_rel->relowner);
 
 	stored = deparse_pinned(columns_to_numbers(expr, NULL), NIL);
 	free_parsestate(pstate);

@@ -71,3 +71,15 @@ outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 				  unpack_sql_state(error->sqlerrcode), error->message);
 	pair->noted[direction] = pairs_transaction();
 }
+
+void
+outcome_note_null(SyncPair *pair, Relation rel, TupleTableSlot *slot)
+{
+	ErrorData	error = {.sqlerrcode = ERRCODE_NOT_NULL_VIOLATION};
+
+	/* as long as it has NOT NULL, the writer has PostgreSQL's own error */
+	if (!pair->new_decides || !pair->old_not_null || pair->old_side.notnull)
+		return;
+	error.message = pstrdup("NULL for a column that is NOT NULL");
+	outcome_note(pair, PAIR_DOWN, rel, slot, &error);
+}

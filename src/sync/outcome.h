@@ -22,6 +22,12 @@ extern void outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 						 TupleTableSlot *slot, const ErrorData *error);
 
 /*
+ * The old side is NULL, which `down` gives without an error: if it may not be once
+ * it decides again, that closes the way back as well.
+ */
+extern void outcome_note_null(SyncPair *pair, Relation rel, TupleTableSlot *slot);
+
+/*
  * The row's primary key, "(id, part)=(5, a)", or its place, "ctid=(0,1)"; NULL
  * for a row without a key that has no place yet.
  */

@@ -57,6 +57,7 @@ typedef struct PairRow
 	char	   *up;
 	char	   *down;
 	bool		new_decides;
+	bool		old_not_null;
 	bool		one_name;		/* applications know one of the two sides only */
 	OnConflict	on_conflict;
 	bool		reversible;
@@ -403,6 +404,7 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 	pair->new_side.hidden = row->one_name && !row->new_decides;
 	pair->on_conflict = row->on_conflict;
 	pair->reversible = row->reversible;
+	pair->old_not_null = row->old_not_null;
 	pair->past = row->past;
 
 	caller = MemoryContextSwitchTo(context);
@@ -435,6 +437,7 @@ read_row(uint64 n)
 	row->past.own = query_oids(n, 16);
 	list_sort(row->past.own, list_oid_cmp);
 	row->one_name = query_bool(n, 17);
+	row->old_not_null = query_bool(n, 18);
 	return row;
 }
 
@@ -459,7 +462,7 @@ read_rows(Relation rel, List *ancestors)
 							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
 							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
 							   "  WHERE migration = p.migration AND relid = ($1)[1]), "
-							   "m.kind = 'change_column_type' "
+							   "m.kind = 'change_column_type', p.old_not_null "
 							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
 							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
 							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "

@@ -62,6 +62,7 @@ typedef struct SyncPair
 	AttrNumber	down_copies;
 	bool		new_decides;	/* the new side is the authoritative one */
 	bool		reversible;
+	bool		old_not_null;	/* before the cutover, and again on the way back */
 	OnConflict	on_conflict;
 	PairPast	past;
 	Bitmapset  *inputs;			/* columns that up or down reads besides */

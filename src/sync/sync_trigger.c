@@ -173,7 +173,7 @@ insert_claim(SyncRow *row, const PairSide *side, StmtCols verdict, bool named)
 	bool		blank = is_blank(row, side, &uncertain);
 
 	if (named)
-		return blank ? CLAIM_BLANK : CLAIM_NAMED;
+		return blank ? CLAIM_BLANK : uncertain ? CLAIM_UNSURE : CLAIM_NAMED;
 	if (blank)
 	{
 		/* the publisher's NULL: without one of his, the default would be here */
@@ -372,10 +372,13 @@ derive(SyncRow *row, SyncPair *pair, PairDirection direction)
 		set_value(row, side, value, isnull);
 	else
 	{
+		isnull = false;
 		outcome_note(pair, direction, row->trigdata->tg_relation, row->slot, error);
 		if (!side->notnull)
 			set_value(row, side, (Datum) 0, true);
 	}
+	if (direction == PAIR_DOWN && isnull)
+		outcome_note_null(pair, row->trigdata->tg_relation, row->slot);
 }
 
 /*

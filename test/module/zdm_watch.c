@@ -27,6 +27,7 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
+#include <unwind.h>
 
 #include "access/htup_details.h"
 #include "access/transam.h"
@@ -48,6 +49,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "tcop/tcopprot.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -115,7 +117,7 @@ PG_FUNCTION_INFO_V1(zdm_watch_typmod_out);
 
 /* Does the frame run the statement that a hook was called for? */
 static bool
-is_handed_on(const char *symbol)
+is_standard(const char *symbol)
 {
 	static const char *const standard[] = {
 		"standard_ProcessUtility",
@@ -127,6 +129,26 @@ is_handed_on(const char *symbol)
 
 	for (int i = 0; symbol != NULL && i < lengthof(standard); i++)
 		if (strcmp(symbol, standard[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Is it the frame of the hook that PostgreSQL calls?  Whoever called that is outside. */
+static bool
+is_hook(void *frame)
+{
+	void	   *function = _Unwind_FindEnclosingFunction((char *) frame - 1);
+
+	void	   *hooks[] = {
+		ProcessUtility_hook,
+		ExecutorStart_hook,
+		ExecutorRun_hook,
+		ExecutorFinish_hook,
+		ExecutorEnd_hook,
+	};
+
+	for (int i = 0; function != NULL && i < lengthof(hooks); i++)
+		if (function == hooks[i])
 			return true;
 	return false;
 }
@@ -149,18 +171,17 @@ ours_on_stack(StringInfo where)
 		bool		known = dladdr(frames[i], &info) != 0 && info.dli_fname != NULL;
 		const char *file = known ? strrchr(info.dli_fname, '/') : NULL;
 
-		if (file != NULL && strcmp(file, "/pg_zdm.so") == 0)
-		{
-			if (handed_on)
-				continue;
-			ours = true;
-			if (where != NULL)
-				appendStringInfo(where, " %lx", (long) ((char *) frames[i] - (char *) info.dli_fbase));
-			else
-				break;
-		}
+		if (file == NULL || strcmp(file, "/pg_zdm.so") != 0)
+			handed_on = known && is_standard(info.dli_sname);
+		else if (handed_on)
+			handed_on = !is_hook(frames[i]);
 		else
-			handed_on = known && is_handed_on(info.dli_sname);
+		{
+			ours = true;
+			if (where == NULL)
+				break;
+			appendStringInfo(where, " %lx", (long) ((char *) frames[i] - (char *) info.dli_fbase));
+		}
 	}
 	return ours;
 }
@@ -287,7 +308,8 @@ take_note(Oid func)
 static void
 listen_to(Oid func)
 {
-	if (!listening || func < FirstNormalObjectId || !IsTransactionState())
+	if (!listening || func < FirstNormalObjectId || !IsTransactionState() ||
+		MyBackendType == B_AUTOVAC_WORKER)
 		return;
 	listening = false;
 	PG_TRY();

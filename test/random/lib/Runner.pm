@@ -33,7 +33,7 @@ sub play
 	{
 		my $error = $@;
 
-		die $error if !ref $error;
+		$error = { kind => 'broken ' . substr($error, 0, 5), text => $error } if !ref $error;
 		$self->{difference} = $error if $error->{kind} ne 'enough';
 		$self->{enough} = $error->{text} if $error->{kind} eq 'enough';
 	}
@@ -143,7 +143,8 @@ sub do_sql
 	return 0 if $event->{inside} && $self->{writer}{model}[$who]{status} eq 'I';
 	return 0 if $event->{sql} && $event->{sql} eq 'BEGIN' && $self->{writer}{model}[$who]{status} ne 'I';
 	my %sql = map { $_ => $model->render($_, $event) } qw(zdm model);
-	return 0 if $event->{both} && $sql{zdm} =~ /NULL, DEFAULT|DEFAULT, NULL/;
+	return 0 if $event->{both} && $self->is_ambiguous($event, $sql{zdm});
+	$self->same_sequence($event->{made}) if $event->{made};
 
 	push @{ $self->{settings}[$who] }, $sql{zdm} if $event->{setting};
 	if ($event->{prepared})
@@ -163,6 +164,33 @@ sub do_sql
 	}
 	$self->{waiting}{$who} = { since => time, sql => \%sql };
 	return 1;
+}
+
+# is_ambiguous(event, sql): of NULL and the default, also where it is spelled out,
+# or cannot be computed by others than the writer, nobody can say which was meant.
+sub is_ambiguous
+{
+	my ($self, $event, $sql) = @_;
+	my $schema = $self->{case}{schema};
+
+	return 0 if $event->{both} ne 'insert';
+	return 1 if $schema->{may_refuse} && $sql =~ /DEFAULT/;
+	return $sql =~ /NULL, DEFAULT|DEFAULT, NULL/
+	  || (defined $schema->{default_value} && $sql =~ /\bNULL\b/ && $sql =~ /\Q$schema->{default_value}\E/);
+}
+
+# same_sequence(value): the next value of the table's own sequence; who inserts by
+# one of two names may have used one up for the other.
+sub same_sequence
+{
+	my ($self, $value) = @_;
+
+	for my $side (qw(zdm model))
+	{
+		$self->{monitor}{$side}->must("SELECT setval(objid, $value, false) FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype IN ('a', 'i')"
+			  . " AND refobjid = " . Change::quote($self->{case}{schema}{table}) . "::regclass AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')");
+	}
+	return;
 }
 
 # prepare(who, name, sql): once for each session.
@@ -567,6 +595,8 @@ sub failed
 		$self->enough("fails as plain DDL does: $error") if $plain;
 		$self->differ('failed', "failed where plain DDL does not: $error");
 	}
+	$self->enough('a value that the old side cannot hold, committed on the way back')
+	  if $model->{state} eq 'reverting' && $error =~ /cannot go back: rows were written.*Among them: row \(/s;
 	if (Schema::piece($self->{case}{schema}, 'check_tight') && !$model->is_rename && $error =~ /orders_tight/)
 	{
 		$self->old_writers_go_on;

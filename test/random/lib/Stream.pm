@@ -203,6 +203,7 @@ sub do_insert_default
 
 	if (is_key($self))
 	{
+		$event->{made} = $id if $self->{schema}{made};
 		$event->{sql} = $self->{schema}{made} ? "INSERT INTO {T} (b) VALUES ('made $id') RETURNING {C}" : "INSERT INTO {T} ({C}, b) VALUES ($id, 'm')";
 		return;
 	}
