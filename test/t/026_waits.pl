@@ -161,7 +161,7 @@ waiting_for('rows', qr/rows locked by other transactions: .*pid $pid[0] /);
 my $who = waiting_for('rows', qr/rows locked by other transactions: .*pid $pid[1] .*/);
 like($who, qr/pid $_ \(/, "locked rows: pid $_ is named") for @pid;
 like($who, qr/queue, idle in transaction since/, 'locked rows: with what it is and does');
-isnt(sql("SELECT waiting_since FROM zdm.progress WHERE label = 'rows'"), '', 'locked rows: since when');
+wait_for('locked rows: since when', sub { sql("SELECT waiting_since FROM zdm.progress WHERE label = 'rows'") });
 wait_for('a log line', sub { slurp_file($node->logfile) =~ /migration \d+ on public\.big has waited \d+ s for .*rows locked/ });
 pass('locked rows: after a while the log says so');
 $_->query_safe('COMMIT;') for @holder;
