@@ -91,7 +91,7 @@ sub guarded
 	  ? "DO \$do\$ BEGIN FOR i IN 1 .. 3 LOOP BEGIN EXECUTE \$ddl\$$ddl\$ddl\$; RAISE division_by_zero; EXCEPTION WHEN others THEN NULL; END; END LOOP; RAISE division_by_zero; END \$do\$"
 	  : $ddl;
 	$run->note('dba', ($event->{held} ? "-- while another session has a lock, $event->{held}: " : '') . "SET zdm.guard = $event->{guard}; SET $event->{time} = '50ms'; $sql");
-	$session->must('BEGIN') if $event->{block} ne 'caught' && ($event->{block} eq 'transaction' || !$event->{held});
+	$session->must('BEGIN') if $event->{block} ne 'caught' && ($event->{block} eq 'transaction' || $event->{held} ne 'ACCESS EXCLUSIVE');
 	my $error = $session->query($sql)->{error};
 	my $failed = $error && $session->{status} eq 'I';
 	$run->differ('server', "the server is gone after: $sql") if $session->{gone};
