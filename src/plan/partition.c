@@ -540,7 +540,7 @@ plan_detach_concurrently(MigrationPlan *plan, const char *table, const char *par
 		.note = "waits for transactions that use the table; leaves the partition a CHECK of its bound",
 	});
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
+		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_DETACH_END,
 		.statement = names_template_if_detaching(relid,
 												 psprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE", table, partition)),
 		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,
