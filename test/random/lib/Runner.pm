@@ -736,6 +736,8 @@ sub do_late
 
 	return 0 if $model->{state} !~ /^(running|ready|switched)$/ || ($model->{state} eq 'running' && $model->moving);
 	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
+	# a write by the one name is none OF the other
+	return 0 if $event->{what} eq 'late_trigger' && $model->is_rename;
 	my ($said) = $event->{what} =~ /^late_(comment|statistics)$/;
 	# of two names each keeps what was said of it
 	return 0 if $said && $model->is_rename && ($self->{said}{$said}++ || Schema::piece($self->{case}{schema}, $said eq 'comment' ? $said : 'target'));
