@@ -667,8 +667,7 @@ sub failed
 	my $model = $self->{model};
 	my $late = $model->{late} // {};
 
-	# the new owner says that it is to go on with their rights
-	return $self->steer('resume', $model->{state}) if $error =~ /^the owner of .* has changed/ && $self->{adopted}++ < 3;
+	return $self->steer('resume', $model->{state}) if $self->is_owners_affair($error);
 	if ($model->is_plain)
 	{
 		my $plain = $self->plain_ddl;
@@ -689,6 +688,19 @@ sub failed
 	$self->take_away($_) for @named ? @named : keys %$late;
 	$self->steer('resume', $model->{state});
 	return;
+}
+
+# is_owners_affair(error): the new owner says that it is to go on with their rights,
+# or, where those do not reach, the table is given back.
+sub is_owners_affair
+{
+	my ($self, $error) = @_;
+
+	return 0 if $self->{adopted}++ > 6;
+	return 1 if $error =~ /^the owner of .* has changed/;
+	return 0 if $error !~ /^must be owner of / || $self->{adopted} < 2;
+	$self->both_sides('monitor', {}, 'ALTER TABLE {T} OWNER TO zr_owner');
+	return 1;
 }
 
 # old_writers_go_on(): whatever stopped the migration, what the old application
