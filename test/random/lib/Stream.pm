@@ -170,7 +170,7 @@ sub statement
 		begin => 5, commit => 8, rollback => 3, savepoint => 3, rollback_to => 3, setting => 5,
 		both_insert => 6, both_update => 8, both_upsert => 3,
 		parent => $schema->{role} eq 'reference' ? 12 : 0, child => Schema::piece($schema, 'child') ? 8 : 0,
-		new_key => $key ? 8 : 0, procedure => 4, insert_select => 3);
+		new_key => $key ? 8 : 0, procedure => 9, insert_select => 3);
 	my $make = __PACKAGE__->can("do_$what") or die "nothing does $what\n";
 
 	$event->{what} = $what;
