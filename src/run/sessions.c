@@ -50,9 +50,12 @@
 	"name(name) AS (SELECT lower(unnest($2)) UNION SELECT lower(c.relname) FROM rel JOIN pg_class c ON c.oid = rel.oid " \
 	"  WHERE c.oid = $1 OR strpos(c.relname, (SELECT relname FROM pg_class WHERE oid = $1)) = 0) "
 
-/* Does a text (src, in lower case) name it, as a word? */
-#define NAMED \
-	"strpos(src, name.name) > 0 AND src ~ ('(^|[^a-z0-9_$])' || regexp_replace(name.name, '([^a-z0-9_])', '\\\1', 'g') || '($|[^a-z0-9_$])')"
+/*
+ * Does a text (src, in lower case) name it, as a word?  The table's own name may be
+ * within a partition's.
+ */
+#define NAMED(relid) \
+	"strpos(src, name.name) > 0 AND (name.name = (SELECT lower(relname) FROM pg_class WHERE oid = " relid ") OR src ~ ('(^|[^a-z0-9_$])' || regexp_replace(name.name, '([^a-z0-9_])', '\\\1', 'g') || '($|[^a-z0-9_$])'))"
 
 /* What says nothing by its text: it may run anything. */
 #define RUNS_TEXTS \
@@ -70,7 +73,7 @@
 	"  UNION SELECT d.objid FROM pg_depend d JOIN typ ON typ.oid = d.refobjid " \
 	"    WHERE d.refclassid = 'pg_type'::regclass AND d.classid = 'pg_proc'::regclass " \
 	"  UNION SELECT k.oid FROM unnest($3, $4) k(oid, name) WHERE k.name = '' OR k.name IN (SELECT name FROM name) " \
-	"  UNION SELECT oid FROM late WHERE " RUNS_TEXTS " OR EXISTS (SELECT FROM name WHERE " NAMED ")) " \
+	"  UNION SELECT oid FROM late WHERE " RUNS_TEXTS " OR EXISTS (SELECT FROM name WHERE " NAMED("$1") ")) " \
 	"SELECT p.oid FROM pg_proc p WHERE p.oid IN (SELECT oid FROM found) AND " WRITTEN_IN \
 	"ORDER BY p.oid FOR UPDATE OF p NOWAIT"
 
@@ -150,8 +153,8 @@ sessions_read(SessionFunctions *functions, int64 migration, Oid relid)
 	read.asked = query_texts(0, 1);
 	n = QUERY("SELECT p.oid, coalesce(name.name, '') FROM "
 			  "(SELECT p.oid, lower(p.prosrc) AS src FROM pg_proc p WHERE " WRITTEN_IN " OFFSET 0) p "
-			  "LEFT JOIN unnest($1) name(name) ON NOT " RUNS_TEXTS " AND " NAMED
-			  "WHERE name.name IS NOT NULL OR " RUNS_TEXTS, arg_texts(read.asked));
+			  "LEFT JOIN unnest($1) name(name) ON NOT " RUNS_TEXTS " AND " NAMED("$2")
+			  " WHERE name.name IS NOT NULL OR " RUNS_TEXTS, arg_texts(read.asked), arg_oid(relid));
 	for (uint64 row = 0; row < n; row++)
 	{
 		read.oids = lappend_oid(read.oids, query_oid(row, 1));

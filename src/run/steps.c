@@ -218,6 +218,7 @@ read_functions(const Migration *migration, const Step *step, StepRun *run)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	sessions_read(&run->functions, migration->id, migration->relid);
 	end_transaction();
+	ZDM_DEBUG_POINT("functions-read");
 }
 
 /*
