@@ -6,7 +6,7 @@
 #
 # Plays seeds S to S + N - 1, or as many as fit into T seconds.  Needs a server
 # with pg_zdm installed in PATH, and a directory to work in, WORK.  test/random/run
-# sees to both.  Without --all it ends at the first seed that differs.  --without
+# sees to both.  Each eighth seed is played by writers that run freely.  Without --all it ends at the first seed that differs.  --without
 # leaves out events by what they are (both_insert, attach) and pieces of the
 # schema and families of changes by their name: to look for something else than what is known already;
 # the file "known" is such a list, and --no-known passes it over.  --only passes
@@ -22,6 +22,7 @@ use Time::HiRes qw(time);
 
 use Change;
 use Dice;
+use Free;
 use Runner;
 use Schema;
 use Server;
@@ -57,6 +58,7 @@ sub known
 sub invent
 {
 	my ($seed) = @_;
+	return Free::invent($seed) if $seed % 8 == 0 && !$option{only};
 	my $change = Change::invent(Dice->new($seed * 4 + 1));
 	my $schema = Schema::invent(Dice->new($seed * 4 + 2), $change);
 	return undef if $without{ $change->{family} };
@@ -83,7 +85,7 @@ sub one_seed
 {
 	my ($seed) = @_;
 	my $case = invent($seed) or return;
-	my $run = Runner::play($server, ++$number, $case);
+	my $run = $case->{free} ? Free::play($server, ++$number, $case) : Runner::play($server, ++$number, $case);
 
 	$count{played}++;
 	$count{short}++ if $run->{enough};
@@ -92,11 +94,11 @@ sub one_seed
 		$count{refused}++;
 		$refusals{ $run->{refused} =~ s/ \/ .*//sr }++;
 	}
-	print "seed $seed (", join(' ', @{ $case->{change} }{qw(kind family)}, $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
+	print "seed $seed (", join(' ', $case->{free} ? 'free' : (), @{ $case->{change} }{qw(kind family)}, $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
 	return if !$run->{difference};
 	$count{different}++;
 	my $smallest = $run;
-	if ($option{shrink})
+	if ($option{shrink} && !$case->{free})
 	{
 		my $kind = $run->{difference}{kind};
 		Shrinker::shrink($case, $kind, sub {

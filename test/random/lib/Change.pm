@@ -143,11 +143,11 @@ sub plain
 	my $fill = $dice->chance(70) ? $family->{old}->($dice) : undef;
 	my @plain = (
 		[ 'CREATE INDEX plain_i ON {T} ({C})', 'DROP INDEX app.plain_i' ],
-		[ 'CREATE UNIQUE INDEX plain_u ON {T} (k, {C}, id)', 'DROP INDEX app.plain_u' ],
+		[ 'CREATE UNIQUE INDEX plain_u ON {T} (k, {C}, {KEY})', 'DROP INDEX app.plain_u' ],
 		[ 'CREATE INDEX plain_e ON {T} ((b || b)) WHERE {C} IS NOT NULL', 'DROP INDEX app.plain_e' ],
 		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_c CHECK ({C} IS NOT NULL OR a < 8)', 'ALTER TABLE {T} DROP CONSTRAINT plain_c' ],
 		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_n CHECK (a < 1000)', 'ALTER TABLE {T} DROP CONSTRAINT plain_n' ],
-		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_q UNIQUE (id, k, a)', 'ALTER TABLE {T} DROP CONSTRAINT plain_q' ],
+		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_q UNIQUE ({KEY}, k, a)', 'ALTER TABLE {T} DROP CONSTRAINT plain_q' ],
 		[ "ALTER TABLE {T} ADD COLUMN extra integer DEFAULT 5", 'ALTER TABLE {T} DROP COLUMN extra' ],
 		[ "ALTER TABLE {T} ADD COLUMN extra text CHECK (extra <> 'x')", 'ALTER TABLE {T} DROP COLUMN extra' ],
 		[ "ALTER TABLE {T} ALTER b SET DEFAULT 'none'", undef ],
@@ -169,13 +169,14 @@ sub expression
 	return $text =~ s/\{c\}/$column/gr;
 }
 
-# call(change, table, label): the statement that states it.
+# call(change, schema, label): the statement that states it.
 sub call
 {
-	my ($change, $table, $label) = @_;
+	my ($change, $schema, $label) = @_;
+	my $table = $schema->{table};
 	my $family = $family{ $change->{family} };
 
-	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{C\}/$change->{old_name}/gr),
+	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{KEY\}/$schema->{key}/gr =~ s/\{C\}/$change->{old_name}/gr),
 		(defined $change->{fill} ? 'up => ' . quote($change->{fill}) : ()), 'label => ' . quote($label)) . ')'
 	  if $change->{kind} eq 'ddl';
 	return 'SELECT zdm.rename_column('

@@ -8,6 +8,8 @@ use warnings;
 use Change;
 use IPC::Open3;
 use Runner;
+use Server;
+use Time::HiRes qw(usleep);
 
 # at_rest(run): the migration has come to a state in which it rests.
 sub at_rest
@@ -40,13 +42,70 @@ sub at_end
 			WHERE m.amname = 'btree' AND c.relkind = 'i' AND i.indisvalid AND c.relnamespace = 'app'::regnamespace})->{error};
 		$run->differ('amcheck', Runner::show_error($bad)) if $bad;
 	}
+	idle($run) if $state =~ /^(ready|switched|completed|reverted)$/;
 	return if $state !~ /^(completed|reverted)$/;
+	restores($run) if $run->{case}{seed} % 10 == 3;
 	my %dump = map { $_ => dump_of($run, $run->{"${_}_db"}) } qw(zdm model);
 	my %seen;
 	$seen{$_}++ for @{ $dump{zdm} };
 	$seen{$_}-- for @{ $dump{model} };
 	my @only = grep { $seen{$_} } sort keys %seen;
 	$run->differ('catalog', "the catalogs differ in $state:\n" . join "\n", map { ($seen{$_} > 0 ? 'pg_zdm: ' : 'model:  ') . $_ } @only) if @only;
+	return;
+}
+
+# idle(run): a worker that has nothing to do uses no processor.
+sub idle
+{
+	my ($run) = @_;
+	my @pids = map { $_->[0] } $run->{monitor}{zdm}->must(q{SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE '%zdm%'})->@*;
+	my %before = map { $_ => ticks($_) } @pids;
+
+	return if !@pids;
+	usleep(600_000);
+	for my $pid (@pids)
+	{
+		my $used = ticks($pid) - $before{$pid};
+
+		$run->differ('spins', "worker $pid used $used ticks of a second's 100 with nothing to do:
+" . $run->progress) if $used > 30;
+	}
+	return;
+}
+
+# ticks(pid): of processor time, so far; 0 if it is gone.
+sub ticks
+{
+	my ($pid) = @_;
+
+	open my $stat, '<', "/proc/$pid/stat" or return 0;
+	my @fields = split ' ', (readline $stat // '') =~ s/^.*\) //r;
+	return ($fields[11] // 0) + ($fields[12] // 0);
+}
+
+# restores(run): a dump, rows and all, can be restored, and has the same rows.
+sub restores
+{
+	my ($run) = @_;
+	my $server = $run->{server};
+	my @to = ('-h', "$server->{dir}/s", '-p', '5432', '-U', 'postgres');
+	my $copy = "$run->{zdm_db}_copy";
+	my $rows = "SELECT count(*), md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM $run->{case}{schema}{table} t";
+	my $admin = $server->connect('postgres', 'postgres', 'set-up');
+
+	$admin->must("CREATE DATABASE $copy TEMPLATE template0");
+	my $said = eval {
+		Server::run_quietly("$server->{dir}/dump.log", 'pg_dump', @to, '-f', "$server->{dir}/dump.sql", $run->{zdm_db});
+		Server::run_quietly("$server->{dir}/dump.log", 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', @to, '-d', $copy, '-f', "$server->{dir}/dump.sql");
+		my $session = $server->connect($copy, 'postgres', 'set-up');
+		my ($is, $was) = map { Runner::show_row($_->must($rows)->[0]) } $session, $run->{monitor}{zdm};
+		$session->close;
+		$is eq $was ? '' : "$is, was $was";
+	} // $@;
+	$admin->must("DROP DATABASE $copy WITH (FORCE)");
+	$admin->close;
+	unlink "$server->{dir}/dump.log";
+	$run->differ('restore', "a dump is not restored as it was: $said") if $said;
 	return;
 }
 
@@ -76,7 +135,7 @@ sub even_out
 	return join "\n", sort split /\n/, $text if $text =~ /^(GRANT|REVOKE) /;
 	$text =~ s/( ON )(.*)( FROM )/$1 . join(', ', sort split m{, }, $2) . $3/e if $text =~ /^CREATE STATISTICS/;
 	# by which name PostgreSQL called the index of a partition that came
-	$text =~ s/\b(late_\d+)_\w+_idx\b/$1_idx/g;
+	$text =~ s/\b(late_\d+)_\w+_idx\d*\b/$1_idx/g;
 	my $name = quotemeta $run->{model}{name};
 	$text =~ s/^(    $name [^\n]*?) DEFAULT .*?( NOT NULL)?(,?)$/$1 . ($2 \/\/ '') . $3/em
 	  if $run->{case}{change}{kind} eq 'type' && $run->{case}{schema}{default};

@@ -9,26 +9,35 @@ package Runner;
 use strict;
 use warnings;
 
+use Beside;
 use Change;
 use Model;
 use Properties;
+use Rough;
 use Schema;
 use Time::HiRes qw(time usleep);
 
 my @users = qw(zr_old zr_new zr_old);
 my $patience = 20;
 
-# play(server, number, case): run it; returns { difference, log, refused }.
+# play(server, number, case, free): run it; returns { difference, log, refused }.
+# "free" is a road on which the writers are not led.
 sub play
 {
-	my ($server, $number, $case) = @_;
+	my ($server, $number, $case, $free) = @_;
 	my $self = bless {
 		server => $server, number => $number, case => $case, log => [], calls => 0,
 		model => Model->new($case), settings => [ [], [], [] ], waiting => {}, blocked => 0
 	}, 'Runner';
 
 	@$self{qw(zdm_db model_db)} = $server->databases($number);
-	my $done = eval { $self->open_sessions; $self->set_up; $self->events; $self->finish; 1 };
+	my $done = eval {
+		$self->open_sessions;
+		$self->set_up;
+		$free ? $free->($self) : $self->events;
+		$free ? Properties::at_end($self) : $self->finish;
+		1;
+	};
 	if (!$done)
 	{
 		my $error = $@;
@@ -37,6 +46,7 @@ sub play
 		$self->{difference} = $error if $error->{kind} ne 'enough';
 		$self->{enough} = $error->{text} if $error->{kind} eq 'enough';
 	}
+	Free::end_team($self) if $free;
 	$self->close_sessions;
 	$server->forget($number);
 	return $self;
@@ -163,6 +173,71 @@ sub do_sql
 		$self->{writer}{$_}[$who]->send($sql{$_}, $copy) for qw(zdm model);
 	}
 	$self->{waiting}{$who} = { since => time, sql => \%sql };
+	return 1;
+}
+
+# A statement under a timeout: done on the model if it was done.
+sub do_hasty
+{
+	my ($self, $event) = @_;
+	my $statement = $event->{statement};
+	my $who = $statement->{who};
+	my $model = $self->{model};
+
+	return 0 if $self->{waiting}{$who} || $self->{writer}{model}[$who]{status} ne 'I' || !$model->applies($statement);
+	return 0 if $statement->{needs} && !Schema::piece($self->{case}{schema}, $statement->{needs});
+	my %sql = map { $_ => $model->render($_, $statement) } qw(zdm model);
+	return 0 if $statement->{both} && $self->is_ambiguous($statement, $sql{zdm});
+	my $result = Rough::hasty($self, $event, $sql{zdm}) or return 1;
+	$self->{writer}{model}[$who]->query($sql{model});
+	$self->same_answer("writer $who", \%sql, { result => $result }, $self->{writer}{model}[$who]);
+	return 1;
+}
+
+# Another migration, while the first is at rest or at work.
+sub do_beside
+{
+	my ($self, $event) = @_;
+	my $model = $self->{model};
+
+	return 0 if $model->moving || $model->{state} eq 'contracting';
+	$self->end_transactions;
+	return Beside::play($self, $event);
+}
+
+# retype_other(column, type): plain ALTER TABLE ... TYPE of another column.
+sub retype_other
+{
+	my ($self, $column, $type) = @_;
+	my $model = $self->{model};
+	my @over = $model->pieces_over;
+	my @sql = map { @{ $_->{drop} } } reverse @over;
+
+	push @sql, "ALTER TABLE {T} ALTER $column TYPE $type";
+	for my $piece (@over)
+	{
+		push @sql, map { $piece->{sql}[$_] } @{ $piece->{again} };
+	}
+	$self->{owner}{model}->must($model->fill('model', { as => $model->{type} }, $_)) for @sql;
+	$self->fresh_model;
+	return;
+}
+
+sub do_guarded
+{
+	my ($self, $event) = @_;
+
+	return 0 if $self->{model}->moving || $self->{model}{state} =~ /^(running|contracting)$/;
+	$self->end_transactions;
+	Rough::guarded($self, $event);
+	return 1;
+}
+
+sub do_called
+{
+	my ($self, $event) = @_;
+
+	Rough::called($self, $event);
 	return 1;
 }
 
@@ -375,6 +450,7 @@ sub do_attach
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
 	return 0 if $event->{as} ne $self->decides && $self->is_blank($event);
+	$self->{was_away} = 1;
 	$self->end_transactions;
 	my $k = $event->{bound};
 	my @load = ("INSERT INTO $event->{part} (id, {C}, b, k) VALUES ($event->{ids}[0], {V0}, 'att', $k), ($event->{ids}[1], {V1}, 'att', $k)") x 2;
@@ -398,6 +474,7 @@ sub do_detach
 	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
 	$self->end_transactions;
 	$event->{as} = $self->decides;
+	$self->{was_away} = 1;
 	my $bound = $event->{part} eq 'app.p1' ? '1, 2' : '3';
 	$self->both_sides('owner', $event, $_) for "ALTER TABLE {T} DETACH PARTITION $event->{part}",
 	  "UPDATE $event->{part} SET {C} = {V0} WHERE id % 2 = 0",
@@ -449,7 +526,7 @@ sub do_call
 
 	return 0 if $model->{state} !~ /^(none|reverted)$/;
 	$self->{calls}++;
-	my $sql = Change::call($self->{case}{change}, $self->{case}{schema}{table}, $self->label);
+	my $sql = Change::call($self->{case}{change}, $self->{case}{schema}, $self->label);
 	$self->note('owner', $sql);
 	$owner->send($sql);
 	$owner->wait(60) or $self->differ('blocked', "the call does not return\n" . $self->who_blocks($owner));
@@ -457,6 +534,7 @@ sub do_call
 	if ($error)
 	{
 		$self->{refused} = show_error($error);
+		$self->enough("refused: $self->{refused}") if $error->{code} eq '55006' && $self->{beside};
 		$self->differ("refused $error->{code}", $self->{refused})
 		  if $error->{code} ne '0A000' && !$model->{family}{may_refuse} && !$self->{case}{schema}{may_refuse} && !$model->is_plain && $self->{refused} !~ /^42804 . default for column/;
 		$self->enough("refused: $self->{refused}");
@@ -589,6 +667,8 @@ sub failed
 	my $model = $self->{model};
 	my $late = $model->{late} // {};
 
+	# the new owner says that it is to go on with their rights
+	return $self->steer('resume', $model->{state}) if $error =~ /^the owner of .* has changed/ && $self->{adopted}++ < 3;
 	if ($model->is_plain)
 	{
 		my $plain = $self->plain_ddl;
@@ -707,6 +787,8 @@ sub do_undo
 	my $model = $self->{model};
 
 	return 0 if !$model->is_plain || $model->{state} ne 'completed' || $self->{case}{change}{ddl} =~ /ADD COLUMN/;
+	# nothing was done, so that there is nothing to be undone
+	return 0 if $self->{case}{change}{ddl} =~ /SET NOT NULL/ && $self->{case}{schema}{not_null};
 	$model->{undoing} = 1;
 	return $self->steer('revert', 'reverting');
 }
@@ -977,6 +1059,8 @@ sub check_old_side
 		my ($key, $value, $old, $a, $b) = @$row;
 		my $expected = $self->down($value, $a, $b);
 		next if same($expected, $old);
+		# what a partition brings, or was given up, may stay as long as the two agree
+		next if $self->{was_away} && (!defined $expected ? $self->one_way : same($self->up($old, $a, $b), $value));
 		$self->differ('old side', sprintf "row %s: new %s, old side %s, down gives %s", map { $_ // '<null>' } $key, $value, $old, $expected);
 	}
 	return;
@@ -989,16 +1073,21 @@ sub same
 	return defined $x ? defined $y && $x eq $y : !defined $y;
 }
 
-sub down
-{
-	my ($self, $value, $a, $b) = @_;
-	my $family = $self->{model}{family};
-	my $key = join '|', map { $_ // '<null>' } $value, $a, $b;
+sub down { my $self = shift; return $self->computed('down', @_) }
+sub up { my $self = shift; return $self->computed('up', @_) }
 
-	return $self->{downs}{$key} if exists $self->{downs}{$key};
-	my $result = $self->{monitor}{model}->query('SELECT ((' . Change::expression($self->{case}{change}, 'down', 'v') . ")::$family->{from})::text FROM (SELECT "
-		  . Change::quote($value) . "::$family->{to} AS v, " . Change::quote($a) . '::integer AS a, ' . Change::quote($b) . '::text AS b) q');
-	return $self->{downs}{$key} = $result->{error} ? undef : $result->{rows}[0][0];
+# computed(way, value, a, b): what up or down gives; undefined if it fails.
+sub computed
+{
+	my ($self, $way, $value, $a, $b) = @_;
+	my $family = $self->{model}{family};
+	my ($from, $to) = @$family{ $way eq 'up' ? qw(from to) : qw(to from) };
+	my $key = join '|', map { $_ // '<null>' } $way, $value, $a, $b;
+
+	return $self->{computed}{$key} if exists $self->{computed}{$key};
+	my $result = $self->{monitor}{model}->query('SELECT ((' . Change::expression($self->{case}{change}, $way, 'v') . ")::$to)::text FROM (SELECT "
+		  . Change::quote($value) . "::$from AS v, " . Change::quote($a) . '::integer AS a, ' . Change::quote($b) . '::text AS b) q');
+	return $self->{computed}{$key} = $result->{error} ? undef : $result->{rows}[0][0];
 }
 
 # finish(): the end of the stream: transactions end, and the catalogs are alike.
@@ -1008,6 +1097,8 @@ sub finish
 
 	$self->end_transactions;
 	$self->settle;
+	$self->compare_rows;
+	Beside::finish($self);
 	$self->compare_rows;
 	Properties::at_end($self);
 	return;

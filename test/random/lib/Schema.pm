@@ -137,6 +137,11 @@ sub pieces
 			  . " CONSTRAINT child_ref REFERENCES {T} ON UPDATE CASCADE ON DELETE SET NULL)",
 			'CREATE INDEX child_ref_idx ON app.child (ref)', 'GRANT ALL ON app.child TO zr_old, zr_new' ] ],
 		[ 20, $data && $plain && $family->{number}, unique_two => ['CREATE UNIQUE INDEX orders_two ON {T} (id, {C})'] ],
+		[ 30, 1, odd => [
+			'CREATE TABLE app.other (o integer PRIMARY KEY)', 'INSERT INTO app.other VALUES (1), (2)',
+			'ALTER TABLE {T} ADD COLUMN f integer, ADD COLUMN u integer',
+			'ALTER TABLE {T} ADD CONSTRAINT orders_other FOREIGN KEY (f) REFERENCES app.other DEFERRABLE INITIALLY DEFERRED',
+			'ALTER TABLE {T} ADD CONSTRAINT orders_once UNIQUE (' . ($plain ? '' : 'k, ') . 'u) DEFERRABLE INITIALLY DEFERRED' ] ],
 		[ 12, $change->{kind} eq 'rename' && $data && $plain, generated => [
 			q{ALTER TABLE {T} ADD COLUMN g boolean GENERATED ALWAYS AS ({C} IS NULL) STORED} ] ],
 	);

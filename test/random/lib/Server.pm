@@ -12,7 +12,7 @@ use warnings;
 use Wire;
 use Time::HiRes qw(time usleep);
 
-our @roles = qw(zr_owner zr_old zr_new);
+our @roles = qw(zr_owner zr_old zr_new zr_second);
 
 # start(class, directory, conf file): a running server in the directory.
 sub start
@@ -27,6 +27,7 @@ sub start
 		run_quietly("$dir/initdb.log", 'initdb', '-D', "$dir/data", '-A', 'trust', '-N',
 			'--no-locale', '-E', 'UTF8', '-U', 'postgres');
 		append("$dir/data/postgresql.conf", slurp($conf), <<"EOC");
+shared_preload_libraries = 'pg_zdm'
 listen_addresses = ''
 unix_socket_directories = '$dir/s'
 autovacuum_naptime = 1s
@@ -125,10 +126,12 @@ sub prepare_template
 			$self->{amcheck} = !$template->query('CREATE EXTENSION amcheck')->{error};
 			$template->must('CREATE SCHEMA app AUTHORIZATION zr_owner');
 			$template->must("GRANT USAGE ON SCHEMA app TO @{[ join ', ', @roles ]}");
+			$template->must('GRANT CREATE ON SCHEMA app TO zr_second');
 			$template->close;
 		}
 		$session->must("ALTER ROLE $_ SET search_path = app, public") for @roles;
 		$session->must('ALTER ROLE zr_owner SET zdm.batch_rest = 0');
+		$session->must('GRANT zr_second TO zr_owner');
 	}
 	$session->close;
 	return;
@@ -157,6 +160,7 @@ sub empty_model
 	$session->must('DROP PUBLICATION IF EXISTS zr_pub');
 	$session->must('CREATE SCHEMA app AUTHORIZATION zr_owner');
 	$session->must("GRANT USAGE ON SCHEMA app TO @{[ join ', ', @roles ]}");
+	$session->must('GRANT CREATE ON SCHEMA app TO zr_second');
 	$session->close;
 	return;
 }

@@ -12,7 +12,9 @@ package Stream;
 use strict;
 use warnings;
 
+use Beside;
 use Change;
+use Rough;
 use Schema;
 
 # invent(dice, change, schema, version): the list of events.
@@ -92,9 +94,19 @@ sub some
 	$self->{busy} = 1;
 	for (1 .. $dice->between($low, $high))
 	{
-		push @events, $dice->chance(12) ? dba($self) : statement($self);
+		push @events, (\&dba, \&rough, sub { Beside::invent($dice) }, \&statement)[ $dice->weighted(0 => 12, 1 => 6, 2 => 5, 3 => 77) ]->($self);
 	}
 	return @events;
+}
+
+sub rough
+{
+	my ($self) = @_;
+	my $event = Rough::invent($self->{dice});
+
+	return $event if $event->{op} ne 'hasty';
+	do { $event->{statement} = statement($self) } while grep { $event->{statement}{$_} } qw(copy prepared setting inside) or ($event->{statement}{sql} // '') =~ /^(BEGIN|COMMIT|ROLLBACK)/;
+	return $event;
 }
 
 sub dba
@@ -104,7 +116,7 @@ sub dba
 	my $partitioned = $self->{schema}{partitioned};
 	my $what = $self->{dice}->weighted(
 		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, kill_worker => 2,
-		grant => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
+		grant => 1, owner => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
 	return { op => 'dba', sql => 'VACUUM (FULL) {T}' } if $what eq 'vacuum_full';
@@ -113,6 +125,7 @@ sub dba
 	return { op => 'dba', sql => 'CHECKPOINT', super => 1 } if $what eq 'checkpoint';
 	return { op => 'dba', sql => "CREATE INDEX late_$n ON {T} (b)", late => 1 } if $what eq 'late_index';
 	return { op => 'dba', sql => "GRANT TRIGGER ON {T} TO zr_new" } if $what eq 'grant';
+	return { op => 'dba', sql => 'ALTER TABLE {T} OWNER TO ' . $self->{dice}->pick(qw(zr_second zr_second zr_owner)), super => 1 } if $what eq 'owner';
 	return { op => 'crash' } if $what eq 'crash';
 	return late($self, $n) if $what eq 'late';
 	return { op => 'pause' } if $what eq 'pause';
