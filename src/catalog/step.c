@@ -173,7 +173,8 @@ step_with_effect(int64 migration, StepEffect effect)
 Step *
 step_reopened_backfill(int64 migration)
 {
-	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' AND finished IS NOT NULL "
+	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' "
+					"AND (finished IS NOT NULL OR EXISTS (SELECT 1 FROM zdm.arrival v JOIN pg_inherits i ON i.inhrelid = v.relid WHERE v.migration = $1)) "
 					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.effect = 'pair_add' AND a.state = 'done') "
 					"ORDER BY step", migration, "migrate");
 }

@@ -162,7 +162,8 @@ extern char *step_backfill_cursor(int64 migration);
 extern bool step_backfill_is_open(int64 migration);
 
 /*
- * The backfill, if it has been opened again for rows that came past the trigger
+ * The backfill, if it has been opened again for rows that came past the trigger, or
+ * has not come to its end before partitions came with such rows,
  * and both columns are there still: the new one may hold what the old one lacks.
  */
 extern Step *step_reopened_backfill(int64 migration);
