@@ -300,13 +300,6 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #define zdm_process_completed_notifies() ((void) 0)
 #endif
 
-/* renametrig: from 15 on it renames the trigger's clones on partitions too. */
-#if PG_VERSION_NUM >= 150000
-#define ZDM_RENAMETRIG_RECURSES 1
-#else
-#define ZDM_RENAMETRIG_RECURSES 0
-#endif
-
 /* The storage of a relation: called rd_node up to 15. */
 static inline Oid
 zdm_relfilenode(Relation rel)

@@ -13,7 +13,7 @@
 typedef enum ClaimKind
 {
 	CLAIM_MIGRATION,			/* by the worker of migration "number" */
-	CLAIM_INDEX_BUILD,			/* by the worker building an index on table "number" */
+	CLAIM_INDEX_BUILD,			/* by the worker with a statement CONCURRENTLY on table "number" */
 	CLAIM_STATEMENT,			/* by a transaction stating a migration on table "number" */
 	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
