@@ -144,12 +144,15 @@ attach_copies(void *arg)
 	const Attach *attach = arg;
 	const char *parent = quote_identifier(attach->parent->name);
 	const char *partition = quote_identifier(attach->partition->name);
+	QuerySession session;
 	char	   *key;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+	query_begin_printing(&session, attach->parent->oid);
+	QUERY("SELECT pg_get_partkeydef($1)", arg_oid(attach->parent->oid));
+	key = query_text(0, 1);
+	query_end(&session);
 	SPI_connect();
-	SPI_execute(psprintf("SELECT pg_catalog.pg_get_partkeydef(%u)", attach->parent->oid), true, 1);
-	key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
 					   parent, names_relation(attach->parent->oid), key));
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
