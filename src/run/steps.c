@@ -208,6 +208,19 @@ claim_exchange(const Migration *migration, const Step *step)
 		claim_try(CLAIM_STATEMENT, migration->relid);
 }
 
+/* Before anything is locked, the migration's row included. */
+static void
+read_functions(const Migration *migration, const Step *step, StepRun *run)
+{
+	if (step->lock != AccessExclusiveLock || !OidIsValid(migration->relid))
+		return;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	sessions_read(&run->functions, migration->id, migration->relid);
+	end_transaction();
+	ZDM_DEBUG_POINT("functions-read");
+}
+
 /*
  * Begin a step's transaction with its locks.  OUTCOME_DONE: they are had; else the
  * transaction has been ended.
@@ -217,6 +230,7 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
 	List	   *relations = step->relations;
 
+	read_functions(migration, step, run);
 	StartTransactionCommand();
 	locks_queue_harmlessly(&run->patience);
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -492,7 +506,8 @@ run_twin(const Migration *migration, const Step *step)
  * ends of foreign keys.  Returns the SQL that was run.
  */
 static char *
-run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo)
+run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo,
+				StepRun *run)
 {
 	bool		exchange = step->effect == EFFECT_PAIR_SWITCH;
 	bool		remember = exchange && !undo && step->undo != NULL &&
@@ -512,7 +527,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
 	sql = psprintf("%s%s", twin, sql);
-	sessions_compile_anew(migration->relid, columns);
+	sessions_compile_anew(migration->relid, columns, &run->functions);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
 	sql = run_index_names(migration, step, sql, undo);
@@ -640,7 +655,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
 		sql = nothing_to_do(step);
 	else
-		sql = run_with_effect(migration, step, step->statement, false);
+		sql = run_with_effect(migration, step, step->statement, false, run);
 	if (sql[0] == '\0')
 		sql = nothing_to_do(step);
 	step_mark_done(step, sql);
@@ -1067,7 +1082,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else
-		(void) run_with_effect(migration, step, step->undo, true);
+		(void) run_with_effect(migration, step, step->undo, true, run);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();

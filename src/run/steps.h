@@ -11,6 +11,7 @@
 #include "catalog/migration.h"
 #include "catalog/step.h"
 #include "run/locks.h"
+#include "run/sessions.h"
 #include "run/snapshots.h"
 #include "run/wait_log.h"
 
@@ -26,6 +27,7 @@ typedef struct StepRun
 {
 	LockPatience patience;		/* with the locks of the present step */
 	OldSnapshots snapshots;		/* that the present step waits for */
+	SessionFunctions functions; /* read before the present step's locks */
 	WaitLog		log;
 	TimestampTz described;		/* when the holders were last written down */
 	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */

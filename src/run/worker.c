@@ -361,6 +361,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	{
 		memset(&run->patience, 0, sizeof(run->patience));
 		snapshots_forget(&run->snapshots);
+		sessions_forget(&run->functions);
 	}
 	if (outcome != OUTCOME_AGAIN)
 		return ADVANCE_ON;
