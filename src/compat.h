@@ -38,6 +38,7 @@
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
@@ -290,6 +291,24 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #else
 	return PortalRun(portal, FETCH_ALL, true, true, dest, dest, qc);
 #endif
+}
+
+/* pgstat_get_local_beentry_by_index: 16.  The application_name of a process, NULL if it has ended. */
+static inline const char *
+zdm_application_of(int pid)
+{
+	for (int i = 1; i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+#if PG_VERSION_NUM >= 160000
+		LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
+#else
+		LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(i);
+#endif
+
+		if (local != NULL && local->backendStatus.st_procpid == pid)
+			return local->backendStatus.st_appname;
+	}
+	return NULL;
 }
 
 /* ProcessCompletedNotifies: 14 alone needs it at the end of a worker's transaction. */

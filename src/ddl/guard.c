@@ -238,6 +238,35 @@ outcome(void)
 		"zdm.guard is off, which lets through what is refused";
 }
 
+/*
+ * Work that passes because this session has raised the size from which work counts,
+ * which takes a right: said once for the statement, as for a guard that is off.
+ */
+static void
+report_size(const Judgement *judgement)
+{
+	const char *reset = GetConfigOptionResetString("zdm.guard_min_size");
+	int			blocks = reset != NULL ? atoi(reset) : guc_guard_min_size;
+	FactRelation *rel = NULL;
+	LOCKMODE	mode = rules_strong_lock(judgement, &rel);
+	ListCell   *lc;
+
+	if (guc_guard == GUARD_OFF || guc_guard_min_size <= blocks || mode == NoLock)
+		return;
+	foreach(lc, judgement->works)
+	{
+		RuleWork   *work = (RuleWork *) lfirst(lc);
+
+		if (work->blocks < blocks || work->blocks == 0 || work->blocks >= guc_guard_min_size)
+			continue;
+		ereport(LOG,
+				(errmsg("zdm.guard_min_size lets through what is refused: %s", facts_name(rel)),
+				 errdetail("The work is on " INT64_FORMAT " kB, while %s is locked.",
+						   (int64) work->blocks * (BLCKSZ / 1024), facts_name(rel))));
+		return;
+	}
+}
+
 /* Statements that end their transaction inside, or wait for others by design. */
 static bool
 takes_lock_timeout(Node *stmt)
@@ -303,6 +332,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	{
 		hint_call(gc.judgement->findings, gc.sql, gc.judgement, false);
 		report(gc.judgement->findings, outcome());
+		report_size(gc.judgement);
 		*watched = backstop_begin(gc.judgement);
 		/* Who turns the guard off means to hold the lock for as long as it takes. */
 		if (guc_guard != GUARD_OFF)

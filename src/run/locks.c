@@ -24,6 +24,7 @@
 
 #include <signal.h>
 
+#include "catalog/lock_room.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -259,6 +260,8 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	}
 	patience->tries++;
 	set = locks_expand(relids);
+	if (list_length(set) > list_length(relids))
+		lock_room_check(relids);
 
 	/* before any other lock is had: nobody waits behind those while we do */
 	if (patience->queue_next && patience->mode == mode && list_member_oid(set, patience->refused) &&

@@ -168,5 +168,28 @@ $_->query_safe('COMMIT;') for @holder;
 wait_for_state($node, 'rows', 'completed');
 $_->quit for @holder;
 
+# ---------------------------------------------------------------------------
+# more partitions than can be locked
+
+$node->append_conf('postgresql.conf', <<'EOS');
+max_connections = 10
+max_prepared_transactions = 0
+max_worker_processes = 8
+max_wal_senders = 0
+wal_level = replica
+max_locks_per_transaction = 10
+EOS
+$node->restart;
+$node->safe_psql('postgres', "CREATE TABLE many (id int, v int) PARTITION BY RANGE (id);\n" . join('',
+	map { "CREATE TABLE many_$_ PARTITION OF many FOR VALUES FROM ($_) TO ($_ + 1); CREATE INDEX ON many_$_ (v);\n" } 1 .. 220));
+for my $call ("zdm.migrate('ALTER TABLE many ADD CHECK (v > 0)')", "zdm.change_column_type('many', 'v', 'bigint')")
+{
+	($code, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT $call");
+	like($err, qr/53200: public\.many, its partitions and their indexes are too many to be locked at once/, "many partitions: $call");
+	like($err, qr/They are 441, .*Set max_locks_per_transaction, which is 10, to at least \d\d /s, 'many partitions: what to set, to what');
+}
+($code, undef, $err) = $node->psql('postgres', "SELECT zdm.migrate('ALTER TABLE many_1 ADD CHECK (v > 0)')");
+unlike($err, qr/53200|too many/, 'many partitions: a small part of them is none');
+
 $node->stop;
 done_testing();
