@@ -56,7 +56,8 @@ static bool ddl_in_transaction = false;
 /*
  * The statements that were judged as a whole and are running, the innermost
  * first.  State of a statement is its subtransaction's: an error ends what was
- * begun in the subtransaction that it rolls back, and nothing around it.
+ * begun in the subtransaction that it rolls back, and nothing around it.  They
+ * are looked at when an error has left the stack, and so are not kept on it.
  */
 typedef struct JudgedStatement
 {
@@ -380,7 +381,7 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 		   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc,
 		   LOCKMODE mode, const char *relation, bool strong, bool watched)
 {
-	JudgedStatement this = {GetCurrentSubTransactionId(), watched, judged};
+	JudgedStatement *outer = judged;
 	int			nest_level = 0;
 
 	if (strong && takes_lock_timeout(pstmt->utilityStmt))
@@ -390,9 +391,13 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	}
 	if (mode != NoLock)
 		hold_timeout_arm(relation, mode);
-	judged = &this;
+	judged = MemoryContextAlloc(TopTransactionContext, sizeof(JudgedStatement));
+	*judged = (JudgedStatement) {GetCurrentSubTransactionId(), watched, outer};
 	run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-	judged = this.outer;
+	/* of a statement that has committed in its middle it is gone already */
+	if (judged != NULL)
+		pfree(judged);
+	judged = outer;
 	if (watched)
 		backstop_end();
 	if (nest_level > 0)
