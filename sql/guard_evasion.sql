@@ -75,3 +75,15 @@ CALL zdm.wait(:id);
 SELECT zdm.contract(:id);
 CALL zdm.wait(:id);
 SELECT state FROM zdm.migrations WHERE id = :id;
+
+-- who may raise the size, does not do so unseen
+\c -
+\set VERBOSITY terse
+SET client_min_messages = log;
+SET zdm.guard_min_size = '1GB';
+BEGIN;
+ALTER TABLE mal.big ALTER id TYPE int;
+ROLLBACK;
+BEGIN;
+CREATE TABLE mal.little (id int);
+ROLLBACK;

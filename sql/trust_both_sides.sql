@@ -157,3 +157,14 @@ CALL zdm.wait('v', 'switched', '1 minute');
 INSERT INTO v (id, code, kode) VALUES (5, 'a', DEFAULT), (6, DEFAULT, 'b') RETURNING code, kode;
 INSERT INTO v (id, code, kode) VALUES (7, DEFAULT, NULL), (8, NULL, DEFAULT) RETURNING left(code, 4), code = kode;
 SELECT conflicts FROM zdm.migrations WHERE label = 'v';
+
+-- of the conflicts of a migration that has come to its end the sum is kept
+CREATE TABLE ended (id int PRIMARY KEY, a text);
+SELECT zdm.rename_column('ended', 'a', 'b', label => 'ended') > 0 AS stated;
+CALL zdm.wait('ended', 'ready', '1 min');
+INSERT INTO zdm.conflict (migration, rows, last, role, application)
+	SELECT id, n, date '2025-01-01' + n, 'role' || n, 'app' || n FROM zdm.migrations, generate_series(2, 3) n WHERE label = 'ended';
+SELECT zdm.revert('ended');
+CALL zdm.wait('ended', 'reverted', '1 min');
+SELECT conflicts, last_conflict::date, conflict_role, conflict_application,
+	(SELECT count(*) FROM zdm.conflict WHERE migration = m.id) AS parts FROM zdm.migrations m WHERE label = 'ended';

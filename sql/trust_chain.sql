@@ -42,3 +42,17 @@ CALL zdm.wait('sa', 'ready', '1 minute');
 CALL zdm.wait('sb', 'ready', '1 minute');
 SELECT id, a, a2, b, :b_new AS b_new FROM s ORDER BY id;
 SELECT * FROM zdm.verify('sb');
+
+-- what applications see changes for no other column's sake: after cutover it is the
+-- old side that follows what the expressions read
+CREATE TABLE c (id int PRIMARY KEY, review text, product text);
+INSERT INTO c VALUES (1, NULL, 'banana'), (2, 'sour', 'lemon'), (3, NULL, 'pear');
+SELECT zdm.change_column_type('c', 'review', 'varchar(60)', up => $$coalesce(review, product || ' is good')$$, down => 'review', label => 'c') IS NOT NULL;
+CALL zdm.wait('c', 'ready', '1 minute');
+UPDATE c SET product = 'Banana' WHERE id = 1;
+SELECT id, review, product, to_jsonb(c) ->> btrim(side('c', 'new'), '"') AS new FROM c ORDER BY id;
+SELECT zdm.cutover('c');
+CALL zdm.wait('c', 'switched', '1 minute');
+UPDATE c SET product = 'plum' WHERE id IN (2, 3);
+SELECT id, review, product, to_jsonb(c) ->> btrim(side('c', 'old'), '"') AS old FROM c ORDER BY id;
+SELECT * FROM zdm.verify('c');

@@ -36,7 +36,9 @@ CALL zdm.wait('default', 'completed', '15 seconds');
 INSERT INTO t (id) VALUES (11) RETURNING a;
 -- what hangs on the table
 CREATE TABLE u (id int PRIMARY KEY, a text, b text);
-CREATE INDEX u_i ON u (outer_one(b));
+CREATE FUNCTION of_index(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT lower($1)$$;
+CREATE INDEX u_i ON u (of_index(b));
+CREATE OR REPLACE FUNCTION of_index(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT inner_one($1)$$;
 SELECT zdm.rename_column('u', 'a', 'a2');
 SELECT zdm.backfill('u', 'a = ''x''');
 DROP INDEX u_i;

@@ -51,3 +51,15 @@ CALL zdm.wait(:m, 'reverted', '15 seconds');
 SELECT zdm.backfill('b', 'u = 1', label => 'u');
 CALL zdm.wait('u', 'completed', '15 seconds');
 SELECT regexp_replace(error, '\(u\).*', '(u)...') FROM zdm.migrations WHERE label = 'u';
+-- what is in the default partition and belongs to a new one; a value is data in what we write
+CREATE TABLE l (k text, v int) PARTITION BY LIST (k);
+CREATE TABLE l_rest PARTITION OF l DEFAULT;
+INSERT INTO l VALUES ('x$zdm$y', 1), ('other', 2), (NULL, 3), ('x$zdm$y', 4);
+CREATE TABLE l_new (LIKE l);
+SELECT zdm.migrate($z$ALTER TABLE l ATTACH PARTITION l_new FOR VALUES IN ('x$zdm$y', NULL)$z$, label => 'l') AS m \gset
+CALL zdm.wait('l', 'completed', '15 seconds');
+DELETE FROM l WHERE k IS DISTINCT FROM 'other';
+SELECT zdm.resume('l');
+CALL zdm.wait('l', 'completed', '15 seconds');
+INSERT INTO l VALUES ('x$zdm$y', 1);
+SELECT tableoid::regclass, * FROM l ORDER BY v;

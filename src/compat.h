@@ -38,6 +38,7 @@
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
@@ -292,19 +293,30 @@ zdm_portal_run(Portal portal, DestReceiver *dest, QueryCompletion *qc)
 #endif
 }
 
+/* pgstat_get_local_beentry_by_index: 16.  The application_name of a process, NULL if it has ended. */
+static inline const char *
+zdm_application_of(int pid)
+{
+	for (int i = 1; i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+#if PG_VERSION_NUM >= 160000
+		LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
+#else
+		LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(i);
+#endif
+
+		if (local != NULL && local->backendStatus.st_procpid == pid)
+			return local->backendStatus.st_appname;
+	}
+	return NULL;
+}
+
 /* ProcessCompletedNotifies: 14 alone needs it at the end of a worker's transaction. */
 #if PG_VERSION_NUM < 150000
 #include "commands/async.h"
 #define zdm_process_completed_notifies() ProcessCompletedNotifies()
 #else
 #define zdm_process_completed_notifies() ((void) 0)
-#endif
-
-/* renametrig: from 15 on it renames the trigger's clones on partitions too. */
-#if PG_VERSION_NUM >= 150000
-#define ZDM_RENAMETRIG_RECURSES 1
-#else
-#define ZDM_RENAMETRIG_RECURSES 0
 #endif
 
 /* The storage of a relation: called rd_node up to 15. */

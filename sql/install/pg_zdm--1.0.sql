@@ -309,6 +309,23 @@ CREATE FUNCTION zdm.step_sql(migration bigint, step int, undo boolean) RETURNS t
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_step_sql';
 COMMENT ON FUNCTION zdm.step_sql(bigint, int, boolean) IS 'a stored statement with the names of today; used by the views';
 
+-- A session, for people: what somebody is waited for with.  What the reader may
+-- not see in pg_stat_activity is left out.
+CREATE FUNCTION zdm.session_text(pid int) RETURNS text STRICT STABLE LANGUAGE sql
+RETURN 'pid ' || pid || coalesce((
+	SELECT ' (' || nullif(concat_ws(', ', nullif(a.application_name, ''), 'client ' || host(a.client_addr),
+		CASE WHEN a.backend_type = 'autovacuum worker'
+		     THEN CASE WHEN a.query LIKE '%(to prevent wraparound)' THEN 'autovacuum to prevent wraparound' ELSE 'autovacuum' END
+		       || coalesce((SELECT ', ' || round(100.0 * v.heap_blks_scanned / nullif(v.heap_blks_total, 0)) || ' %'
+		                      FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid), '')
+		     ELSE coalesce(a.state, a.backend_type) END
+		|| coalesce(' since ' || to_char(coalesce(a.xact_start, a.state_change), 'YYYY-MM-DD HH24:MI:SS'), ''),
+		'which itself waits for ' || (SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE 'pid ' || p END, ' and ')
+		                                FROM unnest(pg_blocking_pids(a.pid)) p)), '') || ')'
+	  FROM pg_stat_activity a WHERE a.pid = session_text.pid), '');
+COMMENT ON FUNCTION zdm.session_text(int) IS
+	'a session: pid, application, client, state, since when, and whom it waits for itself; used by the views';
+
 -- The migrations that the reader may know of: of relations on which they hold
 -- some privilege, or, when the relation is gone, of a role that they have.
 -- Errors quote rows, and what a step waits for tells of other people's
@@ -389,13 +406,14 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
             WHEN pg_catalog.current_setting('zdm.enabled', true) = 'off' THEN 'zdm.enabled: it is off'
             WHEN w.pid IS NULL AND m.changed < pg_catalog.clock_timestamp() - interval '2 seconds'
             THEN 'a free worker (zdm.max_workers, max_worker_processes)'
-            ELSE coalesce((SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE 'pid ' || p END, ', ')
+            ELSE coalesce((SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE zdm.session_text(p) END, ', ')
                              FROM unnest(pg_catalog.pg_blocking_pids(w.pid)) p)
-                          || ', which holds a lock or an old snapshot',
+                          || ', which holds a lock or an old snapshot'
+                          || CASE WHEN i.lockers_total > 0 THEN format(' (%s: %s of %s are gone)', i.phase, i.lockers_done, i.lockers_total) ELSE '' END,
                           CASE WHEN v.trusted THEN s.waiting_for
                                WHEN s.waiting_for IS NOT NULL THEN 'what only the owner of the table may see' END)
        END AS waiting_for,
-       s.waiting_since, w.pid AS worker
+       s.waiting_since, w.pid AS worker, i.phase
   FROM zdm.migrations m
   JOIN zdm.visible v ON v.id = m.id
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s

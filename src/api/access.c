@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "api/access.h"
+#include "catalog/lock_room.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -161,6 +162,7 @@ access_check_owner(Oid relid)
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(form->relkind), get_rel_name(relid));
 	owner = form->relowner;
 	ReleaseSysCache(tuple);
+	lock_room_check(list_make1_oid(relid));
 	check_owners(relid, owner);
 }
 

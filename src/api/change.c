@@ -212,6 +212,7 @@ static void
 claim_table(Oid relid)
 {
 	bool		claimed;
+	char	   *holder;
 
 	/*
 	 * Closes the race between two sessions neither of which sees the other's
@@ -220,11 +221,14 @@ claim_table(Oid relid)
 	 */
 	for (int tries = 0; !(claimed = claim_try(CLAIM_STATEMENT, relid)) && tries < CLAIM_TRIES; tries++)
 		pg_usleep(CLAIM_PAUSE_US);
-	if (!claimed)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("another transaction is stating a migration on %s", names_relation(relid)),
-				 errhint("Try again when it has ended.")));
+	if (claimed)
+		return;
+	holder = claim_describe(CLAIM_STATEMENT, relid);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("another transaction is stating a migration on %s", names_relation(relid)),
+			 holder != NULL ? errdetail_internal("%s", holder) : 0,
+			 errhint("Try again when it has ended.")));
 }
 
 static Oid

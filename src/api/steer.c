@@ -21,6 +21,7 @@
 #include "catalog/step.h"
 #include "core/errors.h"
 #include "core/guc.h"
+#include "core/names.h"
 #include "fmgr.h"
 #include "plan/by_text.h"
 #include "plan/outcome.h"
@@ -165,6 +166,8 @@ steer_contract(Migration *migration, FunctionCallInfo fcinfo)
 static void
 refuse_one_way(const Migration *migration)
 {
+	Step	   *detach;
+
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(migration->relid)))
 		return;
 	if (step_contract_begun(migration->id))
@@ -181,6 +184,15 @@ refuse_one_way(const Migration *migration)
 				 errdetail("The old side may not have all that was written since."),
 				 errhint("If it has, SELECT zdm.configure(" INT64_FORMAT ", 'reversible', 'on') first.",
 						 migration->id)));
+	detach = step_with_effect(migration->id, EFFECT_DETACH_END);
+	if (detach != NULL && names_render(detach->statement, false)[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot be reverted: the partition is being detached, which PostgreSQL can only finish",
+						migration->id),
+				 errdetail("Queries of the partitioned table leave the partition out already."),
+				 errhint("Let it come to its end, with SELECT zdm.resume(" INT64_FORMAT
+						 ") if need be; then attach the partition again by zdm.migrate().", migration->id)));
 	if (misfit_any(migration->id, MISFIT_DOWN))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -155,12 +155,9 @@ blockers(int64 id, bool *self)
 	query_begin(&session);
 	QUERY("WITH b AS (SELECT DISTINCT x.pid FROM zdm.progress p, LATERAL ("
 		  "   SELECT unnest(pg_blocking_pids(p.worker)) AS pid "
-		  "   UNION SELECT m[1]::int FROM regexp_matches(coalesce(p.waiting_for, ''), 'pid ([0-9]+)', 'g') m) x WHERE p.id = $1) "
-		  "SELECT string_agg(format('pid %s (%s)', a.pid, concat_ws(', ', nullif(a.application_name, ''), "
-		  "   'client ' || host(a.client_addr), coalesce(a.state, a.backend_type) || "
-		  "   coalesce(' since ' || to_char(coalesce(a.xact_start, a.state_change), 'YYYY-MM-DD HH24:MI:SS'), ''), "
-		  "   'which itself waits for pid ' || array_to_string(nullif(pg_blocking_pids(a.pid), '{}'), ' and pid '))), "
-		  "   ', ' ORDER BY a.pid), "
+		  "   UNION SELECT m[1]::int FROM regexp_matches("
+		  "     regexp_replace(coalesce(p.waiting_for, ''), 'which itself waits for [^)]*', '', 'g'), 'pid ([0-9]{1,9})', 'g') m) x WHERE p.id = $1) "
+		  "SELECT string_agg(zdm.session_text(a.pid), ', ' ORDER BY a.pid), "
 		  "   bool_or(a.state LIKE 'idle in transaction%' AND a.usesysid = me.usesysid "
 		  "     AND a.application_name = me.application_name AND a.client_addr IS NOT DISTINCT FROM me.client_addr) "
 		  "FROM b JOIN pg_stat_activity a USING (pid), (SELECT * FROM pg_stat_activity WHERE pid = pg_backend_pid()) me",

@@ -17,6 +17,7 @@
 #include "backfill/assign.h"
 #include "backfill/backfill.h"
 #include "backfill/cursor.h"
+#include "backfill/lockers.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
@@ -117,7 +118,7 @@ finish_pass(const Step *step, Cursor *cursor)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!last)
 		cursor_next_pass(cursor);
-	cursor_save(step, cursor, 0);
+	cursor_save(step, cursor, 0, NULL);
 	if (last)
 		step_mark_done(step, names_render(step->statement, false));
 	PopActiveSnapshot();
@@ -228,6 +229,21 @@ adapt(Cursor *cursor, const RowRange *range, const FillResult *result, double wo
 	}
 }
 
+/* What the batch has left out for others' sake; NULL: nothing. */
+static char *
+describe_locked(Relation leaf, const FillResult *result)
+{
+	char	   *who;
+
+	if (result->locked == 0)
+		return NULL;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	who = lockers_describe(leaf, result->deferred);
+	PopActiveSnapshot();
+	return psprintf(INT64_FORMAT " rows locked by other transactions%s%s", result->locked,
+					who != NULL ? ": " : "", who != NULL ? who : "");
+}
+
 bool
 backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 {
@@ -239,6 +255,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	instr_time	start;
 	double		work_ms;
 	double		stretch;
+	char	   *waiting;
 	uint64		wal_before = pgWalUsage.wal_bytes;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -280,6 +297,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	else
 		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
 				  pace_limit_ms(guc_batch_time), &result);
+	waiting = describe_locked(leaf, &result);
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
@@ -288,10 +306,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor->pass_rows += result.rows;
 	adapt(cursor, &range, &result, work_ms);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, work_ms);
-	if (result.locked > 0)
-		step_set_waiting(step, psprintf(INT64_FORMAT " rows locked by other transactions",
-										result.locked));
+	cursor_save(step, cursor, work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	ZDM_DEBUG_POINT("backfill-after-batch");

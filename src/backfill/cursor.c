@@ -164,7 +164,7 @@ take_time(const Step *step, const Cursor *cursor, double work_ms)
 }
 
 void
-cursor_save(const Step *step, const Cursor *cursor, double work_ms)
+cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting)
 {
 	StringInfoData json;
 	const char *separator = "";
@@ -205,6 +205,7 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms)
 		.rows_done = cursor->rows_done,
 		.worked_ms = worked_ms,
 		.rows_per_second = last_save.rows_per_second,
+		.waiting = waiting,
 	});
 }
 

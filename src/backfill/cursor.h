@@ -54,7 +54,7 @@ extern Cursor *cursor_load(const Step *step, bool only_new);
  * Store it, in the caller's transaction, after a batch that took so long, with
  * the speed for zdm.progress: that of the work and of the rests between batches.
  */
-extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms);
+extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting);
 
 /* The time since the last batch was spent neither working nor resting. */
 extern void cursor_break(void);

@@ -73,7 +73,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor = cursor_load(step, false);
 	if (!cursor_settle(cursor, migration->relid))
 	{
-		cursor_save(step, cursor, 0);
+		cursor_save(step, cursor, 0, NULL);
 		step_mark_done(step, names_render(step->statement, false));
 		PopActiveSnapshot();
 		CommitTransactionCommand();
@@ -114,7 +114,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	INSTR_TIME_SUBTRACT(end, start);
 	elapsed = INSTR_TIME_GET_MILLISEC(end);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, elapsed);
+	cursor_save(step, cursor, elapsed, NULL);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (range.end - range.begin == batch_blocks)

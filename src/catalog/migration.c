@@ -166,6 +166,27 @@ migration_set_again(Migration *m, const char *settings)
 	m->again = settings != NULL;
 }
 
+/*
+ * At the end, or at a new beginning: which rows had come past the trigger is asked by
+ * nobody any more.  Of conflicts the history keeps the sum; what a writer is just
+ * adding stays beside it.
+ */
+static void
+forget_rows(int64 id)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("DELETE FROM zdm.arrival WHERE migration = $1", arg_int8(id));
+	QUERY("DELETE FROM zdm.unfilled WHERE migration = $1", arg_int8(id));
+	QUERY("WITH gone AS (DELETE FROM zdm.conflict WHERE ctid = ANY (ARRAY("
+		  "SELECT ctid FROM zdm.conflict WHERE migration = $1 FOR UPDATE SKIP LOCKED)) RETURNING *) "
+		  "INSERT INTO zdm.conflict (migration, rows, last, role, application) "
+		  "SELECT $1, sum(rows), max(last), (array_agg(role ORDER BY last DESC))[1], (array_agg(application ORDER BY last DESC))[1] "
+		  "FROM gone HAVING count(*) > 0", arg_int8(id));
+	query_end(&session);
+}
+
 /* All that a migration has come to know of its rows and its work is of the first time. */
 void
 migration_begin_anew(Migration *m)
@@ -183,6 +204,7 @@ migration_begin_anew(Migration *m)
 	QUERY("UPDATE zdm.pair SET new_attnum = NULL, authoritative = 'old' WHERE migration = $1", arg_int8(m->id));
 	QUERY("DELETE FROM zdm.misfit WHERE migration = $1", arg_int8(m->id));
 	query_end(&session);
+	forget_rows(m->id);
 	m->state = STATE_QUEUED;
 	m->again = false;
 }
@@ -354,6 +376,8 @@ migration_transition(Migration *m, MigrationEvent event)
 		  arg_int8(m->id), arg_text(state_name(next)));
 	query_end(&session);
 	m->state = next;
+	if (state_is_final(next))
+		forget_rows(m->id);
 	return true;
 }
 

@@ -33,6 +33,7 @@ static const char *const effect_names[] = {
 	[EFFECT_INDEX_TREE] = "index_tree",
 	[EFFECT_TRIGGER_DROP] = "trigger_drop",
 	[EFFECT_VIEW_ADD] = "view_add",
+	[EFFECT_DETACH_END] = "detach_end",
 };
 
 static const char *const lock_names[] = {
@@ -164,9 +165,16 @@ step_next(int64 migration, const char *phase)
 }
 
 Step *
+step_with_effect(int64 migration, StepEffect effect)
+{
+	return load_one("effect = $2 AND state <> 'done' ORDER BY step", migration, effect_names[effect]);
+}
+
+Step *
 step_reopened_backfill(int64 migration)
 {
-	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' AND finished IS NOT NULL "
+	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' "
+					"AND (finished IS NOT NULL OR EXISTS (SELECT 1 FROM zdm.arrival v JOIN pg_inherits i ON i.inhrelid = v.relid WHERE v.migration = $1)) "
 					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.effect = 'pair_add' AND a.state = 'done') "
 					"ORDER BY step", migration, "migrate");
 }
@@ -305,12 +313,12 @@ step_save_progress(const Step *step, const StepProgress *progress)
 	QUERY("UPDATE zdm.step SET cursor = coalesce($3, cursor), blocks_total = $4, "
 		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
 		  "worked_ms = CASE WHEN $5 < blocks_done THEN 0 ELSE worked_ms END + $8, "
-		  "waiting_for = NULL, waiting_since = NULL, error = NULL, failures = 0 "
-		  "WHERE migration = $1 AND step = $2",
+		  "waiting_for = $9, waiting_since = CASE WHEN $9::text IS NOT NULL THEN coalesce(waiting_since, clock_timestamp()) END, "
+		  "error = NULL, failures = 0 WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
 		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),
 		  arg_int8(progress->rows_done), arg_float8(progress->rows_per_second),
-		  arg_int8(progress->worked_ms));
+		  arg_int8(progress->worked_ms), arg_text(progress->waiting));
 	query_end(&session);
 }
 

@@ -37,7 +37,8 @@ typedef enum StepEffect
 	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
 	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
-	EFFECT_VIEW_ADD				/* the migration's view: its steps lock it from now on */
+	EFFECT_VIEW_ADD,			/* the migration's view: its steps lock it from now on */
+	EFFECT_DETACH_END			/* what DETACH CONCURRENTLY has begun is finished, once no snapshot is older */
 } StepEffect;
 
 typedef enum StepState
@@ -100,6 +101,7 @@ typedef struct StepProgress
 	int64		rows_done;
 	double		rows_per_second;
 	int64		worked_ms;		/* since the last time; neither paused nor held */
+	const char *waiting;		/* for what, or NULL */
 } StepProgress;
 
 /* The lock's name as LOCK TABLE spells it; "" for NoLock.  Pure. */
@@ -160,7 +162,8 @@ extern char *step_backfill_cursor(int64 migration);
 extern bool step_backfill_is_open(int64 migration);
 
 /*
- * The backfill, if it has been opened again for rows that came past the trigger
+ * The backfill, if it has been opened again for rows that came past the trigger, or
+ * has not come to its end before partitions came with such rows,
  * and both columns are there still: the new one may hold what the old one lacks.
  */
 extern Step *step_reopened_backfill(int64 migration);
@@ -185,6 +188,9 @@ extern bool step_is_waiting(const Step *step);
 
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);
+
+/* The migration's first step of that effect that is not done; NULL if there is none. */
+extern Step *step_with_effect(int64 migration, StepEffect effect);
 
 /* Has something been done that there is an undo for? */
 extern bool step_has_undo(int64 migration);

@@ -57,6 +57,41 @@ undo(void)
 	undoing = false;
 }
 
+/* A string that stays for the life of the process, like the one it was copied from. */
+static const char *
+lasting(const char *string)
+{
+	static List *strings = NIL;
+	ListCell   *lc;
+	MemoryContext caller;
+
+	if (string == NULL)
+		return NULL;
+	foreach(lc, strings)
+	{
+		if (strcmp(lfirst(lc), string) == 0)
+			return lfirst(lc);
+	}
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	strings = lcons(pstrdup(string), strings);
+	MemoryContextSwitchTo(caller);
+	return linitial(strings);
+}
+
+/*
+ * CopyErrorData() copies the places and domains too, which are constants of the
+ * program's text, and ReThrowError() does not: passed on, they would end with the
+ * memory of whatever the error leaves.
+ */
+static void
+keep_places(ErrorData *error)
+{
+	error->filename = lasting(error->filename);
+	error->funcname = lasting(error->funcname);
+	error->domain = lasting(error->domain);
+	error->context_domain = lasting(error->context_domain);
+}
+
 /* Run it; what answers nothing is passed on, but a cancellation after "limit". */
 static bool
 run_until(void (*callback) (void *arg), void *arg, AttemptEnd end, TimestampTz limit, ErrorData **error)
@@ -85,6 +120,7 @@ run_until(void (*callback) (void *arg), void *arg, AttemptEnd end, TimestampTz l
 			PG_RE_THROW();
 		*error = CopyErrorData();
 		FlushErrorState();
+		keep_places(*error);
 		errors_clip(*error);
 	}
 	PG_END_TRY();

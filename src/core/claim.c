@@ -22,8 +22,10 @@
 #include "core/claim.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/timestamp.h"
+#include "compat.h"
 
 /* How long a claim that was let go by a rollback may be seen taken by a look. */
 #define KEEP_TRIES 20
@@ -94,13 +96,27 @@ claim_drop_all(void)
 	LockReleaseSession(DEFAULT_LOCKMETHOD);
 }
 
+static void
+say_who(void *arg)
+{
+	/* a deadlock has a DETAIL of its own */
+	if (arg != NULL && geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
+		errdetail_internal("%s", (char *) arg);
+}
+
 void
 claim_wait(ClaimKind kind, int64 number)
 {
+	ErrorContextCallback callback = {.callback = say_who, .previous = error_context_stack};
 	LOCKTAG		tag;
 
+	if (claim_try(kind, number))
+		return;
+	callback.arg = claim_describe(kind, number);
+	error_context_stack = &callback;
 	claim_tag(&tag, kind, number);
 	(void) LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), false);
+	error_context_stack = callback.previous;
 }
 
 bool
@@ -158,6 +174,21 @@ claim_holder(ClaimKind kind, int64 number)
 			return lock->pid;
 	}
 	return 0;
+}
+
+char *
+claim_describe(ClaimKind kind, int64 number)
+{
+	int			pid = claim_holder(kind, number);
+	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
+	char	   *role = proc != NULL ? GetUserNameFromId(proc->roleId, true) : NULL;
+	const char *application;
+
+	if (role == NULL)
+		return NULL;
+	application = zdm_application_of(pid);
+	return psprintf("It is a transaction of role %s: process %d, application \"%s\".", role, pid,
+					application != NULL ? application : "");
 }
 
 void

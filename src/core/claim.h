@@ -13,7 +13,7 @@
 typedef enum ClaimKind
 {
 	CLAIM_MIGRATION,			/* by the worker of migration "number" */
-	CLAIM_INDEX_BUILD,			/* by the worker building an index on table "number" */
+	CLAIM_INDEX_BUILD,			/* by the worker with a statement CONCURRENTLY on table "number" */
 	CLAIM_STATEMENT,			/* by a transaction stating a migration on table "number" */
 	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
@@ -46,7 +46,7 @@ extern void claim_drop_all(void);
 
 /*
  * The same, waiting for whoever has it, as for any lock: lock_timeout, deadlock
- * detection and cancellation apply.
+ * detection and cancellation apply, and their error says who it is.
  */
 extern void claim_wait(ClaimKind kind, int64 number);
 
@@ -67,6 +67,12 @@ extern bool claim_is_taken(ClaimKind kind, int64 number);
  * nothing for a transaction that has committed.
  */
 extern int	claim_holder(ClaimKind kind, int64 number);
+
+/*
+ * Whose transaction has it, for a DETAIL: role, pid and application; NULL if nobody's
+ * now.  What pg_stat_activity shows to everybody.  A look only.
+ */
+extern char *claim_describe(ClaimKind kind, int64 number);
 
 /* Who has claims of this kind now, in whatever database: a list of ClaimHolder *. */
 extern List *claim_holders(ClaimKind kind);

@@ -142,6 +142,14 @@ trigger_name_greatest(Oid relid)
 }
 
 char *
+trigger_name_later(Oid relid, const char *name)
+{
+	char	   *greatest = greatest_of(relid, sync_function(), OTHERS);
+
+	return greatest != NULL && strcmp(greatest, name) >= 0 ? greatest : NULL;
+}
+
+char *
 trigger_name_impostor(Oid relid)
 {
 	return greatest_of_tree(relid, IMPOSTORS);

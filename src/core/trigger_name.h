@@ -15,6 +15,12 @@
 extern char *trigger_name_find(Oid relid);
 
 /*
+ * The greatest of those of relid alone, if it fires after one of that name; else
+ * NULL.
+ */
+extern char *trigger_name_later(Oid relid, const char *name);
+
+/*
  * A trigger of relid or one of its partitions that runs zdm.sync otherwise, for
  * other events, with a condition or by statement; NULL if there is none.
  */

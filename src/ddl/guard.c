@@ -56,7 +56,8 @@ static bool ddl_in_transaction = false;
 /*
  * The statements that were judged as a whole and are running, the innermost
  * first.  State of a statement is its subtransaction's: an error ends what was
- * begun in the subtransaction that it rolls back, and nothing around it.
+ * begun in the subtransaction that it rolls back, and nothing around it.  They
+ * are looked at when an error has left the stack, and so are not kept on it.
  */
 typedef struct JudgedStatement
 {
@@ -238,6 +239,35 @@ outcome(void)
 		"zdm.guard is off, which lets through what is refused";
 }
 
+/*
+ * Work that passes because this session has raised the size from which work counts,
+ * which takes a right: said once for the statement, as for a guard that is off.
+ */
+static void
+report_size(const Judgement *judgement)
+{
+	const char *reset = GetConfigOptionResetString("zdm.guard_min_size");
+	int			blocks = reset != NULL ? atoi(reset) : guc_guard_min_size;
+	FactRelation *rel = NULL;
+	LOCKMODE	mode = rules_strong_lock(judgement, &rel);
+	ListCell   *lc;
+
+	if (guc_guard == GUARD_OFF || guc_guard_min_size <= blocks || mode == NoLock)
+		return;
+	foreach(lc, judgement->works)
+	{
+		RuleWork   *work = (RuleWork *) lfirst(lc);
+
+		if (work->blocks < blocks || work->blocks == 0 || work->blocks >= guc_guard_min_size)
+			continue;
+		ereport(LOG,
+				(errmsg("zdm.guard_min_size lets through what is refused: %s", facts_name(rel)),
+				 errdetail("The work is on " INT64_FORMAT " kB, while %s is locked.",
+						   (int64) work->blocks * (BLCKSZ / 1024), facts_name(rel))));
+		return;
+	}
+}
+
 /* Statements that end their transaction inside, or wait for others by design. */
 static bool
 takes_lock_timeout(Node *stmt)
@@ -303,6 +333,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	{
 		hint_call(gc.judgement->findings, gc.sql, gc.judgement, false);
 		report(gc.judgement->findings, outcome());
+		report_size(gc.judgement);
 		*watched = backstop_begin(gc.judgement);
 		/* Who turns the guard off means to hold the lock for as long as it takes. */
 		if (guc_guard != GUARD_OFF)
@@ -350,7 +381,7 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 		   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc,
 		   LOCKMODE mode, const char *relation, bool strong, bool watched)
 {
-	JudgedStatement this = {GetCurrentSubTransactionId(), watched, judged};
+	JudgedStatement *outer = judged;
 	int			nest_level = 0;
 
 	if (strong && takes_lock_timeout(pstmt->utilityStmt))
@@ -360,9 +391,13 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	}
 	if (mode != NoLock)
 		hold_timeout_arm(relation, mode);
-	judged = &this;
+	judged = MemoryContextAlloc(TopTransactionContext, sizeof(JudgedStatement));
+	*judged = (JudgedStatement) {GetCurrentSubTransactionId(), watched, outer};
 	run_utility(pstmt, query, read_only, context, params, env, dest, qc);
-	judged = this.outer;
+	/* of a statement that has committed in its middle it is gone already */
+	if (judged != NULL)
+		pfree(judged);
+	judged = outer;
 	if (watched)
 		backstop_end();
 	if (nest_level > 0)

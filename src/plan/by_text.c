@@ -49,12 +49,12 @@
 	"string_agg(format('ALTER TABLE %s DISABLE TRIGGER %I;', r.relid::regclass, t.tgname), ' ' ORDER BY r.relid <> $1, t.tgname)"
 #define CERTAIN "NOT (lanname NOT IN ('c', 'internal') AND " ASKS ") AND t.tgparentid = 0 "
 
-/* Functions whose text names table $1 and the column. */
+/* Functions in whose text one statement names table $1 and the column. */
 #define FUNCTIONS \
 	"FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace, pg_class c " \
 	"WHERE c.oid = $1 AND l.lanname NOT IN ('c', 'internal') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'zdm') " \
-	"AND p.prosqlbody IS NULL AND " BODY " ~* ('\\m' || " ESCAPED("relname") " || '\\M') " \
-	"AND " BODY " ~* ('\\m' || " ESCAPED("$2") " || '\\M')"
+	"AND p.prosqlbody IS NULL AND EXISTS (SELECT FROM regexp_split_to_table(" BODY ", ';') s " \
+	"  WHERE s ~* ('\\m' || " ESCAPED("relname") " || '\\M') AND s ~* ('\\m' || " ESCAPED("$2") " || '\\M'))"
 
 /* The columns that the migration's contract drops and that applications may know: names (char *). */
 static List *

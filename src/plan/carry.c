@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "core/guc.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "utils/acl.h"
@@ -80,4 +81,19 @@ bool
 carry_acts_for(Oid owner, Oid role)
 {
 	return has_privs_of_role(owner, role);
+}
+
+char *
+carry_refuse_late(Oid parent, const char *known)
+{
+	return psprintf("DO $zdm$ DECLARE late text; BEGIN\n"
+					"  SELECT string_agg(inhrelid::regclass::text, ', ') INTO late\n"
+					"  FROM pg_inherits, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s\n"
+					"  WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT ";\n"
+					"  IF late IS NOT NULL THEN\n"
+					"    RAISE object_not_in_prerequisite_state USING\n"
+					"      MESSAGE = 'partitions with rows have come since the migration was stated: ' || late,\n"
+					"      HINT = 'Go back with zdm.revert(), and state the migration again.';\n"
+					"  END IF;\n"
+					"END $zdm$", parent, known, (int64) guc_guard_min_size * BLCKSZ);
 }

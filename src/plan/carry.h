@@ -51,6 +51,13 @@ extern char *carry_old_later(const Column *old, const NewColumn *new);
 /* Start the next statement of a script. */
 extern void carry_statement(StringInfo sql, const char *fmt,...) pg_attribute_printf(2, 3);
 
+/*
+ * A statement that fails, naming them, if the partitioned table has got larger
+ * partitions than the "known" ones (Oids, with commas): what would have to be
+ * built for them would be built under the lock of the exchange.
+ */
+extern char *carry_refuse_late(Oid parent, const char *known);
+
 /* An object's name, qualified and quoted, for a template. */
 extern char *carry_qualified(Oid namespace, const char *name);
 

@@ -17,6 +17,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
+#include "optimizer/optimizer.h"
 #include "plan/by_path.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
@@ -137,15 +138,23 @@ postpone_foreign_keys(const Column *column)
 	}
 }
 
+/* One of a domain's that is volatile would be evaluated for each of the two columns. */
+static bool
+carries_default(const Column *column, const Change *change)
+{
+	return change->new_default != NULL &&
+		(column->default_text != NULL || !contain_volatile_functions(get_typdefault(column->type_oid)));
+}
+
 /* What the constraints said of the old values, they will say of what up gives. */
 static void
 note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 {
 	ListCell   *lc;
 
-	if (change->new_default != NULL)
+	if (carries_default(column, change))
 		plan_note(plan, "the default, %s, becomes what up makes of it: %s",
-				  names_render(column->default_text, true), change->new_default);
+				  column->default_text != NULL ? names_render(column->default_text, true) : "of its domain", change->new_default);
 	foreach(lc, column->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
@@ -159,6 +168,30 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 		plan_note(plan, "unique keys hold for what up gives as soon as their index is built: two rows whose values up makes equal cannot both be written then");
 }
 
+/* A domain's default is a column's that has none of its own: it comes and goes with the type. */
+static void
+note_domain_default(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	QuerySession session;
+	char	   *old;
+	char	   *new;
+
+	/* that of the old one is carried as any default, if it can be */
+	if (column->default_text != NULL || carries_default(column, change))
+		return;
+	query_begin(&session);
+	QUERY("SELECT (SELECT typdefault FROM pg_type WHERE oid = $1 AND typtype = 'd'), (SELECT typdefault FROM pg_type WHERE oid = $2 AND typtype = 'd')",
+		  arg_oid(column->type_oid), arg_oid(change->type));
+	old = query_text(0, 1);
+	new = query_text(0, 2);
+	query_end(&session);
+	if (old != NULL && (new == NULL || strcmp(old, new) != 0))
+		plan_note(plan, "the column has its default, %s, from the domain %s, and from cutover on no longer: ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s; before this call has it go along",
+				  old, column->type, names_relation(column->relid), quote_identifier(column->name), old);
+	else if (new != NULL && old == NULL)
+		plan_note(plan, "from cutover on the column has a default, %s, from the domain %s", new, type_name(change));
+}
+
 static void
 plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 {
@@ -168,7 +201,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.final_name = column->name,
 		.type = type_name(change),
 		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
-		.default_text = change->new_default ? names_escape(change->new_default) : NULL,
+		.default_text = carries_default(column, change) ? names_escape(change->new_default) : NULL,
 		.storage = toastable ? column->storage : NULL,
 		.compression = toastable ? column->compression : NULL,
 		.sequence_type = is_integer(change->type) ? type_name(change) : NULL,
@@ -203,6 +236,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	column_plan_cutover(plan, column, &new);
 	column_plan_contract(plan, column, &new);
 	sequence_note_smaller(plan, column, change->type);
+	note_domain_default(plan, column, change);
 	plan_note(plan, "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on");
 }
 

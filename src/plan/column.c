@@ -52,10 +52,48 @@ refuse(const char *object, Oid relid, const char *column, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/*
+ * Several things that are in the way are named together, so that nobody takes one
+ * down to learn of the next.
+ */
 void
 column_refuse(const char *object, const Column *column, const char *hint)
 {
-	refuse(object, column->relid, column->name, hint);
+	if (!column->loading)
+		refuse(object, column->relid, column->name, hint);
+	((Column *) column)->refused = lappend(lappend(column->refused, pstrdup(object)), pstrdup(hint));
+}
+
+static void
+raise_refused(Column *column)
+{
+	StringInfoData objects;
+	StringInfoData hints;
+
+	column->loading = false;
+	if (column->refused == NIL)
+		return;
+	if (list_length(column->refused) == 2)
+		refuse(linitial(column->refused), column->relid, column->name, lsecond(column->refused));
+	initStringInfo(&objects);
+	initStringInfo(&hints);
+	for (int i = 0; i < list_length(column->refused); i += 2)
+	{
+		const char *object = list_nth(column->refused, i);
+		const char *hint = list_nth(column->refused, i + 1);
+		size_t		length = strlen(object);
+
+		/* what is said of it by the way ends in a comma of its own */
+		appendStringInfo(&objects, "%s%.*s", objects.len > 0 ? "; " : "",
+						 (int) (length - (object[length - 1] == ',')), object);
+		if (strstr(hints.data, hint) == NULL)
+			appendStringInfo(&hints, "%s%s", hints.len > 0 ? " " : "", hint);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("these depend on column \"%s\" of %s and cannot be carried to another column: %s",
+					column->name, names_relation(column->relid), objects.data),
+			 errhint("%s", hints.data)));
 }
 
 /* What the catalog says of the column itself. */
@@ -271,8 +309,11 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			continue;
 		}
 		if (!is_root && (is_index || contype[0] == 'c' || contype[0] == 'f'))
-			refuse(psprintf("%s of a single partition", description), relid, column->name,
-				   "Create it on the partitioned table, or drop it first.");
+		{
+			column_refuse(psprintf("%s of the single partition %s", description, names_relation(relid)), column,
+						  "Create it on the partitioned table, or drop it first.");
+			continue;
+		}
 		if (is_root && strcmp(catalog, "pg_statistic_ext") == 0)
 		{
 			statistics_load(column, object);
@@ -281,7 +322,10 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 		if (is_root && (query_bool(row, 10) || dependent_load(column, catalog, object, description)))
 			continue;
 		if (!is_index && contype[0] != 'c')
-			refuse(description, relid, column->name, hint_for_dependent(catalog, contype));
+		{
+			column_refuse(description, column, hint_for_dependent(catalog, contype));
+			continue;
+		}
 
 		if (is_index)
 			column->indexes = list_append_unique_oid(column->indexes, object);
@@ -443,6 +487,7 @@ column_load(Oid relid, const char *name)
 
 	column->grants = load_grants(relid, column->attnum, name);
 	refuse_row_type_columns(members);
+	column->loading = true;
 	foreach(lc, members)
 	{
 		Oid			member = lfirst_oid(lc);
@@ -457,6 +502,7 @@ column_load(Oid relid, const char *name)
 	matview_load(column);
 	view_load(column);
 	look_at_indexes(column);
+	raise_refused(column);
 	return column;
 }
 

@@ -44,6 +44,8 @@ typedef struct Column
 	bool		not_null_pending;	/* that is NOT VALID */
 	Oid			identity_index; /* the replica identity, if it is one of the indexes */
 	Oid			cluster_index;	/* the same for CLUSTER ON */
+	bool		loading;		/* what is refused is collected ... */
+	List	   *refused;		/* ... here: pairs of objects and hints (char *) */
 } Column;
 
 /* What is to take the column's place. */
@@ -195,9 +197,10 @@ extern Column *column_load(Oid relid, const char *name);
 extern List *column_claims(Oid relid, const char *name);
 
 /*
- * Refuse, in the words of column_load(): "object" is what depends on the column.
+ * Refuse, in the words of column_load(): "object" is what depends on the column.  While
+ * the column is loaded, it is only noted, and all is refused together at the end.
  */
-pg_noreturn extern void column_refuse(const char *object, const Column *column,
+extern void column_refuse(const char *object, const Column *column,
 									  const char *hint);
 
 /*

@@ -48,7 +48,7 @@ append_attributes(StringInfo sql, const Column *old, const NewColumn *new)
 	if (old->statistics >= 0)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET STATISTICS %d",
 						 table, new_column, old->statistics);
-	if (old->default_text != NULL && !old->default_volatile)
+	if (new_default(old, new) != NULL && !old->default_volatile)
 		appendStringInfo(sql, ";\nALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
 						 table, new_column, new_default(old, new));
 	foreach(lc, old->options)

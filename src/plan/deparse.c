@@ -70,13 +70,14 @@ vars_to_parameters(Node *node, void *context)
 static char *
 deparse_qualified(Node *expr, Oid relid)
 {
-	int			nestlevel = NewGUCNestLevel();
+	Identity	saved;
 	char	   *text;
 
-	identity_pin_reading();
+	/* printing runs functions of the types that are printed */
+	identity_enter(identity_of(relid), NIL, &saved);
 	text = deparse_expression(expr, deparse_context_for(get_rel_name(relid), relid),
 							  false, false);
-	AtEOXact_GUC(false, nestlevel);
+	identity_leave(&saved);
 	return text;
 }
 

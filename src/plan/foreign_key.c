@@ -337,10 +337,7 @@ adopt_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const cha
 	foreach(lc, fk->members)
 		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "",
 						 ((ForeignKeyMember *) lfirst(lc))->relid);
-	carry_statement(&sql, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
-					"FROM pg_inherits i, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
-					"WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
-					member->relid, known.data, (int64) guc_guard_min_size * BLCKSZ);
+	carry_statement(&sql, "%s", carry_refuse_late(member->relid, known.data));
 	carry_statement(&sql, "%s", step->statement);
 	if (common == NULL)
 		append_comment(&sql, fk, member);

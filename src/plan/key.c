@@ -322,10 +322,7 @@ parent_sql(const Column *old, const ColumnKey *key, const KeyMember *parent, con
 	initStringInfo(&known);
 	foreach(lc, list_concat_copy(key->leaves, key->parents))
 		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "", ((KeyMember *) lfirst(lc))->relid);
-	carry_statement(&add, "SELECT (CASE count(*) WHEN 0 THEN '0' ELSE 'partitions with rows have come since the migration was stated: revert it, and state it again' END)::int "
-					"FROM pg_inherits i, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
-					"WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
-					parent->relid, known.data, (int64) guc_guard_min_size * BLCKSZ);
+	carry_statement(&add, "%s", carry_refuse_late(parent->relid, known.data));
 	carry_statement(&add, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
 					names_template_relation(parent->relid), carry_quoted(parent->name),
 					key->primary ? "PRIMARY KEY" : "UNIQUE",

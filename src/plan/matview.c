@@ -72,7 +72,7 @@ check_matview(const Column *column, const ColumnMatview *view, Oid owner, bool m
 	if (!carry_acts_for(column->owner, owner))
 		column_refuse(psprintf("materialized view %s, which has another owner,", name), column,
 					  "Let the table's owner have the view too, or make it a member of the view's owner.");
-	if (!may_create)
+	else if (!may_create)
 		column_refuse(psprintf("materialized view %s, in a schema where the table's owner may not create,",
 							   name), column, "GRANT CREATE ON SCHEMA to the table's owner first.");
 	if (statistics != NULL)

@@ -75,11 +75,16 @@ claim_other_end(Oid relid, const char *constraint)
 {
 	/* closes the race with a session that states one on the other end just now */
 	if (!claim_try(CLAIM_STATEMENT, relid))
+	{
+		char	   *holder = claim_describe(CLAIM_STATEMENT, relid);
+
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("another transaction is stating or switching a migration on %s, the other end of foreign key \"%s\"",
 						names_relation(relid), constraint),
+				 holder != NULL ? errdetail_internal("%s", holder) : 0,
 				 errhint("Try again when it has ended.")));
+	}
 }
 
 bool

@@ -41,6 +41,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "plan/alter.h"
+#include "plan/carry.h"
 #include "partitioning/partbounds.h"
 #include "plan/deparse.h"
 #include "plan/index.h"
@@ -143,12 +144,15 @@ attach_copies(void *arg)
 	const Attach *attach = arg;
 	const char *parent = quote_identifier(attach->parent->name);
 	const char *partition = quote_identifier(attach->partition->name);
+	QuerySession session;
 	char	   *key;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+	query_begin_printing(&session, attach->parent->oid);
+	QUERY("SELECT pg_get_partkeydef($1)", arg_oid(attach->parent->oid));
+	key = query_text(0, 1);
+	query_end(&session);
 	SPI_connect();
-	SPI_execute(psprintf("SELECT pg_catalog.pg_get_partkeydef(%u)", attach->parent->oid), true, 1);
-	key = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
 					   parent, names_relation(attach->parent->oid), key));
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
@@ -422,19 +426,13 @@ plan_default_partition(Attach *attach)
 	if (rel == NULL || facts_unproven_members(facts, rel, clauses, attach->parent) == NIL)
 		return;
 	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("DO $zdm$ BEGIN\n"
-							  "  IF EXISTS (SELECT FROM %s WHERE NOT (%s)) THEN\n"
-							  "    RAISE check_violation USING\n"
-							  "      MESSAGE = %s,\n"
-							  "      HINT = 'Move these rows out of it first.';\n"
-							  "  END IF;\n"
-							  "END $zdm$",
-							  names_template_relation(rel->oid), clauses_text(attach, rel, clauses),
-							  names_escape(quote_literal_cstr(psprintf("updated partition constraint for default partition \"%s\" would be violated by some row",
-																	   rel->name)))),
+		.phase = "migrate", .action = ACTION_LOOK,
+		.statement = psprintf("SELECT '23514', %s, %s FROM %s WHERE NOT (%s) LIMIT 10",
+							  carry_literal(psprintf("updated partition constraint for default partition \"%s\" would be violated",
+													 rel->name)),
+							  fit_row_name(rel->oid), names_template_relation(rel->oid), clauses_text(attach, rel, clauses)),
 		.relations = list_make1_oid(rel->oid), .lock = AccessShareLock, .work = READS_TABLE,
-		.note = "fails if rows of the new partition are in the default one",
+		.note = "gives no row if none of the new partition is in the default one",
 	});
 	plan_proof(attach, rel, clauses,
 			   "from here until the partition is attached, rows within its bound are refused");
@@ -545,7 +543,7 @@ plan_detach_concurrently(MigrationPlan *plan, const char *table, const char *par
 		.note = "waits for transactions that use the table; leaves the partition a CHECK of its bound",
 	});
 	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
+		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_DETACH_END,
 		.statement = names_template_if_detaching(relid,
 												 psprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE", table, partition)),
 		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,

@@ -17,6 +17,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "miscadmin.h"
 #include "plan/carry.h"
 #include "plan/definition.h"
 #include "utils/builtins.h"
@@ -62,8 +63,9 @@ check_view(const Column *column, const ColumnView *view, Oid owner, bool may_cre
 {
 	if (!carry_acts_for(column->owner, owner))
 		column_refuse(psprintf("view %s, which has another owner,", view->name), column,
-					  "Let the table's owner have the view too, or make it a member of the view's owner.");
-	if (!may_create)
+					  psprintf("Let the table's owner have view %s too, or make it a member of the view's owner; or, as %s or a superuser, keep what pg_get_viewdef(%s) gives, DROP VIEW %s; and create it again afterwards.",
+							   view->name, quote_identifier(GetUserNameFromId(owner, false)), quote_literal_cstr(view->name), view->name));
+	else if (!may_create)
 		column_refuse(psprintf("view %s, in a schema where the table's owner may not create,",
 							   view->name), column, "GRANT CREATE ON SCHEMA to the table's owner first.");
 }

@@ -9,6 +9,12 @@
  * zdm.lock_wait at most, and only if no holder is older than that: behind an
  * old one the wait would end in nothing but a stall for the others.
  *
+ * A request that is in the way of no reader or writer may queue: SHARE UPDATE
+ * EXCLUSIVE and weaker.  And an autovacuum, which PostgreSQL cancels for whoever
+ * queues for deadlock_timeout, is cancelled here as well, since it may take hours
+ * and be followed by the next; it comes back by itself.  It is the only thing that
+ * is ever cancelled, unless it is there to prevent wraparound.
+ *
  * All relations a statement will lock are tried before it runs, as ALTER TABLE
  * itself would wait for the second while it holds the first.
  *
@@ -16,6 +22,9 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
+#include "catalog/lock_room.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -28,6 +37,9 @@
 #include "run/locks.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -36,6 +48,10 @@
 #define FIRST_PAUSE_MS		10
 #define LONGEST_PAUSE_MS	1000
 #define TRIES_BEFORE_QUEUEING 20
+
+/* deadlock_timeout may be switched off, as it were: hours. */
+#define LONGEST_FOR_AUTOVACUUM_MS 10000
+#define QUEUE_BEYOND_MS 500
 
 List *
 locks_expand(List *relids)
@@ -128,6 +144,92 @@ lock_in_queue(Oid relid, LOCKMODE mode)
 	AtEOXact_GUC(false, nestlevel);
 }
 
+/* Is a request for it in nobody's way who reads or writes rows? */
+static bool
+is_harmless(LOCKMODE mode)
+{
+	return mode <= ShareUpdateExclusiveLock;
+}
+
+static int
+autovacuum_patience_ms(void)
+{
+	return Min(DeadlockTimeout, LONGEST_FOR_AUTOVACUUM_MS);
+}
+
+void
+locks_queue_harmlessly(const LockPatience *patience)
+{
+	int			nestlevel;
+
+	if (!OidIsValid(patience->refused) || !is_harmless(patience->mode))
+		return;
+	nestlevel = NewGUCNestLevel();
+	(void) set_config_option("lock_timeout", psprintf("%d", autovacuum_patience_ms() + QUEUE_BEYOND_MS),
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	LockRelationOid(patience->refused, patience->mode);
+	AtEOXact_GUC(false, nestlevel);
+}
+
+/*
+ * Cancel the process if it is an autovacuum that may be.  Under the lock that it
+ * needs to become another, or one that must not be cancelled.
+ */
+static bool
+cancel_autovacuum(int pid)
+{
+	PGPROC	   *proc;
+	bool		cancelled = false;
+
+	LWLockAcquire(ProcArrayLock, LW_SHARED);
+	proc = BackendPidGetProcWithLock(pid);
+	if (proc != NULL && (proc->statusFlags & PROC_IS_AUTOVACUUM) &&
+		!(proc->statusFlags & PROC_VACUUM_FOR_WRAPAROUND))
+		cancelled = kill(pid, SIGINT) == 0;
+	LWLockRelease(ProcArrayLock);
+	return cancelled;
+}
+
+void
+locks_cancel_autovacuum(LockPatience *patience)
+{
+	QuerySession session;
+	uint64		n;
+
+	if (!OidIsValid(patience->refused) ||
+		!TimestampDifferenceExceeds(patience->since, GetCurrentTimestamp(), autovacuum_patience_ms()))
+		return;
+	query_begin(&session);
+	n = QUERY("SELECT l.pid, coalesce(a.backend_type = 'autovacuum worker', false) FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) "
+			  "WHERE l.locktype = 'relation' AND l.granted AND l.relation = $1 "
+			  "AND l.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+			  "AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.mode = ANY ($2) ORDER BY 2",
+			  arg_oid(patience->refused), arg_texts(conflicting_modes(patience->mode)));
+	/* those that are none come first: with one of them in the way, it would help nobody */
+	for (uint64 row = 0; row < n && query_bool(0, 2); row++)
+	{
+		if (!cancel_autovacuum(query_int4(row, 1)))
+			continue;
+		ereport(LOG,
+				(errmsg("cancelled autovacuum of %s, pid %d", names_relation(patience->refused), query_int4(row, 1)),
+				 errdetail("A migration has waited %d ms for a lock that it holds; it will come back by itself.",
+						   autovacuum_patience_ms())));
+		/* the next try soon, before it does */
+		patience->tries = 1;
+	}
+	query_end(&session);
+}
+
+/* The try has failed on the relation. */
+static void
+refuse(LockPatience *patience, Oid relid, LOCKMODE mode)
+{
+	if (patience->refused != relid || patience->mode != mode)
+		patience->since = GetCurrentTimestamp();
+	patience->refused = relid;
+	patience->mode = mode;
+}
+
 bool
 locks_try_beside(List *relids, LockPatience *patience)
 {
@@ -138,7 +240,7 @@ locks_try_beside(List *relids, LockPatience *patience)
 		if (ConditionalLockRelationOid(lfirst_oid(lc), ShareUpdateExclusiveLock))
 			continue;
 		patience->tries++;
-		patience->refused = lfirst_oid(lc);
+		refuse(patience, lfirst_oid(lc), ShareUpdateExclusiveLock);
 		patience->queue_next = false;
 		return false;
 	}
@@ -152,12 +254,17 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	ListCell   *lc;
 
 	if (mode == NoLock)
+	{
+		patience->refused = InvalidOid;
 		return true;
+	}
 	patience->tries++;
 	set = locks_expand(relids);
+	if (list_length(set) > list_length(relids))
+		lock_room_check(relids);
 
 	/* before any other lock is had: nobody waits behind those while we do */
-	if (patience->queue_next && list_member_oid(set, patience->refused) &&
+	if (patience->queue_next && patience->mode == mode && list_member_oid(set, patience->refused) &&
 		!holder_is_old(patience->refused, mode))
 	{
 		patience->queue_next = false;
@@ -170,7 +277,7 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 		if (ConditionalLockRelationOid(relid, mode))
 			continue;
 		patience->queue_next = patience->tries % TRIES_BEFORE_QUEUEING == 0;
-		patience->refused = relid;
+		refuse(patience, relid, mode);
 		return false;
 	}
 
@@ -180,9 +287,10 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	 */
 	if (!equal(set, locks_expand(relids)))
 	{
-		patience->refused = linitial_oid(relids);
+		refuse(patience, linitial_oid(relids), mode);
 		return false;
 	}
+	patience->refused = InvalidOid;
 	return true;
 }
 
@@ -196,26 +304,23 @@ locks_pause(const LockPatience *patience)
 }
 
 char *
-locks_describe(const LockPatience *patience, LOCKMODE mode)
+locks_describe(const LockPatience *patience)
 {
 	QuerySession session;
 	char	   *holders;
-	char	   *relation = names_relation(patience->refused);
+	char	   *relation = OidIsValid(patience->refused) ? names_relation(patience->refused) : NULL;
 
 	if (relation == NULL)
 		return NULL;
 	query_begin(&session);
-	QUERY("SELECT string_agg(holder, ', ' ORDER BY holder) FROM (SELECT DISTINCT "
-		  "coalesce('pid ' || l.pid || coalesce(' (' || coalesce(a.state, a.backend_type) "
-		  "|| ' since ' || to_char(a.xact_start, 'HH24:MI:SS') || ')', ''), 'a prepared transaction') AS holder "
-		  "FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) "
-		  "WHERE l.locktype = 'relation' AND l.relation = $1 "
-		  "AND l.database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
-		  "AND l.pid IS DISTINCT FROM pg_backend_pid() AND l.mode = ANY ($2)) h",
-		  arg_oid(patience->refused), arg_texts(conflicting_modes(mode)));
+	QUERY("SELECT string_agg(coalesce(zdm.session_text(pid), 'a prepared transaction'), ', ' ORDER BY pid) FROM (SELECT DISTINCT pid "
+		  "FROM pg_locks WHERE locktype = 'relation' AND relation = $1 "
+		  "AND database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+		  "AND pid IS DISTINCT FROM pg_backend_pid() AND mode = ANY ($2)) h",
+		  arg_oid(patience->refused), arg_texts(conflicting_modes(patience->mode)));
 	holders = query_text(0, 1);
 	query_end(&session);
 	if (holders == NULL)
 		return NULL;
-	return psprintf("%s lock on %s, held by %s", step_lock_name(mode), relation, holders);
+	return psprintf("%s lock on %s, held by %s", step_lock_name(patience->mode), relation, holders);
 }

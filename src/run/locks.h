@@ -16,7 +16,9 @@
 typedef struct LockPatience
 {
 	int			tries;
-	Oid			refused;		/* the relation that the last try failed on */
+	Oid			refused;		/* the relation that the last try failed on, or InvalidOid */
+	LOCKMODE	mode;			/* that it was refused */
+	TimestampTz since;			/* since when it has been that relation */
 	bool		queue_next;		/* the next try may stand in the queue */
 } LockPatience;
 
@@ -31,6 +33,15 @@ extern List *locks_expand(List *relids);
  * reads through a view locks it first, and then what is below it.
  */
 extern List *locks_with_views(List *relids);
+
+/*
+ * Stand in the queue for what was refused last, if a request for it is in the way
+ * of no reader or writer: somewhat longer than PostgreSQL takes to find that an
+ * autovacuum is what it waits for, and to cancel that.  To be called at the
+ * beginning of a transaction, before it has a snapshot: an index that is built
+ * CONCURRENTLY waits for those.  Raises ERRCODE_LOCK_NOT_AVAILABLE when it is over.
+ */
+extern void locks_queue_harmlessly(const LockPatience *patience);
 
 /*
  * Try for "mode" on every relation of the set, in Oid order, all or nothing.
@@ -51,9 +62,17 @@ extern bool locks_try_beside(List *relids, LockPatience *patience);
 extern int	locks_pause(const LockPatience *patience);
 
 /*
- * Who holds what the last try was refused for: "lock on t: pid 123 (idle in
- * transaction for 00:00:10)".  Needs a transaction; NULL if nobody does any more.
+ * When only autovacuums have had what was refused for deadlock_timeout: cancel them,
+ * as PostgreSQL does for whoever queues so long; but none that is there to prevent
+ * wraparound.  Needs a transaction.
  */
-extern char *locks_describe(const LockPatience *patience, LOCKMODE mode);
+extern void locks_cancel_autovacuum(LockPatience *patience);
+
+/*
+ * Who holds what the last try was refused for: "SHARE lock on t, held by pid 123
+ * (psql, idle in transaction since ...)".  Needs a transaction; NULL if nobody does
+ * any more.
+ */
+extern char *locks_describe(const LockPatience *patience);
 
 #endif							/* ZDM_LOCKS_H */

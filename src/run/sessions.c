@@ -16,6 +16,11 @@
  * Whether columns have changed is asked of the catalog, so that it holds for every
  * kind of migration, on the way there and back.
  *
+ * The texts of twenty thousand functions take seconds to read, and the table is
+ * locked meanwhile.  So they are read before, for every name that may come to count;
+ * with the locks had, only those that have been written since are read once more, or
+ * all of them if a name has come that was not asked for.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,6 +31,7 @@
 #include "run/sessions.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 /* The table ($1), its partitions and children, and the views over them. */
@@ -44,13 +50,32 @@
 	"name(name) AS (SELECT lower(unnest($2)) UNION SELECT lower(c.relname) FROM rel JOIN pg_class c ON c.oid = rel.oid " \
 	"  WHERE c.oid = $1 OR strpos(c.relname, (SELECT relname FROM pg_class WHERE oid = $1)) = 0) "
 
+/*
+ * Does a text (src, in lower case) name it, as a word?  The table's own name may be
+ * within a partition's.
+ */
+#define NAMED(relid) \
+	"strpos(src, name.name) > 0 AND (name.name = (SELECT lower(relname) FROM pg_class WHERE oid = " relid ") OR src ~ ('(^|[^a-z0-9_$])' || regexp_replace(name.name, '([^a-z0-9_])', '\\\1', 'g') || '($|[^a-z0-9_$])'))"
+
+/* What says nothing by its text: it may run anything. */
+#define RUNS_TEXTS \
+	"src ~ '\\mexecute\\M'"
+
+#define WRITTEN_IN \
+	"p.prolang IN (SELECT oid FROM pg_language WHERE lanname NOT IN ('internal', 'c', 'sql')) "
+
+/* Known of before: $3 and $4, all that was asked for: $5, at a time when $6 was the oldest transaction. */
 #define FUNCTIONS \
-	"SELECT p.oid FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname NOT IN ('internal', 'c', 'sql') " \
-	"WHERE p.oid IN (SELECT t.tgfoid FROM pg_trigger t JOIN rel ON rel.oid = t.tgrelid) " \
-	"OR p.prorettype IN (SELECT oid FROM typ) " \
-	"OR EXISTS (SELECT FROM typ WHERE typ.oid = ANY (coalesce(p.proallargtypes, p.proargtypes::oid[]))) " \
-	"OR p.prosrc ~* '\\mexecute\\M' " \
-	"OR EXISTS (SELECT FROM name WHERE strpos(lower(p.prosrc), name.name) > 0) "
+	", unknown AS (SELECT EXISTS (SELECT FROM name WHERE name.name <> ALL ($5)) AS wanted), " \
+	"late AS (SELECT p.oid, lower(p.prosrc) AS src FROM pg_proc p WHERE " WRITTEN_IN \
+	"  AND ((SELECT wanted FROM unknown) OR age(p.xmin) <= age($6::text::xid)) OFFSET 0), " \
+	"found AS (SELECT t.tgfoid AS oid FROM pg_trigger t JOIN rel ON rel.oid = t.tgrelid " \
+	"  UNION SELECT d.objid FROM pg_depend d JOIN typ ON typ.oid = d.refobjid " \
+	"    WHERE d.refclassid = 'pg_type'::regclass AND d.classid = 'pg_proc'::regclass " \
+	"  UNION SELECT k.oid FROM unnest($3, $4) k(oid, name) WHERE k.name = '' OR k.name IN (SELECT name FROM name) " \
+	"  UNION SELECT oid FROM late WHERE " RUNS_TEXTS " OR EXISTS (SELECT FROM name WHERE " NAMED("$1") ")) " \
+	"SELECT p.oid FROM pg_proc p WHERE p.oid IN (SELECT oid FROM found) AND " WRITTEN_IN \
+	"ORDER BY p.oid FOR UPDATE OF p NOWAIT"
 
 TupleDesc
 sessions_columns(Oid relid)
@@ -87,12 +112,76 @@ add_name(List *names, TupleDesc columns, int i)
 	return lappend(names, NameStr(TupleDescAttr(columns, i)->attname));
 }
 
+/* Names that the migration's table may come to have among its columns, or lose. */
+static List *
+names_to_come(int64 migration, Oid relid)
+{
+	QuerySession session;
+	List	   *names;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(DISTINCT name) FROM ("
+		  "SELECT attname::text FROM pg_attribute WHERE attrelid = $2 AND attnum > 0 AND NOT attisdropped "
+		  "UNION ALL SELECT unnest(columns) FROM zdm.migration WHERE id = $1 "
+		  "UNION ALL SELECT new_name FROM zdm.pair WHERE migration = $1) n(name)",
+		  arg_int8(migration), arg_oid(relid));
+	names = query_texts(0, 1);
+	query_end(&session);
+	return names;
+}
+
 void
-sessions_compile_anew(Oid relid, TupleDesc before)
+sessions_read(SessionFunctions *functions, int64 migration, Oid relid)
+{
+	MemoryContext caller;
+	SessionFunctions read = {0};
+	List	   *names;
+	QuerySession session;
+	uint64		n;
+
+	if (functions->context != NULL)
+		return;
+	read.context = AllocSetContextCreate(CurrentMemoryContext, "zdm functions", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(read.context);
+	names = names_to_come(migration, relid);
+	query_begin(&session);
+
+	/* before they are read: what is written meanwhile is read again */
+	(void) query_run("SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text", NULL, 0);
+	read.horizon = query_text(0, 1);
+	QUERY(RELATIONS NAMES "SELECT array_agg(name) FROM name", arg_oid(relid), arg_texts(names));
+	read.asked = query_texts(0, 1);
+	n = QUERY("SELECT p.oid, coalesce(name.name, '') FROM "
+			  "(SELECT p.oid, lower(p.prosrc) AS src FROM pg_proc p WHERE " WRITTEN_IN " OFFSET 0) p "
+			  "LEFT JOIN unnest($1) name(name) ON NOT " RUNS_TEXTS " AND " NAMED("$2")
+			  " WHERE name.name IS NOT NULL OR " RUNS_TEXTS, arg_texts(read.asked), arg_oid(relid));
+	for (uint64 row = 0; row < n; row++)
+	{
+		read.oids = lappend_oid(read.oids, query_oid(row, 1));
+		read.names = lappend(read.names, query_text(row, 2));
+	}
+	query_end(&session);
+	MemoryContextSwitchTo(caller);
+
+	/* all of it, or nothing */
+	MemoryContextSetParent(read.context, TopMemoryContext);
+	*functions = read;
+}
+
+void
+sessions_forget(SessionFunctions *functions)
+{
+	if (functions->context != NULL)
+		MemoryContextDelete(functions->context);
+	memset(functions, 0, sizeof(SessionFunctions));
+}
+
+void
+sessions_compile_anew(Oid relid, TupleDesc before, const SessionFunctions *known)
 {
 	TupleDesc	now = before ? sessions_columns(relid) : NULL;
 	List	   *names = NIL;
-	List	   *functions = NIL;
+	List	   *found = NIL;
 	QuerySession session;
 	uint64		n;
 
@@ -111,9 +200,11 @@ sessions_compile_anew(Oid relid, TupleDesc before)
 	 * In one order, and without waiting with the table's lock in hand.  Closes the
 	 * race with who replaces a function just now.
 	 */
-	n = QUERY(RELATIONS NAMES FUNCTIONS "ORDER BY p.oid FOR UPDATE OF p NOWAIT", arg_oid(relid), arg_texts(names));
+	n = QUERY(RELATIONS NAMES FUNCTIONS, arg_oid(relid), arg_texts(names),
+			  arg_oids(known->oids), arg_texts(known->names), arg_texts(known->asked),
+			  arg_text(known->horizon != NULL ? known->horizon : "3"));
 	for (uint64 row = 0; row < n; row++)
-		functions = lappend_oid(functions, query_oid(row, 1));
-	QUERY("UPDATE pg_proc SET procost = procost WHERE oid = ANY ($1)", arg_oids(functions));
+		found = lappend_oid(found, query_oid(row, 1));
+	QUERY("UPDATE pg_proc SET procost = procost WHERE oid = ANY ($1)", arg_oids(found));
 	query_end(&session);
 }

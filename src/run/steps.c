@@ -16,6 +16,7 @@
 #include "backfill/verify.h"
 #include "catalog/misfit.h"
 #include "catalog/pair.h"
+#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/twin.h"
@@ -58,6 +59,9 @@
 
 /* Rest before an index build, when another of ours builds one on the table. */
 #define INDEX_BUILD_PAUSE_MS 500
+
+/* Rest before it is looked again whether old snapshots have gone. */
+#define SNAPSHOTS_PAUSE_MS 100
 
 /* After so many refused tries a step waits, and others may have its place. */
 #define TRIES_WITH_PLACE 5
@@ -169,7 +173,9 @@ describe_wait(const Step *step, const char *reason, StepRun *run)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (holders == NULL)
-		holders = locks_describe(&run->patience, step->lock);
+		holders = locks_describe(&run->patience);
+	if (reason == NULL)
+		locks_cancel_autovacuum(&run->patience);
 	if (holders != NULL)
 		step_set_waiting(step, holders);
 	PopActiveSnapshot();
@@ -202,6 +208,19 @@ claim_exchange(const Migration *migration, const Step *step)
 		claim_try(CLAIM_STATEMENT, migration->relid);
 }
 
+/* Before anything is locked, the migration's row included. */
+static void
+read_functions(const Migration *migration, const Step *step, StepRun *run)
+{
+	if (step->lock != AccessExclusiveLock || !OidIsValid(migration->relid))
+		return;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	sessions_read(&run->functions, migration->id, migration->relid);
+	end_transaction();
+	ZDM_DEBUG_POINT("functions-read");
+}
+
 /*
  * Begin a step's transaction with its locks.  OUTCOME_DONE: they are had; else the
  * transaction has been ended.
@@ -211,7 +230,9 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
 	List	   *relations = step->relations;
 
+	read_functions(migration, step, run);
 	StartTransactionCommand();
+	locks_queue_harmlessly(&run->patience);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!still_in_state(migration, step))
 	{
@@ -323,6 +344,12 @@ require_relation(const Migration *migration, const Step *step)
 						 migration->id)));
 }
 
+static int
+execute(const char *sql)
+{
+	return SPI_execute(sql, false, 0);
+}
+
 /*
  * Run statements as the table's owner, restricted, with a pinned search_path.
  *
@@ -330,7 +357,7 @@ require_relation(const Migration *migration, const Step *step)
  * wait for it with those in hand: the error ends the try like a refused lock.
  */
 static void
-run_as_owner(const Migration *migration, const char *sql)
+run_as_owner_by(int (*run) (const char *sql), const Migration *migration, const char *sql)
 {
 	Identity saved;
 	int			rc;
@@ -342,7 +369,7 @@ run_as_owner(const Migration *migration, const char *sql)
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	guard_own = sql;
-	rc = SPI_execute(sql, false, 0);
+	rc = run(sql);
 	guard_own = NULL;
 	if (rc < 0)
 		ereport(ERROR,
@@ -350,6 +377,12 @@ run_as_owner(const Migration *migration, const char *sql)
 				 errmsg("step failed: %s", SPI_result_code_string(rc))));
 	SPI_finish();
 	identity_leave(&saved);
+}
+
+static void
+run_as_owner(const Migration *migration, const char *sql)
+{
+	run_as_owner_by(execute, migration, sql);
 }
 
 /* Must the statement of a step that makes or drops the trigger be left out? */
@@ -395,6 +428,7 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			if (!undo)
 				step_add_relation(migration->id, step->index_name);
 			break;
+		case EFFECT_DETACH_END:
 		case EFFECT_FOREIGN_KEY_TREE:
 		case EFFECT_TRIGGER_CREATE:
 		case EFFECT_TRIGGER_DROP:
@@ -472,7 +506,8 @@ run_twin(const Migration *migration, const Step *step)
  * ends of foreign keys.  Returns the SQL that was run.
  */
 static char *
-run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo)
+run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo,
+				StepRun *run)
 {
 	bool		exchange = step->effect == EFFECT_PAIR_SWITCH;
 	bool		remember = exchange && !undo && step->undo != NULL &&
@@ -487,10 +522,12 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 
 	if (step->action == ACTION_LOOK)
 		look_run(migration, step, sql);
+	else if (step->effect == EFFECT_DETACH_END)
+		run_as_owner_by(snapshots_execute, migration, sql);
 	else if (step->effect != EFFECT_INDEX_TREE || undo)
 		run_as_owner(migration, sql);
 	sql = psprintf("%s%s", twin, sql);
-	sessions_compile_anew(migration->relid, columns);
+	sessions_compile_anew(migration->relid, columns, &run->functions);
 	if (before != NIL)
 		step_set_undo(step, definition_remember(step->undo, before));
 	sql = run_index_names(migration, step, sql, undo);
@@ -572,10 +609,34 @@ look_again(const Migration *migration, const Step *step)
 	refuse_without_trigger(migration, step);
 }
 
+/*
+ * Before a detaching that is committed can be finished, whoever may go by the catalog
+ * of before has to end.  Nobody is in the way of others meanwhile.
+ */
+static bool
+must_wait_for_snapshots(const Migration *migration, const Step *step, StepRun *run)
+{
+	bool		gone;
+	char	   *who = NULL;
+
+	if (step->effect != EFFECT_DETACH_END)
+		return false;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	gone = names_render(step->statement, false)[0] == '\0' || snapshots_gone(&run->snapshots, &who);
+	if (!gone && steps_must_describe(run))
+		step_set_waiting(step, psprintf("snapshots from before the partition was being detached, of %s", who));
+	end_transaction();
+	run->waits = !gone;
+	run->pause_ms = SNAPSHOTS_PAUSE_MS;
+	return !gone;
+}
+
 static StepOutcome
 do_sql(const Migration *migration, const Step *step, StepRun *run)
 {
-	StepOutcome outcome = begin_with_locks(migration, step, run);
+	StepOutcome outcome = must_wait_for_snapshots(migration, step, run) ? OUTCOME_AGAIN :
+		begin_with_locks(migration, step, run);
 	char	   *sql;
 	bool		trigger_step = step->effect == EFFECT_TRIGGER_CREATE ||
 		step->effect == EFFECT_TRIGGER_DROP;
@@ -594,7 +655,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
 		sql = nothing_to_do(step);
 	else
-		sql = run_with_effect(migration, step, step->statement, false);
+		sql = run_with_effect(migration, step, step->statement, false, run);
 	if (sql[0] == '\0')
 		sql = nothing_to_do(step);
 	step_mark_done(step, sql);
@@ -666,25 +727,87 @@ drop_statement(const Step *step, MemoryContext context)
 																   step->index_name)));
 }
 
-/* Drop what a broken try left, and build; our claim on the table ends with it. */
-static void
-build_index(const Migration *migration, const char *drop, const char *build)
+/*
+ * The tables that a top-level step works on, in Oid order: the migration's, which
+ * may be a partition of another's or the other way round, and those it names or has
+ * the indexes of; in "context".  Needs a transaction.
+ */
+static List *
+tables_of(const Migration *migration, const Step *step, MemoryContext context)
 {
-	Oid			relid = migration->relid;
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	List	   *tables = OidIsValid(migration->relid) ? list_make1_oid(migration->relid) : NIL;
+	ListCell   *lc;
 
+	foreach(lc, step->relations)
+	{
+		Oid			table = IndexGetRelation(lfirst_oid(lc), true);
+
+		tables = list_append_unique_oid(tables, OidIsValid(table) ? table : lfirst_oid(lc));
+	}
+	list_sort(tables, list_oid_cmp);
+	MemoryContextSwitchTo(caller);
+	return tables;
+}
+
+static void
+release_tables(List *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, tables)
+		claim_release(CLAIM_INDEX_BUILD, lfirst_oid(lc));
+}
+
+/*
+ * Two statements of ours that work CONCURRENTLY on one table would wait for each
+ * other until one is killed: each has the table's lock between its transactions, and
+ * a snapshot while it waits for the other's.
+ */
+static bool
+claim_tables(List *tables)
+{
+	List	   *had = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		if (!claim_try(CLAIM_INDEX_BUILD, lfirst_oid(lc)))
+		{
+			release_tables(had);
+			return false;
+		}
+		had = lappend_oid(had, lfirst_oid(lc));
+	}
+	return true;
+}
+
+/* Another of ours works on one of the tables. */
+static StepOutcome
+wait_for_tables(StepRun *run)
+{
+	run->pause_ms = INDEX_BUILD_PAUSE_MS;
+	run->waits = true;
+	return OUTCOME_AGAIN;
+}
+
+/* Run the one statement, if there is one, and the other; our claims end with them. */
+static void
+run_claimed(const Migration *migration, List *tables, const char *before, const char *sql)
+{
 	PG_TRY();
 	{
-		if (drop != NULL)
-			toplevel_run(migration->owner, drop);
-		toplevel_run(migration->owner, build);
+		if (before != NULL)
+			toplevel_run(migration->owner, before);
+		toplevel_run(migration->owner, sql);
 	}
 	PG_CATCH();
 	{
-		claim_release(CLAIM_INDEX_BUILD, relid);
+		release_tables(tables);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	claim_release(CLAIM_INDEX_BUILD, relid);
+	release_tables(tables);
 }
 
 /*
@@ -721,6 +844,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 {
 	char	   *sql;
 	char	   *drop = NULL;
+	List	   *tables;
 	IndexLeftover leftover;
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -745,40 +869,42 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 	sql = MemoryContextStrdup(caller, names_render(template, false));
 	if (leftover == INDEX_INVALID)
 		drop = drop_statement(step, caller);
+	tables = tables_of(migration, step, caller);
 	end_transaction();
 
 	ZDM_DEBUG_POINT("toplevel-before-run");
 	if (leftover != INDEX_VALID)
 	{
-		/* two concurrent builds on one table wait for each other until one is killed */
-		if (!claim_try(CLAIM_INDEX_BUILD, migration->relid))
-		{
-			run->pause_ms = INDEX_BUILD_PAUSE_MS;
-			run->waits = true;
-			return OUTCOME_AGAIN;
-		}
-		build_index(migration, drop, sql);
+		if (!claim_tables(tables))
+			return wait_for_tables(run);
+		run_claimed(migration, tables, drop, sql);
 	}
 	ZDM_DEBUG_POINT("toplevel-before-mark");
 	mark_done(step, undo ? NULL : sql);
 	return OUTCOME_DONE;
 }
 
-void
+bool
 steps_tidy(const Migration *migration, const Step *step)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	char	   *drop = NULL;
+	List	   *tables;
 
 	if (step->action != ACTION_TOPLEVEL || step->index_name == NULL)
-		return;
+		return true;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!is_gone(step) && look_for_index(step) == INDEX_INVALID)
 		drop = drop_statement(step, caller);
+	tables = tables_of(migration, step, caller);
 	end_transaction();
-	if (drop != NULL)
-		toplevel_run(migration->owner, drop);
+	if (drop == NULL)
+		return true;
+	if (!claim_tables(tables))
+		return false;
+	run_claimed(migration, tables, NULL, drop);
+	return true;
 }
 
 /* Has the batch found something to wait for? */
@@ -874,9 +1000,10 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
  * the second time.
  */
 static StepOutcome
-undo_toplevel(const Migration *migration, const Step *step)
+undo_toplevel(const Migration *migration, const Step *step, StepRun *run)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	List	   *tables;
 	char	   *sql;
 
 	StartTransactionCommand();
@@ -887,9 +1014,12 @@ undo_toplevel(const Migration *migration, const Step *step)
 		return OUTCOME_STALE;
 	}
 	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
+	tables = tables_of(migration, step, caller);
 	end_transaction();
+	if (sql[0] != '\0' && !claim_tables(tables))
+		return wait_for_tables(run);
 	if (sql[0] != '\0')
-		toplevel_run(migration->owner, sql);
+		run_claimed(migration, tables, NULL, sql);
 	mark_done(step, NULL);
 	return OUTCOME_DONE;
 }
@@ -934,7 +1064,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (step->action == ACTION_TOPLEVEL)
 		return step->statement[0] == '\0' ?
 			run_toplevel(migration, step, step->undo, true, run) :
-			undo_toplevel(migration, step);
+			undo_toplevel(migration, step, run);
 
 	undo.lock = step->undo_lock;
 	undo.beside = NIL;
@@ -952,7 +1082,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else
-		(void) run_with_effect(migration, step, step->undo, true);
+		(void) run_with_effect(migration, step, step->undo, true, run);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();

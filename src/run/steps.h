@@ -11,6 +11,9 @@
 #include "catalog/migration.h"
 #include "catalog/step.h"
 #include "run/locks.h"
+#include "run/sessions.h"
+#include "run/snapshots.h"
+#include "run/wait_log.h"
 
 typedef enum StepOutcome
 {
@@ -23,6 +26,9 @@ typedef enum StepOutcome
 typedef struct StepRun
 {
 	LockPatience patience;		/* with the locks of the present step */
+	OldSnapshots snapshots;		/* that the present step waits for */
+	SessionFunctions functions; /* read before the present step's locks */
+	WaitLog		log;
 	TimestampTz described;		/* when the holders were last written down */
 	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */
 	bool		worked;			/* this process has had a place */
@@ -51,8 +57,9 @@ extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRu
 /*
  * Drop what a broken try of a step has left, which costs writers something, as
  * the next try may be far away.  As steps_do() otherwise; does not mark the step.
+ * False if another worker is at the table: to be called again.
  */
-extern void steps_tidy(const Migration *migration, const Step *step);
+extern bool steps_tidy(const Migration *migration, const Step *step);
 
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);

@@ -10,22 +10,94 @@
  * allocated in the transaction is gone after the first inner commit, and what
  * those commands carry across commits is found under the portal's context.
  *
+ * Between their transactions some ask for a strong lock, and stand in the queue for
+ * it in front of everybody: DETACH PARTITION CONCURRENTLY for ACCESS EXCLUSIVE on
+ * the partition, REFRESH for EXCLUSIVE.  lock_timeout cannot tell that from the long
+ * waits without which nothing would ever be done CONCURRENTLY.  So a clock of ours
+ * looks what is waited for, and ends what stands in a queue for more than SHARE
+ * UPDATE EXCLUSIVE for longer than zdm.lock_wait, as lock_timeout would.  What is
+ * then half done is the step's to finish or to take away.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/identity.h"
 #include "ddl/guard.h"
 #include "miscadmin.h"
 #include "run/toplevel.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
 #include "tcop/dest.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
 #include "compat.h"
+
+/* The clock ticks so many times in zdm.lock_wait, and not more often than this. */
+#define TICKS 2
+#define SHORTEST_TICK_MS 10
+
+static TimeoutId watch_id;
+static bool watching = false;
+
+static int
+tick_ms(void)
+{
+	return Max(guc_lock_wait / TICKS, SHORTEST_TICK_MS);
+}
+
+/*
+ * Does this process stand in a relation's queue for a strong lock?  The lock that
+ * it waits for stays where it is as long as it cannot go on, and it is interrupted.
+ */
+static bool
+stands_in_the_way(void)
+{
+	LOCK	   *lock = MyProc->waitLock;
+
+	return lock != NULL && lock->tag.locktag_type == LOCKTAG_RELATION &&
+		MyProc->waitLockMode > ShareUpdateExclusiveLock;
+}
+
+/* Runs in a signal handler. */
+static void
+look_at_wait(void)
+{
+	TimestampTz since = (TimestampTz) pg_atomic_read_u64(&MyProc->waitStart);
+
+	if (!watching)
+		return;
+	if (stands_in_the_way() && since != 0 && !get_timeout_active(LOCK_TIMEOUT) &&
+		TimestampDifferenceExceeds(since, GetCurrentTimestamp(), guc_lock_wait))
+		enable_timeout_after(LOCK_TIMEOUT, 1);
+	enable_timeout_after(watch_id, tick_ms());
+}
+
+static void
+watch_begin(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		watch_id = RegisterTimeout(USER_TIMEOUT, look_at_wait);
+	registered = true;
+	watching = true;
+	enable_timeout_after(watch_id, tick_ms());
+}
+
+static void
+watch_end(void)
+{
+	watching = false;
+	disable_timeout(watch_id, false);
+}
 
 static void
 run(const char *sql)
@@ -93,12 +165,14 @@ toplevel_run(Oid role, const char *sql)
 	Identity	saved;
 
 	identity_enter_session(role, &saved);
+	watch_begin();
 	PG_TRY();
 	{
 		run(sql);
 	}
 	PG_CATCH();
 	{
+		watch_end();
 		/* an abort gives back the role that its transaction began with: ours */
 		HOLD_INTERRUPTS();
 		AbortOutOfAnyTransaction();
@@ -107,5 +181,6 @@ toplevel_run(Oid role, const char *sql)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	watch_end();
 	identity_leave_session(&saved);
 }

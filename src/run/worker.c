@@ -100,6 +100,8 @@ set_settings(int64 id)
 	set_setting("transaction_timeout", "0");
 	set_setting("client_min_messages", "error");
 	set_setting("row_security", "off");
+	/* what a statement that commits in its middle waits for, nobody else can tell */
+	set_setting("log_lock_waits", "on");
 	/* an index without a tablespace of its own is in the database's */
 	set_setting("default_tablespace", "");
 	/* views are deparsed and parsed again here; constants in them have to survive it */
@@ -330,9 +332,9 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return ADVANCE_STOP;
 	if (migration->paused)
 	{
-		if (step != NULL && step->state == STEP_RUNNING)
-			steps_tidy(migration, step);
-		return ADVANCE_STOP;
+		run->pause_ms = LONGEST_REST_MS;
+		return step != NULL && step->state == STEP_RUNNING && !steps_tidy(migration, step) ?
+			ADVANCE_REST : ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
 		return wait_for_turn(migration);
@@ -356,9 +358,14 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	outcome = steps_is_undo(migration, step) ?
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
 	if (outcome == OUTCOME_DONE)
+	{
 		memset(&run->patience, 0, sizeof(run->patience));
+		snapshots_forget(&run->snapshots);
+		sessions_forget(&run->functions);
+	}
 	if (outcome != OUTCOME_AGAIN)
 		return ADVANCE_ON;
+	wait_log_look(migration, step, &run->log);
 	return run->waits ? wait_for_turn(migration) : ADVANCE_REST;
 }
 
@@ -432,8 +439,11 @@ judge_error(Migration *migration, const ErrorData *error, StepRun *run)
 		verdict = RETRY_BOUNDED;
 	if (verdict == RETRY_ALWAYS)
 	{
+		char	   *holders = locks_describe(&run->patience);
+
 		if (step != NULL)
-			step_set_waiting(step, error->message);
+			step_set_waiting(step, holders != NULL ? holders : error->message);
+		locks_cancel_autovacuum(&run->patience);
 	}
 	else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))
 	{
@@ -488,6 +498,7 @@ take_error(ErrorData *error, StepRun *run, ErrorData **pending)
 {
 	bool		refused = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 
+	run->patience.tries += refused ? 1 : 0;
 	run->pause_ms = refused ? locks_pause(&run->patience) : retry_pause(++run->failures);
 	if (*pending != NULL || (refused && !steps_must_describe(run)))
 	{

@@ -425,12 +425,9 @@ resolve_conflict(SyncRow *row, SyncPair *pair)
 	}
 }
 
-/*
- * If one side was computed from the row as it was, compute it from the row as
- * it is.  False: it was not, so someone wrote it.
- */
+/* Was the side computed from the row as it was?  If not, someone wrote it. */
 static bool
-follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
+is_computed(SyncRow *row, SyncPair *pair, PairDirection direction)
 {
 	PairSide   *side = direction == PAIR_UP ? &pair->new_side : &pair->old_side;
 	ErrorData  *error = NULL;
@@ -440,11 +437,8 @@ follow_inputs(SyncRow *row, SyncPair *pair, PairDirection direction)
 	bool		computed_null;
 
 	value = slot_getattr(row->before, side->attnum, &isnull);
-	if (!pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) ||
-		!pair_same_value(side, value, isnull, computed, computed_null))
-		return false;
-	derive(row, pair, direction);
-	return true;
+	return pair_try_value(pair, direction, row->before, &computed, &computed_null, &error) &&
+		pair_same_value(side, value, isnull, computed, computed_null);
 }
 
 /*
@@ -466,23 +460,24 @@ fill_past(SyncRow *row, SyncPair *pair)
 /*
  * Neither side was touched.  Two rows are not at rest all the same: one that
  * the backfill has not reached, and one in which another column changed that
- * up or down reads.
+ * up or down reads.  Then too it is the side that does not decide which follows:
+ * what an application sees changes for no other column's sake.
  */
 static void
 keep_at_rest(SyncRow *row, SyncPair *pair)
 {
-	PairDirection first = pair->new_decides ? PAIR_DOWN : PAIR_UP;
-	PairDirection second = pair->new_decides ? PAIR_UP : PAIR_DOWN;
+	PairDirection direction = pair->new_decides ? PAIR_DOWN : PAIR_UP;
 
 	if (row->before == NULL)
 	{
 		if (!pair_agrees(pair, row->slot))
-			derive(row, pair, first);
+			derive(row, pair, direction);
 	}
 	else if (pair_is_past(pair, row->before) && !pair_in_step(pair, row->before, true))
 		fill_past(row, pair);
-	else if (pair->inputs && inputs_changed(row, pair) && !follow_inputs(row, pair, first))
-		(void) follow_inputs(row, pair, second);
+	else if (pair->inputs && inputs_changed(row, pair) &&
+			 (is_computed(row, pair, direction) || !pair_agrees(pair, row->slot)))
+		derive(row, pair, direction);
 }
 
 static void

@@ -5,24 +5,37 @@
  *
  * A user may create or rename a trigger, or attach a partition that has some,
  * at any time.  An event trigger looks at such statements when they are done,
- * and if a trigger now sorts after ours, renames ours.  On a partitioned table
- * that is done at the top, since a clone has its parent's name.
+ * and if a trigger now sorts after ours, renames ours.
+ *
+ * That asks for no lock: PostgreSQL's ALTER TRIGGER would take ACCESS EXCLUSIVE
+ * behind the weaker lock of CREATE TRIGGER, and who has read the table and is about
+ * to write it waits for that one already, which is a deadlock.  The statement's own
+ * lock is enough.  It keeps writers out, who alone look at triggers, and whoever else
+ * makes or renames some: of the table and its partitions for CREATE and ALTER
+ * TRIGGER, of the partition that comes for ATTACH PARTITION.  So only where a
+ * trigger has come is ours renamed: a partition's own may be called otherwise than
+ * the one that it is a clone of.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "catalog/partition.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
-#include "core/identity.h"
-#include "core/names.h"
 #include "core/trigger_name.h"
-#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "compat.h"
@@ -55,60 +68,55 @@ table_touched(Node *stmt)
 	}
 }
 
-/* The outermost of relid and the tables it is a partition of that has ours. */
-static Oid
-outermost_with_trigger(Oid relid)
-{
-	Oid			found = trigger_name_find(relid) != NULL ? relid : InvalidOid;
-	ListCell   *lc;
-
-	if (!OidIsValid(found) || !get_rel_relispartition(relid))
-		return found;
-	foreach(lc, get_partition_ancestors(relid))
-	{
-		if (trigger_name_find(lfirst_oid(lc)) != NULL)
-			found = lfirst_oid(lc);
-	}
-	return found;
-}
-
+/* ALTER TRIGGER ... RENAME TO, but for the lock. */
 static void
-rename_one(Oid relid, char *from, char *to)
+rename_trigger(Oid relid, const char *from, char *to)
 {
-	RenameStmt *stmt = makeNode(RenameStmt);
+	Relation	catalog = table_open(TriggerRelationId, RowExclusiveLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Form_pg_trigger form;
 
-	stmt->renameType = OBJECT_TRIGGER;
-	stmt->relation = makeRangeVar(get_namespace_name(get_rel_namespace(relid)),
-								  get_rel_name(relid), -1);
-	stmt->subname = from;
-	stmt->newname = to;
-	(void) renametrig(stmt);
+	ScanKeyInit(&key[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&key[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(from));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 2, key);
+	tuple = heap_copytuple(systable_getnext(scan));
+	systable_endscan(scan);
+	form = (Form_pg_trigger) GETSTRUCT(tuple);
+	namestrcpy(&form->tgname, to);
+	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	InvokeObjectPostAlterHook(TriggerRelationId, form->oid, 0);
+	heap_freetuple(tuple);
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(relid);
 	CommandCounterIncrement();
 }
 
 /*
- * Rename the trigger of relid and of its partitions, as the owner, whoever ran
- * the statement: for that, TRIGGER privilege is enough.
+ * See to it that relid's own sync trigger, if it has one, is the last of its
+ * triggers.  True if it was not.
  */
-static void
-rename_trigger(Oid relid, char *from, char *to)
+static bool
+keep_last(Oid relid, bool tell)
 {
-	Relation	rel = RelationIdGetRelation(relid);
-	Identity saved;
-	ListCell   *lc;
+	char	   *name = trigger_name_find(relid);
+	char	   *later = name ? trigger_name_later(relid, name) : NULL;
+	char	   *wanted;
 
-	identity_enter(rel->rd_rel->relowner, NIL, &saved);
-	RelationClose(rel);
-	rename_one(relid, from, to);
-	if (!ZDM_RENAMETRIG_RECURSES)
-	{
-		foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-		{
-			if (lfirst_oid(lc) != relid)
-				rename_one(lfirst_oid(lc), from, to);
-		}
-	}
-	identity_leave(&saved);
+	if (later == NULL)
+		return false;
+	wanted = trigger_name_choose(relid, false);
+	rename_trigger(relid, name, wanted);
+	if (tell)
+		ereport(NOTICE,
+				(errmsg("trigger \"%s\" of table \"%s\" is now called \"%s\"",
+						name, get_rel_name(relid), wanted),
+				 errdetail("It has to fire after trigger \"%s\", and triggers fire in the order of their names.",
+						   later)));
+	return true;
 }
 
 /*
@@ -121,9 +129,8 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 {
 	RangeVar   *table;
 	Oid			relid;
-	char	   *greatest;
-	char	   *name;
-	char	   *wanted;
+	ListCell   *lc;
+	bool		told = false;
 
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
@@ -135,21 +142,9 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 
 	/* the statement holds its lock on the table */
 	relid = RangeVarGetRelid(table, NoLock, true);
-	if (OidIsValid(relid))
-		relid = outermost_with_trigger(relid);
 	if (!OidIsValid(relid))
 		PG_RETURN_NULL();
-
-	name = trigger_name_find(relid);
-	greatest = trigger_name_greatest(relid);
-	if (greatest == NULL || strcmp(greatest, name) < 0)
-		PG_RETURN_NULL();
-	wanted = trigger_name_choose(relid, false);
-	rename_trigger(relid, name, wanted);
-	ereport(NOTICE,
-			(errmsg("trigger \"%s\" of table \"%s\" is now called \"%s\"",
-					name, get_rel_name(relid), wanted),
-			 errdetail("It has to fire after trigger \"%s\", and triggers fire in the order of their names.",
-					   greatest)));
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		told |= keep_last(lfirst_oid(lc), !told);
 	PG_RETURN_NULL();
 }

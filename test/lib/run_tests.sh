@@ -212,6 +212,9 @@ run_random() {
 main() {
 	mkdir -p "$results"
 	run_source_checks
+	if [ -n "${ZDM_SANITIZE:-}" ]; then
+		watch_with_sanitizers "$WORK/sanitizers"
+	fi
 	if ! build_and_install ZDM_DEBUG=1 || ! build_and_install -C test/module; then
 		failed=$((failed + 1))
 		say "FAILED  build"
@@ -231,6 +234,9 @@ main() {
 	fi
 	run_tap
 	run_random
+	if [ -n "${ZDM_SANITIZE:-}" ]; then
+		one_test sanitizers no_reports "$WORK/sanitizers"
+	fi
 }
 
 main

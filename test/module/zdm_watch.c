@@ -153,6 +153,37 @@ is_hook(void *frame)
 	return false;
 }
 
+/* What is known of a return address: a process loads no library twice. */
+typedef enum FrameKind
+{
+	FRAME_OURS,
+	FRAME_STANDARD,
+	FRAME_OTHER
+} FrameKind;
+
+static FrameKind
+frame_kind(void *frame)
+{
+	static struct
+	{
+		void	   *frame;
+		FrameKind	kind;
+	}			seen[4096];
+	int			slot = ((uintptr_t) frame ^ ((uintptr_t) frame >> 12)) % lengthof(seen);
+
+	if (seen[slot].frame != frame)
+	{
+		Dl_info		info;
+		bool		known = dladdr(frame, &info) != 0 && info.dli_fname != NULL;
+		const char *file = known ? strrchr(info.dli_fname, '/') : NULL;
+
+		seen[slot].frame = frame;
+		seen[slot].kind = file != NULL && strcmp(file, "/pg_zdm.so") == 0 ? FRAME_OURS :
+			known && is_standard(info.dli_sname) ? FRAME_STANDARD : FRAME_OTHER;
+	}
+	return seen[slot].kind;
+}
+
 /*
  * Is code of ours on the stack?  With "where", the addresses in it, for whoever
  * reads the log: addr2line -fe pg_zdm.so.
@@ -167,12 +198,11 @@ ours_on_stack(StringInfo where)
 
 	for (int i = 0; i < n; i++)
 	{
+		FrameKind	kind = frame_kind(frames[i]);
 		Dl_info		info;
-		bool		known = dladdr(frames[i], &info) != 0 && info.dli_fname != NULL;
-		const char *file = known ? strrchr(info.dli_fname, '/') : NULL;
 
-		if (file == NULL || strcmp(file, "/pg_zdm.so") != 0)
-			handed_on = known && is_standard(info.dli_sname);
+		if (kind != FRAME_OURS)
+			handed_on = kind == FRAME_STANDARD;
 		else if (handed_on)
 			handed_on = !is_hook(frames[i]);
 		else
@@ -180,6 +210,7 @@ ours_on_stack(StringInfo where)
 			ours = true;
 			if (where == NULL)
 				break;
+			(void) dladdr(frames[i], &info);
 			appendStringInfo(where, " %lx", (long) ((char *) frames[i] - (char *) info.dli_fbase));
 		}
 	}

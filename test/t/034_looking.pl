@@ -139,5 +139,20 @@ for my $case (@statements)
 	is($ran, 0, "zdm.$how, $role, $sql: nothing of mallory's is run");
 }
 
+# Who would wait for somebody's open dry run is told whose, and gives up.
+$node->safe_psql('postgres', 'CREATE TABLE dry (id int PRIMARY KEY, a text); INSERT INTO dry VALUES (1, 1)');
+my $dry = start_psql($node);
+$dry->query_safe("SET application_name = 'deploy'; SET client_min_messages = error");
+$dry->query_safe('BEGIN');
+$dry->query_safe("SELECT zdm.rename_column('dry', 'a', 'b', 'dry run')");
+my $whose = qr/DETAIL:  It is a transaction of role \S+: process \d+, application "deploy"/;
+my (undef, undef, $err) = $node->psql('postgres',
+	"SET lock_timeout = '50ms'; SELECT zdm.rename_column('dry', 'a', 'b', 'dry run')");
+like($err, qr/ERROR:  canceling statement due to lock timeout\n$whose/, 'of the same label');
+(undef, undef, $err) = $node->psql('postgres', "SELECT zdm.rename_column('dry', 'a', 'c', 'another')");
+like($err, qr/ERROR:  another transaction is stating a migration on public.dry\n$whose/, 'of the same table');
+$dry->query_safe('ROLLBACK');
+$dry->quit;
+
 $node->stop;
 done_testing();

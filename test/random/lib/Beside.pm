@@ -60,7 +60,7 @@ sub settled
 	while (1)
 	{
 		my ($state, $error) = $run->{monitor}{zdm}->must("SELECT state, error FROM zdm.migrations WHERE id = $id")->[0]->@*;
-		if ($state eq 'failed' && $error =~ /^the owner of .* has changed/)
+		if ($state eq 'failed' && $run->is_owners_affair($error))
 		{
 			call($run, "SELECT zdm.resume($id)");
 			next;

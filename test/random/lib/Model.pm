@@ -171,6 +171,9 @@ sub both_insert
 	}
 	return "INSERT INTO $table (id, $first, $second, b) VALUES ($event->{id}, $given[0], $given[1], 'both') RETURNING $first, a"
 	  if $side eq 'zdm';
+	my $default = $self->{schema}{default_value};
+	# the default is one, however it is spelled
+	@given = map { defined $default && $_ eq $default ? 'DEFAULT' : $_ } @given;
 	my $value = $self->is_rename ? agreed(@given) : $given[0];
 	my $name = $self->{name};
 	return "INSERT INTO $table (id, $name, b) VALUES ($event->{id}, $value, 'both') RETURNING $name, a";

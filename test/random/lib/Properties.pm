@@ -149,6 +149,7 @@ sub even_out
 	{
 		$text =~ s/::[a-z ]+(\[\])?//g;
 		$text =~ s/[()']//g;
+		$text =~ s/ *([<>=]+) */ $1 /g;
 	}
 	return $text;
 }

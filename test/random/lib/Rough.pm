@@ -76,12 +76,15 @@ sub guarded
 	my $session = $run->{server}->connect($run->{zdm_db}, 'postgres', 'dba');
 	my $other = $run->{server}->connect($run->{zdm_db}, 'zr_owner', 'other');
 
-	if ($event->{held})
+	my $held = $event->{held};
+
+	if ($held)
 	{
 		$other->must("SET lock_timeout = '1s'");
 		$other->must('BEGIN');
-		my $error = $other->query("LOCK TABLE $run->{case}{schema}{table} IN $event->{held} MODE")->{error};
+		my $error = $other->query("LOCK TABLE $run->{case}{schema}{table} IN $held MODE")->{error};
 		$other->must('ROLLBACK') if $error;
+		$held = '' if $error;
 	}
 	$session->must("SET $event->{time} = '50ms'");
 	$session->must("SET zdm.guard = $event->{guard}");
@@ -90,8 +93,8 @@ sub guarded
 	my $sql = $event->{block} eq 'caught'
 	  ? "DO \$do\$ BEGIN FOR i IN 1 .. 3 LOOP BEGIN EXECUTE \$ddl\$$ddl\$ddl\$; RAISE division_by_zero; EXCEPTION WHEN others THEN NULL; END; END LOOP; RAISE division_by_zero; END \$do\$"
 	  : $ddl;
-	$run->note('dba', ($event->{held} ? "-- while another session has a lock, $event->{held}: " : '') . "SET zdm.guard = $event->{guard}; SET $event->{time} = '50ms'; $sql");
-	$session->must('BEGIN') if $event->{block} ne 'caught' && ($event->{block} eq 'transaction' || !$event->{held});
+	$run->note('dba', ($held ? "-- while another session has a lock, $held: " : '') . "SET zdm.guard = $event->{guard}; SET $event->{time} = '50ms'; $sql");
+	$session->must('BEGIN') if $event->{block} ne 'caught' && ($event->{block} eq 'transaction' || $held ne 'ACCESS EXCLUSIVE');
 	my $error = $session->query($sql)->{error};
 	my $failed = $error && $session->{status} eq 'I';
 	$run->differ('server', "the server is gone after: $sql") if $session->{gone};

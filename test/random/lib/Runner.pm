@@ -667,8 +667,7 @@ sub failed
 	my $model = $self->{model};
 	my $late = $model->{late} // {};
 
-	# the new owner says that it is to go on with their rights
-	return $self->steer('resume', $model->{state}) if $error =~ /^the owner of .* has changed/ && $self->{adopted}++ < 3;
+	return $self->steer('resume', $model->{state}) if $self->is_owners_affair($error);
 	if ($model->is_plain)
 	{
 		my $plain = $self->plain_ddl;
@@ -689,6 +688,19 @@ sub failed
 	$self->take_away($_) for @named ? @named : keys %$late;
 	$self->steer('resume', $model->{state});
 	return;
+}
+
+# is_owners_affair(error): the new owner says that it is to go on with their rights,
+# or, where those do not reach, the table is given back.
+sub is_owners_affair
+{
+	my ($self, $error) = @_;
+
+	return 0 if $self->{adopted}++ > 6;
+	return 1 if $error =~ /^the owner of .* has changed/;
+	return 0 if $error !~ /^must be owner of / || $self->{adopted} < 2;
+	$self->both_sides('monitor', {}, 'ALTER TABLE {T} OWNER TO zr_owner');
+	return 1;
 }
 
 # old_writers_go_on(): whatever stopped the migration, what the old application
@@ -736,6 +748,8 @@ sub do_late
 
 	return 0 if $model->{state} !~ /^(running|ready|switched)$/ || ($model->{state} eq 'running' && $model->moving);
 	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
+	# a write by the one name is none OF the other
+	return 0 if $event->{what} eq 'late_trigger' && $model->is_rename;
 	my ($said) = $event->{what} =~ /^late_(comment|statistics)$/;
 	# of two names each keeps what was said of it
 	return 0 if $said && $model->is_rename && ($self->{said}{$said}++ || Schema::piece($self->{case}{schema}, $said eq 'comment' ? $said : 'target'));

@@ -116,7 +116,7 @@ sub dba
 	my $partitioned = $self->{schema}{partitioned};
 	my $what = $self->{dice}->weighted(
 		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, kill_worker => 2,
-		grant => 1, owner => 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
+		grant => 1, owner => $partitioned || (grep { Schema::piece($self->{schema}, $_) } qw(child parent odd)) ? 0 : 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
 	return { op => 'dba', sql => 'VACUUM (FULL) {T}' } if $what eq 'vacuum_full';
@@ -170,7 +170,7 @@ sub statement
 		begin => 5, commit => 8, rollback => 3, savepoint => 3, rollback_to => 3, setting => 5,
 		both_insert => 6, both_update => 8, both_upsert => 3,
 		parent => $schema->{role} eq 'reference' ? 12 : 0, child => Schema::piece($schema, 'child') ? 8 : 0,
-		new_key => $key ? 8 : 0, procedure => 4, insert_select => 3);
+		new_key => $key ? 8 : 0, procedure => 9, insert_select => 3);
 	my $make = __PACKAGE__->can("do_$what") or die "nothing does $what\n";
 
 	$event->{what} = $what;
