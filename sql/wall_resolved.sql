@@ -15,7 +15,7 @@ CREATE SCHEMA util;
 GRANT USAGE, CREATE ON SCHEMA util TO PUBLIC;
 CREATE FUNCTION util.clean(anyelement) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT 'clean ' || $1::text$$;
 CREATE FUNCTION util.plus(text, anyelement) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1 || ' plus ' || $2::text$$;
-CREATE OPERATOR util.+++ (LEFTARG = text, RIGHTARG = anyelement, FUNCTION = util.plus);
+CREATE OPERATOR util.|+| (LEFTARG = text, RIGHTARG = anyelement, FUNCTION = util.plus);
 CREATE TYPE util.grade AS ENUM ('low', 'high');
 CREATE TABLE log (who text);
 GRANT INSERT ON log TO PUBLIC;
@@ -26,7 +26,7 @@ CREATE TABLE vic.o (id int PRIMARY KEY, a text);
 CREATE TABLE vic.c (id int PRIMARY KEY, a util.grade);
 INSERT INTO vic.f VALUES (1, 'x');
 SELECT zdm.change_column_type('vic.f', 'a', 'varchar', up => 'util.clean(a)', down => 'substr(util.clean(a), 13)', label => 'f') > 0;
-SELECT zdm.change_column_type('vic.o', 'a', 'varchar', up => 'a OPERATOR(util.+++) id', down => $$split_part(a, ' ', 1)$$, label => 'o') > 0;
+SELECT zdm.change_column_type('vic.o', 'a', 'varchar', up => 'a OPERATOR(util.|+|) id', down => $$split_part(a, ' ', 1)$$, label => 'o') > 0;
 -- no cast from the enum to text but by their output: one made later would be taken
 SELECT zdm.change_column_type('vic.c', 'a', 'text', label => 'c') > 0;
 CALL zdm.wait('f', timeout => '60s');
@@ -39,7 +39,7 @@ SET SESSION AUTHORIZATION regress_zdm_mallory;
 CREATE FUNCTION util.clean(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
 CREATE FUNCTION util.clean(varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
 CREATE FUNCTION util.plus(text, int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
-CREATE OPERATOR util.+++ (LEFTARG = text, RIGHTARG = int, FUNCTION = util.plus);
+CREATE OPERATOR util.|+| (LEFTARG = text, RIGHTARG = int, FUNCTION = util.plus);
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION util.graded(util.grade) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'cast as ' || current_user; END$$;
 CREATE CAST (util.grade AS text) WITH FUNCTION util.graded(util.grade) AS ASSIGNMENT;
@@ -84,7 +84,7 @@ CREATE DOMAIN pg_temp.mine AS text;
 SELECT zdm.change_column_type('vic.f', 'a', 'varchar', up => 'a::pg_temp.mine', down => 'a');
 
 -- another cluster's objects, as after pg_upgrade: by their names
-UPDATE zdm.pair SET up_resolution = regexp_replace(up_resolution, '^\("[^"]*"', '("1 1"') WHERE new_name = 'a_zdm2';
+UPDATE zdm.pair SET up_resolution = regexp_replace(up_resolution, '^\("[^"]*"', '("1\\ 1"') WHERE new_name = 'a_zdm2';
 \c -
 SET zdm.guard = off;
 \set SHOW_CONTEXT never

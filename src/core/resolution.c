@@ -6,8 +6,7 @@
  * A text means what is the best match among all functions, operators and casts
  * that are there when it is read: who can create one in a schema that it uses can
  * have it mean another one tomorrow.  So the analysed tree is stored when a
- * change is stated, and that is what is run.  Where PostgreSQL takes only text,
- * what the text gives is compared first.
+ * change is stated, and that is what is run.
  *
  * Object identifiers and the form of trees hold within one cluster.  After
  * pg_upgrade the text is read again, and compared by names, which is all that
@@ -154,8 +153,9 @@ collect(Node *node, void *context)
 	return expression_tree_walker(node, collect, context);
 }
 
-List *
-resolution_calls(Node *tree)
+/* What a tree calls: functions, operators and the types that it makes values of, each once. */
+static List *
+find_calls(Node *tree)
 {
 	List	   *calls = NIL;
 
@@ -210,6 +210,7 @@ describe_others(List *calls, List *than, bool by_name)
 	return buf.data;
 }
 
+/* Is all of what a text calls now among what it called when it was stated? */
 static void
 compare(List *stated, List *now, bool by_name, const char *what)
 {
@@ -227,12 +228,6 @@ compare(List *stated, List *now, bool by_name, const char *what)
 			 errhint("Drop or rename what was made, then resume the migration; or revert it, and state it anew if that is what it is to mean.")));
 }
 
-void
-resolution_compare(List *stated, List *now, const char *what)
-{
-	compare(stated, now, false, what);
-}
-
 /* ({stamp} (calls ...) {tree}), of strings: that much is read by any version. */
 char *
 resolution_write(Node *tree)
@@ -240,7 +235,7 @@ resolution_write(Node *tree)
 	List	   *calls = NIL;
 	ListCell   *lc;
 
-	foreach(lc, resolution_calls(tree))
+	foreach(lc, find_calls(tree))
 		calls = lappend(calls, makeString(lfirst(lc)));
 	return nodeToString(list_make3(makeString(stamp()), calls, makeString(nodeToString(tree))));
 }
@@ -287,5 +282,5 @@ resolution_check(const char *stored, Node *now, const char *what)
 {
 	List	   *parts = stringToNode(stored);
 
-	compare(stored_calls(parts), resolution_calls(now), strcmp(strVal(linitial(parts)), stamp()) != 0, what);
+	compare(stored_calls(parts), find_calls(now), strcmp(strVal(linitial(parts)), stamp()) != 0, what);
 }
