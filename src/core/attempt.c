@@ -79,7 +79,7 @@ lasting(const char *string)
 }
 
 /*
- * CopyErrorData() copies the places and domains too, which are constants of the
+ * CopyErrorData() copies places, domains and message ids too, constants of the
  * program's text, and ReThrowError() does not: passed on, they would end with the
  * memory of whatever the error leaves.
  */
@@ -90,6 +90,7 @@ keep_places(ErrorData *error)
 	error->funcname = lasting(error->funcname);
 	error->domain = lasting(error->domain);
 	error->context_domain = lasting(error->context_domain);
+	error->message_id = lasting(error->message_id);
 }
 
 /* Run it; what answers nothing is passed on, but a cancellation after "limit". */
