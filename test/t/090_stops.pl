@@ -158,10 +158,11 @@ sub ends_well
 	sql('SELECT pg_reload_conf()');
 }
 
-# --- a prepared transaction holds the xmin horizon: the table may grow by so much
+# --- a prepared transaction holds the xmin horizon: the table may grow by so much;
+# slowly, since it is not looked at for each batch
 {
 	sql("BEGIN; CREATE TABLE other (); PREPARE TRANSACTION 'old'");
-	my ($table, $id) = begin("SET zdm.max_growth = 5;");
+	my ($table, $id) = begin("SET zdm.max_growth = 5; SET zdm.batch_rest = 10;");
 
 	like(holds_for($id, qr/horizon/),
 		qr/^prepared transaction 'old', which holds the xmin horizon back: the table has grown by \d+ % since \(zdm.max_growth is 5\)$/,
