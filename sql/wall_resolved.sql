@@ -8,9 +8,9 @@ SET client_min_messages = warning;
 \set SHOW_CONTEXT never
 \pset format unaligned
 \pset tuples_only on
-CREATE ROLE regress_zdm_victim;
-CREATE ROLE regress_zdm_mallory;
-CREATE SCHEMA vic AUTHORIZATION regress_zdm_victim;
+CREATE ROLE regress_resolved_victim;
+CREATE ROLE regress_resolved_mallory;
+CREATE SCHEMA vic AUTHORIZATION regress_resolved_victim;
 CREATE SCHEMA util;
 GRANT USAGE, CREATE ON SCHEMA util TO PUBLIC;
 CREATE FUNCTION util.clean(anyelement) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT 'clean ' || $1::text$$;
@@ -20,7 +20,7 @@ CREATE TYPE util.grade AS ENUM ('low', 'high');
 CREATE TABLE log (who text);
 GRANT INSERT ON log TO PUBLIC;
 
-SET SESSION AUTHORIZATION regress_zdm_victim;
+SET SESSION AUTHORIZATION regress_resolved_victim;
 CREATE TABLE vic.f (id int PRIMARY KEY, a text);
 CREATE TABLE vic.o (id int PRIMARY KEY, a text);
 CREATE TABLE vic.c (id int PRIMARY KEY, a util.grade);
@@ -35,7 +35,7 @@ CALL zdm.wait('c', timeout => '60s');
 RESET SESSION AUTHORIZATION;
 
 -- what matches better
-SET SESSION AUTHORIZATION regress_zdm_mallory;
+SET SESSION AUTHORIZATION regress_resolved_mallory;
 CREATE FUNCTION util.clean(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
 CREATE FUNCTION util.clean(varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
 CREATE FUNCTION util.plus(text, int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'mallory as ' || current_user; END$$;
