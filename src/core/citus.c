@@ -263,3 +263,13 @@ citus_check(Oid relid, const char *kind)
 				 errhint("SELECT undistribute_table(%s); makes it a plain table again.",
 						 quote_literal_cstr(names_relation(relid)))));
 }
+
+void
+citus_let_drop_trigger(Oid relid)
+{
+	Oid			table;
+
+	if (citus_kind(relid, &table) != CITUS_NONE)
+		(void) set_config_option("citus.enable_unsafe_triggers", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+}

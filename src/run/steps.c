@@ -32,6 +32,7 @@
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "parser/parser.h"
 #include "plan/alter.h"
 #include "plan/by_text.h"
 #include "plan/definition.h"
@@ -344,10 +345,28 @@ require_relation(const Migration *migration, const Step *step)
 						 migration->id)));
 }
 
+/*
+ * Statement by statement: who carries DDL elsewhere, as Citus does, sends on the
+ * whole text of what it finds in one call.
+ */
 static int
 execute(const char *sql)
 {
-	return SPI_execute(sql, false, 0);
+	int			rc = 0;
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+	{
+		RawStmt    *stmt = lfirst_node(RawStmt, lc);
+		const char *start = sql + stmt->stmt_location;
+		const char *text = stmt->stmt_len > 0 ? pnstrdup(start, stmt->stmt_len) : start;
+
+		guard_own = text;
+		rc = SPI_execute(text, false, 0);
+		if (rc < 0)
+			break;
+	}
+	return rc;
 }
 
 /*
@@ -1076,6 +1095,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	/* the way back from before the cutover takes away what was added: that can be done anywhere */
 	if (OidIsValid(migration->relid) && step->effect == EFFECT_PAIR_SWITCH)
 		citus_check(migration->relid, NULL);
+	if (OidIsValid(migration->relid) && step->effect == EFFECT_TRIGGER_CREATE)
+		citus_let_drop_trigger(migration->relid);
 	refuse_loss(migration, step);
 	if (step->effect == EFFECT_PAIR_SWITCH || step->effect == EFFECT_PAIR_ADD)
 		look_again_before_revert(migration, "resume");
