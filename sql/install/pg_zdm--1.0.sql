@@ -134,6 +134,25 @@ CREATE TABLE zdm.unfilled (
 
 CREATE INDEX ON zdm.unfilled (migration, relid);
 
+-- Parts of a backfill that its helpers work on (zdm.backfill_workers): each row is
+-- written by one of them, with each of its batches, and taken away by the
+-- migration's worker.
+CREATE TABLE zdm.stretch (
+	id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	migration     bigint NOT NULL,
+	step          int NOT NULL,
+	helper        int,                           -- who has it; NULL: nobody yet
+	state         text NOT NULL DEFAULT 'open',  -- done; void: its table has been rewritten; failed
+	cursor        jsonb NOT NULL,                -- where it stands
+	error_state   text,                          -- what it failed with
+	error_message text,
+	error_detail  text,
+	error_hint    text,
+	error_context text
+) WITH (fillfactor = 50);
+
+CREATE INDEX ON zdm.stretch (migration, step);
+
 ------------------------------------------------------------------------------
 -- sync
 
@@ -413,7 +432,14 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
                           CASE WHEN v.trusted THEN s.waiting_for
                                WHEN s.waiting_for IS NOT NULL THEN 'what only the owner of the table may see' END)
        END AS waiting_for,
-       s.waiting_since, w.pid AS worker, i.phase
+       s.waiting_since, w.pid AS worker,
+       CASE WHEN s.action = 'backfill' THEN
+            (SELECT array_agg(l.pid ORDER BY l.pid) FROM pg_catalog.pg_locks l
+              WHERE l.locktype = 'advisory' AND l.objsubid = 23046 AND l.granted
+                AND (l.classid::bigint << 32 | l.objid::bigint) >> 8 = m.id
+                AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                                   WHERE datname = pg_catalog.current_database()))
+       END AS helpers, i.phase
   FROM zdm.migrations m
   JOIN zdm.visible v ON v.id = m.id
   LEFT JOIN LATERAL (SELECT * FROM zdm.step s

@@ -245,6 +245,7 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 
 	deferred->leaf = RelationGetRelid(range->rel);
 	deferred->filenode = zdm_relfilenode(range->rel);
+	deferred->fresh = false;
 	deferred->begin = range->begin;
 	deferred->end = end;
 	result->deferred = lappend(result->deferred, deferred);

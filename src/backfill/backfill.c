@@ -23,7 +23,10 @@
 #include "backfill/stops.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/stretch.h"
+#include "core/claim.h"
 #include "core/debug_point.h"
+#include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "executor/instrument.h"
@@ -31,6 +34,7 @@
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
@@ -41,8 +45,18 @@
 /* Rest while something holds the backfill. */
 #define HELD_PAUSE_MS 1000
 
-/* Batches without phases, after a window in which they did not serve. */
+/* Rest while there is nothing to do until others have come further. */
+#define OTHERS_PAUSE_MS 20
+
+/* How many batches a phase has at most, where snapshots are often in the way. */
+#define MOST_PHASE_BATCHES 16
+
+/* So many windows without such a wait, and a phase has half the batches. */
+#define QUIET_WINDOWS 64
+
+/* Batches without phases, after a window in which they did not serve: twice as many each time. */
 #define BATCHES_WITHOUT_PHASES 8
+#define MOST_WITHOUT_PHASES 512
 
 /* How long a phase waits for those who may still see what the last one replaced. */
 #define SNAPSHOT_PAUSE_MS 10
@@ -59,10 +73,23 @@ static double best_row_ms = 0;
 
 /* How many more batches are to be done without phases. */
 static int	batches_without_phases = 0;
+static int	next_without_phases = BATCHES_WITHOUT_PHASES;
 
-/* The transaction of the last batch in phases, and how long the next waits for it. */
-static TransactionId last_phase_xid = InvalidTransactionId;
-static int	snapshot_wait_ms = 0;
+/*
+ * The transaction of the first batch of the last phase, and how long the next phase
+ * has waited for it.
+ */
+static TransactionId phase_xid = InvalidTransactionId;
+static int	snapshot_wait_ms = 0;	/* in pauses, which a busy machine stretches */
+
+/*
+ * Where others' snapshots are always there, as our own helpers' are, a phase has
+ * several batches: when it comes to its end, what was replaced at its beginning
+ * has been for a while.  Without helpers each window has one, and the table grows
+ * the least.
+ */
+static int	phase_batches = 1;
+static int	quiet_windows = 0;
 
 static double
 milliseconds_since(instr_time start)
@@ -130,7 +157,7 @@ finish_pass(const Step *step, Cursor *cursor)
 static bool
 is_held(const Migration *migration, const Step *step)
 {
-	const Hold *hold = stops_look(migration, step);
+	const Hold *hold = stops_look(migration, step, true);
 
 	if (hold == NULL)
 		return false;
@@ -141,22 +168,37 @@ is_held(const Migration *migration, const Step *step)
 	return true;
 }
 
+/* A window has come to its end without a wait for snapshots, or the next one is to. */
+static void
+count_quiet_window(void)
+{
+	if (phase_batches > 1 && ++quiet_windows >= QUIET_WINDOWS)
+	{
+		phase_batches /= 2;
+		quiet_windows = 0;
+	}
+}
+
 /*
- * Choose the blocks of this batch, of the leaf that the cursor stands on.  The
- * user's own assignments may change indexed columns, and are not done in phases;
- * nor are rows for which the backfill comes back.
+ * Choose the blocks of the next batches, of the leaf that the cursor stands on.
+ * The user's own assignments may change indexed columns, and are not done in
+ * phases; nor are rows for which the backfill comes back.
  */
 static void
 choose_window(Cursor *cursor, const Step *step)
 {
-	bool		in_phases = step->assignments == NULL && !cursor->revisiting &&
-		batches_without_phases == 0;
+	bool		in_phases = step->assignments == NULL &&
+		(!cursor->revisiting || cursor->fresh) && batches_without_phases == 0;
 
 	if (cursor->block < cursor->window_end)
 		return;
 	if (in_phases)
+	{
 		batch_blocks = Min(batch_blocks, PACE_LARGEST_WINDOW);
-	cursor_open_window(cursor, batch_blocks, in_phases);
+		count_quiet_window();
+	}
+	cursor_open_window(cursor, in_phases ? Min(batch_blocks * phase_batches, PACE_LARGEST_WINDOW) : batch_blocks,
+					   in_phases);
 	if (batches_without_phases > 0)
 		batches_without_phases--;
 }
@@ -165,7 +207,9 @@ choose_window(Cursor *cursor, const Step *step)
 static void
 give_up_phases(void)
 {
-	batches_without_phases = BATCHES_WITHOUT_PHASES;
+	batches_without_phases = next_without_phases;
+	if (guc_backfill_workers > 1)
+		next_without_phases = Min(next_without_phases * 2, MOST_WITHOUT_PHASES);
 	batch_blocks = Max(batch_blocks / PACE_PHASES, 1);
 }
 
@@ -179,11 +223,16 @@ awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
 {
 	/* in the midst of a phase, nothing has been replaced since the last look */
 	if (cursor->phase <= 0 || cursor->phase_block > cursor->block ||
-		!TransactionIdIsValid(last_phase_xid) ||
-		TransactionIdPrecedes(last_phase_xid, GetOldestNonRemovableTransactionId(leaf)))
+		!TransactionIdIsValid(phase_xid) ||
+		TransactionIdPrecedes(phase_xid, GetOldestNonRemovableTransactionId(leaf)))
 		snapshot_wait_ms = 0;
 	else if (snapshot_wait_ms < SNAPSHOT_PATIENCE_MS)
 	{
+		if (snapshot_wait_ms == 0 && guc_backfill_workers > 1)
+		{
+			phase_batches = Min(phase_batches * 2, MOST_PHASE_BATCHES);
+			quiet_windows = 0;
+		}
 		snapshot_wait_ms += SNAPSHOT_PAUSE_MS;
 		return true;
 	}
@@ -218,10 +267,14 @@ static void
 adapt(Cursor *cursor, const RowRange *range, const FillResult *result, double work_ms)
 {
 	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
+	bool		served = serve && cursor->phase > 0 && result->kept > 0;
 
 	adapt_size(range, result, work_ms);
-	last_phase_xid = GetTopTransactionIdIfAny();
+	if (range->begin == cursor->block || phase_batches == 1)
+		phase_xid = GetTopTransactionIdIfAny();
 	cursor_advance(cursor, result->reached, result->deferred);
+	if (served)
+		next_without_phases = BATCHES_WITHOUT_PHASES;
 	if (!serve)
 	{
 		give_up_phases();
@@ -244,21 +297,214 @@ describe_locked(Relation leaf, const FillResult *result)
 					who != NULL ? ": " : "", who != NULL ? who : "");
 }
 
+/* What a batch has done, and what it took. */
+typedef struct Batch
+{
+	instr_time	start;
+	uint64		wal_before;
+	double		work_ms;
+	FillResult	result;
+} Batch;
+
+static Batch
+begin_batch(void)
+{
+	Batch		batch = {.wal_before = pgWalUsage.wal_bytes};
+
+	INSTR_TIME_SET_CURRENT(batch.start);
+	return batch;
+}
+
+/*
+ * Fill in the rows of a batch where the cursor stands, and move it on.  False, with
+ * nothing done, if the next phase has to wait for snapshots.
+ */
+static bool
+do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation leaf, Batch *batch)
+{
+	RowRange	range = {.rel = leaf};
+
+	choose_window(cursor, step);
+	if (awaits_snapshots(cursor, step, leaf))
+		return false;
+	range.begin = cursor->phase_block;
+	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
+		Min(cursor->phase_block + batch_blocks, cursor->window_end);
+	if (step->assignments != NULL)
+		assign_rows(&range, step, migration->result_settings, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
+	else
+		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
+				  pace_limit_ms(guc_batch_time), &batch->result);
+	ZDM_DEBUG_POINT("backfill-before-commit");
+
+	batch->work_ms = milliseconds_since(batch->start);
+	cursor->rows_done += batch->result.rows;
+	cursor->pass_rows += batch->result.rows;
+	adapt(cursor, &range, &batch->result, batch->work_ms);
+	return true;
+}
+
+/* How long to rest after the batch, which has been committed.  "workers" share what may be written. */
+static int
+rest_after(const Batch *batch, int workers)
+{
+	double		work_ms = milliseconds_since(batch->start);
+	double		stretch = pace_stretch(&best_row_ms, work_ms, batch->result.rows);
+	int			pause_ms = pace_rest(work_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
+									 (int64) (pgWalUsage.wal_bytes - batch->wal_before),
+									 guc_max_wal_rate > 0 ? Max(guc_max_wal_rate / workers, 1) : 0);
+
+	return batch->result.locked > 0 && batch->result.rows == 0 ? Max(pause_ms, LOCKED_ROWS_PAUSE_MS) : pause_ms;
+}
+
+/* A copy that the end of the transaction leaves, for an error's text. */
+static char *
+outlive(const char *text)
+{
+	return text ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
+}
+
+/*
+ * A helper has met an error: it is the migration's.  The stretch is to be tried
+ * again first, so that it is not raised for ever.
+ */
+static void
+raise_for_helper(const Stretch *stretch)
+{
+	MigrationError error = {
+		.sqlstate = outlive(stretch->error.sqlstate),
+		.message = outlive(stretch->error.message),
+		.detail = outlive(stretch->error.detail),
+		.hint = outlive(stretch->error.hint),
+		.context = outlive(stretch->error.context),
+	};
+	const char *state = error.sqlstate;
+
+	stretch_reopen(stretch);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	StartTransactionCommand();
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+			 errmsg_internal("%s", error.message),
+			 error.detail ? errdetail_internal("%s", error.detail) : 0,
+			 error.hint ? errhint("%s", error.hint) : 0,
+			 error.context ? errcontext_msg("%s", error.context) : 0));
+}
+
+/* One stretch comes back, if it can be had. */
+static bool
+take_back(Cursor *cursor, const Stretch *stretch)
+{
+	Cursor	   *part;
+
+	if (!stretch_take(stretch))
+		return false;
+	part = cursor_parse(cursor->migration, stretch->cursor);
+	if (stretch->state == STRETCH_VOID)
+		cursor_take_back_void(cursor, part);
+	else
+		cursor_take_back(cursor, part);
+	return true;
+}
+
+/* Save what has come back at once: not every way from here ends in a batch. */
+static void
+save_taken(const Step *step, Cursor *cursor)
+{
+	cursor_save(step, cursor, 0, NULL);
+	cursor->rows_before = cursor->rows_done;
+}
+
+/* What helpers have done comes back; what they have failed with is raised. */
+static void
+gather(const Step *step, Cursor *cursor)
+{
+	bool		taken = false;
+	MemoryContext caller = CurrentMemoryContext;
+	ListCell   *lc;
+
+	if (cursor->stretches == 0)
+		return;
+	foreach(lc, stretch_list(step))
+	{
+		const Stretch *stretch = lfirst(lc);
+
+		if (stretch->state == STRETCH_FAILED)
+			raise_for_helper(stretch);
+		if (stretch->state != STRETCH_OPEN)
+			taken |= take_back(cursor, stretch);
+	}
+	if (taken)
+		save_taken(step, cursor);
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * Nothing is left but what is out.  One stretch that nobody works on is taken back
+ * at a time: helpers that have done theirs look for the next.  True if one was.
+ */
+static bool
+take_over(const Step *step, Cursor *cursor)
+{
+	ListCell   *lc;
+
+	foreach(lc, stretch_list(step))
+	{
+		const Stretch *stretch = lfirst(lc);
+
+		if (stretch->state != STRETCH_OPEN ||
+			(stretch->helper > 0 &&
+			 claim_is_taken(CLAIM_HELPER, claim_helper_number(step->migration, stretch->helper))))
+			continue;
+		ZDM_DEBUG_POINT("backfill-before-take-over");
+		if (!take_back(cursor, stretch))
+			continue;
+		save_taken(step, cursor);
+		return true;
+	}
+	return false;
+}
+
+/* End the transaction, for the others' sake. */
+static bool
+wait_for_helpers(const Step *step, Cursor *cursor, int *pause_ms)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	*pause_ms = take_over(step, cursor) ? 0 : OTHERS_PAUSE_MS;
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return false;
+}
+
+/* So that no helper is without work: one stretch each beside that which it has. */
+static void
+hand_out(const Migration *migration, const Step *step, Cursor *cursor)
+{
+	int			helpers = migration->state == STATE_MIGRATING ? guc_backfill_workers - 1 : 0;
+
+	while (cursor->stretches < 2 * helpers)
+	{
+		Cursor	   *stretch = cursor_hand_out(cursor, migration->relid, helpers + 1);
+
+		if (stretch == NULL)
+			break;
+		stretch_add(step, cursor_format(stretch));
+		cursor->stretches++;
+	}
+}
+
 bool
 backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 {
 	bool		only_new = strcmp(step->phase, "migrate") != 0;
 	Cursor	   *cursor;
 	Relation	leaf;
-	RowRange	range;
-	FillResult	result = {0};
-	instr_time	start;
-	double		work_ms;
-	double		stretch;
+	Batch		batch = begin_batch();
+	bool		worked;
+	bool		shared;
 	char	   *waiting;
-	uint64		wal_before = pgWalUsage.wal_bytes;
 
-	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_held(migration, step))
 	{
@@ -266,9 +512,12 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 		return false;
 	}
 	cursor = cursor_load(step, only_new);
+	gather(step, cursor);
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, migration->relid))
 	{
+		if (cursor->stretches > 0)
+			return wait_for_helpers(step, cursor, pause_ms);
 		/* one can have been attached between the look and the lock */
 		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
 			return come_back(step, pause_ms);
@@ -281,41 +530,110 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
-	choose_window(cursor, step);
-	if (awaits_snapshots(cursor, step, leaf))
+	worked = do_blocks(migration, step, cursor, leaf, &batch);
+	waiting = describe_locked(leaf, &batch.result);
+	table_close(leaf, NoLock);
+	if (!worked)
 	{
-		table_close(leaf, NoLock);
 		CommitTransactionCommand();
 		*pause_ms = SNAPSHOT_PAUSE_MS;
 		return false;
 	}
-	range.rel = leaf;
-	range.begin = cursor->phase_block;
-	range.end = cursor->window_end;
-	if (step->assignments != NULL)
-		assign_rows(&range, step, migration->result_settings, Max(batch_rows, ASSIGN_FEWEST), &result);
-	else
-		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
-				  pace_limit_ms(guc_batch_time), &result);
-	waiting = describe_locked(leaf, &result);
-	table_close(leaf, NoLock);
-	ZDM_DEBUG_POINT("backfill-before-commit");
-
-	work_ms = milliseconds_since(start);
-	cursor->rows_done += result.rows;
-	cursor->pass_rows += result.rows;
-	adapt(cursor, &range, &result, work_ms);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, work_ms, waiting);
+	hand_out(migration, step, cursor);
+	shared = cursor->stretches > 0;
+	cursor_save(step, cursor, batch.work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	ZDM_DEBUG_POINT("backfill-after-batch");
-
-	work_ms = milliseconds_since(start);
-	stretch = pace_stretch(&best_row_ms, work_ms, result.rows);
-	*pause_ms = pace_rest(work_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
-						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
-	if (result.locked > 0 && result.rows == 0)
-		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);
+	*pause_ms = rest_after(&batch, shared ? guc_backfill_workers : 1);
 	return false;
+}
+
+/*
+ * The leaf of the stretch, if it is still of the migration's table and as it was;
+ * NULL if not: then what is there now is another's to find out.
+ */
+static Relation
+open_leaf(const Migration *migration, const Cursor *cursor)
+{
+	Relation	leaf;
+
+	if (!list_member_oid(find_all_inheritors(migration->relid, NoLock, NULL), cursor->leaf))
+		return NULL;
+	leaf = table_open(cursor->leaf, NoLock);
+	if (zdm_relfilenode(leaf) == cursor->filenode)
+		return leaf;
+	table_close(leaf, NoLock);
+	return NULL;
+}
+
+/*
+ * Store how far the helper has come with its batch.  The worker may have taken
+ * the stretch back, for a helper that has ended: then that what has been done here is
+ * done by it.
+ */
+static void
+store(const Stretch *stretch, const Cursor *cursor, StretchState state)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (!stretch_save(stretch, cursor_format(cursor), state))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the blocks of this batch are gone over by another worker")));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+bool
+backfill_help(const Migration *migration, const Step *step, int helper, int *pause_ms)
+{
+	Batch		batch = begin_batch();
+	Stretch    *stretch = NULL;
+	Cursor	   *cursor = NULL;
+	Relation	leaf;
+	bool		held;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	held = stops_look(migration, step, false) != NULL;
+	if (!held && (stretch = stretch_get(step, helper)) != NULL)
+		cursor = cursor_parse(migration->id, stretch->cursor);
+	PopActiveSnapshot();
+	if (stretch == NULL)
+	{
+		CommitTransactionCommand();
+		*pause_ms = held ? HELD_PAUSE_MS : OTHERS_PAUSE_MS;
+		return held;
+	}
+	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
+	{
+		CommitTransactionCommand();
+		*pause_ms = LOCKED_ROWS_PAUSE_MS;
+		return true;
+	}
+	leaf = open_leaf(migration, cursor);
+	if (leaf == NULL)
+	{
+		store(stretch, cursor, STRETCH_VOID);
+		*pause_ms = 0;
+		return true;
+	}
+	if (!do_blocks(migration, step, cursor, leaf, &batch))
+	{
+		table_close(leaf, NoLock);
+		CommitTransactionCommand();
+		*pause_ms = SNAPSHOT_PAUSE_MS;
+		return true;
+	}
+	table_close(leaf, NoLock);
+	ZDM_DEBUG_POINT("helper-before-store");
+	store(stretch, cursor, OidIsValid(cursor->leaf) ? STRETCH_OPEN : STRETCH_DONE);
+	*pause_ms = rest_after(&batch, guc_backfill_workers);
+	return true;
+}
+
+void
+backfill_help_failed(const Step *step, int helper, const MigrationError *error)
+{
+	stretch_fail(step, helper, error);
 }

@@ -19,4 +19,13 @@
  */
 extern bool backfill_batch(const Migration *migration, const Step *step, int *pause_ms);
 
+/*
+ * The same for a helper of that number, with whatever stretch it has or can have.
+ * False when there is none for now: it is to come again after *pause_ms.
+ */
+extern bool backfill_help(const Migration *migration, const Step *step, int helper, int *pause_ms);
+
+/* The helper's work has failed: the migration's worker is to raise that. */
+extern void backfill_help_failed(const Step *step, int helper, const MigrationError *error);
+
 #endif							/* ZDM_BACKFILL_H */

@@ -19,9 +19,11 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "catalog/stretch.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -30,6 +32,10 @@
 
 /* Neighbouring deferred ranges are joined when there are more than this. */
 #define MAX_DEFERRED 1000
+
+/* Fewer blocks than this are not worth a helper's while, more are too much for one. */
+#define SMALLEST_STRETCH 64
+#define LARGEST_STRETCH 2048
 
 /* Rows a second are smoothed over about this long. */
 #define RATE_SPAN_MS 3000
@@ -72,6 +78,21 @@ set_done(Cursor *cursor, Arrival arrival)
 	cursor->done = lappend(cursor->done, done);
 }
 
+static BlockRange *
+parse_range(const char *text)
+{
+	BlockRange *range = palloc(sizeof(BlockRange));
+	int			fresh;
+
+	if (sscanf(text, "%u:%u:" INT64_FORMAT ":" INT64_FORMAT ":%d",
+			   &range->leaf, &range->filenode, &range->begin, &range->end, &fresh) != 5)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed block range \"%s\" in zdm.step", text)));
+	range->fresh = fresh != 0;
+	return range;
+}
+
 static void
 parse_cursor(Cursor *cursor, const char *json)
 {
@@ -84,7 +105,8 @@ parse_cursor(Cursor *cursor, const char *json)
 		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'done')), "
 		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, c->>'arrival' "
+		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, c->>'arrival', "
+		  "(c->>'fresh')::boolean, (c->>'stretches')::int "
 		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
 	cursor->leaf = query_oid(0, 1);
 	cursor->filenode = query_oid(0, 2);
@@ -99,20 +121,23 @@ parse_cursor(Cursor *cursor, const char *json)
 	cursor->phase = query_int4(0, 13);
 	cursor->phase_block = query_int8(0, 14);
 	cursor->arrival = parse_arrival(query_text(0, 15));
+	cursor->fresh = query_bool(0, 16);
+	cursor->stretches = query_int4(0, 17);
 	foreach(lc, query_texts(0, 9))
 		set_done(cursor, parse_arrival(lfirst(lc)));
 	foreach(lc, query_texts(0, 10))
-	{
-		BlockRange *range = palloc(sizeof(BlockRange));
-
-		if (sscanf(lfirst(lc), "%u:%u:" INT64_FORMAT ":" INT64_FORMAT,
-				   &range->leaf, &range->filenode, &range->begin, &range->end) != 4)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("malformed block range \"%s\" in zdm.step", (char *) lfirst(lc))));
-		cursor->deferred = lappend(cursor->deferred, range);
-	}
+		cursor->deferred = lappend(cursor->deferred, parse_range(lfirst(lc)));
 	query_end(&session);
+}
+
+Cursor *
+cursor_parse(int64 migration, const char *json)
+{
+	Cursor	   *cursor = palloc0(sizeof(Cursor));
+
+	cursor->migration = migration;
+	parse_cursor(cursor, json);
+	return cursor;
 }
 
 Cursor *
@@ -125,7 +150,9 @@ cursor_load(const Step *step, bool only_new)
 	cursor->migration = step->migration;
 	if (json != NULL)
 		parse_cursor(cursor, json);
-	else if (only_new && (json = step_backfill_cursor(step->migration)) != NULL)
+	else
+		stretch_forget(step);
+	if (json == NULL && only_new && (json = step_backfill_cursor(step->migration)) != NULL)
 	{
 		Cursor	   *first = palloc0(sizeof(Cursor));
 
@@ -163,12 +190,11 @@ take_time(const Step *step, const Cursor *cursor, double work_ms)
 	return ms;
 }
 
-void
-cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting)
+char *
+cursor_format(const Cursor *cursor)
 {
 	StringInfoData json;
 	const char *separator = "";
-	int64		worked_ms = take_time(step, cursor, work_ms);
 	ListCell   *lc;
 
 	initStringInfo(&json);
@@ -176,11 +202,11 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *
 					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
 					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
 					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
-					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"done\": [",
+					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"fresh\": %s, \"stretches\": %d, \"done\": [",
 					 cursor->leaf, cursor->filenode, format_arrival(&cursor->arrival), cursor->block, cursor->end,
 					 cursor->window_end, cursor->phase, cursor->phase_block,
 					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
-					 cursor->revisiting ? "true" : "false");
+					 cursor->revisiting ? "true" : "false", cursor->fresh ? "true" : "false", cursor->stretches);
 	foreach(lc, cursor->done)
 	{
 		appendStringInfo(&json, "%s%s", separator, format_arrival(lfirst(lc)));
@@ -192,14 +218,21 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *
 	{
 		BlockRange *range = lfirst(lc);
 
-		appendStringInfo(&json, "%s\"%u:%u:" INT64_FORMAT ":" INT64_FORMAT "\"", separator,
-						 range->leaf, range->filenode, range->begin, range->end);
+		appendStringInfo(&json, "%s\"%u:%u:" INT64_FORMAT ":" INT64_FORMAT ":%d\"", separator,
+						 range->leaf, range->filenode, range->begin, range->end, range->fresh);
 		separator = ", ";
 	}
 	appendStringInfoString(&json, "]}");
+	return json.data;
+}
+
+void
+cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting)
+{
+	int64		worked_ms = take_time(step, cursor, work_ms);
 
 	step_save_progress(step, &(StepProgress) {
-		.cursor = json.data,
+		.cursor = cursor_format(cursor),
 		.blocks_total = cursor->blocks_total,
 		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
 		.rows_done = cursor->rows_done,
@@ -324,7 +357,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 		cursor->leaf = lfirst_oid(lc);
 		cursor->filenode = InvalidOid;
 		cursor->arrival = arrival_of(arrivals, cursor->leaf);
-		cursor->revisiting = false;
+		cursor->revisiting = cursor->fresh = false;
 		cursor->block = cursor->window_end = cursor->end = 0;
 		return true;
 	}
@@ -339,6 +372,7 @@ cursor_settle(Cursor *cursor, Oid relid)
 		cursor->filenode = range->filenode;
 		cursor->arrival = arrival_of(arrivals, range->leaf);
 		cursor->revisiting = true;
+		cursor->fresh = range->fresh;
 		cursor->block = cursor->window_end = range->begin;
 		cursor->end = range->end;
 		return true;
@@ -363,7 +397,7 @@ cursor_check_storage(Cursor *cursor, Relation leaf)
 	}
 	unset_done(cursor, RelationGetRelid(leaf));
 	cursor->filenode = filenode;
-	cursor->revisiting = false;
+	cursor->revisiting = cursor->fresh = false;
 	cursor->block = cursor->window_end = 0;
 	cursor->end = RelationGetNumberOfBlocks(leaf);
 }
@@ -382,7 +416,7 @@ join_deferred(Cursor *cursor)
 		BlockRange *range = lfirst(lc);
 
 		if (last != NULL && last->leaf == range->leaf && last->filenode == range->filenode &&
-			range->begin >= last->begin && range->begin - last->end <= gap)
+			last->fresh == range->fresh && range->begin >= last->begin && range->begin - last->end <= gap)
 			last->end = Max(last->end, range->end);
 		else
 		{
@@ -425,7 +459,7 @@ cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 		cursor->phase_block = cursor->block;
 		return;
 	}
-	if (!cursor->revisiting)
+	if (!cursor->revisiting || cursor->fresh)
 		cursor->blocks_done += cursor->window_end - cursor->block;
 	cursor->block = cursor->window_end;
 	if (cursor->block >= cursor->end)
@@ -448,4 +482,97 @@ cursor_next_pass(Cursor *cursor)
 	memset(cursor, 0, sizeof(Cursor));
 	cursor->migration = migration;
 	cursor->rows_done = rows_done;
+}
+
+/* The cursor of blocks that somebody else is to go over. */
+static Cursor *
+make_stretch(const Cursor *cursor, Oid leaf, Oid filenode, int64 begin, int64 end)
+{
+	Cursor	   *stretch = palloc0(sizeof(Cursor));
+
+	stretch->migration = cursor->migration;
+	stretch->leaf = stretch->arrival.leaf = leaf;
+	stretch->filenode = filenode;
+	stretch->block = stretch->window_end = begin;
+	stretch->end = end;
+	return stretch;
+}
+
+/*
+ * The last small leaf that nobody has begun.  Large ones are left: their turn
+ * comes, and then they are shared.
+ */
+static Cursor *
+hand_out_leaf(Cursor *cursor, Oid relid)
+{
+	List	   *leaves = list_leaves(relid);
+	List	   *arrivals = arrival_list(cursor->migration);
+
+	for (int i = list_length(leaves) - 1; i >= 0; i--)
+	{
+		Oid			leaf = list_nth_oid(leaves, i);
+		Relation	rel;
+		Cursor	   *stretch = NULL;
+
+		if (leaf == cursor->leaf || is_done(cursor, leaf, arrivals) ||
+			!ConditionalLockRelationOid(leaf, RowExclusiveLock))
+			continue;
+		rel = RelationIdGetRelation(leaf);
+		if (RelationIsValid(rel) && RelationGetNumberOfBlocks(rel) <= LARGEST_STRETCH)
+		{
+			stretch = make_stretch(cursor, leaf, zdm_relfilenode(rel), 0, RelationGetNumberOfBlocks(rel));
+			unset_done(cursor, leaf);
+			set_done(cursor, arrival_of(arrivals, leaf));
+		}
+		if (RelationIsValid(rel))
+			RelationClose(rel);
+		if (stretch != NULL)
+			return stretch;
+	}
+	return NULL;
+}
+
+Cursor *
+cursor_hand_out(Cursor *cursor, Oid relid, int workers)
+{
+	int64		left = cursor->end - cursor->window_end;
+
+	if (OidIsValid(cursor->leaf) && !cursor->revisiting && left >= 2 * SMALLEST_STRETCH)
+	{
+		int64		blocks = Min(Max(left / (2 * workers), SMALLEST_STRETCH), LARGEST_STRETCH);
+
+		cursor->end -= blocks;
+		return make_stretch(cursor, cursor->leaf, cursor->filenode, cursor->end, cursor->end + blocks);
+	}
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? hand_out_leaf(cursor, relid) : NULL;
+}
+
+void
+cursor_take_back(Cursor *cursor, const Cursor *stretch)
+{
+	BlockRange *range;
+
+	cursor->stretches--;
+	cursor->rows_done += stretch->rows_done;
+	cursor->pass_rows += stretch->rows_done;
+	cursor->blocks_done += stretch->blocks_done;
+	cursor->deferred = list_concat(cursor->deferred, list_copy(stretch->deferred));
+	if (!OidIsValid(stretch->leaf))
+		return;
+	range = palloc(sizeof(BlockRange));
+	range->leaf = stretch->leaf;
+	range->filenode = stretch->filenode;
+	range->begin = stretch->block;
+	range->end = stretch->end;
+	range->fresh = true;
+	cursor->deferred = lcons(range, cursor->deferred);
+}
+
+void
+cursor_take_back_void(Cursor *cursor, const Cursor *stretch)
+{
+	cursor->stretches--;
+	cursor->rows_done += stretch->rows_done;
+	cursor->pass_rows += stretch->rows_done;
+	unset_done(cursor, stretch->leaf);
 }

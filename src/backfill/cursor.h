@@ -20,6 +20,7 @@ typedef struct BlockRange
 	Oid			filenode;		/* its storage when they were */
 	int64		begin;
 	int64		end;
+	bool		fresh;			/* nobody has gone over them yet: in phases, and counted */
 } BlockRange;
 
 typedef struct Cursor
@@ -36,6 +37,8 @@ typedef struct Cursor
 	List	   *done;			/* Arrival *: leaves passed over, as they had come then */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
+	bool		fresh;			/* of which nobody has gone over the blocks yet */
+	int			stretches;		/* handed out to helpers, and not yet come back (zdm.stretch) */
 	int64		blocks_total;	/* of all leaves, for the percentage */
 	int64		blocks_done;
 	int64		rows_done;
@@ -55,6 +58,24 @@ extern Cursor *cursor_load(const Step *step, bool only_new);
  * the speed for zdm.progress: that of the work and of the rests between batches.
  */
 extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting);
+
+/* What a helper has done of a stretch, or what is left of it, as text for zdm.stretch. */
+extern char *cursor_format(const Cursor *cursor);
+extern Cursor *cursor_parse(int64 migration, const char *json);
+
+/*
+ * Take something off what is to be done, for somebody else: the last blocks of the
+ * present leaf, or a whole leaf that is small.  The cursor of that stretch, or NULL
+ * if what is left is not worth it.  "workers" share the rest.  Needs locks as
+ * cursor_settle() does.
+ */
+extern Cursor *cursor_hand_out(Cursor *cursor, Oid relid, int workers);
+
+/* It has come back: done, or from where it stands to be gone over by us. */
+extern void cursor_take_back(Cursor *cursor, const Cursor *stretch);
+
+/* Its leaf has been rewritten or has gone: what is there now is to be done anew. */
+extern void cursor_take_back_void(Cursor *cursor, const Cursor *stretch);
 
 /* The time since the last batch was spent neither working nor resting. */
 extern void cursor_break(void);

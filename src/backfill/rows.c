@@ -325,6 +325,7 @@ defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext c
 	last = palloc(sizeof(BlockRange));
 	last->leaf = RelationGetRelid(rel);
 	last->filenode = zdm_relfilenode(rel);
+	last->fresh = false;
 	last->begin = block;
 	last->end = (int64) block + 1;
 	result->deferred = lappend(result->deferred, last);

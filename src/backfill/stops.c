@@ -390,11 +390,11 @@ static bool
 must_read(void)
 {
 	return TimestampDifferenceExceeds(state.read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
-		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4;
+		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4 / guc_backfill_workers;
 }
 
 const Hold *
-stops_look(const Migration *migration, const Step *step)
+stops_look(const Migration *migration, const Step *step, bool count)
 {
 	Look		look = {.migration = migration,.step = step,.headroom = 1e18};
 	QuerySession session;
@@ -417,7 +417,7 @@ stops_look(const Migration *migration, const Step *step)
 		state.read = GetCurrentTimestamp();
 		state.wal_bytes = pgWalUsage.wal_bytes;
 		state.headroom = look.headroom;
-		if (begins)
+		if (begins && count)
 			step_count_hold(step, hold.name);
 	}
 	return state.hold.reason != NULL ? &state.hold : NULL;

@@ -27,8 +27,9 @@ extern bool stops_beyond(double reading, double limit, bool floor, bool held);
 /*
  * Why the backfill of the step must hold, or NULL to go on.  Looks once a second,
  * and sooner when so much WAL has been written since that a limit may be near.
+ * Unless "count", that it begins to hold is not counted.
  * Needs a transaction with an active snapshot.
  */
-extern const Hold *stops_look(const Migration *migration, const Step *step);
+extern const Hold *stops_look(const Migration *migration, const Step *step, bool count);
 
 #endif							/* ZDM_STOPS_H */

@@ -17,7 +17,8 @@ typedef enum ClaimKind
 	CLAIM_STATEMENT,			/* by a transaction stating a migration on table "number" */
 	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
-	CLAIM_COUNTING				/* by a worker that counts places, per cluster */
+	CLAIM_COUNTING,				/* by a worker that counts places, per cluster */
+	CLAIM_HELPER				/* by a helper of a backfill: claim_helper_number() */
 } ClaimKind;
 
 typedef struct ClaimHolder
@@ -26,6 +27,13 @@ typedef struct ClaimHolder
 	int64		number;
 	bool		waits;			/* for a lock */
 } ClaimHolder;
+
+/* The claim of a migration's helper of that number, from 1 to 255. */
+static inline int64
+claim_helper_number(int64 migration, int helper)
+{
+	return migration << 8 | helper;
+}
 
 /*
  * Take the claim for as long as this process lives, or, for CLAIM_STATEMENT and

@@ -211,7 +211,10 @@ zdm_launcher_main(Datum arg)
 			}
 			/* off: a worker in an index build would look at the setting hours later */
 			if (!guc_enabled && was_enabled)
+			{
 				claim_interrupt_all(CLAIM_MIGRATION);
+				claim_interrupt_all(CLAIM_HELPER);
+			}
 		}
 		served = guc_enabled && serve_requests(scratch);
 		MemoryContextSwitchTo(scratch);

@@ -52,25 +52,51 @@ is_wanted(int64 id)
 	return false;
 }
 
-bool
-start_worker(Oid database, int64 migration)
+static bool
+start_process(Oid database, int64 migration, int helper)
 {
 	BackgroundWorker worker;
+	WorkerArgs	args = {.migration = migration,.helper = helper};
 
 	memset(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
-	StaticAssertStmt(sizeof(migration) <= BGW_EXTRALEN, "migration id must fit");
-	memcpy(worker.bgw_extra, &migration, sizeof(migration));
+	StaticAssertStmt(sizeof(args) <= BGW_EXTRALEN, "arguments must fit");
+	memcpy(worker.bgw_extra, &args, sizeof(args));
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "pg_zdm");
 	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "zdm_worker_main");
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
 			 "pg_zdm migration " INT64_FORMAT, migration);
-	snprintf(worker.bgw_type, sizeof(worker.bgw_type), "pg_zdm worker");
+	snprintf(worker.bgw_type, sizeof(worker.bgw_type), helper > 0 ? "pg_zdm helper" : "pg_zdm worker");
 
 	return RegisterDynamicBackgroundWorker(&worker, NULL);
+}
+
+bool
+start_worker(Oid database, int64 migration)
+{
+	return start_process(database, migration, 0);
+}
+
+void
+start_helpers(int64 migration, int helpers)
+{
+	List	   *holders = claim_holders(CLAIM_HELPER);
+	int			there = list_length(holders);
+
+	for (int helper = 1; helper <= helpers && there < guc_max_workers; helper++)
+	{
+		int64		number = claim_helper_number(migration, helper);
+
+		/* the same number in another database costs a second look */
+		if (claim_among(holders, number) && claim_is_taken(CLAIM_HELPER, number))
+			continue;
+		if (!start_process(MyDatabaseId, migration, helper))
+			break;
+		there++;
+	}
 }
 
 /* Migrations that have work and no worker, as RunnableMigration *. */

@@ -28,6 +28,20 @@ extern void start_orphans_at_commit(bool say);
  */
 extern bool start_worker(Oid database, int64 migration);
 
+/* What a worker is started with, in bgw_extra. */
+typedef struct WorkerArgs
+{
+	int64		migration;
+	int32		helper;			/* 0: the migration's worker */
+} WorkerArgs;
+
+/*
+ * A worker: start what is missing of its backfill's helpers, so many in all.  Those
+ * of the whole cluster are no more than zdm.max_workers.  For want of a process it
+ * goes on with fewer.
+ */
+extern void start_helpers(int64 migration, int helpers);
+
 /*
  * Start workers for the migrations of this database that have work and no
  * worker, in the order of migration_runnable(), as many as zdm.max_workers leaves room for.  False

@@ -939,21 +939,23 @@ is_waiting(const Step *step)
 	return waiting;
 }
 
-/* A batch of rows, filled in or read. */
-static StepOutcome
-do_batch(const Migration *migration, const Step *step, StepRun *run)
+/* Is the rest after the last batch not over yet? */
+static bool
+must_rest(StepRun *run)
 {
-	StepOutcome outcome;
-	bool		done;
+	if (GetCurrentTimestamp() >= run->rest_until)
+		return false;
+	run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(), run->rest_until);
+	run->waits = false;
+	return true;
+}
 
-	if (GetCurrentTimestamp() < run->rest_until)
-	{
-		run->pause_ms = (int) TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-															  run->rest_until);
-		run->waits = false;
-		return OUTCOME_AGAIN;
-	}
-	outcome = begin_with_locks(migration, step, run);
+/* Begin a batch's transaction with its locks, and no snapshot.  Otherwise as begin_with_locks(). */
+static StepOutcome
+begin_batch(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
@@ -967,6 +969,21 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 							 GUC_ACTION_LOCAL, true, 0, false);
 	require_relation(migration, step);
 	PopActiveSnapshot();
+	return OUTCOME_DONE;
+}
+
+/* A batch of rows, filled in or read. */
+static StepOutcome
+do_batch(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome;
+	bool		done;
+
+	if (must_rest(run))
+		return OUTCOME_AGAIN;
+	outcome = begin_batch(migration, step, run);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
 
 	/* both commit the transaction that they are called in */
 	if (step->action == ACTION_BACKFILL)
@@ -976,6 +993,22 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
+}
+
+StepOutcome
+steps_help(const Migration *migration, const Step *step, int helper, StepRun *run)
+{
+	StepOutcome outcome;
+	bool		helped;
+
+	if (must_rest(run))
+		return OUTCOME_DONE;
+	outcome = begin_batch(migration, step, run);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	helped = backfill_help(migration, step, helper, &run->pause_ms);
+	run->rest_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	return helped ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
 /* A step of which only the undo does something: it is there for the way back. */

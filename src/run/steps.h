@@ -55,6 +55,13 @@ extern Step *steps_next(const Migration *migration);
 extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRun *run);
 
 /*
+ * Do a batch of the backfill as the helper of that number, in the same manner.
+ * OUTCOME_DONE: there was something to do, and perhaps is more; OUTCOME_AGAIN:
+ * nothing for now.
+ */
+extern StepOutcome steps_help(const Migration *migration, const Step *step, int helper, StepRun *run);
+
+/*
  * Drop what a broken try of a step has left, which costs writers something, as
  * the next try may be far away.  As steps_do() otherwise; does not mark the step.
  * False if another worker is at the table: to be called again.

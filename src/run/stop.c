@@ -6,7 +6,8 @@
  * A worker looks at its migration between two steps, and a step can be an index
  * build of many hours.  So whoever pauses or reverts a migration cancels the
  * worker's statement as well; every step can be broken off at any point, and the
- * worker, looking again, finds what is wanted now.
+ * worker, looking again, finds what is wanted now.  The same goes for a backfill's
+ * helpers: a batch of the user's own assignments can be as long.
  *
  * The worker is looked up before the commit and told after it: before would be
  * too early, as it would find nothing changed, and looking up needs memory,
@@ -38,6 +39,21 @@ is_wanted(int64 id)
 }
 
 static void
+add_helpers(int64 id)
+{
+	ListCell   *lc;
+
+	foreach(lc, claim_holders(CLAIM_HELPER))
+	{
+		ClaimHolder *holder = lfirst(lc);
+
+		/* a number of another database says nothing: it is told by the holder of ours */
+		if (claim_helper_number(id, 0) == (holder->number & ~INT64CONST(0xff)))
+			workers = lappend_int(workers, claim_holder(CLAIM_HELPER, holder->number));
+	}
+}
+
+static void
 find_workers(void)
 {
 	MemoryContext old;
@@ -53,7 +69,10 @@ find_workers(void)
 		int64		id = *(int64 *) lfirst(lc);
 
 		if (is_wanted(id))
+		{
 			workers = lappend_int(workers, claim_holder(CLAIM_MIGRATION, id));
+			add_helpers(id);
+		}
 	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);

@@ -9,6 +9,10 @@
  * one on another server.  Between two rounds it holds no transaction, snapshot
  * or lock but its claim on the migration.
  *
+ * A backfill's helpers (zdm.backfill_workers) are processes of the same make that
+ * do nothing but batches: what is to be done besides, and what becomes of an
+ * error, is the migration's one worker's business.
+ *
  * The process runs as the bootstrap superuser, so that a migration whose owner
  * cannot log in works too, and takes the owner's identity for whatever it runs.
  *
@@ -17,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "backfill/backfill.h"
 #include "catalog/migration.h"
 #include "catalog/query.h"
 #include "catalog/step.h"
@@ -60,6 +65,15 @@ typedef enum Advance
 	ADVANCE_STOP				/* nothing left for a worker */
 } Advance;
 
+/* Missing helpers are started this often at most. */
+#define HELPERS_INTERVAL_MS 1000
+
+/* A helper that has found nothing to do for so long ends: there may be no worker. */
+#define LONGEST_IDLE_MS 5000
+
+/* The number of this helper; 0: this is the migration's worker. */
+static int	own_helper = 0;
+
 /* Set once nothing is left to do, so that our exit asks for no successor. */
 static bool finished = false;
 
@@ -69,7 +83,7 @@ leave(int code, Datum arg)
 	claim_drop_all();
 
 	/* a place is free now, if not for this migration then for another */
-	if (!finished || code != 0)
+	if (own_helper == 0 && (!finished || code != 0))
 		shmem_request_look(MyDatabaseId);
 }
 
@@ -167,6 +181,8 @@ apply_stored_settings(const Migration *migration)
 static bool
 keep_claims(int64 id)
 {
+	if (own_helper > 0)
+		return claim_keep(CLAIM_HELPER, claim_helper_number(id, own_helper));
 	places_keep();
 	return claim_keep(CLAIM_MIGRATION, id);
 }
@@ -213,6 +229,16 @@ phase_end(const Migration *migration, bool rests)
 	}
 }
 
+/* The step is under way, or what keeps it is to be seen. */
+static void
+note_look(const Migration *migration, const Step *step, bool held)
+{
+	if (held)
+		step_set_waiting(step, "default_transaction_read_only: it is on");
+	else if (!migration->paused && step != NULL && step->state != STEP_RUNNING && step->state != STEP_DONE)
+		step_mark_running(step);
+}
+
 /* Read what is next: the migration, its step, and whether it ever rests. */
 static void
 look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests, bool *held)
@@ -234,11 +260,9 @@ look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *
 			apply_stored_settings(*migration);
 		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
 		*held = *step != NULL && is_read_only();
-		if (*held)
-			step_set_waiting(*step, "default_transaction_read_only: it is on");
-		else if (!(*migration)->paused && *step != NULL &&
-			(*step)->state != STEP_RUNNING && (*step)->state != STEP_DONE)
-			step_mark_running(*step);
+		/* of a helper's step it is the worker that writes */
+		if (own_helper == 0)
+			note_look(*migration, *step, *held);
 	}
 	MemoryContextSwitchTo(old);
 	PopActiveSnapshot();
@@ -315,6 +339,61 @@ is_early(const Migration *migration, const Step *step, StepRun *run)
 	return true;
 }
 
+/* See that a backfill has its helpers.  To be called outside any transaction. */
+static void
+call_helpers(const Migration *migration, const Step *step)
+{
+	static TimestampTz called = 0;
+
+	if (migration->state != STATE_MIGRATING || step == NULL || step->action != ACTION_BACKFILL ||
+		guc_backfill_workers < 2 ||
+		!TimestampDifferenceExceeds(called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS))
+		return;
+	called = GetCurrentTimestamp();
+	start_helpers(migration->id, guc_backfill_workers - 1);
+}
+
+/* Is there something that this helper may have a part in? */
+static bool
+may_help(const Migration *migration, const Step *step)
+{
+	return migration != NULL && !migration->paused && migration->state == STATE_MIGRATING &&
+		step != NULL && step->action == ACTION_BACKFILL && step->state == STEP_RUNNING &&
+		own_helper < guc_backfill_workers;
+}
+
+/* A helper's round: a batch, if there is one to do. */
+static Advance
+help(int64 id, MemoryContext context, StepRun *run)
+{
+	static TimestampTz helped = 0;
+	Migration  *migration;
+	Step	   *step;
+	bool		rests;
+	bool		held;
+
+	run->looked = false;
+	look(id, context, &migration, &step, &rests, &held);
+	MemoryContextSwitchTo(context);
+	if (!may_help(migration, step))
+		return ADVANCE_STOP;
+	run->state = migration->state;
+	run->looked = true;
+
+	/* who has a lock is for the worker to write down */
+	run->described = GetCurrentTimestamp();
+	report_activity(migration, step);
+	if (helped == 0)
+		helped = GetCurrentTimestamp();
+	if (held)
+		run->pause_ms = LONGEST_REST_MS;
+	else if (steps_help(migration, step, own_helper, run) != OUTCOME_AGAIN)
+		helped = GetCurrentTimestamp();
+	else if (TimestampDifferenceExceeds(helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
+		return ADVANCE_STOP;
+	return ADVANCE_REST;
+}
+
 /* Do the next thing. */
 static Advance
 advance(int64 id, MemoryContext context, StepRun *run)
@@ -348,6 +427,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	if (!places_take(migration->owner, migration_is_urgent(migration)))
 		return wait_for_place(step, run);
 	run->worked = true;
+	call_helpers(migration, step);
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
@@ -369,17 +449,24 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	return run->waits ? wait_for_turn(migration) : ADVANCE_REST;
 }
 
-/* The migration fails. */
-static void
-fail(Migration *migration, const Step *step, const ErrorData *error)
+/* As the catalog keeps it. */
+static MigrationError
+error_texts(const ErrorData *error)
 {
-	MigrationError reason = {
-		.sqlstate = unpack_sql_state(error->sqlerrcode),
+	return (MigrationError) {
+		.sqlstate = pstrdup(unpack_sql_state(error->sqlerrcode)),
 		.message = error->message,
 		.detail = error->detail,
 		.hint = error->hint,
 		.context = error->context,
 	};
+}
+
+/* The migration fails. */
+static void
+fail(Migration *migration, const Step *step, const ErrorData *error)
+{
+	MigrationError reason = error_texts(error);
 
 	if (retry_judge(error) == RETRY_BOUNDED && error->hint == NULL)
 		reason.hint = psprintf("It was tried %d times in a row.  When the cause is gone, go on with SELECT zdm.resume("
@@ -452,6 +539,41 @@ judge_error(Migration *migration, const ErrorData *error, StepRun *run)
 		if (migration != NULL && migration->state == run->state)
 			fail(migration, step, error);
 	}
+}
+
+/*
+ * A helper has met an error: one that will pass is tried again, any other is for
+ * the worker to raise.
+ */
+static Advance
+record_help_error(int64 id, const ErrorData *error, StepRun *run)
+{
+	Migration  *migration;
+	Step	   *step;
+	Advance		result = ADVANCE_STOP;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	step = migration != NULL ? steps_next(migration) : NULL;
+	if (may_help(migration, step))
+	{
+		MigrationError texts = error_texts(error);
+
+		if (retry_judge(error) == RETRY_ALWAYS)
+			result = ADVANCE_REST;
+		else
+		{
+			backfill_help_failed(step, own_helper, &texts);
+			ereport(LOG,
+					(errcode(error->sqlerrcode),
+					 errmsg("helper %d of migration " INT64_FORMAT " leaves its stretch: %s",
+							own_helper, id, error->message)));
+		}
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return result;
 }
 
 /*
@@ -534,12 +656,13 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		RESUME_CANCEL_INTERRUPTS();
 		if (*pending != NULL)
 		{
-			result = record_error(id, *pending, run);
+			result = own_helper > 0 ? record_help_error(id, *pending, run) :
+				record_error(id, *pending, run);
 			*pending = NULL;
 		}
 		else
 		{
-			result = advance(id, context, run);
+			result = own_helper > 0 ? help(id, context, run) : advance(id, context, run);
 			run->failures = 0;
 		}
 		HOLD_CANCEL_INTERRUPTS();
@@ -614,10 +737,13 @@ carry(int64 id)
 void
 zdm_worker_main(Datum arg)
 {
+	WorkerArgs	args;
 	int64		id;
 	int64		unstarted;
 
-	memcpy(&id, MyBgworkerEntry->bgw_extra, sizeof(id));
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	id = args.migration;
+	own_helper = args.helper;
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
@@ -635,12 +761,13 @@ zdm_worker_main(Datum arg)
 	on_shmem_exit(leave, (Datum) 0);
 
 	/* two may have been started; the second has nothing to do */
-	if (!claim_try(CLAIM_MIGRATION, id))
+	if (own_helper > 0 ? !claim_try(CLAIM_HELPER, claim_helper_number(id, own_helper)) :
+		!claim_try(CLAIM_MIGRATION, id))
 	{
 		finished = true;
 		return;
 	}
-	if (!carry(id))
+	if (!carry(id) || own_helper > 0)
 		return;
 
 	/* our place is free now: without a launcher, nobody else would say so */
