@@ -20,6 +20,7 @@
 
 #include "commands/defrem.h"
 #include "core/attempt.h"
+#include "core/guc.h"
 #include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
@@ -62,6 +63,7 @@ typedef struct Check
 	List	   *contracts;		/* of the open transaction */
 	Judgement  *judgement;		/* of the last statement */
 	List	   *findings;		/* CheckFinding */
+	bool		made;			/* a type, a function or the like that is not in the catalog */
 } Check;
 
 static void check_statement(Check *check, CheckStatement *stmt);
@@ -345,6 +347,79 @@ unsafe_first(List *findings)
 	return list_concat(unsafe, cautions);
 }
 
+/* Does it make something that a later statement may name, and that facts know nothing of? */
+static bool
+makes_unknown(const Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CreateEnumStmt:
+		case T_CreateDomainStmt:
+		case T_CreateRangeStmt:
+		case T_CompositeTypeStmt:
+		case T_DefineStmt:
+		case T_CreateFunctionStmt:
+		case T_CreateExtensionStmt:
+		case T_CreateOpClassStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* The rule for what the statement does to the rows of a table, at the worst; NULL: nothing. */
+static const char *
+worst_rule(const Node *stmt, const RangeVar **relation)
+{
+	ListCell   *lc;
+
+	if (IsA(stmt, IndexStmt))
+	{
+		*relation = ((IndexStmt *) stmt)->relation;
+		return ((IndexStmt *) stmt)->concurrent ? NULL : RULE_INDEX_NOT_CONCURRENT;
+	}
+	if (!IsA(stmt, AlterTableStmt))
+		return NULL;
+	*relation = ((AlterTableStmt *) stmt)->relation;
+	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype == AT_AlterColumnType || cmd->subtype == AT_AddColumn)
+			return RULE_TABLE_REWRITE;
+		if (cmd->subtype == AT_AddConstraint && !castNode(Constraint, cmd->def)->skip_validation)
+			return RULE_SCAN_UNDER_LOCK;
+	}
+	return NULL;
+}
+
+/*
+ * A statement over what an earlier one of the text makes cannot be judged before
+ * that is there.  So of a large table the worst is assumed.
+ */
+static bool
+assume_worst(Check *check, const CheckStatement *stmt, const ErrorData *error)
+{
+	const RangeVar *relation = NULL;
+	const char *rule = worst_rule(stmt->node, &relation);
+	FactRelation *rel = rule != NULL ? facts_find(check->facts, relation) : NULL;
+	Finding    *finding;
+
+	if (!check->made || rel == NULL || rel->fresh || rel->gone ||
+		facts_tree_blocks(check->facts, rel) < Max(guc_guard_min_size, 1) ||
+		(error->sqlerrcode != ERRCODE_UNDEFINED_OBJECT && error->sqlerrcode != ERRCODE_UNDEFINED_FUNCTION))
+		return false;
+	finding = palloc0(sizeof(Finding));
+	finding->rule = rule;
+	finding->unsafe = true;
+	finding->object = quote_qualified_identifier(rel->schema, rel->name);
+	finding->detail = psprintf("What the text makes before is not there yet (%s), so the worst is assumed: every row of the table is gone through under a lock that blocks its writers.",
+							   error->message);
+	finding->hint = pstrdup("Make that first, in a migration of its own, and check this one again.");
+	add_findings(check, list_make1(finding));
+	return true;
+}
+
 static void
 judge_one(Check *check, CheckStatement *stmt)
 {
@@ -352,9 +427,11 @@ judge_one(Check *check, CheckStatement *stmt)
 	ErrorData  *error;
 
 	check->judgement = NULL;
+	check->made |= makes_unknown(stmt->node);
 	if (!attempt_run(judge_statement, &attempt, ATTEMPT_UNDO, &error))
 	{
-		add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
+		if (!assume_worst(check, stmt, error))
+			add_caution(check, "statement", psprintf("It could not be judged: %s.", error->message));
 		return;
 	}
 	if (!check->silent)
