@@ -74,8 +74,15 @@ CREATE TABLE mal.p2 (id int, a text, a_zdm3 varchar);
 INSERT INTO mal.p2 VALUES (2, 'brought');
 ALTER TABLE mal.p2 OWNER TO regress_zdm_victim;
 ALTER TABLE mal.p ATTACH PARTITION mal.p2 FOR VALUES IN (2);
+ALTER TABLE mal.p2 OWNER TO regress_zdm_former;
+ALTER TABLE mal.p ATTACH PARTITION mal.p2 FOR VALUES IN (2);
+-- given away later: what writes to it computes is the migration's, and it goes no further
+ALTER TABLE mal.p2 OWNER TO regress_zdm_victim;
 INSERT INTO mal.p (id, a) VALUES (2, 'routed');
 INSERT INTO mal.p2 (id, a) VALUES (2, 'direct');
+SELECT zdm.cutover('leaf') IS NOT NULL;
+ALTER TABLE mal.p2 OWNER TO regress_zdm_former;
+CALL zdm.wait('leaf', timeout => '60s');
 SELECT zdm.cutover('leaf') IS NOT NULL;
 CALL zdm.wait('leaf', 'switched', timeout => '60s');
 SELECT a, a_zdm3 FROM mal.p ORDER BY a;

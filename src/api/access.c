@@ -16,6 +16,7 @@
 #include "catalog/lock_room.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "catalog/owners.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "core/errors.h"
@@ -54,28 +55,6 @@ check_relkind(Oid relid, char relkind)
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("%s is %s", names_relation(relid), what),
 			 errhint("A migration is of a table or a partitioned table.")));
-}
-
-/* In what belongs to another role the owner's rights are none. */
-static void
-check_owners(Oid relid, Oid owner)
-{
-	ListCell   *lc;
-
-	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
-	{
-		Oid			member = lfirst_oid(lc);
-
-		if (!object_ownercheck(RelationRelationId, member, owner))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("%s %s has another owner than %s", get_rel_relispartition(member) ? "partition" : "child table",
-							names_relation(member), names_relation(relid)),
-					 errdetail("The work is done with the rights of %s alone.", GetUserNameFromId(owner, false)),
-					 errhint("ALTER TABLE %s OWNER TO %s, or GRANT its owner's role to %s.", names_relation(member),
-							 quote_identifier(GetUserNameFromId(owner, false)),
-							 quote_identifier(GetUserNameFromId(owner, false)))));
-	}
 }
 
 static void
@@ -163,7 +142,7 @@ access_check_owner(Oid relid)
 	owner = form->relowner;
 	ReleaseSysCache(tuple);
 	lock_room_check(list_make1_oid(relid));
-	check_owners(relid, owner);
+	owners_check(relid, owner);
 }
 
 void

@@ -24,6 +24,7 @@
 #include "catalog/arrival.h"
 #include "catalog/indexing.h"
 #include "catalog/migration.h"
+#include "catalog/owners.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -31,6 +32,7 @@
 #include "commands/event_trigger.h"
 #include "core/errors.h"
 #include "core/extension.h"
+#include "core/identity.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "run/start.h"
@@ -124,6 +126,8 @@ zdm_partition_attached(PG_FUNCTION_ARGS)
 
 		if (leaves == NIL)
 			continue;
+		/* it is locked, and so are those that were there */
+		owners_check(migration->relid, identity_of(migration->relid));
 		arrival_note(migration->id, leaves);
 		if (step_reopen_backfill(migration->id))
 			start_at_commit(migration->id);

@@ -13,11 +13,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/owners.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "run/look_again.h"
@@ -62,6 +64,7 @@ look_again_before_cutover(const Migration *migration, const char *again)
 	if (table_is_gone(migration))
 		return;
 	refuse_swapped_table(migration);
+	owners_check(migration->relid, identity_of(migration->relid));
 	unknown = twin_unknown(migration->id, TWIN_OLD);
 	if (unknown != NULL)
 		ereport(ERROR,
@@ -80,6 +83,7 @@ look_again_before_contract(const Migration *migration, const char *again)
 	if (table_is_gone(migration))
 		return;
 	refuse_swapped_table(migration);
+	owners_check(migration->relid, identity_of(migration->relid));
 	unknown = twin_unknown(migration->id, TWIN_OLD);
 	if (unknown != NULL)
 		ereport(ERROR,
