@@ -330,8 +330,8 @@ COMMENT ON FUNCTION zdm.step_sql(bigint, int, boolean) IS 'a stored statement wi
 
 -- A session, for people: what somebody is waited for with.  What the reader may
 -- not see in pg_stat_activity is left out.
-CREATE FUNCTION zdm.session_text(pid int) RETURNS text STRICT STABLE LANGUAGE sql
-RETURN 'pid ' || pid || coalesce((
+CREATE FUNCTION zdm.session_text(pid int) RETURNS text STRICT STABLE LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+SELECT 'pid ' || pid || coalesce((
 	SELECT ' (' || nullif(concat_ws(', ', nullif(a.application_name, ''), 'client ' || host(a.client_addr),
 		CASE WHEN a.backend_type = 'autovacuum worker'
 		     THEN CASE WHEN a.query LIKE '%(to prevent wraparound)' THEN 'autovacuum to prevent wraparound' ELSE 'autovacuum' END
@@ -341,7 +341,8 @@ RETURN 'pid ' || pid || coalesce((
 		|| coalesce(' since ' || to_char(coalesce(a.xact_start, a.state_change), 'YYYY-MM-DD HH24:MI:SS'), ''),
 		'which itself waits for ' || (SELECT string_agg(CASE p WHEN 0 THEN 'a prepared transaction' ELSE 'pid ' || p END, ' and ')
 		                                FROM unnest(pg_blocking_pids(a.pid)) p)), '') || ')'
-	  FROM pg_stat_activity a WHERE a.pid = session_text.pid), '');
+	  FROM pg_stat_activity a WHERE a.pid = session_text.pid), '')
+$$;
 COMMENT ON FUNCTION zdm.session_text(int) IS
 	'a session: pid, application, client, state, since when, and whom it waits for itself; used by the views';
 
