@@ -492,7 +492,7 @@ cursor_close_window(Cursor *cursor)
 }
 
 void
-cursor_advance(Cursor *cursor, int64 reached, List *deferred)
+cursor_advance(Cursor *cursor, int64 reached, bool done, List *deferred)
 {
 	cursor->deferred = list_concat(cursor->deferred, deferred);
 	join_deferred(cursor);
@@ -503,7 +503,7 @@ cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 		cursor->phase_block = reached;
 		return;
 	}
-	else if (++cursor->phase < PACE_PHASES)
+	else if (!done && ++cursor->phase < PACE_PHASES)
 	{
 		cursor->phase_block = cursor->block;
 		return;
