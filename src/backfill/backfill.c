@@ -347,7 +347,7 @@ do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation
 	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
 		Min(cursor->phase_block + batch_blocks, cursor->window_end);
 	if (step->assignments != NULL)
-		assign_rows(&range, step, migration->result_settings, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
+		assign_rows(&range, migration, step, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
 	else
 	{
 		if (cursor->phase != PACE_ALL_PHASES)
