@@ -146,7 +146,7 @@ write_step(Writing *writing, const Step *step)
 {
 	const Script *script = writing->script;
 	StringInfo	buf = open_part(writing, part_of(writing, step));
-	Block		block = {
+	ScriptBlock		block = {
 		.number = step->number, .after = writing->before, .title = title_of(step),
 		.lock = step->lock, .relations = step->relations,
 	};
@@ -237,7 +237,7 @@ write_undo(Writing *writing, const Step *step)
 {
 	const Script *script = writing->script;
 	StringInfo	buf = open_part(writing, PART_REVERT);
-	Block		block = {
+	ScriptBlock		block = {
 		.number = step->number, .undo = true, .title = psprintf("Step %d, taken back", step->number),
 		.sql = undo_of(script, step), .lock = step->undo_lock,
 		.relations = step->undo_relations ? step->undo_relations : step->relations,

@@ -41,7 +41,7 @@ relation_list(List *relations)
 }
 
 static void
-put_locks(StringInfo buf, const Block *block)
+put_locks(StringInfo buf, const ScriptBlock *block)
 {
 	char	   *relations = relation_list(block->relations);
 	const char *mode = step_lock_name(block->lock);
@@ -76,7 +76,7 @@ literal_list(List *relations)
 
 /* Notes of the step and of those that are done with it; or that they are taken away. */
 static char *
-notes(const Script *script, const Block *block)
+notes(const Script *script, const ScriptBlock *block)
 {
 	StringInfoData buf;
 	ListCell   *lc;
@@ -95,7 +95,7 @@ notes(const Script *script, const Block *block)
 }
 
 void
-patience_block(StringInfo buf, const Script *script, const Block *block)
+patience_block(StringInfo buf, const Script *script, const ScriptBlock *block)
 {
 	StringInfoData body;
 

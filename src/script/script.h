@@ -104,7 +104,7 @@ extern char *keep_drop(const Script *script);
 extern const char *keep_limits(const Script *script);
 
 /* In patience.c: the block that does a step, or undoes it. */
-typedef struct Block
+typedef struct ScriptBlock
 {
 	int			number;			/* of the step: what it notes */
 	List	   *also;			/* int: numbers that it notes as well */
@@ -115,12 +115,12 @@ typedef struct Block
 	const char *sql;
 	LOCKMODE	lock;
 	List	   *relations;		/* Oid */
-} Block;
+} ScriptBlock;
 
-extern void patience_block(StringInfo buf, const Script *script, const Block *block);
+extern void patience_block(StringInfo buf, const Script *script, const ScriptBlock *block);
 
 /* In toplevel.c: the same of a statement that refuses a transaction. */
-extern void toplevel_block(StringInfo buf, const Script *script, const Block *block,
+extern void toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block,
 						   const char *index);
 
 /* In batches.c: walks over all rows. */

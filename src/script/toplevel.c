@@ -17,7 +17,7 @@
 
 /* The index's qualified name; it stands in its table's schema. */
 static char *
-qualified_index(const Block *block, const char *index)
+qualified_index(const ScriptBlock *block, const char *index)
 {
 	Oid			schema = get_rel_namespace(linitial_oid(block->relations));
 
@@ -25,7 +25,7 @@ qualified_index(const Block *block, const char *index)
 }
 
 static void
-put_index(StringInfo buf, const Block *block, const char *index)
+put_index(StringInfo buf, const ScriptBlock *block, const char *index)
 {
 	char	   *name = qualified_index(block, index);
 
@@ -38,7 +38,7 @@ put_index(StringInfo buf, const Block *block, const char *index)
 }
 
 void
-toplevel_block(StringInfo buf, const Script *script, const Block *block, const char *index)
+toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block, const char *index)
 {
 	PUT(buf,
 		"-- {title}\n"
