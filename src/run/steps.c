@@ -1047,6 +1047,12 @@ do_nothing(const Migration *migration, const Step *step)
 	return outcome;
 }
 
+bool
+steps_is_batch(const Step *step)
+{
+	return step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY;
+}
+
 StepOutcome
 steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
