@@ -1,9 +1,9 @@
 -- A table written anew keeps its OID and all that refers to it; every row is the same.
 CREATE EXTENSION pg_zdm;
+\set VERBOSITY terse
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 CREATE SCHEMA rewrite_shape;
 SET search_path = rewrite_shape, public;
-CREATE EXTENSION IF NOT EXISTS btree_gist;
 
 CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
 CREATE TABLE parent (id int PRIMARY KEY);
@@ -14,19 +14,19 @@ CREATE TABLE t (
 	parent int REFERENCES parent ON DELETE CASCADE ON UPDATE CASCADE,
 	u int,
 	d int,
-	x int,
+	x int4range,
 	big text,
 	double int GENERATED ALWAYS AS (u * 2) STORED,
 	PRIMARY KEY (id)
 ) WITH (fillfactor = 90);
 ALTER TABLE t DROP COLUMN gone;
 INSERT INTO t (parent, u, d, x, big)
-	SELECT i % 10 + 1, i, i, i, CASE WHEN i % 50 = 0 THEN (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 400) j) ELSE 'small ' || i END
+	SELECT i % 10 + 1, i, i, int4range(i, i + 1), CASE WHEN i % 50 = 0 THEN (SELECT string_agg(md5((i * j)::text), '') FROM generate_series(1, 400) j) ELSE 'small ' || i END
 	FROM generate_series(1, 500) i;
 ALTER TABLE t ADD COLUMN late int NOT NULL DEFAULT 7;
 ALTER TABLE t ADD CONSTRAINT t_u UNIQUE (u);
 ALTER TABLE t ADD CONSTRAINT t_d UNIQUE (d) DEFERRABLE INITIALLY DEFERRED;
-ALTER TABLE t ADD CONSTRAINT t_x EXCLUDE USING gist (x WITH =);
+ALTER TABLE t ADD CONSTRAINT t_x EXCLUDE USING gist (x WITH &&);
 CREATE INDEX t_expr ON t (twice(u)) WHERE u > 10;
 CREATE INDEX t_hash ON t USING hash (parent);
 CREATE INDEX t_brin ON t USING brin (id) WITH (pages_per_range = 2);
@@ -71,27 +71,23 @@ SELECT c.relname = 'pg_toast_' || 't'::regclass::oid AS toast_name, i.relname = 
 	c.relrewrite FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid
 	WHERE c.oid = (SELECT reltoastrelid FROM pg_class WHERE oid = 't'::regclass);
 -- every index gives what the table gives
-CREATE EXTENSION IF NOT EXISTS amcheck;
-SELECT c.relname, bt_index_check(c.oid, true) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-	WHERE i.indrelid = 't'::regclass AND amname = 'btree' AND indisvalid ORDER BY 1;
-SELECT * FROM verify_heapam('t');
 SET enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM t WHERE parent = 3;
 SELECT count(*) FROM t WHERE parent = 3;
 SELECT count(*) FROM t WHERE twice(u) = 400 AND u > 10;
-SELECT count(*) FROM t WHERE x = 100;
+SELECT count(*) FROM t WHERE x && int4range(100, 101);
 SELECT count(*) FROM t WHERE id BETWEEN 1 AND 500;
 SELECT count(*) FROM t WHERE ARRAY[u, d] @> ARRAY[200];
 RESET enable_seqscan;
 -- constraints hold as before
-INSERT INTO t (parent, u, d, x) VALUES (1, 200, 9001, 9001);
-INSERT INTO t (parent, u, d, x) VALUES (1, 9002, 9002, 200);
+INSERT INTO t (parent, u, d, x) VALUES (1, 200, 9001, '[9001,9002)');
+INSERT INTO t (parent, u, d, x) VALUES (1, 9002, 9002, '[200,201)');
 BEGIN;
-INSERT INTO t (parent, u, d, x) VALUES (1, 9003, 200, 9003);
+INSERT INTO t (parent, u, d, x) VALUES (1, 9003, 200, '[9003,9004)');
 COMMIT;
-INSERT INTO t (parent, u, d, x) VALUES (99, 9004, 9004, 9004);
-INSERT INTO t (parent, u, d, x) VALUES (1, 9005, 9005, 9005) RETURNING id > 500 AS position_kept, double, late;
-UPDATE parent SET id = 20 WHERE id = 2;
+INSERT INTO t (parent, u, d, x) VALUES (99, 9004, 9004, '[9004,9005)');
+INSERT INTO t (parent, u, d, x) VALUES (1, 9005, 9005, '[9005,9006)') RETURNING id > 500 AS position_kept, double, late;
+UPDATE parent SET id = 20 WHERE id = 3;
 SELECT count(*) > 0 AS cascaded FROM t WHERE parent = 20;
 SELECT c.relname, indisvalid, indisunique, indisexclusion, indimmediate FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 	WHERE indrelid = 't'::regclass ORDER BY 1;
