@@ -42,6 +42,7 @@
 #include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "compat.h"
@@ -339,6 +340,13 @@ change_check(const Change *change)
 		check_conflicts(change->relid, all_claims(kind, change));
 		check_whole_tables(kind, change->relid);
 	}
+
+	/*
+	 * A migration that was seen to be over has left something, a name say, that
+	 * the catalog caches of this session need not know of yet: it takes no lock
+	 * in this call that would tell them.
+	 */
+	AcceptInvalidationMessages();
 	plan_validate(kind, change);
 }
 

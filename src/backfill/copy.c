@@ -237,7 +237,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, i
 	work_ms = milliseconds_since(start);
 	adapt_size(&range, result.reached, work_ms);
 	cursor->rows_done += result.rows;
-	cursor_advance(cursor, result.reached, result.deferred);
+	cursor_advance(cursor, result.reached, true, result.deferred);
 	waiting = describe_locked(range.rel, &result);
 	table_close(range.rel, NoLock);
 	save(step, cursor, work_ms, waiting);
@@ -367,7 +367,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	table_close(source, NoLock);
 	work_ms = milliseconds_since(start);
 	adapt_size(&range, range.end, work_ms);
-	cursor_advance(cursor, range.end, NIL);
+	cursor_advance(cursor, range.end, true, NIL);
 	save(step, cursor, work_ms, NULL);
 	*pause_ms = pace_rest(work_ms, guc_batch_rest, 0, 0);
 	return false;
