@@ -35,7 +35,7 @@ CREATE UNIQUE INDEX t_incl ON t (id) INCLUDE (u);
 CREATE INDEX "t ""odd"" name" ON t (late DESC NULLS LAST);
 -- a leftover of a build that failed
 UPDATE t SET late = 7;
-\set ON_ERROR_STOP off
+
 CREATE UNIQUE INDEX CONCURRENTLY t_left ON t (parent);
 CREATE TABLE child (t bigint REFERENCES t);
 INSERT INTO child SELECT id FROM t;
@@ -56,7 +56,7 @@ CREATE TABLE was AS SELECT oid, relname, relfilenode, reltoastrelid, relfrozenxi
 PREPARE held AS SELECT count(*), sum(u) FROM t;
 EXECUTE held;
 
-SELECT step, phase, statement, lock, work, note FROM zdm.plan('VACUUM FULL t');
+SELECT step, phase, statement, lock, work FROM zdm.plan('VACUUM FULL t');
 SELECT zdm.rewrite('t') AS m \gset
 CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
