@@ -239,6 +239,22 @@ CREATE FUNCTION zdm.plan(ddl text, up text DEFAULT NULL, down text DEFAULT NULL,
 COMMENT ON FUNCTION zdm.plan(text, text, text) IS
 	'the steps by which zdm.migrate() would carry out a DDL statement; changes nothing';
 
+CREATE FUNCTION zdm.script(ddl text, up text DEFAULT NULL, down text DEFAULT NULL, target int DEFAULT NULL,
+						   style text DEFAULT 'psql', size text DEFAULT NULL, rows bigint DEFAULT NULL,
+						   writes_per_second bigint DEFAULT NULL, OUT file text, OUT body text)
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_script';
+
+COMMENT ON FUNCTION zdm.script(text, text, text, int, text, text, bigint, bigint) IS
+	'the plan of a DDL statement as files of plain SQL, for servers without the extension; changes nothing';
+
+CREATE FUNCTION zdm.script(m bigint, target int DEFAULT NULL, style text DEFAULT 'psql', size text DEFAULT NULL,
+						   rows bigint DEFAULT NULL, writes_per_second bigint DEFAULT NULL,
+						   OUT file text, OUT body text)
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_script_migration';
+
+COMMENT ON FUNCTION zdm.script(bigint, int, text, text, bigint, bigint) IS
+	'the same of a migration that this transaction has stated';
+
 CREATE FUNCTION zdm.set_not_null(relation regclass, column_name name, fill text DEFAULT NULL, label text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_set_not_null';
 
