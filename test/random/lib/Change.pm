@@ -88,6 +88,14 @@ our %family = (
 		old => \&small_int,
 		new => sub { 'ARRAY[' . join(',', map { small_int($_[0]) } 1 .. $_[0]->between(1, 3)) . ']' },
 	},
+	text_int => {
+		from => 'text', to => 'integer', neutral => 1,
+		up => '{c}::integer', down => '{c}::text',
+		# what up fails for, and what is computed where it does not
+		misfit => "'n/a'", fits => q({c} IS NULL OR {c} ~ '^-?[0-9]+$'),
+		old => sub { quote($_[0]->between(-3, 40)) },
+		new => sub { quote($_[0]->between(-3, 40)) },
+	},
 	text_enum => {
 		from => 'text', to => 'app.mood', neutral => 1, enum => 1,
 		up => '{c}::app.mood', down => '{c}::text',
@@ -124,7 +132,8 @@ sub invent
 {
 	my ($dice) = @_;
 	my $kind = $dice->weighted(rename => 4, type => 7, ddl => 3);
-	my $name = $kind eq 'type' ? $dice->pick(sort keys %family) : $dice->pick(@renamed);
+	# those that most can go wrong with come more often
+	my $name = $kind eq 'type' ? $dice->weighted(map { $_ => /^(text_int|sum|int_text_function)$/ ? 2 : 1 } sort keys %family) : $dice->pick(@renamed);
 
 	return {
 		kind => $kind,

@@ -130,12 +130,14 @@ sub events
 
 	for my $event (@{ $self->{case}{events} })
 	{
+		$self->{server}->work(0);
 		my $do = $self->can("do_$event->{op}") or die "no event $event->{op}\n";
 		my $done = $do->($self, $event);
 
 		next if !$done;
 		$self->settle;
 		$self->compare_rows;
+		Properties::verified($self) if ++$self->{steps} % 8 == 0;
 	}
 	return;
 }
@@ -151,6 +153,7 @@ sub do_sql
 	return 0 if $self->{waiting}{$who} || !$model->applies($event);
 	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
 	return 0 if $event->{inside} && $self->{writer}{model}[$who]{status} eq 'I';
+	return 0 if $event->{alone} && $self->{writer}{model}[$who]{status} ne 'I';
 	return 0 if $event->{sql} && $event->{sql} eq 'BEGIN' && $self->{writer}{model}[$who]{status} ne 'I';
 	my %sql = map { $_ => $model->render($_, $event) } qw(zdm model);
 	return 0 if $event->{both} && $self->is_ambiguous($event, $sql{zdm});
@@ -248,7 +251,7 @@ sub is_ambiguous
 	my ($self, $event, $sql) = @_;
 	my $schema = $self->{case}{schema};
 
-	return 0 if $event->{both} ne 'insert';
+	return 0 if $event->{both} eq 'update';
 	return 1 if $schema->{may_refuse} && $sql =~ /DEFAULT/;
 	return $sql =~ /NULL, DEFAULT|DEFAULT, NULL/
 	  || (defined $schema->{default_value} && $sql =~ /\bNULL\b/ && $sql =~ /\Q$schema->{default_value}\E/);
@@ -676,6 +679,7 @@ sub failed
 	}
 	$self->enough('a value that the old side cannot hold, committed on the way back')
 	  if $model->{state} eq 'reverting' && $error =~ /cannot go back: rows were written.*Among them: row \(/s;
+	return $self->fit($model->{state}) if $error =~ /invalid input syntax/ && $self->misfits;
 	if (Schema::piece($self->{case}{schema}, 'check_tight') && !$model->is_rename && $error =~ /orders_tight/)
 	{
 		$self->old_writers_go_on;
@@ -688,6 +692,27 @@ sub failed
 	$self->take_away($_) for @named ? @named : keys %$late;
 	$self->steer('resume', $model->{state});
 	return;
+}
+
+# misfits(): how many rows hold what up cannot convert.
+sub misfits
+{
+	my ($self) = @_;
+	my $model = $self->{model};
+
+	return 0 if !$model->{family}{fits} || $model->is_rename || $model->is_plain || $model->{type} ne 'old';
+	my $fits = $model->{family}{fits} =~ s/\{c\}/$model->{name}/gr;
+	return $self->{monitor}{model}->must("SELECT count(*) FROM $self->{case}{schema}{table} WHERE NOT ($fits)")->[0][0];
+}
+
+# fit(state): the owner mends them, and says that it is to go on.
+sub fit
+{
+	my ($self, $state) = @_;
+	my $fits = $self->{model}{family}{fits} =~ s/\{c\}/{C}/gr;
+
+	$self->both_sides('owner', { as => 'old' }, "UPDATE {T} SET {C} = '0' WHERE NOT ($fits)");
+	return $self->steer('resume', $state);
 }
 
 # is_owners_affair(error): the new owner says that it is to go on with their rights,
@@ -857,6 +882,7 @@ sub arrive
 	}
 	elsif (!$model->is_rename)
 	{
+		$self->differ('misfit', "$state, over " . $self->misfits . ' rows that up cannot convert') if $state eq 'switched' && $self->misfits;
 		$self->retype('up') if $state eq 'switched' || ($state eq 'completed' && $from eq 'running');
 		$self->retype('down') if $state eq 'reverted' && $model->{type} eq 'new';
 	}
@@ -1014,7 +1040,8 @@ sub hidden_expected
 	return "''" if !$model->in_step;
 	return "$model->{name}::text" if $model->is_rename;
 	return "''" if $model->{state} eq 'switched';
-	return '(' . Change::expression($self->{case}{change}, 'up', $model->{name}) . ')::text';
+	my $fits = $model->{family}{fits} ? "CASE WHEN $model->{family}{fits} THEN " : '';
+	return ($fits =~ s/\{c\}/$model->{name}/gr) . '(' . Change::expression($self->{case}{change}, 'up', $model->{name}) . ')::text' . ($fits ? ' END' : '');
 }
 
 sub compare_query
