@@ -40,6 +40,7 @@
 #include "sync/expr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "compat.h"
@@ -292,6 +293,13 @@ change_check(const Change *change)
 
 	if (OidIsValid(change->relid))
 		check_conflicts(change->relid, all_claims(kind, change));
+
+	/*
+	 * A migration that was seen to be over has left something, a name say, that
+	 * the catalog caches of this session need not know of yet: it takes no lock
+	 * in this call that would tell them.
+	 */
+	AcceptInvalidationMessages();
 	plan_validate(kind, change);
 }
 

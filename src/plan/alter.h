@@ -22,6 +22,9 @@
  */
 extern void alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns);
 
+/* in alter_table.c: is there a constraint of that name, which the statement drops? */
+extern bool alter_replaces(const Change *change, const char *constraint);
+
 /*
  * in alter_new_column.c: the subcommands of the statement, with constraints over
  * one new column moved to where that is added (copies of AlterTableCmd).

@@ -28,6 +28,7 @@
 #include "plan/by_path.h"
 #include "plan/column.h"
 #include "plan/drop.h"
+#include "plan/index.h"
 #include "rewrite/rewriteSupport.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -248,9 +249,41 @@ check_foreign_key(const Change *change, const Constraint *con)
 				 errdetail("This feature is not yet supported on partitioned tables.")));
 }
 
+/*
+ * Is the constraint one that PostgreSQL makes the table's own, where it is a
+ * CHECK of that name?  One that has only been inherited, but for a partition's.
+ */
+static bool
+may_become_own(Oid constraint, const Constraint *con)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+	bool		inherited = form->contype == CONSTRAINT_CHECK && !form->conislocal;
+	Oid			relid = form->conrelid;
+
+	ReleaseSysCache(tuple);
+	return inherited && con->contype == CONSTR_CHECK && !get_rel_relispartition(relid);
+}
+
+/* Every kind of constraint, also one that comes without work: its name must be free. */
+static void
+check_constraint_name(const Change *change, const Constraint *con)
+{
+	Oid			taken;
+
+	if (con->conname == NULL || alter_replaces(change, con->conname))
+		return;
+	if (con->indexname != NULL && strcmp(con->indexname, con->conname) != 0)
+		index_check_name(get_rel_namespace(change->relid), con->conname);
+	taken = get_relation_constraint_oid(change->relid, con->conname, true);
+	if (OidIsValid(taken) && !may_become_own(taken, con))
+		(void) constraint_name(change->relid, con->conname, NULL, NULL);
+}
+
 static void
 check_new_constraint(const Change *change, const Constraint *con, bool new_columns)
 {
+	check_constraint_name(change, con);
 	if (con->contype == CONSTR_FOREIGN)
 		check_foreign_key(change, con);
 	if (con->indexname != NULL)

@@ -152,9 +152,8 @@ referenced_table(Oid relid, const char *constraint)
 	return referenced;
 }
 
-/* Is there a constraint of that name, which the statement drops? */
-static bool
-is_replaced(const Change *change, const char *name)
+bool
+alter_replaces(const Change *change, const char *name)
 {
 	ListCell   *lc;
 
@@ -172,7 +171,7 @@ is_replaced(const Change *change, const char *name)
 static Constraint *
 under_own_name(MigrationPlan *plan, const Change *change, Constraint *con)
 {
-	bool		replaced = is_replaced(change, con->conname);
+	bool		replaced = alter_replaces(change, con->conname);
 
 	if ((replaced && get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE) ||
 		(con->contype == CONSTR_PRIMARY && has_subcommand((AlterTableStmt *) change->stmt, AT_DropConstraint)))
@@ -219,7 +218,7 @@ plan_drops(MigrationPlan *plan, const Change *change)
 	{
 		Constraint *con = (Constraint *) lfirst_node(AlterTableCmd, lc)->def;
 
-		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AddConstraint && is_replaced(change, con->conname))
+		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AddConstraint && alter_replaces(change, con->conname))
 			appendStringInfo(&sql, ";\nALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
 							 ddl_quoted(ddl_own_name(plan, con->conname)), ddl_quoted(con->conname));
 	}

@@ -62,7 +62,7 @@ sub keys_become
 	my ($expected, $what) = @_;
 	my $now = '';
 
-	eval { wait_for($what, sub { $now = ask($keys); return $now eq $expected; }, 20) };
+	eval { wait_for($what, sub { $now = ask($keys); return $now eq $expected; }) };
 	is($now, $expected, $what);
 	return;
 }
