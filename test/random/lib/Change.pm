@@ -67,7 +67,7 @@ our %family = (
 		new => sub { quote($_[0]->pick('0.30000000000000004', '1', '1e10', '-0.5')) },
 	},
 	date_text => {
-		from => 'date', to => 'text', old => sub { moment($_[0]) . '::date' },
+		from => 'date', to => 'text', up => q{to_char({c}, 'YYYY-MM-DD')}, down => q{to_date({c}, 'YYYY-MM-DD')}, old => sub { moment($_[0]) . '::date' },
 		new => sub { quote(sprintf '2024-%02d-11', $_[0]->between(1, 12)) },
 	},
 	text_jsonb => {
@@ -133,7 +133,8 @@ sub invent
 	my ($dice) = @_;
 	my $kind = $dice->weighted(rename => 4, type => 7, ddl => 3);
 	# those that most can go wrong with come more often
-	my $name = $kind eq 'type' ? $dice->weighted(map { $_ => /^(text_int|sum|int_text_function)$/ ? 2 : 1 } sort keys %family) : $dice->pick(@renamed);
+	# (and convert_to() is refused)
+	my $name = $kind eq 'type' ? $dice->weighted(map { $_ => $_ eq 'text_bytea' ? 0 : /^(text_int|sum|int_text_function)$/ ? 2 : 1 } sort keys %family) : $dice->pick(@renamed);
 
 	return {
 		kind => $kind,

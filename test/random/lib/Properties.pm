@@ -156,9 +156,9 @@ sub even_out
 	$text =~ s/^\n+|\n+$//g;
 	return join "\n", sort split /\n/, $text if $text =~ /^(GRANT|REVOKE) /;
 	$text =~ s/( ON )(.*)( FROM )/$1 . join(', ', sort split m{, }, $2) . $3/e if $text =~ /^CREATE STATISTICS/;
-	# by which name PostgreSQL called the index of a partition that came
-	$text =~ s/"(late_\d+)_[^."]*(?:""[^."]*)*_idx\d*"/$1_idx/g;
-	$text =~ s/\b(late_\d+)_\w+_idx\d*\b/$1_idx/g;
+	# by which name PostgreSQL called the index of a partition
+	$text =~ s/"(late_\d+|p\d|rest)_[^."]*(?:""[^."]*)*_idx\d*"/$1_idx/g;
+	$text =~ s/\b(late_\d+|p\d|rest)_\w+_idx\d*\b/$1_idx/g;
 	my $name = quotemeta $run->{model}{name};
 	$text =~ s/^(    $name [^\n]*?) DEFAULT .*?( NOT NULL)?(,?)$/$1 . ($2 \/\/ '') . $3/em
 	  if $run->{case}{change}{kind} eq 'type' && $run->{case}{schema}{default};
