@@ -22,14 +22,14 @@ SELECT test.pace_next_blocks(100, 10, 100) AS fast, test.pace_next_blocks(100, 9
 	test.pace_next_blocks(1, 1000000, 100) AS least, test.pace_next_blocks(1, 1, 100) AS from_one,
 	test.pace_next_blocks(1000000, 0, 100) AS most;
 
--- each row of a page has its turn in one phase, or at once; the first of a page in the first
-SELECT phases, count(*) FROM (SELECT array_agg(phase) FILTER (WHERE test.pace_has_turn(o, phase)) AS phases
-	FROM generate_series(1, 290) o, generate_series(-1, 9) phase GROUP BY o) x GROUP BY phases ORDER BY phases;
+-- rows of a page that have their turn by the end of each phase: all in the end, or at once
+SELECT array_agg(test.pace_rows_due(100, phase) ORDER BY phase) AS of_hundred, array_agg(test.pace_rows_due(3, phase) ORDER BY phase) AS of_three
+	FROM generate_series(-1, 9) phase;
 
 -- phases in which updates leave their page all the same serve nothing, nor where the
 -- first finds no row; it makes room
-SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(0, 0, 0) AS idle, test.pace_phases_serve(1, 100, 49) AS few,
-	test.pace_phases_serve(1, 100, 50) AS enough, test.pace_phases_serve(9, 0, 0) AS none,
+SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(0, 0, 0) AS idle, test.pace_phases_serve(1, 100, 24) AS few,
+	test.pace_phases_serve(1, 100, 25) AS enough, test.pace_phases_serve(9, 0, 0) AS none,
 	test.pace_phases_serve(-1, 100, 0) AS at_once;
 
 -- a rest of some times its length, longer if the WAL asks for it

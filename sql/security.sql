@@ -157,7 +157,7 @@ SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = 'zdm'::regnamespace
 SELECT has_schema_privilege('regress_zdm_eve', 'zdm', 'USAGE'), has_schema_privilege('regress_zdm_eve', 'zdm', 'CREATE');
 -- no function of ours runs with the rights of its owner by declaration
 SELECT proname FROM pg_proc WHERE pronamespace = 'zdm'::regnamespace AND (prosecdef OR prolang = (SELECT oid FROM pg_language WHERE lanname = 'internal'));
-SELECT DISTINCT lanname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE pronamespace = 'zdm'::regnamespace AND prosqlbody IS NULL;
+SELECT DISTINCT lanname FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE pronamespace = 'zdm'::regnamespace AND prosqlbody IS NULL AND proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'];
 -- a view without security_barrier would leak rows to cheap functions
 SELECT relname FROM pg_class WHERE relnamespace = 'zdm'::regnamespace AND relkind = 'v' AND NOT coalesce('security_barrier=true' = ANY (reloptions), false);
 SET ROLE regress_zdm_eve;

@@ -253,8 +253,9 @@ zdm_parse_type(const char *text, Oid *type, int32 *typmod)
 #endif
 }
 
-/* pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
+/* parse_analyze_fixedparams, pg_analyze_and_rewrite_fixedparams: the suffix came in 15. */
 #if PG_VERSION_NUM < 150000
+#define parse_analyze_fixedparams(parsetree, query, types, n, env) parse_analyze(parsetree, query, types, n, env)
 #define pg_analyze_and_rewrite_fixedparams(parsetree, query, types, n, env) \
 	pg_analyze_and_rewrite(parsetree, query, types, n, env)
 #endif

@@ -28,6 +28,7 @@ CREATE TABLE zdm.migration (
 	paused        boolean NOT NULL DEFAULT false,
 	again         boolean NOT NULL DEFAULT false, -- stated again while it was reverted: begun anew behind that
 	outcome       text[] NOT NULL DEFAULT '{}',  -- what is there when it is completed: see plan/outcome.c
+	known         text[] NOT NULL DEFAULT '{}',  -- what there was of the names in its texts when it was stated: see plan/meaning.c
 	settings      jsonb NOT NULL,
 	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found

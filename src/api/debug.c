@@ -22,7 +22,7 @@
 
 PG_FUNCTION_INFO_V1(zdm_debug_state_next);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_has_turn);
+PG_FUNCTION_INFO_V1(zdm_debug_pace_rows_due);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_phases_serve);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
 PG_FUNCTION_INFO_V1(zdm_debug_pace_stretch);
@@ -50,11 +50,11 @@ zdm_debug_pace_next_blocks(PG_FUNCTION_ARGS)
 									 PG_GETARG_FLOAT8(2)));
 }
 
-/* (offset int, phase int) -> boolean */
+/* (rows int, phase int) -> int */
 Datum
-zdm_debug_pace_has_turn(PG_FUNCTION_ARGS)
+zdm_debug_pace_rows_due(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(pace_has_turn(PG_GETARG_INT32(0), PG_GETARG_INT32(1)));
+	PG_RETURN_INT32(pace_rows_due(PG_GETARG_INT32(0), PG_GETARG_INT32(1)));
 }
 
 /* (phase int, rows bigint, kept bigint) -> boolean */

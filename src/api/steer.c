@@ -24,6 +24,7 @@
 #include "core/names.h"
 #include "fmgr.h"
 #include "plan/by_text.h"
+#include "plan/meaning.h"
 #include "plan/outcome.h"
 #include "run/look_again.h"
 #include "run/start.h"
@@ -310,6 +311,8 @@ steer_configure(Migration *migration, FunctionCallInfo fcinfo)
 	migration_set_setting(migration, name, guc_settle(name, value));
 	if (strcmp(name, "zdm.on_conflict") == 0)
 		pair_set_on_conflict(migration->id, asc_tolower(value, strlen(value)));
+	if (strcmp(name, "zdm.hold_when") == 0)
+		meaning_note_query(migration->id, value);
 	if (strcmp(name, "zdm.reversible") == 0)
 	{
 		bool		reversible = true;

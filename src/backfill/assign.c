@@ -41,6 +41,7 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
+#include "plan/meaning.h"
 #include "storage/itemptr.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -251,11 +252,28 @@ defer_range(const RowRange *range, int64 end, FillResult *result)
 	result->deferred = lappend(result->deferred, deferred);
 }
 
-void
-assign_rows(const RowRange *range, const Step *step, List *settings, int64 most, FillResult *result)
+/*
+ * What the assignments and the condition call: by the statement that is shown, which has
+ * both.  Not in the attempt: it is about no row.
+ */
+static void
+check_meaning(const Migration *migration, const Step *step, const Batch *batch)
 {
+	Identity	identity;
+
+	identity_enter(batch->owner, batch->settings, &identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	meaning_check_text(migration->id, names_render(step->statement, false));
+	PopActiveSnapshot();
+	identity_leave(&identity);
+}
+
+void
+assign_rows(const RowRange *range, const Migration *migration, const Step *step, int64 most, FillResult *result)
+{
+	/* as the stated owner: one that a partition has been given to since wrote none of it */
 	Batch		batch = {
-		.owner = range->rel->rd_rel->relowner, .settings = settings,
+		.owner = migration->owner, .settings = migration->result_settings,
 		.fire_triggers = step->fire_triggers, .most = most,
 	};
 	AssignCounts counts;
@@ -264,6 +282,7 @@ assign_rows(const RowRange *range, const Step *step, List *settings, int64 most,
 	if (range->begin >= range->end)
 		return;
 	batch.sql = batch_sql(range, step);
+	check_meaning(migration, step, &batch);
 	run_or_name_rows(range, &batch);
 	counts = batch.counts;
 

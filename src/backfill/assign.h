@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "backfill/rows.h"
+#include "catalog/migration.h"
 #include "catalog/step.h"
 
 /* No block has more rows, so that this many go beyond the first one. */
@@ -20,16 +21,15 @@ extern void assign_init(void);
 
 /*
  * Update the rows of the range for which the step's condition holds, the first
- * "most" of them, as the owner of the table and under
- * "settings" (of identity_settings()), without waiting for a row.  "most"
- * is at least ASSIGN_FEWEST, which no block has more rows than.  Adds the number
+ * "most" of them, as the migration's owner and under its settings, without waiting
+ * for a row.  "most" is at least ASSIGN_FEWEST, which no block has more rows than.  Adds the number
  * of rows to "result", how far it came, and the range to be come back to if
  * others had locked some of them.
  * ERRCODE_INVALID_PARAMETER_VALUE if the condition holds for a row even after
  * its update; and whatever the UPDATE raises.  Needs a transaction that holds
  * ROW EXCLUSIVE on the table, and no active snapshot.
  */
-extern void assign_rows(const RowRange *range, const Step *step, List *settings,
+extern void assign_rows(const RowRange *range, const Migration *migration, const Step *step,
 						int64 most, FillResult *result);
 
 #endif							/* ZDM_ASSIGN_H */

@@ -19,8 +19,10 @@
 #include "backfill/cursor.h"
 #include "backfill/lockers.h"
 #include "backfill/pace.h"
+#include "backfill/pages.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/stretch.h"
@@ -58,8 +60,9 @@
 #define BATCHES_WITHOUT_PHASES 8
 #define MOST_WITHOUT_PHASES 512
 
-/* How long a phase waits for those who may still see what the last one replaced. */
-#define SNAPSHOT_PAUSE_MS 10
+/* How long a phase waits for those who may still see what the last one replaced, at first and at most. */
+#define SNAPSHOT_PAUSE_MS 1
+#define LONGEST_SNAPSHOT_PAUSE_MS 10
 #define SNAPSHOT_PATIENCE_MS 500
 
 /* Blocks of the next batch; a worker carries one migration only. */
@@ -185,9 +188,9 @@ count_quiet_window(void)
  * phases; nor are rows for which the backfill comes back.
  */
 static void
-choose_window(Cursor *cursor, const Step *step)
+choose_window(Cursor *cursor, const Step *step, Relation leaf)
 {
-	bool		in_phases = step->assignments == NULL &&
+	bool		in_phases = step->assignments == NULL && leaf->rd_rel->relam == HEAP_TABLE_AM_OID &&
 		(!cursor->revisiting || cursor->fresh) && batches_without_phases == 0;
 
 	if (cursor->block < cursor->window_end)
@@ -213,6 +216,13 @@ give_up_phases(void)
 	batch_blocks = Max(batch_blocks / PACE_PHASES, 1);
 }
 
+/* Most are gone in no time. */
+static int
+snapshot_pause(void)
+{
+	return Min(Max(snapshot_wait_ms, SNAPSHOT_PAUSE_MS), LONGEST_SNAPSHOT_PAUSE_MS);
+}
+
 /*
  * Can what the last phase replaced not be pruned yet, for somebody's snapshot?
  * The next one would find no room on the pages.  Snapshots of short transactions
@@ -233,7 +243,7 @@ awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
 			phase_batches = Min(phase_batches * 2, MOST_PHASE_BATCHES);
 			quiet_windows = 0;
 		}
-		snapshot_wait_ms += SNAPSHOT_PAUSE_MS;
+		snapshot_wait_ms += snapshot_pause();
 		return true;
 	}
 	else
@@ -241,22 +251,26 @@ awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
 		snapshot_wait_ms = 0;
 		give_up_phases();
 		cursor_close_window(cursor);
-		choose_window(cursor, step);
+		choose_window(cursor, step, leaf);
 	}
 	return false;
 }
 
 /* How large the next batches are, after one of "range". */
 static void
-adapt_size(const RowRange *range, const FillResult *result, double work_ms)
+adapt_size(const RowRange *range, int phase, const FillResult *result, double work_ms)
 {
 	bool		cut = result->reached < range->end;
 
-	/* a short window, or the rest of one, says nothing about the size */
+	/* a short window, or the rest of one, says nothing about the size, nor do the last phases, with few rows */
 	if (cut)
 		batch_blocks = result->reached - range->begin;
 	else if (range->end - range->begin == batch_blocks)
-		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+	{
+		int64		next = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+
+		batch_blocks = phase > 1 ? Min(batch_blocks, next) : next;
+	}
 
 	if (result->rows > 0 && (cut || work_ms > guc_batch_time))
 		batch_rows = pace_next_rows(result->rows, work_ms, guc_batch_time);
@@ -269,10 +283,12 @@ adapt(Cursor *cursor, const RowRange *range, const FillResult *result, double wo
 	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
 	bool		served = serve && cursor->phase > 0 && result->kept > 0;
 
-	adapt_size(range, result, work_ms);
+	adapt_size(range, cursor->phase, result, work_ms);
 	if (range->begin == cursor->block || phase_batches == 1)
 		phase_xid = GetTopTransactionIdIfAny();
-	cursor_advance(cursor, result->reached, result->deferred);
+	cursor_advance(cursor, result->reached,
+				   cursor->phase != PACE_ALL_PHASES && result->reached == cursor->window_end && pages_done(),
+				   result->deferred);
 	if (served)
 		next_without_phases = BATCHES_WITHOUT_PHASES;
 	if (!serve)
@@ -324,17 +340,21 @@ do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation
 {
 	RowRange	range = {.rel = leaf};
 
-	choose_window(cursor, step);
+	choose_window(cursor, step, leaf);
 	if (awaits_snapshots(cursor, step, leaf))
 		return false;
 	range.begin = cursor->phase_block;
 	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
 		Min(cursor->phase_block + batch_blocks, cursor->window_end);
 	if (step->assignments != NULL)
-		assign_rows(&range, step, migration->result_settings, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
+		assign_rows(&range, migration, step, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
 	else
+	{
+		if (cursor->phase != PACE_ALL_PHASES)
+			pages_open(leaf, cursor->block, cursor->window_end, cursor->phase, cursor->phase_block);
 		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
 				  pace_limit_ms(guc_batch_time), &batch->result);
+	}
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
 	batch->work_ms = milliseconds_since(batch->start);
@@ -536,7 +556,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	if (!worked)
 	{
 		CommitTransactionCommand();
-		*pause_ms = SNAPSHOT_PAUSE_MS;
+		*pause_ms = snapshot_pause();
 		return false;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -545,6 +565,7 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor_save(step, cursor, batch.work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	pages_committed();
 	ZDM_DEBUG_POINT("backfill-after-batch");
 	*pause_ms = rest_after(&batch, shared ? guc_backfill_workers : 1);
 	return false;
@@ -622,12 +643,13 @@ backfill_help(const Migration *migration, const Step *step, int helper, int *pau
 	{
 		table_close(leaf, NoLock);
 		CommitTransactionCommand();
-		*pause_ms = SNAPSHOT_PAUSE_MS;
+		*pause_ms = snapshot_pause();
 		return true;
 	}
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("helper-before-store");
 	store(stretch, cursor, OidIsValid(cursor->leaf) ? STRETCH_OPEN : STRETCH_DONE);
+	pages_committed();
 	*pause_ms = rest_after(&batch, guc_backfill_workers);
 	return true;
 }

@@ -24,6 +24,8 @@
 #include "core/guc.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -93,41 +95,69 @@ parse_range(const char *text)
 	return range;
 }
 
-static void
-parse_cursor(Cursor *cursor, const char *json)
+static JsonbValue *
+field(Jsonb *json, const char *name)
 {
-	QuerySession session;
+	JsonbValue	key = {.type = jbvString,.val.string = {strlen(name), unconstify(char *, name)}};
+	JsonbValue *value = findJsonbValueFromContainer(&json->root, JB_FOBJECT, &key);
+
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("\"%s\" is missing from a cursor in zdm.step", name)));
+	return value;
+}
+
+static int64
+number(Jsonb *json, const char *name)
+{
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(field(json, name)->val.numeric)));
+}
+
+static char *
+string(const JsonbValue *value)
+{
+	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+/* The strings of an array. */
+static List *
+strings(Jsonb *json, const char *name)
+{
+	List	   *result = NIL;
+	JsonbContainer *array = field(json, name)->val.binary.data;
+
+	for (uint32 i = 0; i < JsonContainerSize(array); i++)
+		result = lappend(result, string(getIthJsonbValueFromContainer(array, i)));
+	return result;
+}
+
+/* For each batch: so not by a query. */
+static void
+parse_cursor(Cursor *cursor, const char *text)
+{
+	Jsonb	   *json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	ListCell   *lc;
 
-	query_begin(&session);
-	QUERY("SELECT (c->>'leaf')::oid, (c->>'filenode')::oid, (c->>'block')::bigint, "
-		  "(c->>'end')::bigint, (c->>'total')::bigint, (c->>'passed')::bigint, "
-		  "(c->>'rows')::bigint, (c->>'revisiting')::boolean, "
-		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'done')), "
-		  "ARRAY(SELECT value FROM jsonb_array_elements_text(c->'deferred')), "
-		  "(c->>'pass_rows')::bigint, (c->>'window_end')::bigint, (c->>'phase')::int, (c->>'phase_block')::bigint, c->>'arrival', "
-		  "(c->>'fresh')::boolean, (c->>'stretches')::int "
-		  "FROM (SELECT $1::jsonb AS c) x", arg_jsonb(json));
-	cursor->leaf = query_oid(0, 1);
-	cursor->filenode = query_oid(0, 2);
-	cursor->block = query_int8(0, 3);
-	cursor->end = query_int8(0, 4);
-	cursor->blocks_total = query_int8(0, 5);
-	cursor->blocks_done = query_int8(0, 6);
-	cursor->rows_done = query_int8(0, 7);
-	cursor->revisiting = query_bool(0, 8);
-	cursor->pass_rows = query_int8(0, 11);
-	cursor->window_end = query_int8(0, 12);
-	cursor->phase = query_int4(0, 13);
-	cursor->phase_block = query_int8(0, 14);
-	cursor->arrival = parse_arrival(query_text(0, 15));
-	cursor->fresh = query_bool(0, 16);
-	cursor->stretches = query_int4(0, 17);
-	foreach(lc, query_texts(0, 9))
+	cursor->leaf = (Oid) number(json, "leaf");
+	cursor->filenode = (Oid) number(json, "filenode");
+	cursor->block = number(json, "block");
+	cursor->end = number(json, "end");
+	cursor->blocks_total = number(json, "total");
+	cursor->blocks_done = number(json, "passed");
+	cursor->rows_done = number(json, "rows");
+	cursor->revisiting = field(json, "revisiting")->val.boolean;
+	cursor->pass_rows = number(json, "pass_rows");
+	cursor->window_end = number(json, "window_end");
+	cursor->phase = (int) number(json, "phase");
+	cursor->phase_block = number(json, "phase_block");
+	cursor->arrival = parse_arrival(string(field(json, "arrival")));
+	cursor->fresh = field(json, "fresh")->val.boolean;
+	cursor->stretches = (int) number(json, "stretches");
+	foreach(lc, strings(json, "done"))
 		set_done(cursor, parse_arrival(lfirst(lc)));
-	foreach(lc, query_texts(0, 10))
+	foreach(lc, strings(json, "deferred"))
 		cursor->deferred = lappend(cursor->deferred, parse_range(lfirst(lc)));
-	query_end(&session);
 }
 
 Cursor *
@@ -272,6 +302,20 @@ count_blocks(Oid relid)
 	return blocks;
 }
 
+static Oid
+storage_of(Oid relid)
+{
+	Relation	rel = RelationIdGetRelation(relid);
+	Oid			filenode = InvalidOid;
+
+	if (RelationIsValid(rel))
+	{
+		filenode = zdm_relfilenode(rel);
+		RelationClose(rel);
+	}
+	return filenode;
+}
+
 /*
  * Has the leaf been passed over as it came last?  One that was detached may have
  * been written to without the trigger before it came back.  And an UPDATE that
@@ -326,9 +370,14 @@ count_total(Cursor *cursor, List *leaves, List *arrivals)
 bool
 cursor_settle(Cursor *cursor, Oid relid)
 {
-	List	   *leaves = list_leaves(relid);
+	List	   *leaves;
 	List	   *arrivals;
 	ListCell   *lc;
+
+	/* the table itself is none that comes, and a rewrite would show in its storage */
+	if (cursor->leaf == relid && cursor->filenode == storage_of(relid))
+		return true;
+	leaves = list_leaves(relid);
 
 	/* after the leaves: of each of them that came, its arrival is seen */
 	PushActiveSnapshot(GetLatestSnapshot());
@@ -443,7 +492,7 @@ cursor_close_window(Cursor *cursor)
 }
 
 void
-cursor_advance(Cursor *cursor, int64 reached, List *deferred)
+cursor_advance(Cursor *cursor, int64 reached, bool done, List *deferred)
 {
 	cursor->deferred = list_concat(cursor->deferred, deferred);
 	join_deferred(cursor);
@@ -454,7 +503,7 @@ cursor_advance(Cursor *cursor, int64 reached, List *deferred)
 		cursor->phase_block = reached;
 		return;
 	}
-	else if (++cursor->phase < PACE_PHASES)
+	else if (!done && ++cursor->phase < PACE_PHASES)
 	{
 		cursor->phase_block = cursor->block;
 		return;

@@ -107,9 +107,9 @@ extern void cursor_close_window(Cursor *cursor);
 
 /*
  * The window is done, or its present phase, up to the block "reached", but for the
- * rows in "deferred" (BlockRange *).
+ * rows in "deferred" (BlockRange *).  "done": no other phase is needed.
  */
-extern void cursor_advance(Cursor *cursor, int64 reached, List *deferred);
+extern void cursor_advance(Cursor *cursor, int64 reached, bool done, List *deferred);
 
 /* Begin the next pass, over the table as it is then. */
 extern void cursor_next_pass(Cursor *cursor);

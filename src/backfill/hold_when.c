@@ -6,7 +6,8 @@
  * The query is the owner's code: it runs with the owner's rights, may write
  * nothing, and has a second, since a batch waits for its answer.  It is parsed
  * anew each time, as what it names may come and go in the days that a backfill
- * takes.  Whatever is not a clear "no" holds: that a query which no longer works
+ * takes; but what somebody has made since, which its text would call now, it does
+ * not call (plan/meaning.c).  Whatever is not a clear "no" holds: that a query which no longer works
  * should let a backfill go is what nobody means.
  *
  *-------------------------------------------------------------------------
@@ -21,13 +22,14 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "executor/spi.h"
+#include "plan/meaning.h"
 
 #define TIME_MS 1000
 
 /* An attempt at an answer. */
 typedef struct Question
 {
-	Oid			owner;
+	const Migration *migration;
 	bool		answered;		/* a row with a value */
 	bool		hold;
 } Question;
@@ -55,10 +57,11 @@ ask(void *arg)
 	Question   *question = arg;
 	Identity	identity;
 
-	identity_enter(question->owner, NIL, &identity);
+	identity_enter(question->migration->owner, NIL, &identity);
 	/* until the end of the attempt's subtransaction, which puts it back (xact.c) */
 	XactReadOnly = true;
 	SPI_connect();
+	meaning_check_text(question->migration->id, guc_hold_when);
 	if (SPI_execute(guc_hold_when, true, 1) != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -69,9 +72,9 @@ ask(void *arg)
 }
 
 char *
-hold_when_look(Oid owner)
+hold_when_look(const Migration *migration)
 {
-	Question	question = {.owner = owner};
+	Question	question = {.migration = migration};
 	ErrorData  *error;
 
 	if (guc_hold_when[0] == '\0')

@@ -13,9 +13,10 @@
  * every index gets an entry for it.  Where only a part of each page's rows is
  * updated before the transaction commits, their old versions are pruned when
  * the page is next looked at, and the next part finds its room there: the update
- * stays on the page (HOT), and no index hears of it.  What the first part leaves
- * to other pages is a tenth, which the slack in most index pages takes; fewer
- * rows at a time would mean to look at each page more often.
+ * stays on the page (HOT), and no index hears of it.  So each phase takes the rows
+ * that fit now, and others only as far as it must to come to an end.  What the
+ * first leaves to other pages is no more than the slack in most index pages
+ * takes; more phases would mean to look at each page more often.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,16 +42,24 @@
 #define BUSY_FROM 2.0
 #define MOST_STRETCH 7.0
 
-bool
-pace_has_turn(int offset, int phase)
+/*
+ * More in the next phases than in the last ones: a row that leaves early makes room
+ * in every phase that follows.  Not more in the first, as no entry of an index can
+ * be taken away yet for those that it adds, and index pages would be split.
+ */
+static const int due_permille[PACE_PHASES] = {90, 200, 330, 450, 560, 680, 780, 870, 950, 1000};
+
+int
+pace_rows_due(int rows, int phase)
 {
-	return phase == PACE_ALL_PHASES || (offset - 1) % PACE_PHASES == phase;
+	/* rounded up: the first phase makes room on a page of few rows too */
+	return phase == PACE_ALL_PHASES ? rows : (rows * due_permille[phase] + 999) / 1000;
 }
 
 bool
 pace_phases_serve(int phase, int64 rows, int64 kept)
 {
-	return phase == 0 ? rows > 0 : phase < 0 || kept * 2 >= rows;
+	return phase == 0 ? rows > 0 : phase < 0 || kept * 4 >= rows;
 }
 
 static double

@@ -13,7 +13,7 @@
 /* Blocks of the first batch, before anything is known. */
 #define PACE_FIRST_BLOCKS 16
 
-/* A page's rows are taken in this many turns, so that most updates stay on it. */
+/* A page's rows are taken in this many turns at most, so that most updates stay on it. */
 #define PACE_PHASES 10
 
 /* In place of a phase: all rows at once. */
@@ -26,8 +26,11 @@
 #define PACE_FIRST_ROWS 300
 #define PACE_MOST_ROWS 1000000
 
-/* Has a row at this offset on its page (from 1) its turn in this phase?  Pure. */
-extern bool pace_has_turn(int offset, int phase);
+/*
+ * How many of a page's rows are to have had their turn by the end of this phase,
+ * whether or not there is room for them on it.  Pure.
+ */
+extern int	pace_rows_due(int rows, int phase);
 
 /*
  * Do the phases serve, after one in which "kept" of "rows" updates stayed on

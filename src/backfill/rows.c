@@ -23,6 +23,7 @@
 #include "access/xact.h"
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
+#include "backfill/pages.h"
 #include "backfill/rows.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
@@ -228,6 +229,16 @@ compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 	return true;
 }
 
+/* By how much the row grows; it is formed here, and not again by the update. */
+static void
+learn_growth(TupleTableSlot *slot, TupleTableSlot *changed)
+{
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(changed, true, NULL);
+
+	if (TTS_IS_BUFFERTUPLE(slot))
+		pages_learn((int) tuple->t_len - (int) ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_len);
+}
+
 /* Has another transaction the row, or a lock on it, at this moment? */
 static bool
 is_contested(TupleTableSlot *slot)
@@ -285,6 +296,7 @@ update_row(FillState *state, TupleTableSlot *slot, FillResult *totals)
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
 	if (state->check)
 		ExecConstraints(state->result_rel, state->changed, state->estate);
+	learn_growth(slot, state->changed);
 	if (is_contested(slot) && (result = lock_row(state, slot)) != TM_Ok)
 		return result;
 	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
@@ -373,7 +385,7 @@ fill_begin(FillState *state, Relation rel, Snapshot snapshot)
 	/* not in a range table: so no column counts as updated, which is true of all indexed ones */
 	InitResultRelInfo(state->result_rel, rel, 0, NULL, 0);
 	ExecOpenIndices(state->result_rel, false);
-	state->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	state->changed = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 	state->locked = table_slot_create(rel, NULL);
 }
 
@@ -472,7 +484,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 			}
 			block = ItemPointerGetBlockNumber(&slot->tts_tid);
 		}
-		if (!pace_has_turn(ItemPointerGetOffsetNumber(&slot->tts_tid), phase))
+		if (phase != PACE_ALL_PHASES && !pages_has_turn(slot, phase))
 			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
@@ -482,6 +494,8 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 		MemoryContextSwitchTo(caller);
 	}
 	error_context_stack = callback.previous;
+	if (phase != PACE_ALL_PHASES)
+		pages_leave();
 
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);

@@ -34,7 +34,7 @@ typedef struct FillResult
 /*
  * Set the side of the migration's pairs that is due, mostly the new one, in all
  * rows of the range that are not right yet and have their turn in this phase, as
- * pace_has_turn() says.  With "back", the old side alone: the new column goes.
+ * pages_has_turn() says, unless it is PACE_ALL_PHASES.  With "back", the old side alone: the new column goes.
  * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
  * no active snapshot; takes its own.
  * If "time_ms" is not 0, stops after that time at the end of a block, the first

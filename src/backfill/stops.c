@@ -407,7 +407,7 @@ stops_look(const Migration *migration, const Step *step, bool count)
 		ask_all(&look, &hold);
 		query_end(&session);
 		/* outside of it: that is the user's code */
-		if (hold.name == NULL && (hold.reason = hold_when_look(migration->owner)) != NULL)
+		if (hold.name == NULL && (hold.reason = hold_when_look(migration)) != NULL)
 			hold.name = "hold_when";
 		begins = hold.name != NULL && (state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
 		if (state.hold.reason != NULL)

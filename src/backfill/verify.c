@@ -107,7 +107,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 						 INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 						 migration->id, migration->id, migration->id)));
 	table_close(range.rel, NoLock);
-	cursor_advance(cursor, range.end, NIL);
+	cursor_advance(cursor, range.end, true, NIL);
 	PopActiveSnapshot();
 
 	INSTR_TIME_SET_CURRENT(end);

@@ -82,6 +82,29 @@ migration_set_notes(int64 id, List *notes)
 	query_end(&session);
 }
 
+void
+migration_add_known(int64 id, List *known)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.migration SET known = CASE WHEN known = '{}' THEN $2 ELSE known || $2[2:] END WHERE id = $1", arg_int8(id), arg_texts(known));
+	query_end(&session);
+}
+
+List *
+migration_known(int64 id)
+{
+	QuerySession session;
+	List	   *known = NIL;
+
+	query_begin(&session);
+	if (QUERY("SELECT known FROM zdm.migration WHERE id = $1", arg_int8(id)) > 0)
+		known = query_texts(0, 1);
+	query_end(&session);
+	return known;
+}
+
 static const char *
 lock_clause(MigrationLock lock)
 {

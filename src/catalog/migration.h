@@ -63,6 +63,10 @@ extern void migration_insert(Migration *migration);
 /* Store what the preflight found.  "notes" is a list of char *. */
 extern void migration_set_notes(int64 id, List *notes);
 
+/* What there was of the names in its texts when it was stated: char *, as plan/meaning.c has it. */
+extern void migration_add_known(int64 id, List *known);
+extern List *migration_known(int64 id);
+
 /* The row, in the current memory context; NULL if there is none. */
 extern Migration *migration_load(int64 id, MigrationLock lock);
 

@@ -201,6 +201,22 @@ step_template(int64 migration, int32 number, bool undo)
 	return template;
 }
 
+List *
+step_templates(int64 migration)
+{
+	QuerySession session;
+	List	   *templates = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT x FROM zdm.step, unnest(ARRAY[statement, undo, assignments, condition, part_text]) x "
+			  "WHERE migration = $1 AND x <> ''", arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+		templates = lappend(templates, query_text(row, 1));
+	query_end(&session);
+	return templates;
+}
+
 bool
 step_contract_begun(int64 migration)
 {

@@ -128,6 +128,9 @@ extern Step *step_last_done(int64 migration);
 /* The template of a step's statement, or of its undo; NULL if there is none. */
 extern char *step_template(int64 migration, int32 number, bool undo);
 
+/* All that the migration's steps have in the way of templates (char *). */
+extern List *step_templates(int64 migration);
+
 /* Has a step of the contract phase that cannot be undone been done? */
 extern bool step_contract_begun(int64 migration);
 

@@ -14,11 +14,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/partition.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "ddl/app_path.h"
 #include "ddl/contract.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
@@ -556,6 +558,26 @@ sequence_behind(Facts *facts, FactRelation *rel, const Contract *contract)
 	return value >= 0 && value < contract->sequence_value;
 }
 
+/* The relation in another schema, where all its clients find it by the same bare name; or NULL. */
+static FactRelation *
+moved_within_reach(Facts *facts, const Contract *contract)
+{
+	FactRelation *rel = OidIsValid(contract->oid) ? facts_by_oid(facts, contract->oid) : NULL;
+	MovedObject object;
+	List	   *clients = NIL;
+	ListCell   *lc;
+
+	if (rel == NULL || rel->gone || strcmp(rel->name, contract->name) != 0)
+		return NULL;
+	object = (MovedObject) {
+		.classid = RelationRelationId, .name = rel->name, .owner = rel->owner,
+		.from = get_namespace_oid(contract->schema, true), .to = get_namespace_oid(rel->schema, true),
+	};
+	foreach(lc, contract->clients)
+		clients = lappend_oid(clients, ((FactGrant *) lfirst(lc))->role);
+	return OidIsValid(object.from) && OidIsValid(object.to) && app_path_finds(&object, clients) ? rel : NULL;
+}
+
 char *
 contract_breach(Facts *facts, const Contract *contract, char **remedy)
 {
@@ -569,6 +591,8 @@ contract_breach(Facts *facts, const Contract *contract, char **remedy)
 		return facts_function_exists(facts, contract->function) ? NULL :
 			psprintf("%s no longer exists under this name", contract->function);
 	rel = facts_find_name(facts, contract->schema, contract->name);
+	if (rel == NULL)
+		rel = moved_within_reach(facts, contract);
 	if (rel == NULL)
 		return psprintf("%s no longer exists under this name", contract_object(contract));
 	facts_detail(facts, rel);

@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "core/guc.h"
+#include "ddl/app_path.h"
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
@@ -496,6 +497,41 @@ rules_rename(Judgement *j, RenameStmt *stmt)
 	}
 }
 
+/* A type or function that applications find in the new schema by the same bare name. */
+static bool
+type_stays_in_reach(List *name, const char *newschema)
+{
+	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(name), true);
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	MovedObject object = {.classid = TypeRelationId, .to = get_namespace_oid(newschema, true)};
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	object.name = pstrdup(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
+	object.owner = ((Form_pg_type) GETSTRUCT(tuple))->typowner;
+	object.from = ((Form_pg_type) GETSTRUCT(tuple))->typnamespace;
+	ReleaseSysCache(tuple);
+	return OidIsValid(object.to) && app_path_finds(&object, list_make1_oid(ACL_ID_PUBLIC));
+}
+
+static bool
+function_stays_in_reach(ObjectType type, ObjectWithArgs *name, const char *newschema)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(LookupFuncWithArgs(type, name, true)));
+	MovedObject object = {.classid = ProcedureRelationId, .to = get_namespace_oid(newschema, true)};
+	bool		stays;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	object.name = NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname);
+	object.arguments = &((Form_pg_proc) GETSTRUCT(tuple))->proargtypes;
+	object.owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	object.from = ((Form_pg_proc) GETSTRUCT(tuple))->pronamespace;
+	stays = OidIsValid(object.to) && app_path_finds(&object, list_make1_oid(ACL_ID_PUBLIC));
+	ReleaseSysCache(tuple);
+	return stays;
+}
+
 void
 rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 {
@@ -517,13 +553,15 @@ rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 			break;
 		case OBJECT_TYPE:
 		case OBJECT_DOMAIN:
-			lose_type(j, (List *) stmt->object);
+			if (!type_stays_in_reach((List *) stmt->object, stmt->newschema))
+				lose_type(j, (List *) stmt->object);
 			break;
 		case OBJECT_FUNCTION:
 		case OBJECT_PROCEDURE:
 		case OBJECT_ROUTINE:
 		case OBJECT_AGGREGATE:
-			lose_function(j, stmt->objectType, (ObjectWithArgs *) stmt->object);
+			if (!function_stays_in_reach(stmt->objectType, (ObjectWithArgs *) stmt->object, stmt->newschema))
+				lose_function(j, stmt->objectType, (ObjectWithArgs *) stmt->object);
 			break;
 		default:
 			break;

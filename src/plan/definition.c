@@ -245,6 +245,69 @@ expand(const NamesToken *token)
 	return present;
 }
 
+/* The trees of a view, with all that hangs on it. */
+#define VIEW_TREES \
+	"SELECT unnest(ARRAY[ev_qual::text, ev_action::text]) FROM pg_rewrite WHERE ev_class = $1 " \
+	"UNION ALL SELECT tgqual::text FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal " \
+	"UNION ALL SELECT adbin::text FROM pg_attrdef WHERE adrelid = $1"
+
+static const char *const tree_queries[DEFINITION_LAST + 1] = {
+	[DEFINITION_TRIGGER_CREATE] = "SELECT tgqual::text FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 AND NOT tgisinternal",
+	[DEFINITION_RULE_CREATE] = "SELECT unnest(ARRAY[ev_qual::text, ev_action::text]) FROM pg_rewrite WHERE ev_class = $1 AND rulename = $2",
+	[DEFINITION_POLICY] = "SELECT unnest(ARRAY[polqual::text, polwithcheck::text]) FROM pg_policy WHERE polrelid = $1 AND polname = $2",
+	[DEFINITION_GENERATED] = "SELECT adbin::text FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum "
+	"WHERE d.adrelid = $1 AND a.attname = $2",
+	[DEFINITION_FUNCTION] = "SELECT unnest(ARRAY[prosqlbody::text, proargdefaults::text]) FROM pg_proc WHERE oid = $1",
+	[DEFINITION_VIEW_CREATE] = VIEW_TREES,
+	[DEFINITION_VIEW_REPLACE] = VIEW_TREES,
+	[DEFINITION_VIEW_PROPERTIES] = VIEW_TREES,
+};
+
+static List *
+load_trees(DefinitionKind kind, Oid oid, const char *name)
+{
+	QuerySession session;
+	List	   *trees = NIL;
+	uint64		n;
+
+	if (tree_queries[kind] == NULL)
+		return NIL;
+	query_begin(&session);
+	if (!OidIsValid(oid) && QUERY("SELECT to_regclass($1)", arg_text(name)) > 0)
+		oid = query_oid(0, 1);
+	n = QUERY(tree_queries[kind], arg_oid(oid), arg_text(name));
+	for (uint64 row = 0; row < n; row++)
+	{
+		if (!query_null(row, 1))
+			trees = lappend(trees, query_text(row, 1));
+	}
+	query_end(&session);
+	return trees;
+}
+
+List *
+definition_trees(const char *template)
+{
+	NamesToken	token;
+	List	   *all = NIL;
+
+	while (names_next(&template, &token))
+	{
+		Definition	definition = {.kind = DEFINITION_VIEW_CREATE, .name = token.content};
+		DefinitionTrees *made;
+
+		if (token.kind != 'D' && token.kind != 'V')
+			continue;
+		if (token.kind == 'D')
+			definition = read_token(&token);
+		made = palloc(sizeof(DefinitionTrees));
+		made->sql = names_render(pnstrdup(token.text, token.length), false);
+		made->trees = load_trees(definition.kind, definition.oid, definition.name);
+		all = lappend(all, made);
+	}
+	return all;
+}
+
 void
 definition_init(void)
 {

@@ -51,6 +51,16 @@ extern char *definition_template(const MigrationPlan *plan, const Column *old, b
 /* At load: has names_render() know these tokens.  They need a transaction. */
 extern void definition_init(void);
 
+/* Statements that a template makes an object of the catalog again with. */
+typedef struct DefinitionTrees
+{
+	char	   *sql;			/* them */
+	List	   *trees;			/* what is in them, as it is resolved there now (char *) */
+} DefinitionTrees;
+
+/* Those of a template, %V{} among them (list of DefinitionTrees *). */
+extern List *definition_trees(const char *template);
+
 /*
  * Before an exchange that changes the type: what the objects of its "undo" are
  * now (list of char *).  After it: the template that goes back to exactly that,

@@ -13,6 +13,7 @@
 #include "core/errors.h"
 #include "lib/stringinfo.h"
 #include "plan/definition.h"
+#include "plan/meaning.h"
 #include "plan/other_end.h"
 #include "plan/plan.h"
 
@@ -143,4 +144,5 @@ plan_store(const MigrationPlan *plan)
 	foreach(lc, plan->pairs)
 		pair_insert(lfirst(lc));
 	migration_set_notes(plan->migration, plan->notes);
+	meaning_note(plan->migration);
 }

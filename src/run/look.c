@@ -24,6 +24,7 @@
 #include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
+#include "plan/meaning.h"
 #include "run/look.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -186,6 +187,17 @@ run_with_expression(Look *look)
 									look->migration->id, look->migration->id));
 }
 
+/* What its expressions call: of both queries, since they have the same. */
+static void
+check_meaning(const Look *look)
+{
+	Identity	saved;
+
+	enter(look, &saved);
+	meaning_check_text(look->migration->id, look->sql);
+	leave(&saved);
+}
+
 void
 look_run(const Migration *migration, const Step *step, const char *sql)
 {
@@ -195,6 +207,7 @@ look_run(const Migration *migration, const Step *step, const char *sql)
 		return;
 	initStringInfo(&look.found.rows);
 	initStringInfo(&look.found.others);
+	check_meaning(&look);
 	if (step->assignments != NULL)
 	{
 		look.expression = names_render(step->assignments, false);

@@ -38,6 +38,7 @@
 #include "plan/definition.h"
 #include "plan/index.h"
 #include "plan/index_names.h"
+#include "plan/meaning.h"
 #include "plan/other_end.h"
 #include "plan/trigger_sql.h"
 #include "run/look.h"
@@ -345,13 +346,23 @@ require_relation(const Migration *migration, const Step *step)
 						 migration->id)));
 }
 
+/* What run_as_owner() is to run. */
+typedef struct OwnersWork
+{
+	const Migration *migration;
+	const char *sql;
+	List	   *definitions;	/* of definition_trees() */
+} OwnersWork;
+
 /*
  * Statement by statement: who carries DDL elsewhere, as Citus does, sends on the
- * whole text of what it finds in one call.
+ * whole text of what it finds in one call.  And each is about what those before it
+ * have made.
  */
 static int
-execute(const char *sql)
+execute(const OwnersWork *work)
 {
+	const char *sql = work->sql;
 	int			rc = 0;
 	ListCell   *lc;
 
@@ -361,6 +372,7 @@ execute(const char *sql)
 		const char *start = sql + stmt->stmt_location;
 		const char *text = stmt->stmt_len > 0 ? pnstrdup(start, stmt->stmt_len) : start;
 
+		meaning_check(work->migration->id, stmt, sql, work->definitions);
 		guard_own = text;
 		rc = SPI_execute(text, false, 0);
 		if (rc < 0)
@@ -376,19 +388,19 @@ execute(const char *sql)
  * wait for it with those in hand: the error ends the try like a refused lock.
  */
 static void
-run_as_owner_by(int (*run) (const char *sql), const Migration *migration, const char *sql)
+run_work(int (*run) (const OwnersWork *work), const OwnersWork *work)
 {
 	Identity saved;
 	int			rc;
 
-	if (sql[0] == '\0')
+	if (work->sql[0] == '\0')
 		return;
-	identity_enter(migration->owner, NIL, &saved);
+	identity_enter(work->migration->owner, NIL, &saved);
 	(void) set_config_option("lock_timeout", psprintf("%d", guc_lock_wait),
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
-	guard_own = sql;
-	rc = run(sql);
+	guard_own = work->sql;
+	rc = run(work);
 	guard_own = NULL;
 	if (rc < 0)
 		ereport(ERROR,
@@ -401,7 +413,13 @@ run_as_owner_by(int (*run) (const char *sql), const Migration *migration, const 
 static void
 run_as_owner(const Migration *migration, const char *sql)
 {
-	run_as_owner_by(execute, migration, sql);
+	run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql});
+}
+
+static int
+execute_end_of_detaching(const OwnersWork *work)
+{
+	return snapshots_execute(work->sql);
 }
 
 /* Must the statement of a step that makes or drops the trigger be left out? */
@@ -536,15 +554,16 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
 	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
 	char	   *twin = run_twin(migration, step);
+	List	   *definitions = definition_trees(template);
 	char	   *sql = names_render(template, false);
 	ListCell   *lc;
 
 	if (step->action == ACTION_LOOK)
 		look_run(migration, step, sql);
 	else if (step->effect == EFFECT_DETACH_END)
-		run_as_owner_by(snapshots_execute, migration, sql);
+		run_work(execute_end_of_detaching, &(OwnersWork) {.migration = migration, .sql = sql});
 	else if (step->effect != EFFECT_INDEX_TREE || undo)
-		run_as_owner(migration, sql);
+		run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions});
 	sql = psprintf("%s%s", twin, sql);
 	sessions_compile_anew(migration->relid, columns, &run->functions);
 	if (before != NIL)
@@ -817,8 +836,8 @@ run_claimed(const Migration *migration, List *tables, const char *before, const 
 	PG_TRY();
 	{
 		if (before != NULL)
-			toplevel_run(migration->owner, before);
-		toplevel_run(migration->owner, sql);
+			toplevel_run(migration, before);
+		toplevel_run(migration, sql);
 	}
 	PG_CATCH();
 	{
@@ -1026,6 +1045,12 @@ do_nothing(const Migration *migration, const Step *step)
 	}
 	end_transaction();
 	return outcome;
+}
+
+bool
+steps_is_batch(const Step *step)
+{
+	return step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY;
 }
 
 StepOutcome

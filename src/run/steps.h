@@ -68,6 +68,9 @@ extern StepOutcome steps_help(const Migration *migration, const Step *step, int 
  */
 extern bool steps_tidy(const Migration *migration, const Step *step);
 
+/* Is the step done in batches, each of which looks whether it is still to be done? */
+extern bool steps_is_batch(const Step *step);
+
 /* Is it time to write down again what the step waits for?  Notes that it is done. */
 extern bool steps_must_describe(StepRun *run);
 

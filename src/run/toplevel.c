@@ -26,8 +26,12 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
+#include "catalog/namespace.h"
+#include "commands/tablecmds.h"
 #include "ddl/guard.h"
 #include "miscadmin.h"
+#include "parser/parse_utilcmd.h"
+#include "plan/meaning.h"
 #include "run/toplevel.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -99,8 +103,26 @@ watch_end(void)
 	disable_timeout(watch_id, false);
 }
 
+/*
+ * What the expressions of an index mean is compared, and they are run as the trees
+ * that they were found to be then: the statement would read them only after it has
+ * waited for the table.
+ */
 static void
-run(const char *sql)
+read_index(int64 migration, RawStmt *parsetree, const char *sql)
+{
+	IndexStmt  *stmt = (IndexStmt *) parsetree->stmt;
+	Oid			relid;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	relid = RangeVarGetRelidExtended(stmt->relation, ShareUpdateExclusiveLock, 0, RangeVarCallbackOwnsRelation, NULL);
+	parsetree->stmt = (Node *) transformIndexStmt(relid, stmt, sql);
+	meaning_check(migration, parsetree, sql, NIL);
+	PopActiveSnapshot();
+}
+
+static void
+run(int64 migration, const char *sql)
 {
 	static MemoryContext statement_context = NULL;
 	MemoryContext old;
@@ -133,6 +155,8 @@ run(const char *sql)
 	/* REFRESH reads no expression, restricts itself first of all, and makes a temporary table */
 	if (!IsA(parsetree->stmt, RefreshMatViewStmt))
 		identity_restrict_transaction();
+	if (IsA(parsetree->stmt, IndexStmt))
+		read_index(migration, parsetree, sql);
 
 	/* analysis of a utility statement looks at nothing: no snapshot is needed */
 	querytrees = pg_analyze_and_rewrite_fixedparams(parsetree, sql, NULL, 0, NULL);
@@ -160,15 +184,15 @@ run(const char *sql)
  * somebody else.  PostgreSQL's own check of ownership is ours, too.
  */
 void
-toplevel_run(Oid role, const char *sql)
+toplevel_run(const Migration *migration, const char *sql)
 {
 	Identity	saved;
 
-	identity_enter_session(role, &saved);
+	identity_enter_session(migration->owner, &saved);
 	watch_begin();
 	PG_TRY();
 	{
-		run(sql);
+		run(migration->id, sql);
 	}
 	PG_CATCH();
 	{

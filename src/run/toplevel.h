@@ -8,13 +8,13 @@
 #ifndef ZDM_TOPLEVEL_H
 #define ZDM_TOPLEVEL_H
 
-#include "postgres_ext.h"
+#include "catalog/migration.h"
 
 /*
- * Run one utility statement as "role"'s own would be, in transactions of its own.
+ * Run one utility statement as one of the migration's owner's would be, in transactions of its own.
  * To be called in a worker, outside any transaction.  Returns outside any
  * transaction, and errors are raised there too.
  */
-extern void toplevel_run(Oid role, const char *sql);
+extern void toplevel_run(const Migration *migration, const char *sql);
 
 #endif							/* ZDM_TOPLEVEL_H */

@@ -65,6 +65,20 @@ typedef enum Advance
 	ADVANCE_STOP				/* nothing left for a worker */
 } Advance;
 
+/* What the worker has found out about its migration. */
+typedef struct Look
+{
+	Migration  *migration;		/* NULL: gone */
+	Step	   *step;			/* the next; NULL: none */
+	bool		rests;			/* it waits for somebody to go on, sooner or later */
+	bool		held;			/* nothing is to be written: default_transaction_read_only */
+	bool		stands;			/* it was followed by a batch, and the next may lean on it */
+	TimestampTz at;
+} Look;
+
+/* Batches lean on one look for so long. */
+#define LOOK_STANDS_MS 100
+
 /* Missing helpers are started this often at most. */
 #define HELPERS_INTERVAL_MS 1000
 
@@ -73,6 +87,9 @@ typedef enum Advance
 
 /* The number of this helper; 0: this is the migration's worker. */
 static int	own_helper = 0;
+
+/* What a look has found. */
+static MemoryContext look_memory = NULL;
 
 /* Set once nothing is left to do, so that our exit asks for no successor. */
 static bool finished = false;
@@ -241,32 +258,52 @@ note_look(const Migration *migration, const Step *step, bool held)
 
 /* Read what is next: the migration, its step, and whether it ever rests. */
 static void
-look(int64 id, MemoryContext context, Migration **migration, Step **step, bool *rests, bool *held)
+read_next(int64 id, Look *look)
 {
-	MemoryContext old;
-
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	old = MemoryContextSwitchTo(context);
-	*step = NULL;
-	*rests = false;
-	*held = false;
+	MemoryContextSwitchTo(look_memory);
+	*look = (Look) {0};
 	/* the extension can have been dropped since the last round */
-	*migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
-	if (*migration != NULL && !state_is_final((*migration)->state))
+	look->migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	if (look->migration != NULL && !state_is_final(look->migration->state))
 	{
-		*step = steps_next(*migration);
-		if (*step != NULL || state_is_active((*migration)->state))
-			apply_stored_settings(*migration);
-		*rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
-		*held = *step != NULL && is_read_only();
+		look->step = steps_next(look->migration);
+		if (look->step != NULL || state_is_active(look->migration->state))
+			apply_stored_settings(look->migration);
+		look->rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
+		look->held = look->step != NULL && is_read_only();
 		/* of a helper's step it is the worker that writes */
 		if (own_helper == 0)
-			note_look(*migration, *step, *held);
+			note_look(look->migration, look->step, look->held);
 	}
-	MemoryContextSwitchTo(old);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	look->at = GetCurrentTimestamp();
+}
+
+/*
+ * What is next.  Between two batches that are over in milliseconds it would take
+ * longer to find that out than to do them, and it is as it was: what can change
+ * meanwhile, that the migration is paused or reverted, each batch looks for itself,
+ * in its own transaction (steps.c).
+ */
+static Look *
+look(int64 id)
+{
+	static Look last;
+
+	if (look_memory == NULL)
+		look_memory = AllocSetContextCreate(TopMemoryContext, "zdm look", ALLOCSET_SMALL_SIZES);
+	if (!last.stands || TimestampDifferenceExceeds(last.at, GetCurrentTimestamp(), LOOK_STANDS_MS))
+	{
+		last.stands = false;
+		MemoryContextReset(look_memory);
+		read_next(id, &last);
+	}
+	/* until the batch is done: an error ends it */
+	last.stands = false;
+	return &last;
 }
 
 static void
@@ -367,13 +404,15 @@ static Advance
 help(int64 id, MemoryContext context, StepRun *run)
 {
 	static TimestampTz helped = 0;
+	Look	   *seen;
 	Migration  *migration;
 	Step	   *step;
-	bool		rests;
-	bool		held;
+	StepOutcome outcome;
 
 	run->looked = false;
-	look(id, context, &migration, &step, &rests, &held);
+	seen = look(id);
+	migration = seen->migration;
+	step = seen->step;
 	MemoryContextSwitchTo(context);
 	if (!may_help(migration, step))
 		return ADVANCE_STOP;
@@ -385,12 +424,17 @@ help(int64 id, MemoryContext context, StepRun *run)
 	report_activity(migration, step);
 	if (helped == 0)
 		helped = GetCurrentTimestamp();
-	if (held)
+	if (seen->held)
+	{
 		run->pause_ms = LONGEST_REST_MS;
-	else if (steps_help(migration, step, own_helper, run) != OUTCOME_AGAIN)
+		return ADVANCE_REST;
+	}
+	outcome = steps_help(migration, step, own_helper, run);
+	if (outcome != OUTCOME_AGAIN)
 		helped = GetCurrentTimestamp();
 	else if (TimestampDifferenceExceeds(helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
 		return ADVANCE_STOP;
+	seen->stands = outcome != OUTCOME_STALE;
 	return ADVANCE_REST;
 }
 
@@ -398,14 +442,15 @@ help(int64 id, MemoryContext context, StepRun *run)
 static Advance
 advance(int64 id, MemoryContext context, StepRun *run)
 {
+	Look	   *seen;
 	Migration  *migration;
 	Step	   *step;
-	bool		rests;
-	bool		held;
 	StepOutcome outcome;
 
 	run->looked = false;
-	look(id, context, &migration, &step, &rests, &held);
+	seen = look(id);
+	migration = seen->migration;
+	step = seen->step;
 	MemoryContextSwitchTo(context);
 	if (migration == NULL || (!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
@@ -419,7 +464,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return wait_for_turn(migration);
 	if (step != NULL && is_early(migration, step, run))
 		return wait_for_turn(migration);
-	if (held)
+	if (seen->held)
 	{
 		run->pause_ms = LONGEST_REST_MS;
 		return wait_for_turn(migration);
@@ -432,7 +477,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
 	{
-		transition(migration, phase_end(migration, rests));
+		transition(migration, phase_end(migration, seen->rests));
 		return ADVANCE_ON;
 	}
 	outcome = steps_is_undo(migration, step) ?
@@ -445,6 +490,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 	}
 	if (outcome != OUTCOME_AGAIN)
 		return ADVANCE_ON;
+	seen->stands = steps_is_batch(step) && !run->waits;
 	wait_log_look(migration, step, &run->log);
 	return run->waits ? wait_for_turn(migration) : ADVANCE_REST;
 }

@@ -8,8 +8,8 @@ CREATE FUNCTION test.state_next(state text, failed_from text, event int) RETURNS
 	LANGUAGE c AS 'pg_zdm', 'zdm_debug_state_next';
 CREATE FUNCTION test.pace_next_blocks(blocks bigint, elapsed float8, target float8) RETURNS bigint STRICT
 	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_next_blocks';
-CREATE FUNCTION test.pace_has_turn("offset" int, phase int) RETURNS boolean STRICT
-	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_has_turn';
+CREATE FUNCTION test.pace_rows_due(rows int, phase int) RETURNS int STRICT
+	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_rows_due';
 CREATE FUNCTION test.pace_phases_serve(phase int, rows bigint, kept bigint) RETURNS boolean STRICT
 	LANGUAGE c AS 'pg_zdm', 'zdm_debug_pace_phases_serve';
 CREATE FUNCTION test.pace_rest(elapsed float8, ratio float8, wal bigint, rate bigint) RETURNS int STRICT

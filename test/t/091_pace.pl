@@ -1,5 +1,6 @@
 # 091_pace.pl: a batch ends as soon as somebody waits for a row that it has
-# written, however much time it has.
+# written, however much time it has; and who goes on where another has stopped
+# in the midst of a page's rows leaves none of them out.
 
 use strict;
 use warnings;
@@ -31,5 +32,28 @@ is($pad, 't', 'who waited for the row went on before the batch was through');
 wait_for_state($node, $id, 'ready');
 is(sql('SELECT count(*) FROM t WHERE a_zdm1 IS DISTINCT FROM a'), 0, 'and every row is filled in');
 is(sql('SELECT pad FROM t WHERE id = 1'), 'mine', 'theirs too');
+
+# one full page, others with room for all of their rows; the worker ends behind the first
+sql(<<'EOC');
+CREATE TABLE u (id int PRIMARY KEY, a int, pad text);
+INSERT INTO u SELECT i, i, '' FROM generate_series(1, 2200) i;
+DELETE FROM u WHERE id > 300 AND id % 100 <> 0;
+VACUUM u;
+EOC
+my $holder = start_psql($node, 'postgres');
+$holder->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:backfill-after-batch', 0))");
+$id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 0;"
+	  . "SELECT zdm.change_column_type('u', 'a', 'bigint', up => 'slow(a)', down => 'a::int')");
+my $worker;
+wait_for('the first batch', sub { $worker = sql(<<'EOC') });
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+AND (classid::bigint << 32 | objid::bigint) = hashtextextended('zdm:backfill-after-batch', 0)
+EOC
+is(sql("SELECT cursor->>'phase_block' FROM zdm.step WHERE migration = $id AND cursor IS NOT NULL"), 1, 'a batch has done one page');
+sql("SELECT pg_terminate_backend($worker)");
+wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $worker") == 0 });
+$holder->query_safe("SELECT pg_advisory_unlock(hashtextextended('zdm:backfill-after-batch', 0))");
+wait_for_state($node, $id, 'ready');
+is(sql("SELECT count(*) FROM u WHERE a_zdm$id IS DISTINCT FROM a"), 0, 'the next worker leaves no row of it out');
 
 done_testing();

@@ -1,0 +1,405 @@
+/*-------------------------------------------------------------------------
+ *
+ * meaning.c
+ *		That a text means what it meant when its migration was stated.
+ *
+ * up and down are run as the trees that they were found to be.  An index, a CHECK,
+ * a default, a policy, an assignment, a condition or a query that holds has to be
+ * given to PostgreSQL as text, days later perhaps, and a function, an operator or a
+ * cast that somebody has made since may match better.
+ *
+ * What exactly a text will call cannot be known beforehand: it is about columns that
+ * do not exist yet, of another type.  But it may call only what there was when it
+ * was stated.  So of each name in a migration's texts all that there is of it is
+ * written down then, and before a statement is run, it is read as PostgreSQL will
+ * read it, and what it calls is looked for there.  What an object of the catalog is
+ * made again with, is compared with the trees that are there.
+ *
+ * PostgreSQL reads the statement once more, directly afterwards; but of an index
+ * that is built CONCURRENTLY, which waits for its lock first: there the trees that
+ * have been looked at are what is run.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/migration.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "catalog/query.h"
+#include "catalog/step.h"
+#include "core/errors.h"
+#include "core/guc.h"
+#include "core/names.h"
+#include "core/resolution.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parse_type.h"
+#include "parser/parse_utilcmd.h"
+#include "parser/parser.h"
+#include "plan/definition.h"
+#include "plan/meaning.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+/*
+ * Functions by their names, as they may stand in a text; all operators and casts, of
+ * which there are few, with their functions, since a text can use them unnamed.  A
+ * name in Unicode escapes is not looked for: then all are.
+ */
+#define MADE "oid >= " CppAsString2(FirstNormalObjectId)
+#define OF_NAMES \
+	"SELECT 'f' AS kind, oid, 0::oid AS source, 0::oid AS target FROM pg_proc WHERE " MADE " AND (" \
+	"  strpos(t, lower(replace(proname, '\"', '\"\"') COLLATE \"C\")) > 0 OR t LIKE '%u&\"%' " \
+	"  OR oid IN (SELECT oprcode FROM pg_operator) OR oid IN (SELECT castfunc FROM pg_cast)) " \
+	"UNION ALL SELECT 'o', oid, 0, 0 FROM pg_operator WHERE " MADE " " \
+	"UNION ALL SELECT 'c', oid, castsource, casttarget FROM pg_cast WHERE " MADE
+
+static void
+note(int64 migration, const char *text)
+{
+	QuerySession session;
+	List	   *known = list_make1(resolution_stamp());
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT x.* FROM lower($1 COLLATE \"C\") t, LATERAL (" OF_NAMES ") x", arg_text(text));
+	for (uint64 row = 0; row < n; row++)
+	{
+		char		kind = query_text(row, 1)[0];
+		Oid			oid = query_oid(row, 2);
+		char	   *call = kind == CALL_CAST ? resolution_cast(oid, query_oid(row, 3), query_oid(row, 4)) :
+			resolution_call(kind, oid);
+
+		if (call != NULL)
+			known = lappend(known, call);
+	}
+	query_end(&session);
+	migration_add_known(migration, known);
+}
+
+void
+meaning_note(int64 migration)
+{
+	StringInfoData texts;
+	ListCell   *lc;
+
+	initStringInfo(&texts);
+	foreach(lc, step_templates(migration))
+		appendStringInfo(&texts, "%s\n", names_render(lfirst(lc), true));
+	appendStringInfoString(&texts, guc_hold_when);
+	note(migration, texts.data);
+}
+
+void
+meaning_note_query(int64 migration, const char *query)
+{
+	note(migration, query);
+}
+
+/* What is read of one statement. */
+typedef struct Reading
+{
+	const char *sql;
+	List	   *trees;
+} Reading;
+
+/* A query in a statement, or the statement itself. */
+static void
+read_query(Reading *reading, Node *query)
+{
+	RawStmt    *raw = makeNode(RawStmt);
+
+	/* one that is PREPAREd, or is none */
+	if (query == NULL || !(IsA(query, SelectStmt) || IsA(query, InsertStmt) || IsA(query, UpdateStmt) || IsA(query, DeleteStmt)))
+		return;
+	raw->stmt = copyObject(query);
+	reading->trees = lappend(reading->trees, parse_analyze_fixedparams(raw, reading->sql, NULL, 0, NULL));
+}
+
+/* The columns of the statement's relation, by their bare names or by those of the rows of a trigger. */
+static ParseState *
+open_columns(const Reading *reading, const RangeVar *name, bool trigger, Relation *rel)
+{
+	static const char *const rows[] = {"old", "new"};
+	ParseState *pstate = make_parsestate(NULL);
+
+	*rel = table_openrv(name, AccessShareLock);
+	pstate->p_sourcetext = reading->sql;
+	for (int i = 0; i < (trigger ? lengthof(rows) : 1); i++)
+		addNSItemToQuery(pstate, addRangeTableEntryForRelation(pstate, *rel, AccessShareLock,
+															   trigger ? makeAlias(rows[i], NIL) : NULL, false, !trigger),
+						 !trigger, true, true);
+	return pstate;
+}
+
+/* An expression over them, which is assigned to a type, or is a condition. */
+static void
+read_expression(Reading *reading, ParseState *pstate, Node *raw, ParseExprKind kind, Oid type, int32 typmod)
+{
+	Node	   *tree;
+
+	if (raw == NULL)
+		return;
+	tree = transformExpr(pstate, copyObject(raw), kind);
+	if (OidIsValid(type))
+		tree = coerce_to_target_type(pstate, tree, exprType(tree), type, typmod, COERCION_ASSIGNMENT,
+									 COERCE_IMPLICIT_CAST, -1);
+	reading->trees = lappend(reading->trees, tree);
+}
+
+static void
+read_condition(Reading *reading, const RangeVar *relation, bool trigger, Node *raw, ParseExprKind kind)
+{
+	Relation	rel;
+	ParseState *pstate;
+
+	if (raw == NULL)
+		return;
+	pstate = open_columns(reading, relation, trigger, &rel);
+	read_expression(reading, pstate, raw, kind, BOOLOID, -1);
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+}
+
+/* A column that is added: what is computed for it. */
+static void
+read_new_column(Reading *reading, ParseState *pstate, const ColumnDef *column)
+{
+	Oid			type;
+	int32		typmod;
+	ListCell   *lc;
+
+	typenameTypeIdAndMod(pstate, column->typeName, &type, &typmod);
+	read_expression(reading, pstate, column->raw_default, EXPR_KIND_COLUMN_DEFAULT, type, typmod);
+	foreach(lc, column->constraints)
+	{
+		Constraint *constraint = lfirst_node(Constraint, lc);
+
+		if (constraint->contype == CONSTR_DEFAULT)
+			read_expression(reading, pstate, constraint->raw_expr, EXPR_KIND_COLUMN_DEFAULT, type, typmod);
+		else if (constraint->contype == CONSTR_GENERATED)
+			read_expression(reading, pstate, constraint->raw_expr, EXPR_KIND_GENERATED_COLUMN, type, typmod);
+	}
+}
+
+static void
+read_bound(Reading *reading, ParseState *pstate, const PartitionBoundSpec *bound)
+{
+	List	   *values = list_concat_copy(bound->listdatums, list_concat_copy(bound->lowerdatums, bound->upperdatums));
+	ListCell   *lc;
+
+	foreach(lc, values)
+	{
+		/* MINVALUE and MAXVALUE look like columns */
+		if (!IsA(lfirst(lc), ColumnRef))
+			read_expression(reading, pstate, lfirst(lc), EXPR_KIND_PARTITION_BOUND, InvalidOid, -1);
+	}
+}
+
+static void
+read_subcommand(Reading *reading, ParseState *pstate, Relation rel, const AlterTableCmd *cmd)
+{
+	Oid			type = InvalidOid;
+	int32		typmod = -1;
+	Oid			collation;
+	AttrNumber	attnum = cmd->name ? get_attnum(RelationGetRelid(rel), cmd->name) : InvalidAttrNumber;
+
+	if (attnum > 0)
+		get_atttypetypmodcoll(RelationGetRelid(rel), attnum, &type, &typmod, &collation);
+	if (zdm_is_set_expression(cmd))
+		read_expression(reading, pstate, cmd->def, EXPR_KIND_GENERATED_COLUMN, type, typmod);
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			read_new_column(reading, pstate, castNode(ColumnDef, cmd->def));
+			break;
+		case AT_ColumnDefault:
+			read_expression(reading, pstate, cmd->def, EXPR_KIND_COLUMN_DEFAULT, type, typmod);
+			break;
+		case AT_AlterColumnType:
+			typenameTypeIdAndMod(pstate, castNode(ColumnDef, cmd->def)->typeName, &type, &typmod);
+			read_expression(reading, pstate, ((ColumnDef *) cmd->def)->raw_default, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod);
+			break;
+		case AT_AddConstraint:
+			if (IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->contype == CONSTR_CHECK)
+				read_expression(reading, pstate, ((Constraint *) cmd->def)->raw_expr, EXPR_KIND_CHECK_CONSTRAINT, BOOLOID, -1);
+			break;
+		case AT_AttachPartition:
+			if (((PartitionCmd *) cmd->def)->bound != NULL)
+				read_bound(reading, pstate, ((PartitionCmd *) cmd->def)->bound);
+			break;
+		default:
+			break;
+	}
+}
+
+static void
+read_alter_table(Reading *reading, const AlterTableStmt *stmt)
+{
+	Relation	rel;
+	ParseState *pstate;
+	ListCell   *lc;
+
+	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_VIEW)
+		return;
+	pstate = open_columns(reading, stmt->relation, false, &rel);
+	foreach(lc, stmt->cmds)
+		read_subcommand(reading, pstate, rel, lfirst_node(AlterTableCmd, lc));
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+}
+
+/* PostgreSQL does not read again what has been. */
+static void
+read_index(Reading *reading, IndexStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (!stmt->transformed)
+		stmt = transformIndexStmt(RangeVarGetRelid(stmt->relation, AccessShareLock, false), copyObject(stmt), reading->sql);
+	foreach(lc, stmt->indexParams)
+		reading->trees = lappend(reading->trees, lfirst_node(IndexElem, lc)->expr);
+	reading->trees = lappend(reading->trees, stmt->whereClause);
+}
+
+static void
+read_statistics(Reading *reading, const CreateStatsStmt *stmt)
+{
+	Relation	rel;
+	ParseState *pstate = open_columns(reading, linitial_node(RangeVar, stmt->relations), false, &rel);
+	ListCell   *lc;
+
+	foreach(lc, stmt->exprs)
+		read_expression(reading, pstate, lfirst_node(StatsElem, lc)->expr, EXPR_KIND_STATS_EXPRESSION, InvalidOid, -1);
+	free_parsestate(pstate);
+	table_close(rel, NoLock);
+}
+
+static void
+read_rule(Reading *reading, const RuleStmt *stmt)
+{
+	List	   *actions;
+	Node	   *condition;
+
+	transformRuleStmt(copyObject((RuleStmt *) stmt), reading->sql, &actions, &condition);
+	reading->trees = lappend(list_concat(reading->trees, actions), condition);
+}
+
+/* A new kind of statement with something of a user's in it is one more case. */
+static void
+read_statement(Reading *reading, Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_SelectStmt:
+		case T_InsertStmt:
+		case T_UpdateStmt:
+		case T_DeleteStmt:
+			read_query(reading, stmt);
+			break;
+		case T_CreateTableAsStmt:
+			read_query(reading, ((CreateTableAsStmt *) stmt)->query);
+			break;
+		case T_ViewStmt:
+			read_query(reading, ((ViewStmt *) stmt)->query);
+			break;
+		case T_AlterTableStmt:
+			read_alter_table(reading, (AlterTableStmt *) stmt);
+			break;
+		case T_IndexStmt:
+			read_index(reading, (IndexStmt *) stmt);
+			break;
+		case T_CreateStatsStmt:
+			read_statistics(reading, (CreateStatsStmt *) stmt);
+			break;
+		case T_CreatePolicyStmt:
+			read_condition(reading, ((CreatePolicyStmt *) stmt)->table, false, ((CreatePolicyStmt *) stmt)->qual, EXPR_KIND_POLICY);
+			read_condition(reading, ((CreatePolicyStmt *) stmt)->table, false, ((CreatePolicyStmt *) stmt)->with_check, EXPR_KIND_POLICY);
+			break;
+		case T_AlterPolicyStmt:
+			read_condition(reading, ((AlterPolicyStmt *) stmt)->table, false, ((AlterPolicyStmt *) stmt)->qual, EXPR_KIND_POLICY);
+			read_condition(reading, ((AlterPolicyStmt *) stmt)->table, false, ((AlterPolicyStmt *) stmt)->with_check, EXPR_KIND_POLICY);
+			break;
+		case T_CreateTrigStmt:
+			read_condition(reading, ((CreateTrigStmt *) stmt)->relation, true, ((CreateTrigStmt *) stmt)->whenClause, EXPR_KIND_TRIGGER_WHEN);
+			break;
+		case T_RuleStmt:
+			read_rule(reading, (RuleStmt *) stmt);
+			break;
+		default:
+			break;
+	}
+}
+
+static bool
+is_among(const char *call, List *calls)
+{
+	ListCell   *lc;
+
+	foreach(lc, calls)
+	{
+		if (strcmp(lfirst(lc), call) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the objects call that the statement makes again, where they are. */
+static List *
+calls_there(List *definitions, const char *statement)
+{
+	List	   *calls = NIL;
+	ListCell   *lc;
+	ListCell   *i;
+
+	foreach(lc, definitions)
+	{
+		DefinitionTrees *definition = lfirst(lc);
+
+		if (strstr(definition->sql, statement) == NULL && strstr(statement, definition->sql) == NULL)
+			continue;
+		foreach(i, definition->trees)
+			calls = list_concat(calls, resolution_calls(stringToNode(lfirst(i))));
+	}
+	return calls;
+}
+
+void
+meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *definitions)
+{
+	Reading		reading = {.sql = sql};
+	const char *text = sql + statement->stmt_location;
+	List	   *there;
+	List	   *calls;
+	ListCell   *lc;
+
+	text = statement->stmt_len > 0 ? pnstrdup(text, statement->stmt_len) : text;
+	text += strspn(text, " \t\n\r");
+	read_statement(&reading, statement->stmt);
+	calls = resolution_calls((Node *) reading.trees);
+	there = calls == NIL ? NIL : calls_there(definitions, text);
+	foreach(lc, calls)
+	{
+		if (is_among(lfirst(lc), there))
+			calls = foreach_delete_current(calls, lc);
+	}
+	if (calls != NIL)
+		resolution_compare(migration_known(migration), calls, text, migration);
+}
+
+void
+meaning_check_text(int64 migration, const char *sql)
+{
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+		meaning_check(migration, lfirst_node(RawStmt, lc), sql, NIL);
+}
