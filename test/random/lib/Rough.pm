@@ -95,8 +95,8 @@ sub guarded
 	my $other = $run->{server}->connect($run->{zdm_db}, 'zr_owner', 'other');
 
 	my $held = $event->{held};
-	# zdm.check is a query, on which no limit for DDL is put
-	my $time = $ddl =~ /zdm\.check/ ? 'lock_timeout' : $event->{time};
+	# no limit for DDL is put on a query, nor on what stops nobody while it waits
+	my $time = $ddl =~ /zdm\.check|^COMMENT/ ? 'lock_timeout' : $event->{time};
 
 	if ($held)
 	{
