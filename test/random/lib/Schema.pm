@@ -47,7 +47,7 @@ sub main_table
 	my @before;
 
 	# a default that takes the writer's search_path
-	if ($default && $change->{kind} eq 'rename' && $type eq 'text' && $dice->chance(50))
+	if ($default && $change->{kind} eq 'rename' && $type eq 'text' && $dice->chance(85))
 	{
 		@before = (q{CREATE FUNCTION app.word() RETURNS text LANGUAGE sql STABLE AS $$SELECT 'd'::text$$},
 			q{CREATE FUNCTION app.first_word() RETURNS text LANGUAGE sql STABLE AS $$SELECT word()$$});
