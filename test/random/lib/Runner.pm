@@ -561,6 +561,7 @@ sub made_way
 		return 1;
 	}
 	return 0 if $error->{code} ne '55006' || !$self->{beside} || $self->{beside}{state} !~ /^(ready|switched)$/;
+	$self->end_transactions;
 	Beside::finish($self);
 	return 1;
 }
