@@ -192,6 +192,8 @@ sub do_hasty
 	my %sql = map { $_ => $model->render($_, $statement) } qw(zdm model);
 	return 0 if $statement->{both} && $self->is_ambiguous($statement, $sql{zdm});
 	my $result = Rough::hasty($self, $event, $sql{zdm}) or return 1;
+	$self->differ('unnoted', "went through, though nobody could note it: $sql{zdm}")
+	  if $statement->{misfit} && $event->{notes_locked} && !$result->{error} && "@{$result->{tags}}" !~ / 0$/ && !Schema::piece($self->{case}{schema}, 'clip');
 	$self->{writer}{model}[$who]->query($sql{model});
 	$self->same_answer("writer $who", \%sql, { result => $result }, $self->{writer}{model}[$who]);
 	return 1;
