@@ -124,6 +124,7 @@ BEGIN
 			INSERT INTO stopped VALUES (place, CASE WHEN m.failed_from = 'cutting_over' THEN 'cutover' WHEN m.failed_from = 'reverting' THEN 'revert'
 				WHEN m.failed_from = 'contracting' THEN 'contract' WHEN m.state <> 'failed' OR m.action = 'backfill' THEN 'backfill' ELSE 'expand' END);
 			EXECUTE format('DROP FUNCTION canary.over_%s(text)', place);
+			COMMIT;
 			PERFORM zdm.resume(m.id) WHERE m.state = 'failed';
 		ELSIF m.state = 'failed' OR m.id IS NULL THEN
 			RAISE EXCEPTION '% failed: %', label, m.error;
