@@ -125,10 +125,23 @@ plain(const char *rendered)
 	return sql;
 }
 
+/*
+ * What stands in a template under a condition is about what will be: that a
+ * constraint has been made by then, say.  It is written out, but for what mends a
+ * detaching that was broken off.
+ */
+static char *
+render(const char *template)
+{
+	char	   *strict = names_render(template, false);
+
+	return strstr(template, "%!{") != NULL ? strict : names_render(template, true);
+}
+
 char *
 script_statement(const Script *script, const Step *step)
 {
-	return plain(names_render(step->statement, false));
+	return plain(render(step->statement));
 }
 
 /* The column's name means the old one again when what hangs on it is made from its own text. */
@@ -143,5 +156,5 @@ script_undo(const Script *script, const Step *step)
 		rename = psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", script->table, script->new_name, script->old_name);
 		back = psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", script->table, script->old_name, script->new_name);
 	}
-	return plain(names_render(definition_as_now(step->undo, rename, back), false));
+	return plain(render(definition_as_now(step->undo, rename, back)));
 }
