@@ -110,5 +110,52 @@ SELECT zdm.contract('r');
 CALL zdm.wait('r', 'completed', '60s');
 SELECT attname, attacl FROM pg_attribute WHERE attrelid = 'k'::regclass AND attname IN ('w', 'x') ORDER BY 1;
 
+--
+-- what a partition has of its own: stopped by name, in both directions
+--
+CREATE TABLE part (id int, v int, w text DEFAULT 'x', PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE part1 PARTITION OF part FOR VALUES FROM (0) TO (100);
+CREATE TABLE part2 (w text, gone int, id int NOT NULL, v int);
+ALTER TABLE part2 DROP COLUMN gone;
+ALTER TABLE part ATTACH PARTITION part2 FOR VALUES FROM (100) TO (200);
+INSERT INTO part SELECT g, g FROM generate_series(90, 110) g;
+INSERT INTO pg_seclabel VALUES ('part2'::regclass, 'pg_class'::regclass, 4, 'anon', 'MASKED');
+SELECT zdm.change_column_type('part', 'v', 'bigint', label => 'part');
+DELETE FROM pg_seclabel;
+SELECT zdm.change_column_type('part', 'v', 'bigint', label => 'part') AS m \gset
+CALL zdm.wait('part', 'ready', '60s');
+GRANT SELECT (v), INSERT (v) ON part2 TO regress_zdm_late;
+COMMENT ON COLUMN part1.v IS 'of its own';
+ALTER TABLE part1 ALTER v SET STATISTICS 55;
+ALTER TABLE part2 ALTER v SET (n_distinct = 7);
+INSERT INTO pg_seclabel VALUES ('part2'::regclass, 'pg_class'::regclass, 4, 'anon', 'MASKED');
+CREATE INDEX part1_late ON part1 (v);
+ALTER TABLE part2 ADD CONSTRAINT part2_late CHECK (v > 0);
+CREATE TRIGGER part1_tr BEFORE UPDATE OF v ON part1 FOR EACH ROW EXECUTE FUNCTION note();
+SELECT zdm.cutover('part');
+REVOKE ALL (v) ON part2 FROM regress_zdm_late;
+COMMENT ON COLUMN part1.v IS NULL;
+ALTER TABLE part1 ALTER v SET STATISTICS -1;
+ALTER TABLE part2 ALTER v RESET (n_distinct);
+DELETE FROM pg_seclabel;
+DROP INDEX part1_late;
+ALTER TABLE part2 DROP CONSTRAINT part2_late;
+DROP TRIGGER part1_tr ON part1;
+-- what all have in common goes along, and so do copies of it
+ALTER TABLE part ALTER v SET STATISTICS 66;
+COMMENT ON COLUMN part.v IS 'of all';
+CREATE TABLE part3 (LIKE part INCLUDING ALL);
+ALTER TABLE part ATTACH PARTITION part3 FOR VALUES FROM (200) TO (300);
+SELECT zdm.cutover('part');
+CALL zdm.wait('part', 'switched', '60s');
+GRANT UPDATE (v) ON part1 TO regress_zdm_late;
+SELECT zdm.revert('part');
+REVOKE ALL (v) ON part1 FROM regress_zdm_late;
+SELECT zdm.contract('part');
+CALL zdm.wait('part', 'completed', '60s');
+SELECT attrelid::regclass, attname, attacl, attstattarget, col_description(attrelid, attnum) FROM pg_attribute
+	WHERE attrelid IN ('part'::regclass, 'part1'::regclass, 'part2'::regclass, 'part3'::regclass) AND attname ~ '^v' ORDER BY 1;
+DROP TABLE part;
+
 DROP TABLE k CASCADE;
 DROP ROLE regress_zdm_late, regress_zdm_late2;

@@ -16,6 +16,9 @@
 --   c  the caller, by what he says himself
 --   p  PostgreSQL, as without us: code of ours is not on the stack, or only hands a statement on
 --   .  nobody
+--   x  of "over": nobody, as the migration has stopped there, naming the function; it is dropped
+--      then, and the migration resumed
+--      (typ of owhen: the trigger, which is printed, hangs on the owner's table)
 --   !  somebody else, or with rights that are not his: for "over", the stranger's function has
 --      taken the place of what was stated, whoever runs it; typ of key: PostgreSQL prints the key
 --      for whoever reads a bound
@@ -26,7 +29,13 @@
 --      in a name all but a function, since a name has 63 bytes;
 --      in a publication's row filter all: PostgreSQL takes nothing of a user's there
 -- What moments are of: "steer" is verify, pause, configure, resume, cutover, revert and contract
--- in the caller's session; "look" the views; "ready" and "switched" writes and reads of an application.
+-- in the caller's session; "look" the views; "ready" and "switched" writes and reads of an application;
+-- "attach" that a partition comes to the table that is migrated.
+-- Places: those of a table of which a column changes its type, by their names; of one of which that
+-- goes to its end (c...), of one of which a column is renamed (r...), of a partitioned one to which a
+-- partition is attached meanwhile (a...); of another role, by REFERENCES and TRIGGER (o...); in a
+-- statement (new..., fill, assign, cond, hold; key, bound, leaf of ATTACH PARTITION), of a backfill with
+-- fire_triggers (f...); and in code that zdm.check() follows (do).
 --
 CREATE EXTENSION pg_zdm;
 CREATE EXTENSION zdm_watch;
@@ -41,14 +50,15 @@ SET zdm.guard = off;
 CREATE ROLE regress_zdm_author;
 CREATE ROLE regress_zdm_stranger;
 CREATE ROLE regress_zdm_app;
+CREATE ROLE regress_zdm_other;
 CREATE SCHEMA canary AUTHORIZATION regress_zdm_author;
 GRANT USAGE ON SCHEMA canary TO PUBLIC;
-GRANT CREATE ON SCHEMA canary TO regress_zdm_stranger;
+GRANT CREATE ON SCHEMA canary TO regress_zdm_stranger, regress_zdm_other;
 
 --
 -- The canaries of a place, which is what their names end in
 --
-CREATE PROCEDURE hatch(place text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE hatch(place text, owner text DEFAULT 'regress_zdm_author') LANGUAGE plpgsql AS $$
 DECLARE
 	body text := $body$ LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END'$body$;
 BEGIN
@@ -71,9 +81,9 @@ BEGIN
 		CREATE FUNCTION canary.typ_modout_%1$s(int) RETURNS cstring STRICT IMMUTABLE LANGUAGE c AS ''zdm_watch'', ''zdm_watch_typmod_out'';
 		CREATE TYPE canary.t_%1$s (INPUT = canary.typ_in_%1$s, OUTPUT = canary.typ_out_%1$s,
 			TYPMOD_IN = canary.typ_modin_%1$s, TYPMOD_OUT = canary.typ_modout_%1$s, LIKE = text)', place);
-	EXECUTE (SELECT string_agg(format('ALTER ROUTINE %s OWNER TO regress_zdm_author', oid::regprocedure), '; ')
+	EXECUTE (SELECT string_agg(format('ALTER ROUTINE %s OWNER TO %s', oid::regprocedure, owner), '; ')
 		FROM pg_proc WHERE pronamespace = 'canary'::regnamespace AND proname LIKE '%\_' || place);
-	EXECUTE (SELECT string_agg(format('ALTER TYPE %s OWNER TO regress_zdm_author', oid::regtype), '; ')
+	EXECUTE (SELECT string_agg(format('ALTER TYPE %s OWNER TO %s', oid::regtype, owner), '; ')
 		FROM pg_type WHERE typnamespace = 'canary'::regnamespace AND typname ~ ('^[drt]_' || place || '$'));
 END
 $$;
@@ -84,7 +94,7 @@ DECLARE
 BEGIN
 	FOREACH place IN ARRAY places LOOP
 		SET LOCAL ROLE regress_zdm_stranger;
-		EXECUTE format($f$CREATE FUNCTION canary.over_%s(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END'$f$, place);
+		EXECUTE format($f$CREATE OR REPLACE FUNCTION canary.over_%s(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END'$f$, place);
 		RESET ROLE;
 	END LOOP;
 END
@@ -94,7 +104,37 @@ CREATE FUNCTION song(place text, x text) RETURNS text LANGUAGE sql AS $$
 SELECT format($f$canary.over_%1$s(canary.fn_%1$s((ROW((%2$s)::canary.d_%1$s)::canary.r_%1$s)::text)) OPERATOR(pg_catalog.||)
 	pg_catalog.left((canary.fn_%1$s('k') OPERATOR(canary.||) ROW('k'::canary.d_%1$s)::canary.r_%1$s) OPERATOR(pg_catalog.||) 'k'::canary.t_%1$s(1)::text OPERATOR(pg_catalog.||) ((%2$s)::canary.t_%1$s(1))::text, 0)$f$, place, x)
 $$;
-SELECT format('CALL hatch(%L)', place) FROM unnest('{default,gen,up,down,check,pred,idx,using,with,stat,when,trigger,view,rule,ddefault,dcheck,name,newidx,newpred,newcheck,newdefault,fill,assign,cond,hold,key,bound,leaf,do,cdefault,ccheck,cup,cdown}'::text[]) place \gexec
+SELECT format('CALL hatch(%L)', place) FROM unnest('{default,gen,up,down,check,pred,idx,using,with,stat,when,trigger,view,rule,ddefault,dcheck,name,newidx,newpred,newcheck,newdefault,fill,assign,cond,hold,key,bound,leaf,do,cdefault,ccheck,cup,cdown,rdefault,rcheck,ridx,rusing,acheck,adefault,aup,adown,ftrigger,fassign}'::text[]) place \gexec
+SELECT format('CALL hatch(%L, %L)', place, 'regress_zdm_other') FROM unnest('{oindex,otrigger,owhen}'::text[]) place \gexec
+
+-- where a migration has stopped at a stranger's better match
+CREATE TABLE stopped (place text, moment text);
+-- On until it rests: what it stops at is written down and dropped.
+CREATE PROCEDURE go(label text, endings text[] DEFAULT '{ready,switched,completed,reverted}') LANGUAGE plpgsql AS $$
+DECLARE
+	m record;
+	place text;
+BEGIN
+	FOR i IN 1 .. 2000 LOOP
+		SELECT x.id, x.state, x.error, s.action, r.failed_from, p.waiting_for INTO m FROM zdm.migrations x JOIN zdm.migration r USING (id)
+			LEFT JOIN zdm.progress p USING (id) LEFT JOIN zdm.step s ON s.migration = x.id AND s.state = 'failed' WHERE x.label = go.label;
+		EXIT WHEN m.state = ANY (endings);
+		place := substring(CASE m.state WHEN 'failed' THEN m.error ELSE m.waiting_for END FROM 'means function canary\.over_([a-z]+)\(pg_catalog\.text\) now');
+		IF place IS NOT NULL AND to_regprocedure(format('canary.over_%s(text)', place)) IS NOT NULL THEN
+			INSERT INTO stopped VALUES (place, CASE WHEN m.failed_from = 'cutting_over' THEN 'cutover' WHEN m.failed_from = 'reverting' THEN 'revert'
+				WHEN m.failed_from = 'contracting' THEN 'contract' WHEN m.state <> 'failed' OR m.action = 'backfill' THEN 'backfill' ELSE 'expand' END);
+			EXECUTE format('DROP FUNCTION canary.over_%s(text)', place);
+			COMMIT;
+			PERFORM zdm.resume(m.id) WHERE m.state = 'failed';
+		ELSIF m.state = 'failed' OR m.id IS NULL THEN
+			RAISE EXCEPTION '% failed: %', label, m.error;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.03);
+	END LOOP;
+	COMMIT;
+END
+$$;
 
 --
 -- The places on a table of which a column changes its type
@@ -116,6 +156,14 @@ INSERT INTO canary.t (id, a, b, dc) SELECT g, 'a' || g, g, 'x' FROM generate_ser
 GRANT ALL ON canary.t TO regress_zdm_app;
 GRANT SELECT ON canary.v TO regress_zdm_app;
 ANALYZE canary.t;
+-- of a second role: a table that refers to it, and a trigger
+GRANT REFERENCES, TRIGGER ON canary.t TO regress_zdm_other;
+SET SESSION AUTHORIZATION regress_zdm_other;
+CREATE TABLE canary.o (id int PRIMARY KEY, tid int REFERENCES canary.t);
+SELECT format('CREATE INDEX ON canary.o (id) WHERE %s IS NOT NULL', public.song('oindex', 'id::text')) \gexec
+SELECT format('CREATE TRIGGER otr AFTER UPDATE ON canary.t FOR EACH ROW WHEN (%s IS NOT NULL) EXECUTE FUNCTION canary.trg_otrigger()',
+	public.song('owhen', 'NEW.a')) \gexec
+SET SESSION AUTHORIZATION regress_zdm_author;
 
 -- names that are SQL where somebody forgets to quote; more does not go into one
 ALTER TABLE canary.t ADD COLUMN "'||canary.fn_name('x')||'" int;
@@ -178,9 +226,12 @@ BEGIN;
 SELECT zdm.change_column_type('canary.t', 'a', 'varchar(99)', up => :'up', down => :'down', label => 'back') > 0;
 SELECT zdm_watch.moment('wait');
 RESET SESSION AUTHORIZATION;
-CALL overload('default', 'gen', 'up', 'down', 'check', 'pred', 'idx', 'using', 'with', 'stat', 'when', 'view', 'rule', 'ddefault', 'dcheck');
+CREATE PROCEDURE overload_all() LANGUAGE SQL AS
+	$$CALL overload('default', 'gen', 'up', 'down', 'check', 'pred', 'idx', 'using', 'with', 'stat', 'when', 'view', 'rule', 'ddefault', 'dcheck', 'owhen')$$;
+CALL overload_all();
 COMMIT;
-CALL zdm.wait('back', timeout => '60s');
+CALL go('back');
+CALL overload_all();
 CALL write('ready');
 CALL look_beside('ALTER TABLE canary.t ALTER b SET NOT NULL', 'ALTER TABLE canary.t ALTER a TYPE int USING length(a)',
 	'CREATE INDEX ON canary.t (b)', 'ALTER TABLE canary.t DROP b CASCADE', 'TRUNCATE canary.t', 'ALTER TABLE canary.t ADD CHECK (b > 0)',
@@ -200,12 +251,13 @@ SELECT zdm_watch.moment('look');
 SELECT count(*) > 0, count(statement) > 0 FROM zdm.steps;
 SELECT count(*) > 0 FROM zdm.migrations, zdm.progress;
 SELECT zdm_watch.moment('wait');
-CALL zdm.wait('back', 'switched', timeout => '60s');
+CALL go('back', '{switched}');
+CALL overload_all();
 CALL write('switched');
 SELECT zdm_watch.moment('steer');
 SELECT zdm.revert('back');
 SELECT zdm_watch.moment('wait');
-CALL zdm.wait('back', 'reverted', timeout => '60s');
+CALL go('back', '{reverted}');
 
 -- stated, and a stranger's better matches made before it is worked on
 CREATE PROCEDURE state(label text, sql text, VARIADIC places text[]) LANGUAGE plpgsql AS $$
@@ -217,7 +269,7 @@ BEGIN
 	RESET SESSION AUTHORIZATION;
 	CALL overload(VARIADIC places);
 	COMMIT;
-	CALL zdm.wait(label, timeout => '60s');
+	CALL go(label);
 END
 $$;
 CREATE PROCEDURE ask(ddl text) LANGUAGE plpgsql AS $$
@@ -242,11 +294,61 @@ CALL state('end', format('SELECT zdm.change_column_type(%L, %L, %L, up => %L, do
 SELECT zdm_watch.moment('steer');
 SELECT zdm.cutover('end');
 SELECT zdm_watch.moment('wait');
-CALL zdm.wait('end', 'switched', timeout => '60s');
+CALL overload('cdefault', 'ccheck', 'cup', 'cdown');
+CALL go('end', '{switched}');
+CALL overload('cdefault', 'ccheck', 'cup', 'cdown');
 SELECT zdm_watch.moment('steer');
 SELECT zdm.contract('end');
 SELECT zdm_watch.moment('wait');
-CALL zdm.wait('end', 'completed', timeout => '60s');
+CALL go('end', '{completed}');
+
+-- a column that is renamed
+SET SESSION AUTHORIZATION regress_zdm_author;
+SELECT format('CREATE TABLE canary.r (id int PRIMARY KEY, a text DEFAULT %s, CHECK (%s IS NOT NULL))', public.song('rdefault', '''d'''), public.song('rcheck', 'a')) \gexec
+SELECT format('CREATE INDEX ON canary.r ((%s))', public.song('ridx', 'a')) \gexec
+SELECT format('CREATE POLICY p ON canary.r USING (%s IS NOT NULL)', public.song('rusing', 'a')) \gexec
+INSERT INTO canary.r SELECT g, 'a' || g FROM generate_series(1, 3) g;
+RESET SESSION AUTHORIZATION;
+CALL state('rename', format('SELECT zdm.rename_column(%L, %L, %L, label => %L)', 'canary.r', 'a', 'b', 'rename'), 'rdefault', 'rcheck', 'ridx', 'rusing');
+CALL overload('rdefault', 'rcheck', 'ridx', 'rusing');
+SELECT zdm_watch.moment('steer');
+SELECT zdm.cutover('rename');
+SELECT zdm_watch.moment('wait');
+CALL go('rename', '{switched}');
+CALL overload('rdefault', 'rcheck', 'ridx', 'rusing');
+SELECT zdm_watch.moment('steer');
+SELECT zdm.revert('rename');
+SELECT zdm_watch.moment('wait');
+CALL go('rename', '{reverted}');
+
+-- a partition that comes meanwhile
+SET SESSION AUTHORIZATION regress_zdm_author;
+CREATE TABLE canary.a (id int, a text) PARTITION BY RANGE (id);
+CREATE TABLE canary.a1 PARTITION OF canary.a FOR VALUES FROM (0) TO (10);
+SELECT format('CREATE TABLE canary.a2 (b int, a text DEFAULT %s, id int, CHECK (%s IS NOT NULL))', public.song('adefault', '''d'''), public.song('acheck', 'id::text')) \gexec
+ALTER TABLE canary.a2 DROP b;
+INSERT INTO canary.a2 VALUES ('n', 11);
+RESET SESSION AUTHORIZATION;
+CALL state('arrival', format('SELECT zdm.change_column_type(%L, %L, %L, up => %L, down => %L, label => %L)', 'canary.a', 'a', 'varchar(99)',
+	public.song('aup', 'a'), public.song('adown', 'a'), 'arrival'), 'aup', 'adown');
+SELECT format('ALTER TABLE canary.a2 ADD a_zdm%s varchar(99)', id) FROM zdm.migrations WHERE label = 'arrival' \gexec
+CALL beside('dba acts', 'ALTER TABLE canary.a ATTACH PARTITION canary.a2 FOR VALUES FROM (10) TO (20)');
+SET SESSION AUTHORIZATION regress_zdm_author;
+SELECT zdm_watch.moment('attach');
+ALTER TABLE canary.a ATTACH PARTITION canary.a2 FOR VALUES FROM (10) TO (20);
+SELECT zdm_watch.moment('wait');
+RESET SESSION AUTHORIZATION;
+CALL overload('aup', 'adown', 'acheck', 'adefault');
+CALL go('arrival');
+SELECT zdm_watch.moment('steer');
+SELECT zdm.cutover('arrival');
+SELECT zdm_watch.moment('wait');
+CALL go('arrival', '{switched}');
+CALL overload('aup', 'adown', 'acheck', 'adefault');
+SELECT zdm_watch.moment('steer');
+SELECT zdm.revert('arrival');
+SELECT zdm_watch.moment('wait');
+CALL go('arrival', '{reverted}');
 
 --
 -- The places in a statement: what it adds, what it fills, what holds it
@@ -270,6 +372,13 @@ SET zdm.hold_when = :'hold';
 CALL state('backfill', format('SELECT zdm.backfill(%L, %L, %L, label => %L)', 'canary.w', 'x = ' || public.song('assign', 'a'),
 	'x = ''x'' AND ' || public.song('cond', 'a') || ' IS NOT NULL', 'backfill'), 'assign', 'cond', 'hold');
 RESET zdm.hold_when;
+-- which leaves the table's trigger alone, unless it is told to fire it
+SET SESSION AUTHORIZATION regress_zdm_author;
+CREATE TRIGGER tr BEFORE UPDATE ON canary.w FOR EACH ROW EXECUTE FUNCTION canary.trg_ftrigger();
+RESET SESSION AUTHORIZATION;
+CALL state('quiet', format('SELECT zdm.backfill(%L, %L, label => %L)', 'canary.w', 'x = ''q''', 'quiet'), VARIADIC '{}');
+SELECT count(*) = 0 FROM zdm_watch.heard() WHERE func = 'canary.trg_ftrigger'::regproc;
+CALL state('firing', format('SELECT zdm.backfill(%L, %L, fire_triggers => true, label => %L)', 'canary.w', 'x = ' || public.song('fassign', 'a'), 'firing'), 'fassign');
 
 -- partitions: of a key that is an expression, a bound that is one, and a leaf that brings a CHECK
 SET SESSION AUTHORIZATION regress_zdm_author;
@@ -312,26 +421,30 @@ SELECT substring(p.proname FROM '_([a-z]+)$') AS place, substring(p.proname FROM
 		ELSE 'expand' END AS moment,
 	CASE WHEN pg_get_userbyid(p.proowner) = 'regress_zdm_stranger' OR own THEN '!'
 		WHEN NOT ours THEN 'p'
-		WHEN pg_get_userbyid(who) <> 'regress_zdm_author' THEN '!'
+		WHEN who <> p.proowner AND NOT (p.proname LIKE 'typ%' AND pg_get_userbyid(who) = 'regress_zdm_author') THEN '!'
 		WHEN restricted AND pinned THEN 'o'
 		WHEN restricted AND worker THEN 's'
 		WHEN session = who THEN 'c' ELSE '!' END AS letter,
 	pg_get_userbyid(p.proowner) <> 'regress_zdm_stranger' AND p.proname LIKE 'over%' AS first_choice,
 	p.proname, pg_get_userbyid(who) AS who, pg_get_userbyid(session) AS session, restricted, own, ours, pinned
-FROM zdm_watch.heard() h JOIN pg_proc p ON p.oid = func;
-CREATE TABLE moments AS SELECT * FROM unnest('{plan,check,call,expand,backfill,verify,steer,look,ready,cutover,switched,revert,contract,dba looks,dba acts}'::text[]) WITH ORDINALITY m(moment, n);
+FROM zdm_watch.heard() h JOIN pg_proc p ON p.oid = func
+UNION ALL SELECT place, 'over', moment, 'x', false, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM stopped;
+CREATE TABLE moments AS SELECT * FROM unnest('{plan,check,call,expand,backfill,verify,steer,look,ready,attach,cutover,switched,revert,contract,dba looks,dba acts}'::text[]) WITH ORDINALITY m(moment, n);
 -- the moments of each statement, and the places in it
 CREATE TABLE scenes (moments text[], places text[]);
 INSERT INTO scenes VALUES
 	('{plan,check,call,expand,backfill,verify,steer,look,ready,cutover,switched,revert,dba looks,dba acts}',
 	 '{default,gen,up,down,check,pred,idx,using,with,stat,when,trigger,view,rule,ddefault,dcheck,name,filter}'),
+	('{plan,check,call,expand,backfill,verify,steer,look,ready,cutover,switched,revert,dba looks,dba acts}', '{oindex,otrigger,owhen}'),
 	('{call,expand,backfill,verify,steer,cutover,contract}', '{cdefault,ccheck,cup,cdown}'),
+	('{call,expand,backfill,verify,steer,cutover,revert}', '{rdefault,rcheck,ridx,rusing}'),
+	('{call,expand,backfill,verify,attach,steer,cutover,revert,dba acts}', '{acheck,adefault,aup,adown}'),
 	('{plan,check,call,expand,backfill}', '{newidx,newpred,newcheck,newdefault}'),
-	('{call,expand,backfill}', '{fill,assign,cond,hold}'),
+	('{call,expand,backfill}', '{fill,assign,cond,hold,ftrigger,fassign}'),
 	('{plan,check,call,expand,dba looks,dba acts}', '{key,bound,leaf}'),
 	('{check}', '{do}');
 CREATE FUNCTION can_be(place text, kind text) RETURNS bool LANGUAGE sql AS $$
-SELECT CASE WHEN place = 'filter' THEN false WHEN place = 'dcheck' THEN kind = 'dom' WHEN place = 'name' THEN kind = 'fn' ELSE (kind = 'trg') = (place = 'trigger') END
+SELECT CASE WHEN place = 'filter' THEN false WHEN place = 'dcheck' THEN kind = 'dom' WHEN place = 'name' THEN kind = 'fn' ELSE (kind = 'trg') = (place LIKE '%trigger') END
 $$;
 SELECT rpad('place', 11) || rpad('canary', 7) || string_agg(moment, ' ' ORDER BY n) FROM moments;
 SELECT rtrim(rpad(place, 11) || rpad(kind, 7) || string_agg(rpad(coalesce((SELECT string_agg(DISTINCT letter, '' ORDER BY letter) FROM sung s
@@ -339,7 +452,7 @@ SELECT rtrim(rpad(place, 11) || rpad(kind, 7) || string_agg(rpad(coalesce((SELEC
 	CASE WHEN moment = ANY (moments) AND can_be(place, kind) THEN '.' ELSE '-' END), length(moment)), ' ' ORDER BY m.n))
 FROM (SELECT place, moments, row_number() OVER () AS first FROM scenes, unnest(places) place) p,
 	unnest('{fn,dom,op,cast,typ,over,trg}'::text[]) WITH ORDINALITY k(kind, n), moments m
-WHERE kind <> 'trg' OR place = 'trigger' GROUP BY place, first, kind, k.n ORDER BY first, k.n;
+WHERE kind <> 'trg' OR place LIKE '%trigger' GROUP BY place, first, kind, k.n ORDER BY first, k.n;
 -- what is not as it should be, with whom
 SELECT DISTINCT place, moment, proname, who = session AS himself, restricted, own, ours, pinned FROM sung WHERE letter = '!' AND kind <> 'over' AND moment <> '' ORDER BY 1, 2, 3;
 -- what sang outside of any moment that is in the table

@@ -18,14 +18,42 @@ ALTER VIEW v1 OWNER TO words_other;
 ALTER VIEW "V'2" OWNER TO words_other;
 CREATE POLICY p ON other USING ((SELECT a FROM t LIMIT 1) = 'x');
 CREATE RULE r AS ON INSERT TO other DO ALSO UPDATE t SET a = 'x';
+ALTER TABLE other ENABLE ALWAYS RULE r;
+COMMENT ON RULE r ON other IS 'it''s a rule';
+CREATE POLICY "P 2" ON other AS RESTRICTIVE FOR UPDATE TO words_owner, words_other
+	USING (id > 0) WITH CHECK (EXISTS (SELECT FROM t WHERE a = 'x'));
+COMMENT ON POLICY "P 2" ON other IS 'second';
 SELECT zdm.change_column_type('t', 'a', 'varchar(10)', up => 'a', down => 'a');
 SET ROLE words_owner;
 SELECT zdm.rename_column('t', 'a', 'a2');
 RESET ROLE;
 -- what is left, by itself
 DROP VIEW "V'2", v1;
+-- the statements do what they say
+CREATE FUNCTION hint(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	EXECUTE statement;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN hint;
+END $$;
+CREATE VIEW defined AS
+	SELECT polname AS name, polpermissive::text || polcmd::text || polroles::text AS how, pg_get_expr(polqual, polrelid) AS a,
+		pg_get_expr(polwithcheck, polrelid) AS b, obj_description(oid, 'pg_policy') AS comment FROM pg_policy
+	UNION ALL SELECT rulename, ev_enabled::text, pg_get_ruledef(oid), NULL, obj_description(oid, 'pg_rewrite') FROM pg_rewrite WHERE rulename = 'r';
+CREATE TABLE before AS TABLE defined;
+SELECT replace(statement, ' and, once the migration is completed, for the column as it is then:', '') AS statement
+FROM regexp_split_to_table(hint($$SELECT zdm.rename_column('t', 'a', 'a2')$$), '\s+(?=DROP (?:POLICY|RULE))') statement
+WHERE statement ~ '^DROP'
+\gexec
+SELECT hint($$SELECT zdm.rename_column('t', 'a', 'a2')$$) = hint($$SELECT zdm.rename_column('t', 'a', 'a2')$$) AS again,
+	(SELECT count(*) FROM (TABLE before EXCEPT TABLE defined) x) AS lost;
 DROP RULE r ON other;
 SELECT zdm.rename_column('t', 'a', 'a2');
+DROP VIEW defined;
 DROP TABLE other;
 -- a default that comes from the domain is said to go with it
 CREATE DOMAIN d AS text DEFAULT 'none';

@@ -51,7 +51,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
@@ -154,6 +154,15 @@ CREATE TABLE zdm.stretch (
 
 CREATE INDEX ON zdm.stretch (migration, step);
 
+-- Tables that a hidden one is kept in step beside, by zdm.sync_table.
+CREATE TABLE zdm.second (
+	migration     bigint PRIMARY KEY REFERENCES zdm.migration ON DELETE CASCADE,
+	relid         oid NOT NULL,
+	hidden        oid NOT NULL,
+	key           oid NOT NULL,                  -- the index of the table by whose columns rows are found
+	filenode      oid NOT NULL                   -- the storage of the table then: with another, all of it is begun anew
+);
+
 ------------------------------------------------------------------------------
 -- sync
 
@@ -192,6 +201,11 @@ CREATE FUNCTION zdm.sync() RETURNS trigger
 
 COMMENT ON FUNCTION zdm.sync() IS 'keeps the pairs of a table in step';
 
+CREATE FUNCTION zdm.sync_table() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync_table';
+
+COMMENT ON FUNCTION zdm.sync_table() IS 'keeps a hidden table in step with its table';
+
 CREATE FUNCTION zdm.keep_sync_last() RETURNS event_trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_keep_sync_last';
 
@@ -225,6 +239,22 @@ CREATE FUNCTION zdm.plan(ddl text, up text DEFAULT NULL, down text DEFAULT NULL,
 COMMENT ON FUNCTION zdm.plan(text, text, text) IS
 	'the steps by which zdm.migrate() would carry out a DDL statement; changes nothing';
 
+CREATE FUNCTION zdm.script(ddl text, up text DEFAULT NULL, down text DEFAULT NULL, target int DEFAULT NULL,
+						   style text DEFAULT 'psql', size text DEFAULT NULL, rows bigint DEFAULT NULL,
+						   writes_per_second bigint DEFAULT NULL, OUT file text, OUT body text)
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_script';
+
+COMMENT ON FUNCTION zdm.script(text, text, text, int, text, text, bigint, bigint) IS
+	'the plan of a DDL statement as files of plain SQL, for servers without the extension; changes nothing';
+
+CREATE FUNCTION zdm.script(m bigint, target int DEFAULT NULL, style text DEFAULT 'psql', size text DEFAULT NULL,
+						   rows bigint DEFAULT NULL, writes_per_second bigint DEFAULT NULL,
+						   OUT file text, OUT body text)
+	RETURNS SETOF record LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_script_migration';
+
+COMMENT ON FUNCTION zdm.script(bigint, int, text, text, bigint, bigint) IS
+	'the same of a migration that this transaction has stated';
+
 CREATE FUNCTION zdm.set_not_null(relation regclass, column_name name, fill text DEFAULT NULL, label text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_set_not_null';
 
@@ -244,6 +274,12 @@ CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_
 
 COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text) IS
 	'change the type of a column of a live table, keys included; returns the id of the migration';
+
+CREATE FUNCTION zdm.rewrite(relation regclass, order_by text DEFAULT NULL, columns name[] DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_rewrite';
+
+COMMENT ON FUNCTION zdm.rewrite(regclass, text, name[], text) IS
+	'write a live table anew, without what dead rows have left; returns the id of the migration';
 
 -- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
 -- sequence, with its position, its privileges and what sessions know of it.

@@ -13,6 +13,7 @@
 
 #include "api/access.h"
 #include "api/change.h"
+#include "api/ddl.h"
 #include "catalog/heap.h"
 #include "core/citus.h"
 #include "core/errors.h"
@@ -97,6 +98,18 @@ read_change(const char *ddl, const char *up, const char *down)
 		check_access(plan_kind(change->kind), change);
 	if (strcmp(change->kind, "change_column_type") == 0)
 		read_new_type(change);
+	return change;
+}
+
+Change *
+ddl_read_change(char *ddl, const char *up, const char *down)
+{
+	ErrorContextCallback callback;
+	Change	   *change;
+
+	push_ddl_context(&callback, ddl);
+	change = read_change(ddl, up, down);
+	error_context_stack = callback.previous;
 	return change;
 }
 

@@ -78,6 +78,28 @@
 	"FROM zdm.pair p JOIN pg_attribute a ON a.attrelid = p.relid AND a.attnum = " has ", aclexplode(a.attacl) x, pg_class c " \
 	"WHERE p.migration = $1 AND c.oid = p.relid AND x.grantor <> c.relowner "
 
+/*
+ * What a partition has set for a column of its own, other than its parent: the
+ * new column has the parent's settings everywhere.  A partition that came by
+ * LIKE has copies of some.
+ */
+#define OF_PARTITIONS(has) \
+	"UNION ALL SELECT x.what || ' of column ' || quote_ident(l.attname) || ' of partition ' || l.attrelid::regclass " \
+	"FROM zdm.pair p JOIN pg_attribute r ON r.attrelid = p.relid AND r.attnum = " has " " \
+	"JOIN pg_partition_tree(p.relid) t ON t.relid <> p.relid " \
+	"JOIN pg_attribute l ON l.attrelid = t.relid AND l.attname = r.attname JOIN pg_type y ON y.oid = l.atttypid, LATERAL " \
+	"(SELECT 'storage' WHERE l.attstorage NOT IN (r.attstorage, y.typstorage) " \
+	" UNION ALL SELECT 'compression' WHERE l.attcompression NOT IN ('', r.attcompression) " \
+	" UNION ALL SELECT 'statistics target' WHERE coalesce(l.attstattarget, -1) NOT IN (-1, coalesce(r.attstattarget, -1)) " \
+	" UNION ALL SELECT 'option ' || o.option_name FROM pg_options_to_table(l.attoptions) o " \
+	"   WHERE o.option_name IN ('n_distinct', 'n_distinct_inherited') AND NOT EXISTS (SELECT FROM pg_options_to_table(r.attoptions) q " \
+	"     WHERE q.option_name = o.option_name AND q.option_value = o.option_value) " \
+	" UNION ALL SELECT DISTINCT 'privilege ' || a.privilege_type FROM aclexplode(l.attacl) a " \
+	" UNION ALL SELECT 'comment' WHERE col_description(l.attrelid, l.attnum) IS DISTINCT FROM col_description(r.attrelid, r.attnum) " \
+	"   AND col_description(l.attrelid, l.attnum) IS NOT NULL " \
+	" UNION ALL SELECT 'security label ' || quote_literal(b.label) || ' (' || b.provider || ')' FROM pg_seclabel b " \
+	"   WHERE b.classoid = 'pg_class'::regclass AND b.objoid = l.attrelid AND b.objsubid = l.attnum) x(what) WHERE p.migration = $1 "
+
 static char *
 names_of(const char *query, int64 migration)
 {
@@ -96,9 +118,9 @@ twin_unknown(int64 migration, TwinSide side)
 {
 	if (side == TWIN_NEW)
 		return names_of("SELECT string_agg(DISTINCT x.name, ', ') FROM (" UNKNOWN("p.new_attnum", "p.new_dependents")
-						UNSHARED("p.new_attnum", "p.old_attnum") ") x(name)", migration);
+						UNSHARED("p.new_attnum", "p.old_attnum") OF_PARTITIONS("p.new_attnum") ") x(name)", migration);
 	return names_of("SELECT string_agg(DISTINCT x.name, ', ') FROM (" UNKNOWN("p.old_attnum", "p.dependents")
-					UNSHARED("p.old_attnum", "p.new_attnum") ") x(name)", migration);
+					UNSHARED("p.old_attnum", "p.new_attnum") OF_PARTITIONS("p.old_attnum") ") x(name)", migration);
 }
 
 void

@@ -227,7 +227,9 @@ collect(Node *node, void *context)
 			break;
 	}
 	add_cast(context, converted(node), node);
-	(void) check_functions_in_node(node, collect_function, context);
+	/* what reads and writes a type is the type's */
+	if (!IsA(node, CoerceViaIO))
+		(void) check_functions_in_node(node, collect_function, context);
 	return expression_tree_walker(node, collect, context);
 }
 

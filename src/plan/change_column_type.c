@@ -103,24 +103,6 @@ is_integer(Oid type)
 }
 
 /*
- * The new value as an assignment would make it.  A cast that is written out cuts
- * strings and bits that are too long; the functions below it can be told not to.
- */
-static char *
-converted(const Change *change)
-{
-	const char *function = change->type == VARCHAROID ? "varchar" :
-		change->type == BPCHAROID ? "bpchar" :
-		change->type == BITOID ? "\"bit\"" :
-		change->type == VARBITOID ? "varbit" : NULL;
-
-	if (function == NULL || change->typmod < 0)
-		return psprintf("(%s)::%s", change->up_readable, type_name(change));
-	return psprintf("pg_catalog.%s((%s)::pg_catalog.%s, %d, false)", function,
-					change->up_readable, function, change->typmod);
-}
-
-/*
  * A value of the user's own making may be no key of the table that a foreign key
  * is to: like other constraints, it is then made when the new column decides.
  */
@@ -230,7 +212,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		note_mapped(plan, column, change);
 	}
 	if (new.may_misfit)
-		fit_plan_expand(plan, column, &new, names_escape(converted(change)));
+		fit_plan_expand(plan, column, &new, names_escape(retype_value(change->type, change->typmod, change->up_readable)));
 	column_plan_expand(plan, column, &new, &pair);
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);

@@ -418,6 +418,7 @@ refuse_partition_settings(const Column *column, Oid leaf)
 			  "CASE WHEN EXISTS (SELECT option_name, option_value FROM pg_options_to_table(l.attoptions) WHERE " USER_OPTIONS
 			  "  EXCEPT SELECT option_name, option_value FROM pg_options_to_table(r.attoptions)) THEN 'options' END, "
 			  "CASE WHEN l.attacl IS NOT NULL THEN 'privileges' END, "
+			  "CASE WHEN EXISTS (SELECT FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND objoid = l.attrelid AND objsubid = l.attnum) THEN 'security label' END, "
 			  "CASE WHEN l.attnotnull <> r.attnotnull THEN 'NOT NULL' END, "
 			  "CASE WHEN col_description(l.attrelid, l.attnum) IS NOT NULL THEN 'comment' END, "
 			  "CASE WHEN pg_get_expr(ld.adbin, ld.adrelid) IS DISTINCT FROM pg_get_expr(rd.adbin, rd.adrelid) THEN 'default' END) "

@@ -357,3 +357,34 @@ definition_remember(const char *undo, List *before)
 	}
 	return buf.data;
 }
+
+char *
+definition_as_now(const char *undo, const char *before, const char *after)
+{
+	StringInfoData buf;
+	NamesToken	token;
+
+	initStringInfo(&buf);
+	while (names_next(&undo, &token))
+	{
+		Definition	definition;
+		char	   *present;
+
+		if (token.kind != 'D')
+		{
+			appendBinaryStringInfo(&buf, token.text, token.length);
+			continue;
+		}
+		definition = read_token(&token);
+		definition.forward = true;
+		present = present_definition(&definition);
+		if (present[0] == '\0')
+			continue;
+		if (before != NULL)
+			appendStringInfo(&buf, "%s;\n", names_escape(before));
+		appendStringInfoString(&buf, present);
+		if (after != NULL)
+			appendStringInfo(&buf, ";\n%s", names_escape(after));
+	}
+	return buf.data;
+}

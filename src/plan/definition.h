@@ -69,4 +69,11 @@ extern List *definition_trees(const char *template);
 extern List *definition_before(const char *undo);
 extern char *definition_remember(const char *undo, List *before);
 
+/*
+ * The template of a way back, for who reads it before the way there: each object
+ * as it is now.  "before" and "after", if not NULL, are statements that stand
+ * around what makes it.
+ */
+extern char *definition_as_now(const char *undo, const char *before, const char *after);
+
 #endif							/* ZDM_DEFINITION_H */

@@ -35,6 +35,38 @@ add_dependent(Column *column, const char *description, DefinitionKind definition
 	return dependent;
 }
 
+/* Statements that take an object down and those that bring it back: a query of one row, with $1 its Oid. */
+#define POLICY_STATEMENTS \
+	"SELECT format('DROP POLICY %I ON %s;', polname, polrelid::regclass), " \
+	"concat(format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', polname, polrelid::regclass, " \
+	"    CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, " \
+	"    CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, " \
+	"    (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ') FROM unnest(polroles) r)), " \
+	"  ' USING (' || pg_get_expr(polqual, polrelid) || ')', ' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')', ';', " \
+	"  format(' COMMENT ON POLICY %I ON %s IS ', polname, polrelid::regclass) || quote_literal(obj_description(oid, 'pg_policy')) || ';') " \
+	"FROM pg_policy WHERE oid = $1"
+#define RULE_STATEMENTS \
+	"SELECT format('DROP RULE %I ON %s;', rulename, ev_class::regclass), " \
+	"concat(pg_get_ruledef(oid), " \
+	"  ' ALTER TABLE ' || ev_class::regclass || CASE ev_enabled WHEN 'D' THEN ' DISABLE' WHEN 'R' THEN ' ENABLE REPLICA' " \
+	"    WHEN 'A' THEN ' ENABLE ALWAYS' END || ' RULE ' || quote_ident(rulename) || ';', " \
+	"  format(' COMMENT ON RULE %I ON %s IS ', rulename, ev_class::regclass) || quote_literal(obj_description(oid, 'pg_rewrite')) || ';') " \
+	"FROM pg_rewrite WHERE oid = $1"
+
+/* "DROP ...; and, once the migration is done, CREATE ...;" */
+static char *
+down_and_back(const char *query, Oid relid, Oid object)
+{
+	QuerySession session;
+	char	   *statements = NULL;
+
+	query_begin_printing(&session, relid);
+	if (QUERY(query, arg_oid(object)) > 0)
+		statements = psprintf("%s and, once the migration is completed, for the column as it is then: %s", query_text(0, 1), query_text(0, 2));
+	query_end(&session);
+	return statements;
+}
+
 static void
 load_trigger(Column *column, Oid trigger, const char *description)
 {
@@ -77,7 +109,7 @@ load_rule(Column *column, Oid rule, const char *description)
 	may_alter = query_bool(0, 4);
 	query_end(&session);
 	if (!may_alter || (relid != column->relid && !is_view))
-		column_refuse(description, column, "Drop the rule first, and create it again afterwards.");
+		column_refuse(description, column, down_and_back(RULE_STATEMENTS, relid, rule));
 	dependent = add_dependent(column, description, DEFINITION_RULE_DROP, relid, name);
 	dependent->dropped = true;
 	if (is_view)
@@ -86,7 +118,7 @@ load_rule(Column *column, Oid rule, const char *description)
 		return;
 	}
 	dependent->refusal = "which looks at what is written to it";
-	dependent->hint = "Both columns will be written to meanwhile: drop the rule first, and create it again afterwards.";
+	dependent->hint = psprintf("Both columns will be written to meanwhile, so: %s", down_and_back(RULE_STATEMENTS, relid, rule));
 }
 
 static void
@@ -102,8 +134,7 @@ load_policy(Column *column, Oid policy, const char *description)
 	name = query_text(0, 2);
 	query_end(&session);
 	if (relid != column->relid)
-		column_refuse(description, column,
-					  "Drop the policy of the other table first, and create it again afterwards.");
+		column_refuse(description, column, down_and_back(POLICY_STATEMENTS, relid, policy));
 	(void) add_dependent(column, description, DEFINITION_POLICY, relid, name);
 }
 

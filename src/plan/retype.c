@@ -30,6 +30,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_type.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
@@ -311,4 +312,22 @@ retype_ask(Oid relid, const char *column, const char *type, const char *using, L
 	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
 		explain(&probe, error);
 	return probe.rewrites ? RETYPE_REWRITE : RETYPE_CATALOG_ONLY;
+}
+
+/*
+ * A cast that is written out cuts strings and bits that are too long; the functions
+ * below it can be told not to.
+ */
+char *
+retype_value(Oid type, int32 typmod, const char *value)
+{
+	const char *function = type == VARCHAROID ? "varchar" :
+		type == BPCHAROID ? "bpchar" :
+		type == BITOID ? "\"bit\"" :
+		type == VARBITOID ? "varbit" : NULL;
+
+	if (function == NULL || typmod < 0)
+		return psprintf("(%s)::%s", value,
+						format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	return psprintf("pg_catalog.%s((%s)::pg_catalog.%s, %d, false)", function, value, function, typmod);
 }

@@ -30,4 +30,7 @@ typedef enum RetypeWork
 extern RetypeWork retype_ask(Oid relid, const char *column, const char *type, const char *using,
 							 List *further);
 
+/* The value (SQL) as an assignment to a column of that type would make it. */
+extern char *retype_value(Oid type, int32 typmod, const char *value);
+
 #endif							/* ZDM_RETYPE_H */

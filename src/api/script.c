@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * script.c
+ *		zdm.script(): a change as files for servers without the extension.
+ *
+ * Like zdm.plan() it goes the way of a change as far as the plan, which it writes
+ * out instead of storing it.  Of a migration that has been stated the change is
+ * read from what was asked, and planned again: so both forms are one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/access.h"
+#include "api/change.h"
+#include "api/ddl.h"
+#include "catalog/heap.h"
+#include "catalog/query.h"
+#include "core/errors.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "plan/ddl_text.h"
+#include "plan/plan.h"
+#include "script/script.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "compat.h"
+
+PG_FUNCTION_INFO_V1(zdm_script);
+PG_FUNCTION_INFO_V1(zdm_script_migration);
+
+#define OLDEST_TARGET 14
+#define NEWEST_TARGET 18
+
+/* From this one on the steps that make a column NOT NULL are others. */
+#define NOT_NULL_TARGET 18
+
+static int
+this_major(void)
+{
+	return atoi(GetConfigOption("server_version_num", false, false)) / 10000;
+}
+
+static void
+check_target(int target)
+{
+	if (target < OLDEST_TARGET || target > NEWEST_TARGET)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("target must be a major version from %d to %d", OLDEST_TARGET, NEWEST_TARGET)));
+	if ((target >= NOT_NULL_TARGET) != (this_major() >= NOT_NULL_TARGET))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a server of version %d cannot make a script for version %d", this_major(), target),
+				 errdetail("From version %d on NOT NULL is a constraint with a name, and its steps are others.",
+						   NOT_NULL_TARGET),
+				 errhint("Make it on a copy of the schema on version %d.", target)));
+}
+
+static int64
+size_argument(FunctionCallInfo fcinfo, int n)
+{
+	QuerySession session;
+	int64		size;
+
+	if (PG_ARGISNULL(n))
+		return -1;
+	query_begin(&session);
+	QUERY("SELECT pg_size_bytes($1)", arg_text(text_to_cstring(PG_GETARG_TEXT_PP(n))));
+	size = query_int8(0, 1);
+	query_end(&session);
+	return size;
+}
+
+static int64
+count_argument(FunctionCallInfo fcinfo, int n, const char *what)
+{
+	if (PG_ARGISNULL(n))
+		return -1;
+	if (PG_GETARG_INT64(n) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be negative", what)));
+	return PG_GETARG_INT64(n);
+}
+
+/* The arguments from "target" on, which is the one with number n. */
+static ScriptOptions
+read_options(FunctionCallInfo fcinfo, int n)
+{
+	ScriptOptions options = {
+		.target = PG_ARGISNULL(n) ? this_major() : PG_GETARG_INT32(n),
+		.size = size_argument(fcinfo, n + 2),
+		.rows = count_argument(fcinfo, n + 3, "rows"),
+		.writes = count_argument(fcinfo, n + 4, "writes_per_second"),
+	};
+	char	   *style = PG_ARGISNULL(n + 1) ? pstrdup("psql") : text_to_cstring(PG_GETARG_TEXT_PP(n + 1));
+
+	check_target(options.target);
+	if (strcmp(style, "psql") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("style must be psql"),
+				 errdetail("It is \"%s\".", style)));
+	return options;
+}
+
+static void
+check_kind(const Change *change)
+{
+	if (strcmp(change->kind, "rename_column") != 0 && strcmp(change->kind, "change_column_type") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.script() cannot write a change of kind %s yet", change->kind),
+				 errhint("zdm.plan() shows its steps.")));
+}
+
+static void
+put_files(ReturnSetInfo *rsinfo, List *files)
+{
+	ListCell   *lc;
+
+	foreach(lc, files)
+	{
+		ScriptFile *file = lfirst(lc);
+		Datum		values[2] = {CStringGetTextDatum(file->name), CStringGetTextDatum(file->body)};
+		bool		nulls[2] = {0};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+}
+
+/* As change_state() does it, but for what is stored. */
+static void
+write_script(FunctionCallInfo fcinfo, Change *change, int64 number, const ScriptOptions *options)
+{
+	MigrationPlan plan = {.relid = change->relid, .migration = number};
+	int			nestlevel = NewGUCNestLevel();
+
+	change->result_settings = identity_settings();
+	if (!plan_kind(change->kind)->one_shape)
+		identity_pin_formats();
+	change_resolve(change);
+	change_make(change, &plan);
+	put_files((ReturnSetInfo *) fcinfo->resultinfo, script_files(&plan, change, options));
+	AtEOXact_GUC(false, nestlevel);
+}
+
+Datum
+zdm_script(PG_FUNCTION_ARGS)
+{
+	char	   *ddl = change_required_sql(fcinfo, 0, "ddl");
+	char	   *up = change_sql_argument(fcinfo, 1);
+	char	   *down = change_sql_argument(fcinfo, 2);
+	ScriptOptions options = read_options(fcinfo, 3);
+	Change	   *change = ddl_read_change(ddl, up, down);
+
+	check_kind(change);
+	InitMaterializedSRF(fcinfo, 0);
+	change_check(change);
+	write_script(fcinfo, change, script_number(change->relid, change->definition), &options);
+	return (Datum) 0;
+}
+
+/* What a migration was asked to do. */
+static Change *
+read_definition(const Migration *migration)
+{
+	QuerySession session;
+	Change	   *change = palloc0(sizeof(Change));
+	char	   *type;
+
+	query_begin(&session);
+	QUERY("SELECT d->>'ddl', d->>'up', d->>'down', d->>'column', d->>'new_name', d->>'type' FROM (SELECT $1) x(d)",
+		  arg_jsonb(migration->definition));
+	change->ddl = query_text(0, 1);
+	change->up_source = query_text(0, 2);
+	change->down_source = query_text(0, 3);
+	change->column = query_text(0, 4);
+	change->new_name = query_text(0, 5);
+	type = query_text(0, 6);
+	query_end(&session);
+	if (change->ddl != NULL)
+		return ddl_read_change(change->ddl, change->up_source, change->down_source);
+	change->kind = migration->kind;
+	change->relid = migration->relid;
+	if (type != NULL)
+		zdm_parse_type(type, &change->type, &change->typmod);
+	return change;
+}
+
+Datum
+zdm_script_migration(PG_FUNCTION_ARGS)
+{
+	Migration  *migration;
+	ScriptOptions options;
+	Change	   *change;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a migration must not be null")));
+	migration = access_migration(PG_GETARG_INT64(0), MIGRATION_READ);
+	options = read_options(fcinfo, 1);
+	if (migration->state != STATE_QUEUED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " is %s, and has a script only before it is begun",
+						migration->id, state_name(migration->state)),
+				 errhint("BEGIN; state it; SELECT * FROM zdm.script(...); ROLLBACK;")));
+	change = read_definition(migration);
+	check_kind(change);
+	InitMaterializedSRF(fcinfo, 0);
+	write_script(fcinfo, change, migration->id, &options);
+	return (Datum) 0;
+}

@@ -1,0 +1,206 @@
+/*-------------------------------------------------------------------------
+ *
+ * header.c
+ *		What stands at the top of a file: for the reader, and for the server.
+ *
+ * Sizes and times are estimates from what the catalog knows, or from what the
+ * call said of the server that the files are for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/query.h"
+#include "core/guc.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "script/script.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+/* What a batch gets done on a machine of no particular speed. */
+#define ROWS_PER_SECOND 20000.0
+
+static const char *const purposes[SCRIPT_PARTS] = {
+	[PART_EXPAND] = "adds what is new beside what is there",
+	[PART_BACKFILL] = "fills in the rows that are there, and builds what hangs on the new column",
+	[PART_VERIFY] = "reads every row, and ends in an error if one is not right",
+	[PART_CUTOVER] = "makes the new shape the authoritative one",
+	[PART_CONTRACT] = "reads every row once more, then removes the old shape: this cannot be undone",
+	[PART_REVERT] = "goes back to the old shape, from any point before 50, with all that was written since",
+};
+
+/* One text from the catalog, for a table. */
+static char *
+ask(const char *sql, Oid relid)
+{
+	QuerySession session;
+	char	   *result;
+
+	query_begin(&session);
+	result = QUERY(sql, arg_oid(relid)) > 0 ? query_text(0, 1) : NULL;
+	query_end(&session);
+	return result ? result : pstrdup("none");
+}
+
+/* A comment, however many lines the text has. */
+static void
+say(StringInfo buf, const char *text)
+{
+	appendStringInfoString(buf, "--   ");
+	for (; *text; text++)
+	{
+		appendStringInfoChar(buf, *text == '\r' ? ' ' : *text);
+		if (*text == '\n')
+			appendStringInfoString(buf, "--     ");
+	}
+	appendStringInfoChar(buf, '\n');
+}
+
+static int64
+known(int64 given, const char *sql, Oid relid)
+{
+	return given >= 0 ? given : (int64) strtoll(ask(sql, relid), NULL, 10);
+}
+
+static void
+say_sizes(StringInfo buf, const Script *script)
+{
+	Oid			relid = script->plan->relid;
+	int64		size = known(script->options.size,
+							 "SELECT sum(pg_table_size(coalesce(p.relid, $1)))::bigint::text FROM (SELECT) x LEFT JOIN pg_partition_tree($1) p ON isleaf", relid);
+	int64		rows = known(script->options.rows,
+							 "SELECT greatest(sum(c.reltuples), 0)::bigint::text FROM pg_class c WHERE oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1) WHERE isleaf)", relid);
+	double		hours = rows / ROWS_PER_SECOND * (1 + guc_batch_rest) / 3600;
+
+	appendStringInfoString(buf, "-- Table:\n");
+	say(buf, script->table);
+	say(buf, psprintf("size %s, about " INT64_FORMAT " rows%s", ask(psprintf("SELECT pg_size_pretty(" INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid), rows,
+					  script->options.writes >= 0 ? psprintf(", " INT64_FORMAT " writes a second", script->options.writes) : ""));
+	say(buf, psprintf("indexes: %s", ask("SELECT string_agg(format('%s (%s)', indexrelid::regclass, pg_size_pretty(pg_relation_size(indexrelid))), ', ') FROM pg_index WHERE indrelid = $1", relid)));
+	if (!plan_has_backfill(script->plan))
+		return;
+	say(buf, psprintf("filling in: at %.0f rows a second and with its rests, about %.1f hours (an estimate: it says how far it is)", ROWS_PER_SECOND, hours));
+	say(buf, psprintf("WAL: about %s, more with full page images; disk: each row that is written leaves a dead one: up to %s more until VACUUM, beside the new column and its indexes",
+					  ask(psprintf("SELECT pg_size_pretty(2 * " INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid),
+					  ask(psprintf("SELECT pg_size_pretty(" INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid)));
+	say(buf, psprintf("user triggers that the batches fire, as any UPDATE does: %s",
+					  ask("SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 16) <> 0 AND tgattr = ''", relid)));
+}
+
+static void
+say_locks(StringInfo buf, const Script *script)
+{
+	appendStringInfo(buf, "-- Locks: each is asked for in vain for at most %d ms at a time (zdm.lock_wait), then again after a pause.\n", guc_lock_wait);
+	appendStringInfoString(buf, "--   What is strong changes the catalog only, and is had for milliseconds; what reads or builds lets readers and writers go on.\n");
+}
+
+static void
+say_notes(StringInfo buf, const Script *script)
+{
+	ListCell   *lc;
+
+	if (script->plan->notes == NIL)
+		return;
+	appendStringInfoString(buf, "-- Found on the server that made this script:\n");
+	foreach(lc, script->plan->notes)
+		say(buf, lfirst(lc));
+}
+
+static void
+say_applications(StringInfo buf, const Script *script)
+{
+	if (script->pair == NULL)
+		return;
+	appendStringInfoString(buf, "-- What applications notice:\n");
+	say(buf, "SELECT *, and INSERT and COPY without a column list, see one column more from 10 to 50, and the changed one comes last afterwards");
+	say(buf, "a prepared statement that returns SELECT * fails once (0A000) when a column comes or goes, until it is prepared again");
+	if (!script->exchanges)
+		say(buf, psprintf("both names, %s and %s, can be read and written from 10 to 50", script->old_name, script->new_name));
+	else
+	{
+		say(buf, psprintf("one name throughout, %s, which has its new type from 40 on; %s is nobody's to write", script->old_name, script->new_name));
+		say(buf, "before 40, a value that the new type does not take goes through, and 30 names its row; after it, a value that the old type does not take goes through, and 90 names its row and does not go back");
+	}
+}
+
+void
+header_comment(StringInfo buf, const Script *script, ScriptPart part)
+{
+	appendStringInfoString(buf, "-- The change:\n");
+	say(buf, script->change->ddl ? script->change->ddl :
+		psprintf("%s of %s", script->change->kind, script->table));
+	appendStringInfo(buf, "-- This file %s.\n", purposes[part]);
+	appendStringInfo(buf, "-- For PostgreSQL %d, without the extension; by the owner of the table, who needs CREATE on its schema:\n"
+					 "--   psql -X -v ON_ERROR_STOP=1 -f FILE, in the order of their numbers, each again after a failure at any line.\n",
+					 script->options.target);
+	if (part != PART_EXPAND)
+	{
+		appendStringInfoChar(buf, '\n');
+		return;
+	}
+	appendStringInfoString(buf, "-- To stop: break off psql, at any point; to go on: run the same file again.\n"
+						   "-- To go back: 90_revert.sql, at any point before 50_contract.sql has ended.\n"
+						   "-- To watch: the notices; pg_stat_activity, pg_stat_progress_create_index, the lag of standbys, free disk.\n");
+	say_sizes(buf, script);
+	say_locks(buf, script);
+	say_applications(buf, script);
+	say_notes(buf, script);
+	appendStringInfoString(buf, "-- Settings that hold here, as of the session that made it: ");
+	appendStringInfo(buf, "zdm.lock_wait %d ms, zdm.batch_time %d ms, zdm.batch_rest %g, zdm.max_replica_lag %d ms, zdm.max_slot_wal %d MB.\n",
+					 guc_lock_wait, guc_batch_time, guc_batch_rest, guc_max_replica_lag, guc_max_slot_wal);
+	appendStringInfoString(buf, "--   Not looked at, since a plain role cannot see it: free disk, the archiver, who holds old snapshots. No zdm.batch_window, zdm.not_before or zdm.backfill_workers.\n\n");
+}
+
+/* What the values of expressions can depend on is as it was for whoever made the script. */
+static void
+put_settings(StringInfo buf, const Script *script)
+{
+	List	   *settings = script->change->result_settings;
+
+	appendStringInfoString(buf, "\\set ON_ERROR_STOP on\n"
+						   "SET search_path = pg_catalog, pg_temp;\n"
+						   "SET statement_timeout = 0;  -- waiting is done in here, without holding anything\n"
+						   "SET client_min_messages = notice;\n");
+	for (int i = 0; i + 1 < list_length(settings); i += 2)
+		appendStringInfo(buf, "SET %s = %s;\n", quote_identifier(list_nth(settings, i)),
+						 quote_literal_cstr(list_nth(settings, i + 1)));
+	appendStringInfoChar(buf, '\n');
+}
+
+void
+header_begin(StringInfo buf, const Script *script, ScriptPart part)
+{
+	StringInfoData body;
+	char	   *missing = pstrdup("");
+
+	put_settings(buf, script);
+	if (part == PART_CONTRACT || part == PART_REVERT)
+		missing = psprintf("	IF to_regclass(%s) IS NULL THEN\n"
+						   "		RAISE NOTICE 'there is nothing to do: it has not been begun, or is done';\n"
+						   "	END IF;\n", quote_literal_cstr(script->state));
+	else if (part != PART_EXPAND)
+		missing = psprintf("	IF to_regclass(%s) IS NULL THEN\n"
+						   "		RAISE object_not_in_prerequisite_state USING MESSAGE = '10_expand.sql has not been run, or all is done';\n"
+						   "	END IF;\n", quote_literal_cstr(script->state));
+	initStringInfo(&body);
+	PUT(&body,
+		"BEGIN\n"
+		"	IF current_setting('server_version_num')::int / 10000 <> {target} THEN\n"
+		"		RAISE feature_not_supported USING MESSAGE = format('this file is for PostgreSQL {target}, and the server is %s',\n"
+		"			current_setting('server_version')), HINT = 'Make it with target => the major version of this server.';\n"
+		"	END IF;\n"
+		"	IF NOT pg_try_advisory_lock({number}) THEN\n"
+		"		RAISE lock_not_available USING MESSAGE = 'another session is running a file of this change';\n"
+		"	END IF;\n"
+		"{missing}"
+		"END",
+		"target", psprintf("%d", script->options.target), "missing", missing,
+		"number", psprintf(INT64_FORMAT, script->plan->migration));
+	appendStringInfo(buf, "DO %s;\n\n", script_quote(body.data));
+	if (part == PART_EXPAND)
+		appendStringInfo(buf, "-- What is done, and how far the batches are; goes with the last file\n"
+						 "CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint,\n"
+						 "	rows bigint DEFAULT 0, missed bigint DEFAULT 0, done timestamptz DEFAULT clock_timestamp(),\n"
+						 "	PRIMARY KEY (step, part));\n\n", script->state);
+}

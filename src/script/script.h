@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * script.h
+ *		A plan as files of plain SQL, for servers without the extension.
+ *
+ * The plan is the one that a worker would carry out; here its steps become text.
+ * Each file is a row of blocks, one a step, and each block notes that it is done
+ * in the transaction that does it, in a small table of the change's own: so a file
+ * can be run again from its beginning, wherever it has stopped.
+ *
+ * This room knows no kind of migration.  It reads a plan's steps (statement.c),
+ * its pair of columns (value.c), and nothing of who made them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_SCRIPT_H
+#define ZDM_SCRIPT_H
+
+#include "lib/stringinfo.h"
+#include "plan/plan.h"
+
+/* The files, in the order in which they are run; the way back is last. */
+typedef enum ScriptPart
+{
+	PART_EXPAND,
+	PART_BACKFILL,
+	PART_VERIFY,
+	PART_CUTOVER,
+	PART_CONTRACT,
+	PART_REVERT
+#define SCRIPT_PARTS (PART_REVERT + 1)
+} ScriptPart;
+
+typedef struct ScriptOptions
+{
+	int			target;			/* major version */
+	int64		size;			/* bytes of the table there, -1: as here */
+	int64		rows;			/* -1: as here */
+	int64		writes;			/* a second, -1: not known */
+} ScriptOptions;
+
+typedef struct ScriptFile
+{
+	char	   *name;
+	char	   *body;
+} ScriptFile;
+
+typedef struct Script
+{
+	const MigrationPlan *plan;
+	const Change *change;
+	ScriptOptions options;
+	char	   *table;			/* qualified and quoted, like the next two */
+	char	   *state;			/* the small table */
+	char	   *function;		/* of the trigger, without parentheses */
+	char	   *trigger;		/* quoted */
+	const Pair *pair;			/* or NULL: nothing is kept in step */
+	char	   *old_name;		/* the pair's columns before the exchange */
+	char	   *new_name;
+	bool		exchanges;		/* they exchange their names then */
+	bool		up_can_fail;
+} Script;
+
+/*
+ * The change as files (list of ScriptFile *).  ERRCODE_FEATURE_NOT_SUPPORTED if
+ * something in it has no plain form: then there is no script at all.
+ */
+extern List *script_files(const MigrationPlan *plan, const Change *change,
+						  const ScriptOptions *options);
+
+/* A number of its own for a change, from what it says: names are made from it. */
+extern int64 script_number(Oid relid, const char *definition);
+
+/* In text.c: templates of SQL with {names}. */
+extern void script_put(StringInfo buf, const char *text, const char *const *values);
+
+#define PUT(buf, text, ...) \
+	script_put(buf, text, (const char *const[]) {__VA_ARGS__, NULL})
+
+/* The text between dollar quotes whose tag is not in it. */
+extern char *script_quote(const char *text);
+
+/* In statement.c: what a step runs as plain SQL, "" if it runs nothing. */
+extern char *script_statement(const Script *script, const Step *step);
+extern char *script_undo(const Script *script, const Step *step);
+
+/* In value.c: expressions over a row; "row" is "NEW." or "t.". */
+extern char *script_column(const Script *script, bool new_side, bool switched, const char *row);
+extern char *script_value(const Script *script, bool up, bool switched, const char *row);
+extern char *script_inputs_differ(const Script *script, bool up, bool switched);
+extern char *script_differ(const char *a, const char *b);
+
+/* In keep.c: the trigger, and its function at each stage. */
+typedef enum KeepStage
+{
+	KEEP_BEFORE,				/* the old side decides */
+	KEEP_SWITCHED,				/* the new side does */
+	KEEP_STRICT					/* so that each row can go back, too */
+} KeepStage;
+
+extern char *keep_function(const Script *script, KeepStage stage);
+extern char *keep_trigger(const Script *script);
+extern char *keep_drop(const Script *script);
+extern const char *keep_limits(const Script *script);
+
+/* In patience.c: the block that does a step, or undoes it. */
+typedef struct ScriptBlock
+{
+	int			number;			/* of the step: what it notes */
+	List	   *also;			/* int: numbers that it notes as well */
+	int			after;			/* the number that has to be noted before, 0: none */
+	bool		undo;			/* the opposite: takes its notes away */
+	bool		last;			/* drops the small table in its transaction */
+	const char *title;			/* a comment */
+	const char *sql;
+	LOCKMODE	lock;
+	List	   *relations;		/* Oid */
+} ScriptBlock;
+
+extern void patience_block(StringInfo buf, const Script *script, const ScriptBlock *block);
+
+/* In toplevel.c: the same of a statement that refuses a transaction. */
+extern void toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block,
+						   const char *index);
+
+/* In batches.c: walks over all rows. */
+extern void batches_fill(StringInfo buf, const Script *script, const Step *step, int after);
+extern void batches_no_new_parts(StringInfo buf, const Script *script, int step);
+extern void batches_look(StringInfo buf, const Script *script, ScriptPart part, int number, int after);
+extern void batches_query(StringInfo buf, const Script *script, const Step *step);
+
+/* In header.c: what stands at the top of a file. */
+extern void header_comment(StringInfo buf, const Script *script, ScriptPart part);
+extern void header_begin(StringInfo buf, const Script *script, ScriptPart part);
+
+#endif							/* ZDM_SCRIPT_H */
