@@ -125,6 +125,19 @@ undo_of(const Script *script, const Step *step)
 	}
 }
 
+pg_noreturn static void refuse_rewrite(const Script *script);
+
+static void
+refuse_rewrite(const Script *script)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("there is no script for a table that is written anew"),
+			 errdetail("Two tables exchange their storage in the catalog, for which there is no SQL."),
+			 errhint("pg_repack, or pg_squeeze, does it on servers that have them; VACUUM FULL %s; keeps readers out meanwhile.",
+					 script->table)));
+}
+
 /* For the reader: the first line of what is done, as far as a comment goes. */
 static char *
 title_of(const Step *step)
@@ -188,6 +201,12 @@ write_step(Writing *writing, const Step *step)
 			block.sql = statement_of(script, step);
 			patience_block(buf, script, &block);
 			break;
+		case ACTION_SECOND:
+		case ACTION_COPY:
+		case ACTION_INDEX:
+		case ACTION_COMPARE:
+		case ACTION_EXCHANGE:
+			refuse_rewrite(script);
 	}
 	writing->before = step->number;
 }
