@@ -125,10 +125,49 @@ plain(const char *rendered)
 	return sql;
 }
 
+/*
+ * What stands in a template under a condition is about what will be: that a
+ * constraint has been made by then, say.  It is written out, but for what mends a
+ * detaching that was broken off.
+ */
+static char *
+render(const char *template)
+{
+	char	   *strict = names_render(template, false);
+
+	return strstr(template, "%!{") != NULL ? strict : names_render(template, true);
+}
+
+#define SESSION_PATH "SET search_path TO "
+
+/* Has the index come to be valid, with those of all partitions? */
+static char *
+check_index(const Script *script, const char *query)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	PUT(&buf,
+		"BEGIN\n"
+		"	IF ({query}) IS NOT TRUE THEN\n"
+		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the index is not valid: partitions have come since the script was made',\n"
+		"			HINT = 'Go back with 90_revert.sql, and make the script anew.';\n"
+		"	END IF;\n"
+		"END", "query", query);
+	return psprintf("DO %s", script_quote(buf.data));
+}
+
 char *
 script_statement(const Script *script, const Step *step)
 {
-	return plain(names_render(step->statement, false));
+	char	   *sql = plain(render(step->statement));
+
+	if (step->effect == EFFECT_INDEX_TREE && sql[0] != '\0')
+		return check_index(script, sql);
+	/* for this transaction alone */
+	if (strncmp(sql, SESSION_PATH, strlen(SESSION_PATH)) == 0)
+		return psprintf("SET LOCAL %s", sql + strlen("SET "));
+	return sql;
 }
 
 /* The column's name means the old one again when what hangs on it is made from its own text. */
@@ -143,5 +182,5 @@ script_undo(const Script *script, const Step *step)
 		rename = psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", script->table, script->new_name, script->old_name);
 		back = psprintf("ALTER TABLE %s RENAME COLUMN %s TO %s", script->table, script->old_name, script->new_name);
 	}
-	return plain(names_render(definition_as_now(step->undo, rename, back), false));
+	return plain(render(definition_as_now(step->undo, rename, back)));
 }
