@@ -135,6 +135,9 @@ CREATE TABLE zdm.unfilled (
 
 CREATE INDEX ON zdm.unfilled (migration, relid);
 
+-- where all tables are published, rows of one without a key could not be deleted
+ALTER TABLE zdm.unfilled REPLICA IDENTITY FULL;
+
 -- Parts of a backfill that its helpers work on (zdm.backfill_workers): each row is
 -- written by one of them, with each of its batches, and taken away by the
 -- migration's worker.
@@ -195,6 +198,8 @@ CREATE TABLE zdm.conflict (
 );
 
 CREATE INDEX ON zdm.conflict (migration);
+
+ALTER TABLE zdm.conflict REPLICA IDENTITY FULL;
 
 CREATE FUNCTION zdm.sync() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
