@@ -10,13 +10,14 @@ MANY=${ZDM_BENCH_MANY:-1500}
 build_and_install || die "the build failed"
 mkdir -p "$WORK/s"
 export PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-export PGOPTIONS='-c client_min_messages=warning'
+export PGOPTIONS='-c client_min_messages=error'
 initdb -D "$WORK/data" -A trust -N --no-locale -E UTF8 -U postgres >"$WORK/initdb.log" &&
 	cat >>"$WORK/data/postgresql.conf" <<-EOC &&
 		shared_preload_libraries = 'pg_zdm'
 		listen_addresses = ''
 		unix_socket_directories = '$PGHOST'
 		shared_buffers = 256MB
+		max_worker_processes = 32
 		max_locks_per_transaction = 128
 		zdm.guard = off
 	EOC
