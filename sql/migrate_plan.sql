@@ -116,7 +116,7 @@ SELECT zdm.plan('ALTER TABLE t ALTER phone SET NOT NULL', up => 'nosuch || 1');
 SELECT zdm.plan('ALTER TABLE t ALTER phone SET NOT NULL', up => 'sum(n)');
 
 -- refused, with the reason
-SELECT zdm.plan('VACUUM FULL t');
+SELECT zdm.plan('VACUUM (FULL, ANALYZE) t');
 SELECT zdm.plan('CLUSTER t USING t_pkey');
 SELECT zdm.plan('ALTER TABLE t SET TABLESPACE pg_default');
 SELECT zdm.plan('ALTER TABLE t SET UNLOGGED');

@@ -23,6 +23,11 @@ SELECT ddl, min(substring(body, 'zdm_state_\d+')) AS name FROM (VALUES (1, 'ALTE
 SELECT count(DISTINCT name) FROM names;
 DROP TABLE names;
 
+-- changes in one shape
+SELECT string_agg(file, ' ' ORDER BY file) FROM zdm.script('CREATE INDEX ON shop.orders (note)');
+SELECT string_agg(file, ' ' ORDER BY file) FROM zdm.script('ALTER TABLE shop.item ADD COLUMN made timestamptz DEFAULT clock_timestamp()');
+SELECT string_agg(file, ' ' ORDER BY file) FROM zdm.script('ALTER TABLE shop.item DROP COLUMN order_id');
+
 -- settings and estimates are written into the files
 BEGIN;
 SET LOCAL zdm.lock_wait = '77ms';
@@ -50,7 +55,8 @@ SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', 
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', style => 'yaml');
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', rows => -1);
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN nothing TYPE bigint');
-SELECT * FROM zdm.script('CREATE INDEX ON shop.orders (note)');
+SELECT * FROM zdm.script('DROP INDEX shop.orders_pkey');
+SELECT * FROM zdm.script('ALTER TABLE shop.orders RENAME TO bookings');
 SELECT * FROM zdm.script(4711);
 SELECT * FROM zdm.script(NULL::bigint);
 RESET ROLE;

@@ -144,12 +144,13 @@ BEGIN
 		IF a.kind = kinds[1] THEN
 			SET LOCAL SESSION AUTHORIZATION regress_resolved_victim;
 			EXECUTE sql;
+			PERFORM zdm.pause(label);
 			RESET SESSION AUTHORIZATION;
 		END IF;
+		COMMIT;
 		EXECUTE a.made;
-		IF a.kind <> kinds[1] THEN
-			PERFORM zdm.resume(label);
-		END IF;
+		COMMIT;
+		PERFORM zdm.resume(label);
 		COMMIT;
 		CALL rest(label, format('%s, %s', label, a.kind));
 		EXECUTE a.gone;
@@ -193,8 +194,12 @@ CREATE PROCEDURE stop(label text, sql text, made text) LANGUAGE plpgsql AS $$
 BEGIN
 	SET LOCAL SESSION AUTHORIZATION regress_resolved_victim;
 	EXECUTE sql;
+	PERFORM zdm.pause(label);
 	RESET SESSION AUTHORIZATION;
+	COMMIT;
 	EXECUTE made;
+	COMMIT;
+	PERFORM zdm.resume(label);
 	COMMIT;
 	CALL rest(label, label);
 	PERFORM zdm.revert(label);

@@ -17,9 +17,12 @@
 #error "pg_zdm builds on PostgreSQL 14 to 18"
 #endif
 
+#include "access/genam.h"
+#include "access/gist_private.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
@@ -27,6 +30,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_tablespace.h"
+#include "commands/cluster.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -69,13 +73,13 @@
 /* ExecInsertIndexTuples: 14 and 15 have no onlySummarizing argument. */
 static inline List *
 zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
-							 EState *estate, bool only_summarizing)
+							 EState *estate, bool update, bool only_summarizing)
 {
 #if PG_VERSION_NUM >= 160000
-	return ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL,
+	return ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL,
 								 only_summarizing);
 #else
-	return ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL);
+	return ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL);
 #endif
 }
 
@@ -119,6 +123,42 @@ zdm_identity_sequence(Oid relid, AttrNumber attnum)
 #endif
 }
 
+/* index_beginscan: 18 counts what it does. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define zdm_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* index_create: 17 takes the options of operator classes, which were in IndexInfo. */
+static inline Oid
+zdm_index_create(Relation heap, const char *name, IndexInfo *info, List *columns,
+				 Oid access_method, Oid tablespace, Oid *collations, Oid *classes,
+				 Datum *class_options, int16 *options, Datum reloptions, bits16 flags)
+{
+#if PG_VERSION_NUM >= 170000
+	return index_create(heap, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,
+						access_method, tablespace, collations, classes, class_options, options, NULL,
+						reloptions, flags, 0, true, true, NULL);
+#else
+	info->ii_OpclassOptions = class_options;
+	return index_create(heap, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,
+						access_method, tablespace, collations, classes, options,
+						reloptions, flags, 0, true, true, NULL);
+#endif
+}
+
+/* index_insert_cleanup: 17. */
+static inline void
+zdm_index_insert_cleanup(Relation index, IndexInfo *info)
+{
+#if PG_VERSION_NUM >= 170000
+	index_insert_cleanup(index, info);
+#endif
+}
+
 /* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
 #if PG_VERSION_NUM < 150000
 static inline void
@@ -141,6 +181,15 @@ InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
 	result->setResult = tuplestore_begin_heap(true, false, work_mem);
 	MemoryContextSwitchTo(old);
 }
+#endif
+
+/* make_new_heap: 14 has no choice of the access method. */
+#if PG_VERSION_NUM < 150000
+#define zdm_make_new_heap(relid, tablespace, access_method, persistence, lockmode) \
+	make_new_heap(relid, tablespace, persistence, lockmode)
+#else
+#define zdm_make_new_heap(relid, tablespace, access_method, persistence, lockmode) \
+	make_new_heap(relid, tablespace, access_method, persistence, lockmode)
 #endif
 
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
@@ -479,6 +528,33 @@ zdm_name_list(const char *name)
 	return stringToQualifiedNameList(name, NULL);
 #else
 	return stringToQualifiedNameList(name);
+#endif
+}
+
+/*
+ * Have standbys end what still reads by a snapshot from before the transaction: the
+ * record that GiST writes when it reuses a page says so, and does nothing else.
+ * gistXLogPageReuse: 16 wants the table beside the index.
+ */
+static inline void
+zdm_log_snapshot_conflict(Relation rel, FullTransactionId xid)
+{
+#if PG_VERSION_NUM >= 160000
+	gistXLogPageReuse(rel, rel, 0, xid);
+#else
+	gistXLogPageReuse(rel, 0, xid);
+#endif
+}
+
+/* pg_class.relallfrozen: 18. */
+static inline void
+zdm_swap_all_frozen(Form_pg_class a, Form_pg_class b)
+{
+#if PG_VERSION_NUM >= 180000
+	int32		pages = a->relallfrozen;
+
+	a->relallfrozen = b->relallfrozen;
+	b->relallfrozen = pages;
 #endif
 }
 

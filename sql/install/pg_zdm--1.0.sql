@@ -51,7 +51,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange
 	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
 	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
 	executed      text,                          -- what was run
@@ -135,6 +135,9 @@ CREATE TABLE zdm.unfilled (
 
 CREATE INDEX ON zdm.unfilled (migration, relid);
 
+-- where all tables are published, rows of one without a key could not be deleted
+ALTER TABLE zdm.unfilled REPLICA IDENTITY FULL;
+
 -- Parts of a backfill that its helpers work on (zdm.backfill_workers): each row is
 -- written by one of them, with each of its batches, and taken away by the
 -- migration's worker.
@@ -153,6 +156,15 @@ CREATE TABLE zdm.stretch (
 ) WITH (fillfactor = 50);
 
 CREATE INDEX ON zdm.stretch (migration, step);
+
+-- Tables that a hidden one is kept in step beside, by zdm.sync_table.
+CREATE TABLE zdm.second (
+	migration     bigint PRIMARY KEY REFERENCES zdm.migration ON DELETE CASCADE,
+	relid         oid NOT NULL,
+	hidden        oid NOT NULL,
+	key           oid NOT NULL,                  -- the index of the table by whose columns rows are found
+	filenode      oid NOT NULL                   -- the storage of the table then: with another, all of it is begun anew
+);
 
 ------------------------------------------------------------------------------
 -- sync
@@ -187,10 +199,17 @@ CREATE TABLE zdm.conflict (
 
 CREATE INDEX ON zdm.conflict (migration);
 
+ALTER TABLE zdm.conflict REPLICA IDENTITY FULL;
+
 CREATE FUNCTION zdm.sync() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync';
 
 COMMENT ON FUNCTION zdm.sync() IS 'keeps the pairs of a table in step';
+
+CREATE FUNCTION zdm.sync_table() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync_table';
+
+COMMENT ON FUNCTION zdm.sync_table() IS 'keeps a hidden table in step with its table';
 
 CREATE FUNCTION zdm.keep_sync_last() RETURNS event_trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_keep_sync_last';
@@ -260,6 +279,12 @@ CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_
 
 COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text) IS
 	'change the type of a column of a live table, keys included; returns the id of the migration';
+
+CREATE FUNCTION zdm.rewrite(relation regclass, order_by text DEFAULT NULL, columns name[] DEFAULT NULL, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_rewrite';
+
+COMMENT ON FUNCTION zdm.rewrite(regclass, text, name[], text) IS
+	'write a live table anew, without what dead rows have left; returns the id of the migration';
 
 -- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
 -- sequence, with its position, its privileges and what sessions know of it.

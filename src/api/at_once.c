@@ -189,6 +189,9 @@ statement_text(const Change *change)
 {
 	if (strcmp(change->kind, "change_column_type") == 0)
 		return retype_statement(change);
+	/* what has just been made has nothing to be rid of */
+	if (strcmp(change->kind, "rewrite") == 0)
+		return pstrdup("SELECT");
 	if (change->stmt != NULL)
 		return NULL;
 	if (strcmp(change->kind, "rename_column") == 0)

@@ -17,7 +17,9 @@
 #include "api/change.h"
 #include "catalog/migration.h"
 #include "catalog/heap.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "common/hashfn.h"
@@ -50,6 +52,7 @@
 #define CLAIM_PAUSE_US 2000
 
 PG_FUNCTION_INFO_V1(zdm_rename_column);
+PG_FUNCTION_INFO_V1(zdm_rewrite);
 PG_FUNCTION_INFO_V1(zdm_change_column_type);
 
 /* The settings that will govern the migration, as they are in this session. */
@@ -208,6 +211,47 @@ check_conflicts(Oid relid, List *claims)
 	}
 }
 
+pg_noreturn static void refuse_beside(const Migration *other, Oid relid);
+
+static void
+refuse_beside(const Migration *other, Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("migration " INT64_FORMAT " is at work on %s", other->id, names_relation(relid)),
+			 errdetail("It is %s and its state is %s; a table that is written anew can have no other migration meanwhile.",
+					   other->kind, state_name(other->state)),
+			 errhint("Let it come to its end, or go back with SELECT zdm.revert(" INT64_FORMAT ").", other->id)));
+}
+
+/*
+ * A migration that writes rows fires no trigger, so what it writes would not come to
+ * the hidden table of another that writes the table anew.  Of partitions it may be
+ * the whole that the one is of, and the part that the other is of.
+ */
+static void
+check_whole_tables(const PlanKind *kind, Oid relid)
+{
+	List	   *relids = list_make1_oid(relid);
+	ListCell   *lc;
+	ListCell   *m;
+
+	if (get_rel_relispartition(relid) && kind->whole_table)
+		relids = list_concat(relids, get_partition_ancestors(relid));
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		relids = list_concat_unique_oid(relids, find_all_inheritors(relid, NoLock, NULL));
+	foreach(lc, relids)
+	{
+		foreach(m, migration_live_on(lfirst_oid(lc)))
+		{
+			const Migration *other = lfirst(m);
+
+			if (kind->whole_table || plan_kind(other->kind)->whole_table)
+				refuse_beside(other, lfirst_oid(lc));
+		}
+	}
+}
+
 /* One transaction at a time states a migration on a table. */
 static void
 claim_table(Oid relid)
@@ -292,7 +336,10 @@ change_check(const Change *change)
 	const PlanKind *kind = plan_kind(change->kind);
 
 	if (OidIsValid(change->relid))
+	{
 		check_conflicts(change->relid, all_claims(kind, change));
+		check_whole_tables(kind, change->relid);
+	}
 
 	/*
 	 * A migration that was seen to be over has left something, a name say, that
@@ -605,6 +652,22 @@ zdm_rename_column(PG_FUNCTION_ARGS)
 		.new_name = change_name_argument(fcinfo, 2, "new_name"),
 	};
 
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
+}
+
+Datum
+zdm_rewrite(PG_FUNCTION_ARGS)
+{
+	Change		change = {
+		.kind = "rewrite",
+		.relid = change_relation_argument(fcinfo, 0),
+	};
+
+	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.rewrite() does not order rows or columns"),
+				 errhint("Leave order_by and columns out.")));
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
 }
 

@@ -108,13 +108,23 @@ read_options(FunctionCallInfo fcinfo, int n)
 	return options;
 }
 
+/* What has no plain form, with the reason. */
 static void
 check_kind(const Change *change)
 {
-	if (strcmp(change->kind, "rename_column") != 0 && strcmp(change->kind, "change_column_type") != 0)
+	const char *reason = NULL;
+
+	if (strcmp(change->kind, "detach_partition") == 0)
+		reason = "A DETACH CONCURRENTLY that is broken off has to be told from one that is not begun; the files cannot yet.";
+	else if (!OidIsValid(change->relid))
+		reason = "There is no table beside which the files could note what is done: run the statements of zdm.plan() as they stand.";
+	else if (strcmp(change->kind, "rename_table") == 0)
+		reason = "On the way back the table would be called by the name that it has now.";
+	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.script() cannot write a change of kind %s yet", change->kind),
+				 errmsg("zdm.script() has no files for a change of kind %s", change->kind),
+				 errdetail("%s", reason),
 				 errhint("zdm.plan() shows its steps.")));
 }
 
@@ -174,7 +184,8 @@ read_definition(const Migration *migration)
 	char	   *type;
 
 	query_begin(&session);
-	QUERY("SELECT d->>'ddl', d->>'up', d->>'down', d->>'column', d->>'new_name', d->>'type' FROM (SELECT $1) x(d)",
+	QUERY("SELECT d->>'ddl', d->>'up', d->>'down', d->>'column', d->>'new_name', d->>'type', d->>'fill', "
+		  "d->>'assignments', d->>'condition', d->>'fire_triggers' = 'true' FROM (SELECT $1) x(d)",
 		  arg_jsonb(migration->definition));
 	change->ddl = query_text(0, 1);
 	change->up_source = query_text(0, 2);
@@ -182,11 +193,19 @@ read_definition(const Migration *migration)
 	change->column = query_text(0, 4);
 	change->new_name = query_text(0, 5);
 	type = query_text(0, 6);
+	if (query_text(0, 7) != NULL)
+		change->up_source = query_text(0, 7);
+	change->assignments = query_text(0, 8);
+	change->condition = query_text(0, 9);
+	change->fire_triggers = !query_null(0, 10) && query_bool(0, 10);
 	query_end(&session);
 	if (change->ddl != NULL)
 		return ddl_read_change(change->ddl, change->up_source, change->down_source);
 	change->kind = migration->kind;
 	change->relid = migration->relid;
+	if (strcmp(change->kind, "set_not_null") == 0)
+		return ddl_read_change(psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", names_relation(change->relid),
+										quote_identifier(change->column)), change->up_source, NULL);
 	if (type != NULL)
 		zdm_parse_type(type, &change->type, &change->typmod);
 	return change;

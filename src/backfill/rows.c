@@ -73,8 +73,8 @@ row_context_callback(void *arg)
 				   names_relation(RelationGetRelid(row->rel)));
 }
 
-static TableScanDesc
-begin_scan(const RowRange *range, Snapshot snapshot)
+TableScanDesc
+rows_begin_scan(const RowRange *range, Snapshot snapshot)
 {
 	ItemPointerData first;
 	ItemPointerData last;
@@ -313,16 +313,15 @@ update_row(FillState *state, TupleTableSlot *slot, FillResult *totals)
 	totals->rows++;
 	if (ZDM_NEED_INDEXES(update_indexes))
 		list_free(zdm_exec_insert_index_tuples(state->result_rel, state->changed,
-											   state->estate,
+											   state->estate, true,
 											   ZDM_ONLY_SUMMARIZING(update_indexes)));
 	else
 		totals->kept++;
 	return result;
 }
 
-/* Note the block for another visit; a block's rows come one after the other. */
-static void
-defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext context)
+void
+rows_defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext context)
 {
 	BlockRange *last = result->deferred ? llast(result->deferred) : NULL;
 	MemoryContext old;
@@ -414,9 +413,8 @@ is_waited_for(void)
 	return LockHasWaiters(&tag, ExclusiveLock, false);
 }
 
-/* Has the time for the batch run out, or does somebody wait for its end? */
-static bool
-is_over(instr_time start, double time_ms)
+bool
+rows_is_over(instr_time start, double time_ms)
 {
 	instr_time	now;
 
@@ -463,7 +461,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 	state.back = back;
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
-	scan = begin_scan(range, snapshot);
+	scan = rows_begin_scan(range, snapshot);
 
 	row.rel = range->rel;
 	row.slot = slot;
@@ -477,7 +475,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 		if (ItemPointerGetBlockNumber(&slot->tts_tid) != block)
 		{
 			/* others may wait for what is locked so far */
-			if (ItemPointerGetBlockNumber(&slot->tts_tid) > range->begin && is_over(start, time_ms))
+			if (ItemPointerGetBlockNumber(&slot->tts_tid) > range->begin && rows_is_over(start, time_ms))
 			{
 				result->reached = ItemPointerGetBlockNumber(&slot->tts_tid);
 				break;
@@ -490,7 +488,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
 		if (compute_row(&state, pairs, slot) &&
 			update_row(&state, slot, result) == TM_WouldBlock)
-			defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
+			rows_defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		MemoryContextSwitchTo(caller);
 	}
 	error_context_stack = callback.previous;
@@ -524,7 +522,7 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	row_memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
 	slot = table_slot_create(range->rel, NULL);
-	scan = begin_scan(range, snapshot);
+	scan = rows_begin_scan(range, snapshot);
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();

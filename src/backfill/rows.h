@@ -8,8 +8,10 @@
 #ifndef ZDM_ROWS_H
 #define ZDM_ROWS_H
 
+#include "access/tableam.h"
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
+#include "portability/instr_time.h"
 #include "sync/pairs.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -43,6 +45,15 @@ typedef struct FillResult
  */
 extern void rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
 					  FillResult *result);
+
+/* Read the rows of the range; of heaps alone. */
+extern TableScanDesc rows_begin_scan(const RowRange *range, Snapshot snapshot);
+
+/* Note the block for another visit, in "context"; a block's rows come one after the other. */
+extern void rows_defer_block(FillResult *result, Relation rel, BlockNumber block, MemoryContext context);
+
+/* Has the time for the batch run out (0: never does), or does somebody wait for its end? */
+extern bool rows_is_over(instr_time start, double time_ms);
 
 /* Told of a row whose two sides do not agree. */
 typedef void (*RowsDisagree) (SyncPair *pair, TupleTableSlot *slot, void *context);

@@ -24,6 +24,7 @@
 #include "backfill/lag.h"
 #include "backfill/stops.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "core/window.h"
@@ -74,12 +75,19 @@ static struct
 	double		holder_size;	/* of the table when that was first seen */
 }			state;
 
+/* What it has to come to, once held, for the backfill to go on. */
+static double
+resume_at(double limit, bool floor)
+{
+	return floor ? limit / RESUME_AT : limit * RESUME_AT;
+}
+
 bool
 stops_beyond(double reading, double limit, bool floor, bool held)
 {
-	if (floor)
-		return reading < limit / (held ? RESUME_AT : 1.0);
-	return reading > limit * (held ? RESUME_AT : 1.0);
+	if (held)
+		limit = resume_at(limit, floor);
+	return floor ? reading < limit : reading > limit;
 }
 
 static char *
@@ -97,8 +105,8 @@ look_lag(Look *look)
 
 	if (lag.who == NULL || !stops_beyond(lag.ms, guc_max_replica_lag, false, look->held))
 		return NULL;
-	return psprintf("%s, which has not confirmed WAL that is %.0f ms old, " INT64_FORMAT " MB of it (zdm.max_replica_lag is %d ms)",
-					lag.who, lag.ms, lag.bytes / (1024 * 1024), guc_max_replica_lag);
+	return psprintf("%s, which has not confirmed WAL that is %.0f ms old, " INT64_FORMAT " MB of it (zdm.max_replica_lag is %d ms; it goes on at %.0f)",
+					lag.who, lag.ms, lag.bytes / (1024 * 1024), guc_max_replica_lag, resume_at(guc_max_replica_lag, false));
 }
 
 /* One that is lost has to be dropped: until then, nobody knows what it would keep. */
@@ -136,8 +144,8 @@ look_slot_wal(Look *look)
 		}
 		look->headroom = Min(look->headroom, limit - kept);
 		if (reason == NULL && stops_beyond(kept, limit, false, look->held))
-			reason = psprintf("replication slot \"%s\", which keeps back %.0f MB of WAL (%s is %.0f MB)",
-							  query_text(row, 1), kept / MEGABYTE, setting, limit / MEGABYTE);
+			reason = psprintf("replication slot \"%s\", which keeps back %.0f MB of WAL (%s is %.0f MB; it goes on at %.1f)",
+							  query_text(row, 1), kept / MEGABYTE, setting, limit / MEGABYTE, resume_at(limit, false) / MEGABYTE);
 	}
 	return reason;
 }
@@ -194,7 +202,7 @@ list_file_systems(Look *look, List **systems)
 				 "coalesce(min(s.blocks_total - s.blocks_done), 0) * $3)::int8 "
 				 "FROM zdm.step s, pg_database d, pg_class c WHERE s.migration = $1 AND s.step = $4 "
 				 "AND d.datname = current_database() "
-				 "AND c.oid = ANY (SELECT coalesce(t.relid, $2) FROM pg_partition_tree($2) t) GROUP BY 1",
+				 "AND (c.oid = $2 OR c.oid = ANY (SELECT t.relid FROM pg_partition_tree($2) t)) GROUP BY 1",
 				 arg_int8(look->migration->id), arg_oid(look->migration->relid),
 				 arg_int8(BLCKSZ), arg_int4(look->step->number));
 	to_fill = 0;
@@ -231,8 +239,9 @@ look_disk(Look *look)
 
 		look->headroom = Min(look->headroom, system->free - limit);
 		if (stops_beyond(left, limit, true, look->held))
-			return psprintf("the file system of \"%s\", which has %.0f MB free; %.0f MB are still to be written (zdm.min_free_disk is %d MB)",
-							system->path, system->free / MEGABYTE, system->needed / MEGABYTE, guc_min_free_disk);
+			return psprintf("the file system of \"%s\", which has %.0f MB free; %.0f MB are still to be written (zdm.min_free_disk is %d MB; it goes on with %.0f beside them)",
+							system->path, system->free / MEGABYTE, system->needed / MEGABYTE, guc_min_free_disk,
+							resume_at(guc_min_free_disk, true));
 	}
 	return NULL;
 }
@@ -254,8 +263,8 @@ look_archive(Look *look)
 	if (failing && waiting > 0)
 		return psprintf("the archiver, which fails; %.0f MB of WAL wait for it", waiting / MEGABYTE);
 	if (stops_beyond(waiting, guc_max_archive_backlog * MEGABYTE, false, look->held))
-		return psprintf("the archiver, for which %.0f MB of WAL wait (zdm.max_archive_backlog is %d MB)",
-						waiting / MEGABYTE, guc_max_archive_backlog);
+		return psprintf("the archiver, for which %.0f MB of WAL wait (zdm.max_archive_backlog is %d MB; it goes on at %.0f)",
+						waiting / MEGABYTE, guc_max_archive_backlog, resume_at(guc_max_archive_backlog, false));
 	return NULL;
 }
 
@@ -364,10 +373,20 @@ static const Stop stops[] = {
 	{"wraparound", look_wraparound},
 };
 
-/* The first that holds.  All are asked: each keeps what it has to. */
-static void
-ask_all(Look *look, Hold *hold)
+/* All that are asked, and the first that holds. */
+typedef struct Round
 {
+	Look		look;
+	Hold		hold;
+	const char *asked;			/* the name of the last */
+} Round;
+
+/* All are asked: each keeps what it has to. */
+static void
+ask_all(Round *round)
+{
+	Look	   *look = &round->look;
+	Hold	   *hold = &round->hold;
 	const char *before = state.hold.name;
 
 	hold->name = NULL;
@@ -376,6 +395,7 @@ ask_all(Look *look, Hold *hold)
 	{
 		char	   *reason;
 
+		round->asked = stops[i].name;
 		look->held = before != NULL && strcmp(before, stops[i].name) == 0;
 		reason = stops[i].look(look);
 		if (reason != NULL && hold->reason == NULL)
@@ -384,6 +404,35 @@ ask_all(Look *look, Hold *hold)
 			hold->reason = reason;
 		}
 	}
+}
+
+static void
+ask_in_session(void *arg)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	ask_all(arg);
+	query_end(&session);
+}
+
+/* What cannot be read, for whatever reason, holds too. */
+static Hold
+read_all(const Migration *migration, const Step *step, double *headroom)
+{
+	Round		round = {.look = {.migration = migration,.step = step,.headroom = 1e18},.asked = "reading"};
+	ErrorData  *error;
+
+	if (!attempt_run(ask_in_session, &round, ATTEMPT_UNDO, &error))
+		round.hold = (Hold) {
+			.name = round.asked,
+			.reason = psprintf("a reading that cannot be had: %s", error->message),
+		};
+	/* not among them: that is the user's code */
+	else if (round.hold.name == NULL && (round.hold.reason = hold_when_look(migration)) != NULL)
+		round.hold.name = "hold_when";
+	*headroom = round.look.headroom;
+	return round.hold;
 }
 
 static bool
@@ -396,27 +445,20 @@ must_read(void)
 const Hold *
 stops_look(const Migration *migration, const Step *step, bool count)
 {
-	Look		look = {.migration = migration,.step = step,.headroom = 1e18};
-	QuerySession session;
-	Hold		hold;
-	bool		begins;
-
 	if (state.read == 0 || must_read())
 	{
-		query_begin(&session);
-		ask_all(&look, &hold);
-		query_end(&session);
-		/* outside of it: that is the user's code */
-		if (hold.name == NULL && (hold.reason = hold_when_look(migration)) != NULL)
-			hold.name = "hold_when";
-		begins = hold.name != NULL && (state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
+		double		headroom;
+		Hold		hold = read_all(migration, step, &headroom);
+		bool		begins = hold.name != NULL &&
+			(state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
+
 		if (state.hold.reason != NULL)
 			pfree(state.hold.reason);
 		state.hold.name = hold.name;
 		state.hold.reason = hold.reason ? MemoryContextStrdup(TopMemoryContext, hold.reason) : NULL;
 		state.read = GetCurrentTimestamp();
 		state.wal_bytes = pgWalUsage.wal_bytes;
-		state.headroom = look.headroom;
+		state.headroom = headroom;
 		if (begins && count)
 			step_count_hold(step, hold.name);
 	}

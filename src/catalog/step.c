@@ -21,6 +21,11 @@ static const char *const action_names[] = {
 	[ACTION_BACKFILL] = "backfill",
 	[ACTION_VERIFY] = "verify",
 	[ACTION_LOOK] = "look",
+	[ACTION_SECOND] = "second",
+	[ACTION_COPY] = "copy",
+	[ACTION_INDEX] = "index",
+	[ACTION_COMPARE] = "compare",
+	[ACTION_EXCHANGE] = "exchange",
 };
 
 static const char *const effect_names[] = {
@@ -407,6 +412,19 @@ step_reopen_rows(int64 migration)
 	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
 		  "WHERE migration = $1 AND phase = 'migrate' AND action IN ('backfill', 'verify') AND state = 'done'",
 		  arg_int8(migration));
+	query_end(&session);
+}
+
+void
+step_reopen_from(int64 migration, StepAction action)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
+		  "WHERE migration = $1 AND phase = 'migrate' AND step >= "
+		  "(SELECT min(step) FROM zdm.step WHERE migration = $1 AND action = $2)",
+		  arg_int8(migration), arg_text(action_names[action]));
 	query_end(&session);
 }
 

@@ -20,7 +20,12 @@ typedef enum StepAction
 	ACTION_TOPLEVEL,			/* one statement that refuses a transaction */
 	ACTION_BACKFILL,			/* batches */
 	ACTION_VERIFY,				/* reads every row */
-	ACTION_LOOK					/* a query whose rows say what is in the way */
+	ACTION_LOOK,				/* a query whose rows say what is in the way */
+	ACTION_SECOND,				/* makes the hidden table beside the migration's */
+	ACTION_COPY,				/* batches that copy rows to it */
+	ACTION_INDEX,				/* builds its indexes */
+	ACTION_COMPARE,				/* batches that compare the two */
+	ACTION_EXCHANGE				/* the two exchange their storage, and the hidden one goes */
 } StepAction;
 
 /*
@@ -186,6 +191,9 @@ extern bool step_reopen_backfill(int64 migration);
  * phase that do so are to be done from the beginning.
  */
 extern void step_reopen_rows(int64 migration);
+
+/* Steps of the migrate phase are to be done again, from the one of that action on. */
+extern void step_reopen_from(int64 migration, StepAction action);
 
 /* What the step waits for, NULL when it goes on. */
 extern void step_set_waiting(const Step *step, const char *reason);

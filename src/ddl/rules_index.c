@@ -226,7 +226,7 @@ reindex_command(const ReindexStmt *stmt)
 }
 
 static void
-reindex_relation(Judgement *j, FactRelation *rel, ReindexStmt *stmt, bool concurrent)
+judge_reindex_relation(Judgement *j, FactRelation *rel, ReindexStmt *stmt, bool concurrent)
 {
 	FactRelation *heap = rel;
 
@@ -261,7 +261,7 @@ rules_reindex(Judgement *j, ReindexStmt *stmt)
 			return;
 		if (concurrent)
 			concurrently_in_block(j, "REINDEX CONCURRENTLY", rel);
-		reindex_relation(j, rel, stmt, concurrent);
+		judge_reindex_relation(j, rel, stmt, concurrent);
 		return;
 	}
 	if (stmt->kind == REINDEX_OBJECT_SYSTEM)
@@ -273,7 +273,7 @@ rules_reindex(Judgement *j, ReindexStmt *stmt)
 		FactRelation *rel = (FactRelation *) lfirst(lc);
 
 		if (rel->kind == RELKIND_RELATION || rel->kind == RELKIND_MATVIEW)
-			reindex_relation(j, rel, stmt, concurrent);
+			judge_reindex_relation(j, rel, stmt, concurrent);
 	}
 }
 

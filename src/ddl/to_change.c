@@ -15,6 +15,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "core/errors.h"
 #include "ddl/to_change.h"
 #include "nodes/parsenodes.h"
@@ -63,8 +64,8 @@ static const struct
 {
 	{T_ClusterStmt, "CLUSTER", "It writes the whole table anew while nobody can read it.",
 	"pg_squeeze or pg_repack rewrite a table online."},
-	{T_VacuumStmt, "VACUUM", "VACUUM FULL writes the whole table anew while nobody can read it; plain VACUUM and ANALYZE block nobody.",
-	"Run plain VACUUM or ANALYZE as it is; pg_squeeze or pg_repack do online what VACUUM FULL does."},
+	{T_VacuumStmt, "VACUUM", "Plain VACUUM and ANALYZE block nobody; VACUUM FULL is done for one table, with no option but VERBOSE.",
+	"Run plain VACUUM or ANALYZE as it is, and state VACUUM FULL for each table by itself."},
 	{T_AlterTableMoveAllStmt, "ALTER TABLE ALL IN TABLESPACE", "It copies every table while nobody can read it.",
 	"pg_repack moves a table to another tablespace online."},
 	{T_TruncateStmt, "TRUNCATE", "It removes data, not a shape, and cannot be reverted.",
@@ -237,9 +238,39 @@ refuse_temporary(Node *stmt)
 		refuse("temporary relations", "A temporary relation is its session's own.", RUN_IT_YOURSELF);
 }
 
+/* VACUUM (FULL, VERBOSE) of one table, of which nothing else is wanted. */
+static RangeVar *
+vacuumed_full(const VacuumStmt *stmt)
+{
+	VacuumRelation *rel = list_length(stmt->rels) == 1 ? linitial_node(VacuumRelation, stmt->rels) : NULL;
+	bool		full = false;
+	ListCell   *lc;
+
+	if (!stmt->is_vacuumcmd || rel == NULL || rel->va_cols != NIL)
+		return NULL;
+	foreach(lc, stmt->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "full") == 0)
+			full = defGetBoolean(option);
+		else if (strcmp(option->defname, "verbose") != 0)
+			return NULL;
+	}
+	return full ? rel->relation : NULL;
+}
+
 static void
 read_statement(Change *change, Node *stmt)
 {
+	RangeVar   *vacuumed = IsA(stmt, VacuumStmt) ? vacuumed_full((VacuumStmt *) stmt) : NULL;
+
+	if (vacuumed != NULL)
+	{
+		change->relid = RangeVarGetRelid(vacuumed, AccessShareLock, false);
+		change->kind = "rewrite";
+		return;
+	}
 	refuse_by_tag(stmt);
 	refuse_temporary(stmt);
 	switch (nodeTag(stmt))

@@ -228,9 +228,15 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 			   Oid type, int32 typmod, Node **tree)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	Node	   *expr = analyze(rel, raw, source, kind, type, typmod);
+	Identity	saved;
+	Node	   *expr;
 	char	   *text;
 	int			nestlevel;
+
+	/* the text is the caller's, names are found by his path, and constants are read */
+	identity_enter_to_read(&saved);
+	expr = analyze(rel, raw, source, kind, type, typmod);
+	identity_leave(&saved);
 
 	/* the lock is kept: the table must not go before the plan is stored */
 	table_close(rel, NoLock);

@@ -146,6 +146,7 @@ attach_copies(void *arg)
 	const char *partition = quote_identifier(attach->partition->name);
 	QuerySession session;
 	char	   *key;
+	int			nestlevel;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	query_begin_printing(&session, attach->parent->oid);
@@ -153,11 +154,15 @@ attach_copies(void *arg)
 	key = query_text(0, 1);
 	query_end(&session);
 	SPI_connect();
+	/* the key was written to be read so: by the caller's path, a stranger's function may match better */
+	nestlevel = NewGUCNestLevel();
+	identity_pin_reading();
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED) PARTITION BY %s",
 					   parent, names_relation(attach->parent->oid), key));
 	probe_run(psprintf("CREATE TEMPORARY TABLE %s (LIKE %s INCLUDING CONSTRAINTS INCLUDING GENERATED)",
 					   partition, names_relation(attach->partition->oid)));
 	probe_run(psprintf("ALTER TABLE pg_temp.%s ATTACH PARTITION pg_temp.%s %s", parent, partition, attach->bound_text));
+	AtEOXact_GUC(false, nestlevel);
 	SPI_finish();
 	PopActiveSnapshot();
 }

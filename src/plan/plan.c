@@ -35,6 +35,7 @@ static const PlanKind *const kinds[] = {
 	&plan_rename_column,
 	&plan_rename_enum_value,
 	&plan_rename_table,
+	&plan_rewrite,
 	&plan_set_not_null,
 };
 

@@ -60,6 +60,9 @@ typedef struct PlanKind
 
 	/* It may be about a partition, as long as that is partitioned itself. */
 	bool		partition_ok;
+
+	/* No other migration may write rows of the table meanwhile. */
+	bool		whole_table;
 } PlanKind;
 
 /* At load: what templates of plans have in them. */
@@ -139,6 +142,9 @@ extern const PlanKind plan_drop;
 
 /* in refresh.c */
 extern const PlanKind plan_refresh;
+
+/* in rewrite.c */
+extern const PlanKind plan_rewrite;
 
 /* in update.c */
 extern const PlanKind plan_backfill;

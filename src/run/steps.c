@@ -13,12 +13,14 @@
 
 #include "access/xact.h"
 #include "backfill/backfill.h"
+#include "backfill/copy.h"
 #include "backfill/verify.h"
 #include "catalog/misfit.h"
 #include "catalog/pair.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/second.h"
 #include "catalog/twin.h"
 #include "catalog/pg_inherits.h"
 #include "core/citus.h"
@@ -43,6 +45,7 @@
 #include "plan/trigger_sql.h"
 #include "run/look.h"
 #include "run/look_again.h"
+#include "run/second_table.h"
 #include "run/sessions.h"
 #include "run/start.h"
 #include "run/steps.h"
@@ -1047,10 +1050,207 @@ do_nothing(const Migration *migration, const Step *step)
 	return outcome;
 }
 
+/* The step's transaction, with ACCESS EXCLUSIVE on both tables and what is theirs. */
+static StepOutcome
+begin_with_both(const Migration *migration, const Step *step, StepRun *run)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Step		locking = *step;
+	Second		second;
+
+	locking.lock = AccessExclusiveLock;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (second_load(migration->id, &second))
+	{
+		MemoryContextSwitchTo(caller);
+		locking.relations = second_table_relations(&second);
+	}
+	end_transaction();
+	return begin_with_locks(migration, &locking, run);
+}
+
+/* Make the hidden table. */
+static StepOutcome
+do_second(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	second_table_make(migration);
+	step_mark_done(step, names_render(step->statement, false));
+	ZDM_DEBUG_POINT("second-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/*
+ * What the hidden table holds is void: the table was truncated, rewritten or changed
+ * by others.  It goes, and all is begun anew.
+ */
+static StepOutcome
+begin_anew(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (second_load(migration->id, &second))
+		second_table_drop(&second);
+	step_reopen_from(migration->id, ACTION_SECOND);
+	end_transaction();
+	return OUTCOME_STALE;
+}
+
+/* The migration's hidden table; false if it is void.  Needs a lock on the table. */
+static bool
+second_is_usable(const Migration *migration, Second *second)
+{
+	bool		usable;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	usable = second_load(migration->id, second) && !second_table_is_void(migration, second);
+	PopActiveSnapshot();
+	return usable;
+}
+
+/* A batch that copies rows or compares them. */
+static StepOutcome
+do_second_batch(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome;
+	Second		second;
+	bool		done;
+
+	if (must_rest(run))
+		return OUTCOME_AGAIN;
+	outcome = begin_batch(migration, step, run);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (!second_is_usable(migration, &second))
+	{
+		CommitTransactionCommand();
+		return begin_anew(migration, step, run);
+	}
+	/* both commit the transaction that they are called in */
+	if (step->action == ACTION_COPY)
+		done = copy_batch(migration, step, &second, &run->pause_ms);
+	else
+		done = copy_compare_batch(migration, step, &second, &run->pause_ms);
+	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
+	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
+}
+
+/* Bring the hidden table's indexes one step further. */
+static StepOutcome
+do_second_index(const Migration *migration, const Step *step, StepRun *run)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+	Second		second;
+	List	   *tables;
+	char	   *sql;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	if (!second_is_usable(migration, &second))
+	{
+		end_transaction();
+		return begin_anew(migration, step, run);
+	}
+	if (!locks_try_beside(list_make1_oid(second.hidden), &run->patience))
+		return come_again(step, NULL, run);
+	sql = second_table_next_index(&second);
+	if (sql == NULL)
+	{
+		step_mark_done(step, names_render(step->statement, false));
+		end_transaction();
+		return OUTCOME_DONE;
+	}
+	MemoryContextSwitchTo(caller);
+	sql = pstrdup(sql);
+	tables = list_make1_oid(second.hidden);
+	end_transaction();
+	ZDM_DEBUG_POINT("second-before-index");
+	if (!claim_tables(tables))
+		return wait_for_tables(run);
+	run_claimed(migration, tables, NULL, sql);
+	return OUTCOME_STALE;
+}
+
+/* Does somebody still have a snapshot that would not see the rows that were copied? */
+static bool
+must_wait_for_readers(const Migration *migration, const Step *step, StepRun *run)
+{
+	Second		second;
+	char	   *who = NULL;
+	bool		waits;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	waits = second_load(migration->id, &second) && second_table_awaits_snapshots(&second, &who);
+	if (waits && steps_must_describe(run))
+		step_set_waiting(step, psprintf("snapshots and transactions from before the rows were copied, of %s", who));
+	end_transaction();
+	run->waits = waits;
+	run->pause_ms = SNAPSHOTS_PAUSE_MS;
+	return waits;
+}
+
+/* The two exchange their storage. */
+static StepOutcome
+do_exchange(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = must_wait_for_readers(migration, step, run) ? OUTCOME_AGAIN :
+		begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	if (!second_is_usable(migration, &second))
+	{
+		end_transaction();
+		return begin_anew(migration, step, run);
+	}
+	guc_bound_lock_waits();
+	if (second_table_exchange(&second))
+		step_mark_done(step, names_render(step->statement, false));
+	else
+		/* an index has come or was built anew since: nobody else makes one now, but later */
+		step_reopen_from(migration->id, ACTION_INDEX);
+	ZDM_DEBUG_POINT("exchange-before-commit");
+	end_transaction();
+	return OUTCOME_STALE;
+}
+
+/* On the way back: the hidden table goes. */
+static StepOutcome
+undo_second(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (second_load(migration->id, &second))
+		second_table_drop(&second);
+	step_mark_undone(step);
+	ZDM_DEBUG_POINT("undo-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
 bool
 steps_is_batch(const Step *step)
 {
-	return step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY;
+	return step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY ||
+		step->action == ACTION_COPY || step->action == ACTION_COMPARE;
 }
 
 StepOutcome
@@ -1068,6 +1268,15 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 		case ACTION_BACKFILL:
 		case ACTION_VERIFY:
 			return do_batch(migration, step, run);
+		case ACTION_SECOND:
+			return do_second(migration, step, run);
+		case ACTION_COPY:
+		case ACTION_COMPARE:
+			return do_second_batch(migration, step, run);
+		case ACTION_INDEX:
+			return do_second_index(migration, step, run);
+		case ACTION_EXCHANGE:
+			return do_exchange(migration, step, run);
 	}
 	return OUTCOME_STALE;
 }
@@ -1138,6 +1347,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	}
 	end_transaction();
 
+	if (step->action == ACTION_SECOND)
+		return undo_second(migration, step, run);
 	if (step->action == ACTION_TOPLEVEL)
 		return step->statement[0] == '\0' ?
 			run_toplevel(migration, step, step->undo, true, run) :

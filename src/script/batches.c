@@ -131,7 +131,7 @@ batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
 		"	IF to_regclass({state_literal}) IS NULL THEN\n"
 		"		RETURN;  -- all is done, or has been taken back\n"
 		"	END IF;\n"
-		"	IF NOT EXISTS (SELECT FROM {state} WHERE step = {after} AND part = 0) THEN\n"
+		"	IF {after} <> 0 AND NOT EXISTS (SELECT FROM {state} WHERE step = {after} AND part = 0) THEN\n"
 		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'what comes before has not been done',\n"
 		"			HINT = 'Run the files again, in their order.';\n"
 		"	END IF;\n"
@@ -159,10 +159,10 @@ batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
 		"		zdm_begun := clock_timestamp();\n"
 		"		EXECUTE replace({query}, '" PART "', zdm_part.part::regclass::text)\n"
 		"			INTO zdm_todo, zdm_done USING format('(%s,0)', zdm_part.next)::tid, format('(%s,0)', zdm_upto)::tid;\n"
-		"		UPDATE {state} SET next = zdm_upto, rows = rows + zdm_done, missed = missed + zdm_todo - zdm_done\n"
+		"		UPDATE {state} SET next = zdm_upto, rows = rows + zdm_done, missed = missed + zdm_todo{but}\n"
 		"			WHERE step = {number} AND part = zdm_part.part;\n"
-		"		-- rows that somebody had locked: once more, from the beginning\n"
-		"		UPDATE {state} SET next = 0, missed = 0 WHERE step = {number} AND part = zdm_part.part AND next >= upto AND missed > 0;\n"
+		"		-- {again}: once more, from the beginning\n"
+		"		UPDATE {state} SET next = 0, missed = 0, upto = pg_relation_size(part) / {block} WHERE step = {number} AND part = zdm_part.part AND next >= upto AND missed > 0;\n"
 		"		IF FOUND THEN\n"
 		"			COMMIT;\n"
 		"			PERFORM pg_sleep(1);\n"
@@ -184,6 +184,9 @@ batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"number", number(step->number), "after", number(after), "block", number(BLCKSZ),
 		"leaves", leaves(script), "holds", holds(),
+		/* without a trigger rows go on coming: a pass that finds none is the last */
+		"but", step->assignments ? "" : " - zdm_done",
+		"again", step->assignments ? "until a pass finds no row" : "rows that somebody had locked",
 		"query", script_quote(batch_query(assignments, condition)),
 		"batch_time", number(guc_batch_time), "rest", psprintf("%g", guc_batch_rest));
 	appendStringInfo(buf, "-- Fills in what is there, in batches of about %d ms\nDO %s;\n\n", guc_batch_time,

@@ -125,6 +125,19 @@ undo_of(const Script *script, const Step *step)
 	}
 }
 
+pg_noreturn static void refuse_rewrite(const Script *script);
+
+static void
+refuse_rewrite(const Script *script)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("there is no script for a table that is written anew"),
+			 errdetail("Two tables exchange their storage in the catalog, for which there is no SQL."),
+			 errhint("pg_repack, or pg_squeeze, does it on servers that have them; VACUUM FULL %s; keeps readers out meanwhile.",
+					 script->table)));
+}
+
 /* For the reader: the first line of what is done, as far as a comment goes. */
 static char *
 title_of(const Step *step)
@@ -179,7 +192,7 @@ write_step(Writing *writing, const Step *step)
 				begin_contract(writing, buf);
 				block.after = writing->before;
 			}
-			block.last = step->number == writing->final;
+			block.last = step->number == writing->final && part_of(writing, step) == PART_CONTRACT;
 			if (step->effect == EFFECT_PAIR_SWITCH)
 			{
 				block.also = writing->back;
@@ -188,6 +201,12 @@ write_step(Writing *writing, const Step *step)
 			block.sql = statement_of(script, step);
 			patience_block(buf, script, &block);
 			break;
+		case ACTION_SECOND:
+		case ACTION_COPY:
+		case ACTION_INDEX:
+		case ACTION_COMPARE:
+		case ACTION_EXCHANGE:
+			refuse_rewrite(script);
 	}
 	writing->before = step->number;
 }
@@ -245,27 +264,61 @@ write_undo(Writing *writing, const Step *step)
 
 	if (list_member_int(writing->back, step->number) || step->effect == EFFECT_PAIR_SWITCH)
 		block.after = MARK_CAN_GO_BACK;
-	block.last = step->effect == EFFECT_PAIR_ADD;
 	if (step->action == ACTION_TOPLEVEL)
 		toplevel_block(buf, script, &block, step->index_name);
 	else
 		patience_block(buf, script, &block);
 }
 
+/* A partition that is attached has rows that were routed to it. */
+static void
+refuse_attached(const Writing *writing, StringInfo buf)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	PUT(&body,
+		"BEGIN\n"
+		"	IF EXISTS (SELECT FROM {state} WHERE step = {final} AND part = 0) THEN\n"
+		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the partition has been attached: there is no way back from here',\n"
+		"			HINT = 'Run 50_contract.sql; ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY is the opposite.';\n"
+		"	END IF;\n"
+		"END", "state", writing->script->state, "final", psprintf("%d", writing->final));
+	appendStringInfo(buf, "DO %s;\n\n", script_quote(body.data));
+}
+
+/* Has any step that runs something an opposite? */
+static bool
+can_go_back(const Writing *writing)
+{
+	ListCell   *lc;
+
+	foreach(lc, writing->script->plan->steps)
+	{
+		Step	   *step = lfirst(lc);
+
+		if (step->undo != NULL && !is_left_out(step))
+			return true;
+	}
+	return false;
+}
+
 static void
 write_way_back(Writing *writing)
 {
 	List	   *steps = writing->script->plan->steps;
+	StringInfo	buf;
 
+	if (!can_go_back(writing))
+		return;
+	buf = open_part(writing, PART_REVERT);
+	PUT(buf,
+		"SELECT to_regclass({state}) IS NOT NULL AS zdm_begun \\gset\n"
+		"\\if :zdm_begun\n\n", "state", quote_literal_cstr(writing->script->state));
 	if (writing->script->pair != NULL)
-	{
-		StringInfo	buf = open_part(writing, PART_REVERT);
-
-		PUT(buf,
-			"SELECT to_regclass({state}) IS NOT NULL AS zdm_begun \\gset\n"
-			"\\if :zdm_begun\n\n", "state", quote_literal_cstr(writing->script->state));
 		begin_revert(writing, buf);
-	}
+	if (strcmp(writing->script->change->kind, "attach_partition") == 0)
+		refuse_attached(writing, buf);
 	for (int i = list_length(steps) - 1; i >= 0; i--)
 	{
 		Step	   *step = list_nth(steps, i);
@@ -273,8 +326,38 @@ write_way_back(Writing *writing)
 		if (step->undo != NULL && !is_left_out(step))
 			write_undo(writing, step);
 	}
-	if (writing->script->pair != NULL)
-		appendStringInfoString(open_part(writing, PART_REVERT), "\\endif\n");
+	appendStringInfo(buf, "-- All is as it was\nDROP TABLE IF EXISTS %s;\n\\endif\n", writing->script->state);
+}
+
+/*
+ * What ends without a contract keeps its notes until its last file, so that each
+ * can be run again, and gone back from.
+ */
+static void
+write_end(Writing *writing)
+{
+	const Script *script = writing->script;
+	StringInfo	buf;
+	StringInfoData body;
+
+	if (writing->body[PART_CONTRACT].len > 0)
+		return;
+	buf = open_part(writing, PART_CONTRACT);
+	initStringInfo(&body);
+	PUT(&body,
+		"BEGIN\n"
+		"	IF to_regclass({state_literal}) IS NULL THEN\n"
+		"		RETURN;\n"
+		"	END IF;\n"
+		"	IF NOT EXISTS (SELECT FROM {state} WHERE step = {final} AND part = 0) THEN\n"
+		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'what comes before has not been done',\n"
+		"			HINT = 'Run the files again, in their order.';\n"
+		"	END IF;\n"
+		"	DROP TABLE {state};\n"
+		"END",
+		"state", script->state, "state_literal", quote_literal_cstr(script->state),
+		"final", psprintf("%d", writing->final));
+	appendStringInfo(buf, "-- The notes go: from here on 90_revert.sql does nothing\nDO %s;\n", script_quote(body.data));
 }
 
 static char *
@@ -340,6 +423,7 @@ script_files(const MigrationPlan *plan, const Change *change, const ScriptOption
 		if (!is_left_out(step) && step->statement[0] != '\0')
 			writing.final = step->number;
 	}
+	(void) open_part(&writing, PART_EXPAND);
 	foreach(lc, plan->steps)
 	{
 		Step	   *step = lfirst(lc);
@@ -347,6 +431,7 @@ script_files(const MigrationPlan *plan, const Change *change, const ScriptOption
 		if (!is_left_out(step) && step->statement[0] != '\0')
 			write_step(&writing, step);
 	}
+	write_end(&writing);
 	write_way_back(&writing);
 	for (int part = 0; part < SCRIPT_PARTS; part++)
 	{

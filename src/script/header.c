@@ -130,7 +130,8 @@ header_comment(StringInfo buf, const Script *script, ScriptPart part)
 	appendStringInfoString(buf, "-- The change:\n");
 	say(buf, script->change->ddl ? script->change->ddl :
 		psprintf("%s of %s", script->change->kind, script->table));
-	appendStringInfo(buf, "-- This file %s.\n", purposes[part]);
+	appendStringInfo(buf, "-- This file %s.\n", part == PART_CONTRACT && script->pair == NULL ?
+					 "ends the change: after it there is no way back by 90_revert.sql" : purposes[part]);
 	appendStringInfo(buf, "-- For PostgreSQL %d, without the extension; by the owner of the table, who needs CREATE on its schema:\n"
 					 "--   psql -X -v ON_ERROR_STOP=1 -f FILE, in the order of their numbers, each again after a failure at any line.\n",
 					 script->options.target);

@@ -138,10 +138,36 @@ render(const char *template)
 	return strstr(template, "%!{") != NULL ? strict : names_render(template, true);
 }
 
+#define SESSION_PATH "SET search_path TO "
+
+/* Has the index come to be valid, with those of all partitions? */
+static char *
+check_index(const Script *script, const char *query)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	PUT(&buf,
+		"BEGIN\n"
+		"	IF ({query}) IS NOT TRUE THEN\n"
+		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the index is not valid: partitions have come since the script was made',\n"
+		"			HINT = 'Go back with 90_revert.sql, and make the script anew.';\n"
+		"	END IF;\n"
+		"END", "query", query);
+	return psprintf("DO %s", script_quote(buf.data));
+}
+
 char *
 script_statement(const Script *script, const Step *step)
 {
-	return plain(render(step->statement));
+	char	   *sql = plain(render(step->statement));
+
+	if (step->effect == EFFECT_INDEX_TREE && sql[0] != '\0')
+		return check_index(script, sql);
+	/* for this transaction alone */
+	if (strncmp(sql, SESSION_PATH, strlen(SESSION_PATH)) == 0)
+		return psprintf("SET LOCAL %s", sql + strlen("SET "));
+	return sql;
 }
 
 /* The column's name means the old one again when what hangs on it is made from its own text. */

@@ -37,6 +37,30 @@ put_index(StringInfo buf, const ScriptBlock *block, const char *index)
 		"name", quote_literal_cstr(name), "create", script_quote(block->sql));
 }
 
+#define DROP_INDEX "DROP INDEX CONCURRENTLY "
+#define IF_EXISTS "IF EXISTS "
+
+/* What was broken off, or done and not noted, must do no harm when it is done again. */
+static void
+put_repeatable(StringInfo buf, const ScriptBlock *block)
+{
+	const char *sql = block->sql;
+	ListCell   *lc;
+
+	if (strncmp(sql, "REINDEX ", 8) == 0)
+	{
+		foreach(lc, block->relations)
+			PUT(buf,
+				"SELECT 'DROP INDEX CONCURRENTLY ' || i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid\n"
+				"  WHERE i.indrelid = to_regclass({table}) AND NOT i.indisvalid AND c.relname ~ '_cc(new|old)\\d*$' \\gexec\n",
+				"table", quote_literal_cstr(names_relation(lfirst_oid(lc))));
+	}
+	if (strncmp(sql, DROP_INDEX, strlen(DROP_INDEX)) == 0 &&
+		strncmp(sql + strlen(DROP_INDEX), IF_EXISTS, strlen(IF_EXISTS)) != 0)
+		sql = psprintf(DROP_INDEX IF_EXISTS "%s", sql + strlen(DROP_INDEX));
+	appendStringInfo(buf, "%s;\n", sql);
+}
+
 void
 toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block, const char *index)
 {
@@ -46,10 +70,10 @@ toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block, c
 		"\\if :zdm_todo\n",
 		"title", block->title, "not", block->undo ? "" : "NOT ", "state", script->state,
 		"number", psprintf("%d", block->number));
-	if (index != NULL)
+	if (index != NULL && strncmp(block->sql, DROP_INDEX, strlen(DROP_INDEX)) != 0)
 		put_index(buf, block, index);
 	else
-		appendStringInfo(buf, "%s;\n", block->sql);
+		put_repeatable(buf, block);
 	if (block->undo)
 		PUT(buf, "DELETE FROM {state} WHERE step = {number};\n", "state", script->state,
 			"number", psprintf("%d", block->number));

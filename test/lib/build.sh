@@ -5,11 +5,12 @@
 WARNINGS='-Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers'
 
 # build_and_install [MAKE-ARGUMENT...]: quiet when all is well.  In CI a
-# warning is an error; a user's newer compiler may know more of them.
+# warning is an error; a user's newer compiler may know more of them.  CC=...
+# in the environment is another compiler than the server's.
 build_and_install() {
-	make -s -j2 PG_CONFIG="$PG_CONFIG" with_llvm=no \
+	make -s -j2 PG_CONFIG="$PG_CONFIG" with_llvm=no ${CC:+CC="$CC"} \
 		PG_CFLAGS="$WARNINGS ${CI:+-Werror}" "$@" all &&
-		make -s PG_CONFIG="$PG_CONFIG" with_llvm=no "$@" install
+		make -s PG_CONFIG="$PG_CONFIG" with_llvm=no ${CC:+CC="$CC"} "$@" install
 }
 
 # watch_with_sanitizers DIRECTORY: from here on the library is built for them,

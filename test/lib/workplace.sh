@@ -71,7 +71,7 @@ inside() {
 		"HOME=$WORK/tmp" "TMPDIR=$WORK/tmp" "WORK=$WORK" LC_ALL=C "TERM=${TERM:-dumb}"
 		"PG_CONFIG=$WORK/server$("$PG_CONFIG" --bindir)/pg_config"
 		"PATH=$WORK/server$("$PG_CONFIG" --bindir):/usr/local/bin:/usr/bin:/bin")
-	for variable in CI ASAN_OPTIONS "${!ZDM_@}" "${!PG_TEST_@}"; do
+	for variable in CC CI ASAN_OPTIONS "${!ZDM_@}" "${!PG_TEST_@}"; do
 		if [ -n "${!variable:-}" ]; then
 			environment+=("$variable=${!variable}")
 		fi

@@ -23,18 +23,21 @@ $_->safe_psql('postgres', 'CREATE ROLE own LOGIN; CREATE ROLE app LOGIN') for $m
 # write_files(name, ddl): on the server with the extension; returns their paths by number.
 sub write_files
 {
-	my ($name, $ddl) = @_;
+	my ($name, $ddl, $call) = @_;
 	my %files;
 
+	$call //= "\$ddl\$$ddl\$ddl\$";
 	my $all = $maker->safe_psql($name, <<EOS);
-SET ROLE own; SET zdm.batch_rest = 0; SET zdm.batch_time = '2ms';
-SELECT string_agg(file || chr(1) || body, chr(2)) FROM zdm.script(\$ddl\$$ddl\$ddl\$)
+SET ROLE own; SET zdm.batch_rest = 0; SET zdm.batch_time = '2ms'; BEGIN;
+SELECT string_agg(file || chr(1) || body, chr(2)) FROM zdm.script($call);
+ROLLBACK;
 EOS
 	for my $file (split /\x02/, $all)
 	{
 		my ($file_name, $body) = split /\x01/, $file;
 		my ($number) = $file_name =~ /^(\d+)_/;
 		$files{$number} = "$dir/${name}_$file_name";
+		unlink $files{$number}, "$files{$number}.cut";
 		append_to_file($files{$number}, "$body\n");
 	}
 	return \%files;
@@ -60,6 +63,7 @@ sub run_file
 	my $cut = join '', @statements[ 0 .. $count ];
 
 	$cut .= "\\endif\n" x (() = $cut =~ /^\\if/mg) . '' if (() = $cut =~ /^\\if/mg) > (() = $cut =~ /^\\endif/mg);
+	unlink "$file.cut";
 	append_to_file("$file.cut", $cut);
 	psql_file($name, "$file.cut");
 	for my $time (1, 2)
@@ -230,6 +234,54 @@ EOS
 	run_file('fit', $files->{50});
 	$bare->safe_psql('plain_fit', "$ddl USING v::int");
 	is(shape($bare, 'fit'), shape($bare, 'plain_fit'), 'the outcome of plain DDL');
+}
+
+# what is made in one shape: there, back, and there again
+{
+	prepare('kinds', <<'EOS');
+CREATE TABLE s.t (id int PRIMARY KEY, a text, b int);
+CREATE TABLE s.r (id int PRIMARY KEY, t int, u int);
+CREATE TABLE s.p (id int, b int) PARTITION BY RANGE (id);
+CREATE TABLE s.p1 PARTITION OF s.p FOR VALUES FROM (0) TO (100);
+CREATE TABLE s.p2 (id int, b int);
+INSERT INTO s.t SELECT i, 'x', nullif(i, 50) FROM generate_series(1, 100) i;
+INSERT INTO s.r SELECT i, i FROM generate_series(1, 100) i
+EOS
+	my @changes = (
+		[ 'CREATE INDEX ix ON s.t (a)' ],
+		[ 'CREATE INDEX ixp ON s.p (b)' ],
+		[ 'ALTER TABLE s.t ADD CONSTRAINT ck CHECK (b > 0)' ],
+		[ 'ALTER TABLE s.t ADD CONSTRAINT uq UNIQUE (b)' ],
+		[ 'ALTER TABLE s.r ADD FOREIGN KEY (t) REFERENCES s.t' ],
+		[ 'ALTER TABLE s.p ATTACH PARTITION s.p2 FOR VALUES FROM (100) TO (200)' ],
+		[ 'ALTER TABLE s.r ADD COLUMN d bigint DEFAULT (random() * 10)::bigint' ],
+		[ 'ALTER TABLE s.r DROP COLUMN u' ],
+		[ 'UPDATE s.t SET b = 5000 WHERE b IS NULL; ALTER TABLE s.t ALTER b SET NOT NULL',
+			q{zdm.set_not_null('s.t', 'b', fill => '5000')} ],
+		[ q{UPDATE s.t SET a = 'y' WHERE id % 2 = 0}, q{zdm.backfill('s.t', 'a = ''y''', 'id % 2 = 0 AND a <> ''y''')} ]);
+
+	for my $change (@changes)
+	{
+		my ($ddl, $call) = @$change;
+		my $files = write_files('kinds', $ddl, $call);
+		my $before = shape($bare, 'kinds');
+		my @first = grep { $_ < 50 } sort keys %$files;
+
+		run_file('kinds', $files->{$_}) for @first;
+		if ($files->{90} && $ddl !~ /ATTACH/)
+		{
+			run_file('kinds', $files->{90});
+			is(shape($bare, 'kinds'), $before, "$ddl: back to where it was");
+			run_file('kinds', $files->{$_}) for @first;
+		}
+		run_file('kinds', $files->{50});
+		nothing_left('kinds');
+		$bare->safe_psql('plain_kinds', $ddl);
+		is(shape($bare, 'kinds'), shape($bare, 'plain_kinds'), "$ddl: the outcome of plain DDL");
+		$maker->safe_psql('kinds', "SET zdm.guard = off; $ddl");
+	}
+	my $rows = q{SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM s.t};
+	is($bare->safe_psql('kinds', $rows), $bare->safe_psql('plain_kinds', $rows), 'all rows are the same');
 }
 
 done_testing();

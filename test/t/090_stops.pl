@@ -88,7 +88,7 @@ sub ends_well
 	my ($table, $id) = begin("SET zdm.min_free_disk = '1000TB';");
 
 	like(holds_for($id, qr/file system/),
-		qr/^the file system of "(base|pg_wal)", which has \d+ MB free; \d+ MB are still to be written \(zdm.min_free_disk is 1048576000 MB\)$/,
+		qr/^the file system of "base", which has \d+ MB free; \d+ MB are still to be written \(zdm.min_free_disk is 1048576000 MB; it goes on with 1497965714 beside them\)$/,
 		'it says which file system, what it has and what is needed');
 	sql("SELECT zdm.configure($id, 'min_free_disk', '1MB')");
 	ends_well($table, $id, 'min_free_disk');
@@ -131,7 +131,7 @@ sub ends_well
 	sql('CREATE TABLE wal AS SELECT i, repeat(md5(i::text), 20) AS t FROM generate_series(1, 20000) i');
 	my ($table, $id) = begin("SET zdm.max_slot_wal = '8MB';");
 
-	like(holds_for($id, qr/slot/), qr/^replication slot "forgotten", which keeps back \d+ MB of WAL \(zdm.max_slot_wal is 8 MB\)$/, 'it names the slot');
+	like(holds_for($id, qr/slot/), qr/^replication slot "forgotten", which keeps back \d+ MB of WAL \(zdm.max_slot_wal is 8 MB; it goes on at 5.6\)$/, 'it names the slot');
 	is(sql("SELECT rows_done FROM zdm.progress WHERE id = $id"), 0, 'and has written nothing');
 	sql("SELECT pg_drop_replication_slot('forgotten')");
 	ends_well($table, $id, 'max_slot_wal');
@@ -146,7 +146,7 @@ sub ends_well
 
 	sql("INSERT INTO wal SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) i");
 	($table, $id) = begin('');
-	like(holds_for($id, qr/slot/), qr/^replication slot "bounded", which keeps back \d+ MB of WAL \(half of what max_slot_wal_keep_size leaves it is \d+ MB\)$/, 'half of what it is given is left to it');
+	like(holds_for($id, qr/slot/), qr/^replication slot "bounded", which keeps back \d+ MB of WAL \(half of what max_slot_wal_keep_size leaves it is \d+ MB; it goes on at [\d.]+\)$/, 'half of what it is given is left to it');
 	isnt(sql("SELECT wal_status FROM pg_replication_slots"), 'lost', 'it is not lost');
 	sql("INSERT INTO wal SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 150000) i");
 	sql('CHECKPOINT');
@@ -186,6 +186,59 @@ sub ends_well
 	ends_well($table, $id, 'max_archive_backlog');
 }
 
+# --- a reading that cannot be had
+SKIP:
+{
+	my $status = $node->data_dir . '/pg_wal/archive_status';
+
+	skip 'the superuser reads everything', 3 if $> == 0;
+	chmod 0, $status or die "cannot close $status: $!";
+	my ($table, $id) = begin('');
+
+	like(holds_for($id, qr/reading/), qr/^a reading that cannot be had: could not open directory "pg_wal\/archive_status": Permission denied$/, 'what cannot be read is a stop');
+	chmod 0700, $status or die "cannot open $status: $!";
+	ends_well($table, $id, 'max_archive_backlog');
+}
+
+# --- transaction ids come to an end: as near as the server is told to count
+{
+	sql('ALTER SYSTEM SET vacuum_failsafe_age = 100');
+	sql('SELECT pg_reload_conf()');
+	sql('DO $$ BEGIN FOR i IN 1 .. 200 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$');
+	my ($table, $id) = begin('');
+
+	like(holds_for($id, qr/wraparound/),
+		qr/^the wraparound of transaction ids in database "\w+", which is near: their age is \d+ \(the limit is 100\)$/, 'it says whose, how near and the limit');
+	sql('ALTER SYSTEM RESET vacuum_failsafe_age');
+	sql('SELECT pg_reload_conf()');
+	ends_well($table, $id, 'wraparound');
+}
+
+# --- the vacuum that prevents it is at the table: slow, so as to be met
+{
+	my ($table, $id) = begin("SET zdm.batch_window = '00:00-00:01';");
+
+	sql("ALTER TABLE $table SET (autovacuum_freeze_max_age = 100000, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)");
+	sql(<<'EOC');
+CREATE TABLE burnt (i int);
+DO $$ BEGIN FOR i IN 1 .. 101000 LOOP
+	BEGIN INSERT INTO burnt VALUES (i); EXCEPTION WHEN division_by_zero THEN NULL; END;
+END LOOP; END $$;
+ALTER SYSTEM SET autovacuum_naptime = '1s';
+ALTER SYSTEM SET autovacuum = on;
+EOC
+	sql('SELECT pg_reload_conf()');
+	wait_for('the vacuum', sub { sql("SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = '$table'::regclass") });
+	sql("SELECT zdm.configure($id, 'batch_window', '')");
+	like(holds_for($id, qr/autovacuum/), qr/^the autovacuum of (public\.)?$table \(pid \d+\), to prevent wraparound$/, 'it is not disturbed');
+	sql("ALTER SYSTEM SET autovacuum = off");
+	sql('SELECT pg_reload_conf()');
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_vacuum");
+	wait_for_state($node, $id, 'ready');
+	is(rows_that_differ($node, $table, 'a', 'b'), 0, 'wraparound_vacuum: it went on when its cause was gone');
+	is(counted($id, 'wraparound_vacuum'), 1, 'wraparound_vacuum: and was counted');
+}
+
 # --- a standby that has stopped answering
 {
 	$node->backup('base');
@@ -201,7 +254,7 @@ sub ends_well
 	my ($table, $id) = begin("SET zdm.max_replica_lag = '1s'; SET zdm.max_wal_rate = 300000;");
 
 	like(holds_for($id, qr/standby/),
-		qr/^standby "standby", which has not confirmed WAL that is \d{4,} ms old, \d+ MB of it \(zdm.max_replica_lag is 1000 ms\)$/,
+		qr/^standby "standby", which has not confirmed WAL that is \d{4,} ms old, \d+ MB of it \(zdm.max_replica_lag is 1000 ms; it goes on at 700\)$/,
 		'one that says nothing is late, by the age of what it has not confirmed');
 	kill 'CONT', $receiver;
 	sql("SELECT zdm.configure($id, 'max_wal_rate', '0')");

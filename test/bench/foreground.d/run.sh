@@ -3,7 +3,8 @@
 #
 # The variants take turns in each round, on tables made anew, so that what else
 # the machine does falls on all of them alike.  Only transactions that ended
-# while the backfill ran count.
+# while the backfill ran count.  The application is ended by SIGTERM: what bash
+# starts in the background does not hear SIGINT.
 set -u -o pipefail
 
 . test/lib/machine.sh
@@ -109,7 +110,9 @@ measure() {
 	from=$EPOCHREALTIME
 	"work_$1"
 	to=$EPOCHREALTIME
-	kill -INT "$load"
+	# what it has not written to its log yet is from later by then
+	sleep "$(awk -v rate="$RATE" 'BEGIN { print 0.5 + 200 / rate }')"
+	kill "$load"
 	wait "$load" 2>/dev/null
 	say "$1 $(percentiles "$from" "$to") $(awk -v from="$from" -v to="$to" 'BEGIN { printf "%.1f", to - from }')" | tee -a "$results"
 	if [ "$1" = ours ]; then

@@ -28,14 +28,16 @@ my @kinds = (
 	{ name => 'fill_doubles', ddl => 'ALTER TABLE {T} ALTER u SET NOT NULL', fill => '1', needs => 'odd', opposite => 'ALTER TABLE {T} ALTER u DROP NOT NULL' },
 	{ name => 'drop', ddl => 'ALTER TABLE {T} DROP COLUMN d', only => 'revert' });
 
-# invent(dice): an event; the type of "a" is taken a step further, or one of the rest
+# invent(dice): an event; the type of "a" is taken a step further, or all the way, or one
+# of the rest
 # is done.
 sub invent
 {
 	my ($dice) = @_;
 
-	return { op => 'beside', what => 'beside', type => 1, way => $dice->pick(qw(on on on revert)) } if $dice->chance(50);
-	return { op => 'beside', what => 'beside', kind => $dice->pick(@kinds), undo => $dice->chance(30) };
+	return { op => 'beside', what => 'beside', type => 1, way => $dice->pick(qw(on on on revert through)) } if $dice->chance(50);
+	return { op => 'beside', what => 'beside', aside => 1 } if $dice->chance(15);
+	return { op => 'beside', what => 'beside', kind => $dice->pick(@kinds) };
 }
 
 sub fill { return $_[1] =~ s/\{T\}/$_[0]{case}{schema}{table}/gr }
@@ -79,9 +81,16 @@ sub settled
 sub play
 {
 	my ($run, $event) = @_;
-	my $done = $event->{type} ? type($run, $event->{way}) : kind($run, $event);
-
-	return $done;
+	return aside($run) if $event->{aside};
+	return kind($run, $event) if !$event->{type};
+	return type($run, $event->{way}) if $event->{way} ne 'through';
+	type($run, 'on') or return 0;
+	for (1 .. 2)
+	{
+		last if $run->{beside}{state} !~ /^(ready|switched)$/;
+		type($run, 'on');
+	}
+	return 1;
 }
 
 # steer(run, verb, states): of the change of type.
@@ -130,6 +139,34 @@ sub type
 # there(run), back(run): the model's column is of that type.
 sub there { $_[0]->retype_other('a', 'bigint'); $_[0]{beside}{bigint} = 1; return 1 }
 sub back { $_[0]->retype_other('a', 'integer') if delete $_[0]{beside}{bigint}; return 1 }
+
+# aside(run): a column of another table is renamed, from the call to contract.
+sub aside
+{
+	my ($run) = @_;
+	my $n = ++$run->{asides};
+	my ($old, $new) = map { "x$_" } $n, $n + 1;
+
+	if ($n == 1)
+	{
+		$run->{owner}{$_}->must($run->{side_table} = 'CREATE TABLE app.aside AS SELECT g AS id, g % 7 AS x1 FROM generate_series(1, 40) g') for qw(zdm model);
+		$run->note('owner', $run->{side_table});
+	}
+	my ($id, $error) = call($run, "SELECT zdm.rename_column('app.aside', '$old', '$new')");
+	$run->differ("aside refused $error->{code}", Runner::show_error($error)) if $error;
+	for my $step ([ '', qr/^ready$/ ], [ 'cutover', qr/^switched$/ ], [ 'contract', qr/^completed$/ ])
+	{
+		my ($verb, $expected) = @$step;
+
+		(undef, $error) = $verb ? call($run, "SELECT zdm.$verb($id)") : ();
+		$run->differ("aside $verb $error->{code}", Runner::show_error($error)) if $error;
+		my ($state, $why) = settled($run, $id, $expected);
+		$run->differ("aside $state", "migration $id, of another table, has failed: $why") if $state eq 'failed';
+	}
+	$run->{owner}{model}->must("ALTER TABLE app.aside RENAME COLUMN $old TO $new");
+	$run->compare_query('aside', ("SELECT id, $new FROM app.aside") x 2);
+	return 1;
+}
 
 # kind(run, event): what completes by itself.
 sub kind

@@ -67,7 +67,7 @@ our %family = (
 		new => sub { quote($_[0]->pick('0.30000000000000004', '1', '1e10', '-0.5')) },
 	},
 	date_text => {
-		from => 'date', to => 'text', old => sub { moment($_[0]) . '::date' },
+		from => 'date', to => 'text', up => q{to_char({c}, 'YYYY-MM-DD')}, down => q{to_date({c}, 'YYYY-MM-DD')}, old => sub { moment($_[0]) . '::date' },
 		new => sub { quote(sprintf '2024-%02d-11', $_[0]->between(1, 12)) },
 	},
 	text_jsonb => {
@@ -87,6 +87,14 @@ our %family = (
 		up => 'ARRAY[{c}]', down => '({c})[1]',
 		old => \&small_int,
 		new => sub { 'ARRAY[' . join(',', map { small_int($_[0]) } 1 .. $_[0]->between(1, 3)) . ']' },
+	},
+	text_int => {
+		from => 'text', to => 'integer', neutral => 1,
+		up => '{c}::integer', down => '{c}::text',
+		# what up fails for, and what is computed where it does not
+		misfit => "'n/a'", fits => q({c} IS NULL OR {c} ~ '^-?[0-9]+$'),
+		old => sub { quote($_[0]->between(-3, 40)) },
+		new => sub { quote($_[0]->between(-3, 40)) },
 	},
 	text_enum => {
 		from => 'text', to => 'app.mood', neutral => 1, enum => 1,
@@ -124,7 +132,9 @@ sub invent
 {
 	my ($dice) = @_;
 	my $kind = $dice->weighted(rename => 4, type => 7, ddl => 3);
-	my $name = $kind eq 'type' ? $dice->pick(sort keys %family) : $dice->pick(@renamed);
+	# those that most can go wrong with come more often
+	# (and convert_to() is refused)
+	my $name = $kind eq 'type' ? $dice->weighted(map { $_ => $_ eq 'text_bytea' ? 0 : /^(text_int|sum|int_text_function)$/ ? 2 : 1 } sort keys %family) : $dice->pick(@renamed);
 
 	return {
 		kind => $kind,

@@ -75,6 +75,7 @@ sub step
 	names($run, 'old') if $verb eq 'revert';
 	names($run, 'new') if $verb eq 'contract';
 	usleep(1000 * $dice->between(0, 60));
+	$run->{server}->work(0);
 	my $do = $run->can("do_$verb");
 	$do->($run, {}) or return;
 	if ($dice->chance(50))

@@ -70,6 +70,7 @@ sub applies
 	my ($self, $event) = @_;
 
 	return 0 if $event->{both} && !$self->in_step;
+	return $self->{state} eq 'ready' if $event->{misfit};
 	return 1 if $self->is_rename || !$self->moving;
 	if ($self->is_plain)
 	{

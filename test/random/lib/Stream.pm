@@ -94,7 +94,7 @@ sub some
 	$self->{busy} = 1;
 	for (1 .. $dice->between($low, $high))
 	{
-		push @events, (\&dba, \&rough, sub { Beside::invent($dice) }, \&statement)[ $dice->weighted(0 => 12, 1 => 6, 2 => 5, 3 => 77) ]->($self);
+		push @events, (\&dba, \&rough, sub { Beside::invent($dice) }, \&statement)[ $dice->weighted(0 => 12, 1 => $self->{family}{misfit} ? 14 : 6, 2 => $self->{family}{inputs} ? 10 : 5, 3 => 77) ]->($self);
 	}
 	return @events;
 }
@@ -105,6 +105,14 @@ sub rough
 	my $event = Rough::invent($self->{dice});
 
 	return $event if $event->{op} ne 'hasty';
+	if ($self->{family}{misfit} && $self->{change}{kind} eq 'type' && $self->{dice}->chance(60))
+	{
+		# what is to be noted, where it cannot be
+		@$event{qw(milliseconds notes_locked)} = (200, 1);
+		$event->{statement} = { op => 'sql', what => 'misfit', who => 0, as => 'old' };
+		do_misfit($self, $event->{statement});
+		return $event;
+	}
 	do { $event->{statement} = statement($self) } while grep { $event->{statement}{$_} } qw(copy prepared setting inside) or ($event->{statement}{sql} // '') =~ /^(BEGIN|COMMIT|ROLLBACK)/;
 	return $event;
 }
@@ -170,7 +178,8 @@ sub statement
 		begin => 5, commit => 8, rollback => 3, savepoint => 3, rollback_to => 3, setting => 5,
 		both_insert => 6, both_update => 8, both_upsert => 3,
 		parent => $schema->{role} eq 'reference' ? 12 : 0, child => Schema::piece($schema, 'child') ? 8 : 0,
-		new_key => $key ? 8 : 0, procedure => 9, insert_select => 3);
+		new_key => $key ? 8 : 0, procedure => 9, insert_select => 3, current_of => 3,
+		misfit => $self->{family}{misfit} && $self->{change}{kind} eq 'type' ? 1 : 0);
 	my $make = __PACKAGE__->can("do_$what") or die "nothing does $what\n";
 
 	$event->{what} = $what;
@@ -384,7 +393,7 @@ sub do_prepared
 	my $id = some_key($self);
 	my ($name, $sql, @values) = @{ $self->{dice}->pick(
 		[ 's1', 'UPDATE {T} SET b = $1 WHERE {KEY} = $2 RETURNING b', 'prep', $id ],
-		[ 's2', 'SELECT b, a FROM {T} WHERE {KEY} = $1', $id ],
+		[ 's2', 'SELECT b, k FROM {T} WHERE {KEY} = $1', $id ],
 		[ 's3', 'INSERT INTO {T} ({KEY}, b) VALUES ($1, $2)', fresh_key($self), 'prep' ],
 		is_key($self) ? () : ([ 's4', 'UPDATE {T} SET {C} = NULL WHERE id = $1', $id ], [ 's5', 'UPDATE {T} SET {C} = {C} WHERE id = $1', $id ])) };
 
@@ -434,6 +443,34 @@ sub do_cursor
 	return do_update_other($self, $event) if is_key($self);
 	$event->{vals} = [ values_for($self) ];
 	$event->{sql} = "DO \$do\$ DECLARE r record; BEGIN FOR r IN SELECT id, k FROM {T} WHERE id BETWEEN $id AND $id + 2 ORDER BY id FOR UPDATE LOOP UPDATE {T} SET {C} = {V0} WHERE id = r.id AND k = r.k; END LOOP; END \$do\$";
+	return;
+}
+
+# A cursor of SQL's, in a transaction that is as short as the string that is sent.
+sub do_current_of
+{
+	my ($self, $event) = @_;
+	my $id = some_key($self);
+
+	$event->{vals} = [ is_key($self) ? [ 'NULL', 'NULL' ] : values_for($self), values_for($self) ];
+	my $set = is_key($self) ? "b = 'cur'" : $self->{dice}->pick('{C} = {V0}', "{C} = {V0}, b = 'cur'", 'b = b');
+	$event->{alone} = 1;
+	$event->{sql} = "DECLARE cur CURSOR FOR SELECT a FROM {T} WHERE {KEY} = $id" . $self->{dice}->pick('', ' FOR UPDATE')
+	  . "; FETCH cur; UPDATE {T} SET $set WHERE CURRENT OF cur; " . $self->{dice}->pick('DELETE FROM {T} WHERE CURRENT OF cur; ', '') . 'CLOSE cur';
+	return;
+}
+
+# A value that the other shape of the column cannot hold.
+sub do_misfit
+{
+	my ($self, $event) = @_;
+	my $dice = $self->{dice};
+	my $misfit = $self->{family}{misfit};
+
+	$event->{misfit} = 1;
+	$event->{as} = 'old';
+	$event->{sql} = $dice->chance(70) ? "UPDATE {T} SET {C} = $misfit WHERE id = " . $dice->between(1, $self->{schema}{rows})
+	  : 'INSERT INTO {T} (id, {C}, b) VALUES (' . fresh_key($self) . ", $misfit, 'mis')";
 	return;
 }
 

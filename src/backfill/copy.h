@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * copy.h
+ *		Copying a table to the hidden one beside it, and comparing the two.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_COPY_H
+#define ZDM_COPY_H
+
+#include "catalog/migration.h"
+#include "catalog/second.h"
+#include "catalog/step.h"
+
+/*
+ * One batch: to be called in a transaction with no active snapshot and a lock on the
+ * table, ROW EXCLUSIVE to copy and ACCESS SHARE to compare, the two being a pair
+ * that is not void.  Commits it, with the cursor.  True when the step is done, and
+ * marked so; otherwise *pause_ms is how long to rest before the next.
+ * Comparing: ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION if they differ.
+ */
+extern bool copy_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms);
+extern bool copy_compare_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms);
+
+#endif							/* ZDM_COPY_H */

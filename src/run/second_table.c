@@ -1,0 +1,513 @@
+/*-------------------------------------------------------------------------
+ *
+ * second_table.c
+ *		Making the hidden table, building its indexes, exchanging the storages.
+ *
+ * All of it is done in the catalog, not by DDL: there is none for a table whose
+ * writes logical decoding leaves out (pg_class.relrewrite), for one with dropped
+ * columns, nor for an exchange of storages; and no event trigger fires for what
+ * nobody has stated.
+ *
+ * Indexes are built after the copy, CONCURRENTLY: a plain build would keep the trigger
+ * out of the hidden table, and with it the writers.  An empty, invalid one is entered
+ * into the catalog, from the parse trees that the table's own has, and REINDEX INDEX
+ * CONCURRENTLY does the rest.  It waits for the transactions of writers and holds
+ * nothing that they want, so no deadlock can come of it.  The key alone is there from
+ * the beginning, for the trigger to find rows by.
+ *
+ * The exchange is of rows of pg_class: heap, TOAST table and each index trade their
+ * files, tablespaces and what is known of these.  All else of the table, its OID
+ * first, is as it was.  The TOAST tables trade their owners, not their files, as
+ * values hold the OID of the TOAST table they are in.
+ *
+ * Rows that were copied are newer than those they are copies of.  A snapshot from
+ * before would not see them: so the exchange comes only after the last of these, and
+ * the horizon that VACUUM goes by tells when that is, standbys' included; a standby
+ * that sends no feedback is told by a record of its own to end what is older.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/toast_internals.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/heap.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/query.h"
+#include "catalog/table_key.h"
+#include "commands/cluster.h"
+#include "commands/tablecmds.h"
+#include "commands/trigger.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "run/second_table.h"
+#include "storage/lmgr.h"
+#include "storage/predicate.h"
+#include "storage/procarray.h"
+#include "sync/apply.h"
+#include "sync/table_trigger.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* The like of the table's index in the hidden one; the migration is in it, so it is nobody else's. */
+static char *
+index_name(const Second *second, Oid indexid)
+{
+	return psprintf("zdm_" INT64_FORMAT "_%u", second->migration, indexid);
+}
+
+/* The index's operator classes, as far as index_create() wants them. */
+static void
+index_details(Relation index, List **columns, Oid **classes, Datum **class_options)
+{
+	TupleDesc	desc = RelationGetDescr(index);
+	HeapTuple	tuple = index->rd_indextuple;
+	oidvector  *indclass;
+
+	indclass = (oidvector *) DatumGetPointer(SysCacheGetAttrNotNull(INDEXRELID, tuple, Anum_pg_index_indclass));
+	*columns = NIL;
+	*classes = palloc0(desc->natts * sizeof(Oid));
+	*class_options = palloc0(desc->natts * sizeof(Datum));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		*columns = lappend(*columns, pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
+		(*class_options)[i] = get_attoptions(RelationGetRelid(index), i + 1);
+		if (i < IndexRelationGetNumberOfKeyAttributes(index))
+			(*classes)[i] = indclass->values[i];
+	}
+}
+
+static Datum
+relation_options(HeapTuple tuple)
+{
+	bool		isnull;
+	Datum		options = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_reloptions, &isnull);
+
+	return isnull ? (Datum) 0 : options;
+}
+
+/* Enter the like of the table's index; built at once if the hidden table is empty. */
+static void
+create_index(const Second *second, Relation hidden, Oid indexid, bool key)
+{
+	Relation	index = index_open(indexid, AccessShareLock);
+	IndexInfo  *info = BuildIndexInfo(index);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
+	List	   *columns;
+	Oid		   *classes;
+	Datum	   *class_options;
+
+	info->ii_Unique = key;
+	info->ii_ExclusionOps = NULL;
+	info->ii_ExclusionProcs = NULL;
+	info->ii_ExclusionStrats = NULL;
+	info->ii_Concurrent = !key;
+	info->ii_ReadyForInserts = key;
+	index_details(index, &columns, &classes, &class_options);
+	(void) zdm_index_create(hidden, index_name(second, indexid), info, columns, index->rd_rel->relam,
+							index->rd_rel->reltablespace, index->rd_indcollation, classes, class_options,
+							index->rd_indoption, relation_options(tuple),
+							key ? 0 : INDEX_CREATE_CONCURRENT | INDEX_CREATE_SKIP_BUILD);
+	ReleaseSysCache(tuple);
+	index_close(index, AccessShareLock);
+	CommandCounterIncrement();
+}
+
+/* It goes with the table. */
+static void
+depend_on_table(Oid hidden, Oid relid)
+{
+	ObjectAddress one;
+	ObjectAddress other;
+
+	ObjectAddressSet(one, RelationRelationId, hidden);
+	ObjectAddressSet(other, RelationRelationId, relid);
+	recordDependencyOn(&one, &other, DEPENDENCY_AUTO);
+}
+
+void
+second_table_make(const Migration *migration)
+{
+	Relation	source = table_open(migration->relid, ShareRowExclusiveLock);
+	Relation	hidden;
+	Second		second = {
+		.migration = migration->id,
+		.relid = migration->relid,
+		.key = table_key_find(source),
+		.filenode = zdm_relfilenode(source),
+	};
+
+	if (!OidIsValid(second.key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table %s has no key any more", names_relation(migration->relid)),
+				 errhint("Add a primary key, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
+	second.hidden = zdm_make_new_heap(second.relid, source->rd_rel->reltablespace, source->rd_rel->relam,
+									  source->rd_rel->relpersistence, ShareRowExclusiveLock);
+	CommandCounterIncrement();
+	RenameRelationInternal(second.hidden,
+						   second_name(migration->id, RelationGetRelationName(source)), true, false);
+	CommandCounterIncrement();
+	depend_on_table(second.hidden, second.relid);
+	hidden = table_open(second.hidden, AccessExclusiveLock);
+	create_index(&second, hidden, second.key, true);
+	table_close(hidden, NoLock);
+	table_trigger_create(source, second.hidden, second.key);
+	second_insert(&second);
+	table_close(source, NoLock);
+}
+
+static bool
+is_void(const Migration *migration, const Second *second, Relation source, Relation hidden)
+{
+	const Trigger *trigger = table_trigger_find(source, second->hidden);
+
+	return second->filenode != zdm_relfilenode(source) ||
+		hidden->rd_rel->relowner != source->rd_rel->relowner ||
+		hidden->rd_rel->relowner != migration->owner ||
+		hidden->rd_rel->relpersistence != source->rd_rel->relpersistence ||
+		hidden->rd_rel->reltablespace != source->rd_rel->reltablespace ||
+		trigger == NULL || trigger->tgenabled != TRIGGER_FIRES_ALWAYS ||
+		!apply_is_possible(source, hidden, second->key);
+}
+
+bool
+second_table_is_void(const Migration *migration, const Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
+	bool		result = hidden == NULL || is_void(migration, second, source, hidden);
+
+	if (hidden != NULL)
+		relation_close(hidden, NoLock);
+	table_close(source, NoLock);
+	return result;
+}
+
+/* InvalidOid if it has none, or is gone. */
+static Oid
+toast_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			toast;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	toast = ((Form_pg_class) GETSTRUCT(tuple))->reltoastrelid;
+	ReleaseSysCache(tuple);
+	return toast;
+}
+
+List *
+second_table_relations(const Second *second)
+{
+	Oid			wanted[] = {
+		second->relid, second->hidden, toast_of(second->relid), toast_of(second->hidden),
+	};
+	List	   *relations = NIL;
+
+	for (int i = 0; i < lengthof(wanted); i++)
+	{
+		if (OidIsValid(wanted[i]) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(wanted[i])))
+			relations = list_append_unique_oid(relations, wanted[i]);
+	}
+	return relations;
+}
+
+static void
+drop(Oid class, Oid object)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, class, object);
+	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+}
+
+static void
+drop_trigger(const Second *second)
+{
+	Relation	source = try_relation_open(second->relid, NoLock);
+	const Trigger *trigger = source != NULL ? table_trigger_find(source, second->hidden) : NULL;
+	Oid			id = trigger != NULL ? trigger->tgoid : InvalidOid;
+
+	if (source != NULL)
+		relation_close(source, NoLock);
+	if (OidIsValid(id))
+		drop(TriggerRelationId, id);
+}
+
+void
+second_table_drop(const Second *second)
+{
+	drop_trigger(second);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(second->hidden)))
+		drop(RelationRelationId, second->hidden);
+	second_delete(second->migration);
+}
+
+/* The valid like of the table's index; InvalidOid if there is none. */
+static Oid
+find_index(const Second *second, Oid indexid)
+{
+	Oid			like = get_relname_relid(index_name(second, indexid), get_rel_namespace(second->hidden));
+
+	if (!OidIsValid(like) || IndexGetRelation(like, true) != second->hidden || !get_index_isvalid(like))
+		return InvalidOid;
+	return like;
+}
+
+static char *
+qualified(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
+/* What a broken try has left in the hidden table; NULL: nothing. */
+static char *
+next_leftover(const Second *second, Relation source, Relation hidden)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(source))
+		known = lappend(known, makeString(index_name(second, lfirst_oid(lc))));
+	foreach(lc, RelationGetIndexList(hidden))
+	{
+		if (!list_member(known, makeString(get_rel_name(lfirst_oid(lc)))))
+			return psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(lfirst_oid(lc)));
+	}
+	return NULL;
+}
+
+char *
+second_table_next_index(const Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	Relation	hidden = table_open(second->hidden, NoLock);
+	char	   *sql = next_leftover(second, source, hidden);
+	ListCell   *lc;
+
+	foreach(lc, sql == NULL ? RelationGetIndexList(source) : NIL)
+	{
+		Oid			indexid = lfirst_oid(lc);
+		char	   *name = index_name(second, indexid);
+
+		if (OidIsValid(find_index(second, indexid)))
+			continue;
+		if (!OidIsValid(get_relname_relid(name, RelationGetNamespace(hidden))))
+			create_index(second, hidden, indexid, false);
+		sql = psprintf("REINDEX INDEX CONCURRENTLY %s",
+					   quote_qualified_identifier(get_namespace_name(RelationGetNamespace(hidden)), name));
+		break;
+	}
+	table_close(hidden, NoLock);
+	table_close(source, NoLock);
+	return sql;
+}
+
+/* The first transaction that began after the last row had been copied, as far as we know. */
+static FullTransactionId
+copied_before(const Second *second)
+{
+	static Oid	known = InvalidOid;
+	static FullTransactionId next;
+
+	if (known != second->hidden)
+	{
+		known = second->hidden;
+		next = ReadNextFullTransactionId();
+	}
+	return next;
+}
+
+bool
+second_table_awaits_snapshots(const Second *second, char **who)
+{
+	TransactionId next = XidFromFullTransactionId(copied_before(second));
+	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
+	TransactionId oldest;
+	QuerySession session;
+
+	/* void: whoever has the locks sees to it */
+	if (hidden == NULL)
+		return false;
+	oldest = GetOldestNonRemovableTransactionId(hidden);
+	relation_close(hidden, AccessShareLock);
+	if (!TransactionIdPrecedes(oldest, next))
+		return false;
+	query_begin(&session);
+	QUERY("SELECT string_agg(w, ', ') FROM ("
+		  "SELECT zdm.session_text(pid) AS w FROM pg_stat_activity "
+		  "WHERE greatest(age(backend_xmin), age(backend_xid)) > age($1::xid) AND pid <> pg_backend_pid() "
+		  "UNION ALL SELECT 'prepared transaction ' || quote_literal(gid) FROM pg_prepared_xacts "
+		  "WHERE age(transaction) > age($1::xid) "
+		  "UNION ALL SELECT 'replication slot ' || quote_ident(slot_name) FROM pg_replication_slots "
+		  "WHERE age(xmin) > age($1::xid)) x",
+		  arg_text(psprintf("%u", next)));
+	*who = query_null(0, 1) ? "others" : query_text(0, 1);
+	query_end(&session);
+	return true;
+}
+
+#define TRADE(type, field) \
+	do { type was = one->field; one->field = other->field; other->field = was; } while (0)
+
+/* Two relations trade what is of their files, in the catalog. */
+static void
+trade_storage(Relation catalog, Oid one_id, Oid other_id)
+{
+	HeapTuple	one_tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(one_id));
+	HeapTuple	other_tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(other_id));
+	Form_pg_class one = (Form_pg_class) GETSTRUCT(one_tuple);
+	Form_pg_class other = (Form_pg_class) GETSTRUCT(other_tuple);
+
+	TRADE(Oid, relfilenode);
+	TRADE(Oid, reltablespace);
+	TRADE(Oid, relam);
+	TRADE(char, relpersistence);
+	TRADE(Oid, reltoastrelid);
+	TRADE(int32, relpages);
+	TRADE(float4, reltuples);
+	TRADE(int32, relallvisible);
+	zdm_swap_all_frozen(one, other);
+	/* of the rows in the files; indexes have none */
+	TRADE(TransactionId, relfrozenxid);
+	TRADE(TransactionId, relminmxid);
+	/* both send an invalidation, by which other sessions come to open the new files */
+	CatalogTupleUpdate(catalog, &one_tuple->t_self, one_tuple);
+	CatalogTupleUpdate(catalog, &other_tuple->t_self, other_tuple);
+	heap_freetuple(one_tuple);
+	heap_freetuple(other_tuple);
+}
+
+/* The TOAST tables belong to the other table each, from now on. */
+static void
+trade_toast(const Second *second, Oid toast, Oid hidden_toast)
+{
+	if (OidIsValid(toast) &&
+		changeDependencyFor(RelationRelationId, toast, RelationRelationId, second->relid, second->hidden) != 1)
+		elog(ERROR, "TOAST table %u does not depend on its table", toast);
+	if (OidIsValid(hidden_toast) &&
+		changeDependencyFor(RelationRelationId, hidden_toast, RelationRelationId, second->hidden, second->relid) != 1)
+		elog(ERROR, "TOAST table %u does not depend on its table", hidden_toast);
+	CommandCounterIncrement();
+}
+
+/* The TOAST table is called after its table, and its writes are to be decoded. */
+static void
+settle_toast(Oid relid)
+{
+	Oid			toast = toast_of(relid);
+	Oid			index;
+
+	if (!OidIsValid(toast))
+		return;
+	index = toast_get_valid_index(toast, AccessExclusiveLock);
+	RenameRelationInternal(toast, psprintf("pg_toast_%u", relid), true, false);
+	RenameRelationInternal(index, psprintf("pg_toast_%u_index", relid), true, true);
+	CommandCounterIncrement();
+	ResetRelRewrite(toast);
+	CommandCounterIncrement();
+}
+
+/* Standbys whose snapshots do not hold us back are to end them: see the header. */
+static void
+tell_standbys(const Second *second, Relation hidden)
+{
+	FullTransactionId before = copied_before(second);
+
+	if (!XLogStandbyInfoActive() || !RelationNeedsWAL(hidden))
+		return;
+	FullTransactionIdRetreat(&before);
+	zdm_log_snapshot_conflict(hidden, before);
+}
+
+/* Each index of the table, and its like; false if one has none. */
+static bool
+pair_indexes(const Second *second, Relation source, List **indexes, List **likes)
+{
+	ListCell   *lc;
+
+	*indexes = RelationGetIndexList(source);
+	*likes = NIL;
+	foreach(lc, *indexes)
+	{
+		Oid			like = find_index(second, lfirst_oid(lc));
+
+		if (!OidIsValid(like))
+			return false;
+		*likes = lappend_oid(*likes, like);
+	}
+	return true;
+}
+
+/* Nobody waits for these who has no lock on their tables; so this ends at once. */
+static void
+lock_indexes(List *indexes)
+{
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
+}
+
+bool
+second_table_exchange(const Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	Relation	hidden = table_open(second->hidden, NoLock);
+	Relation	catalog;
+	List	   *indexes;
+	List	   *likes;
+	ListCell   *lc;
+	ListCell   *other;
+
+	if (!pair_indexes(second, source, &indexes, &likes))
+	{
+		table_close(hidden, NoLock);
+		table_close(source, NoLock);
+		return false;
+	}
+	lock_indexes(indexes);
+	lock_indexes(likes);
+	tell_standbys(second, hidden);
+	/* locks of SERIALIZABLE readers on pages and rows, which will be elsewhere */
+	TransferPredicateLocksToHeapRelation(source);
+	table_close(hidden, NoLock);
+	table_close(source, NoLock);
+
+	drop_trigger(second);
+	trade_toast(second, toast_of(second->relid), toast_of(second->hidden));
+	catalog = table_open(RelationRelationId, RowExclusiveLock);
+	trade_storage(catalog, second->relid, second->hidden);
+	forboth(lc, indexes, other, likes)
+		trade_storage(catalog, lfirst_oid(lc), lfirst_oid(other));
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+
+	drop(RelationRelationId, second->hidden);
+	settle_toast(second->relid);
+	/* every row has all columns now, as after a VACUUM FULL */
+	source = table_open(second->relid, NoLock);
+	RelationClearMissing(source);
+	table_close(source, NoLock);
+	second_delete(second->migration);
+	return true;
+}

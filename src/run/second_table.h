@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * second_table.h
+ *		Making the hidden table, building its indexes, exchanging the storages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_SECOND_TABLE_H
+#define ZDM_SECOND_TABLE_H
+
+#include "catalog/migration.h"
+#include "catalog/second.h"
+#include "nodes/pg_list.h"
+
+/* Make it, with its key and the trigger.  Needs SHARE ROW EXCLUSIVE on the table. */
+extern void second_table_make(const Migration *migration);
+
+/*
+ * Is what the hidden table holds void, for what became of the table since?  Needs a
+ * lock on the table.
+ */
+extern bool second_table_is_void(const Migration *migration, const Second *second);
+
+/* The two tables, with their TOAST tables: what is locked to take one of them away. */
+extern List *second_table_relations(const Second *second);
+
+/* Take the trigger and the hidden table away.  Needs ACCESS EXCLUSIVE on all of those. */
+extern void second_table_drop(const Second *second);
+
+/*
+ * The statement that brings the hidden table's indexes one step further, as text for
+ * a top-level portal; NULL if the table has none whose like is not there and valid.
+ * Needs SHARE UPDATE EXCLUSIVE on the hidden table.
+ */
+extern char *second_table_next_index(const Second *second);
+
+/*
+ * Are there snapshots or transactions from before the last row was copied?  Who has
+ * them is in *who.  Needs a transaction with a snapshot.
+ */
+extern bool second_table_awaits_snapshots(const Second *second, char **who);
+
+/*
+ * Give the table the storage of the hidden one, of its TOAST table and its indexes,
+ * and drop that with the old one.  False, with nothing done, if an index is missing.
+ * Needs ACCESS EXCLUSIVE on all of second_table_relations().
+ */
+extern bool second_table_exchange(const Second *second);
+
+#endif							/* ZDM_SECOND_TABLE_H */
