@@ -21,6 +21,9 @@
 #include "access/parallel.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "commands/extension.h"
 #include "core/attempt.h"
 #include "core/citus.h"
@@ -36,10 +39,10 @@
 #include "ddl/pending.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "replication/logicalworker.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -97,8 +100,8 @@ is_switched_off(void)
 static bool
 is_active(void)
 {
-	if (creating_extension || IsBinaryUpgrade || IsParallelWorker() ||
-		IsLogicalWorker() || !IsTransactionState())
+	/* what applies changes from elsewhere runs no DDL of its own, but triggers do */
+	if (creating_extension || IsBinaryUpgrade || IsParallelWorker() || !IsTransactionState())
 		return false;
 	if (guc_guard == GUARD_OFF && !is_switched_off())
 		return false;
@@ -268,6 +271,26 @@ report_size(const Judgement *judgement)
 	}
 }
 
+/* A table or index that is no tree is done in the transaction of the statement. */
+static bool
+reindexes_one(ReindexStmt *stmt)
+{
+	ListCell   *lc;
+	Oid			relid;
+	char		relkind;
+
+	foreach(lc, stmt->params)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "concurrently") == 0 && defGetBoolean(option))
+			return false;
+	}
+	relid = stmt->relation != NULL ? RangeVarGetRelid(stmt->relation, NoLock, true) : InvalidOid;
+	relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW || relkind == RELKIND_INDEX;
+}
+
 /* Statements that end their transaction inside, or wait for others by design. */
 static bool
 takes_lock_timeout(Node *stmt)
@@ -276,8 +299,9 @@ takes_lock_timeout(Node *stmt)
 	{
 		case T_VacuumStmt:
 		case T_ClusterStmt:
-		case T_ReindexStmt:
 			return false;
+		case T_ReindexStmt:
+			return reindexes_one((ReindexStmt *) stmt);
 		case T_IndexStmt:
 			return !((IndexStmt *) stmt)->concurrent;
 		case T_DropStmt:

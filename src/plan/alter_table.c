@@ -411,6 +411,17 @@ make(MigrationPlan *plan, const Change *change)
 	sort_by_phase(plan);
 }
 
+/* What stands is tried; what is taken apart has its mistakes found by its parts. */
+static void
+check(const Change *change)
+{
+	MigrationPlan scratch = {.relid = change->relid};
+
+	make(&scratch, change);
+	if (stands(change))
+		plain_try(change);
+}
+
 static List *
 claims(const Change *change)
 {
@@ -449,7 +460,7 @@ definition(const Change *change)
 
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
-	{.name = kind, .claims = claims, .make = make, .definition = definition, \
+	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, \
 	 .any_table = stands, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");

@@ -8,8 +8,9 @@
  * is run with the search_path of whoever stated it, by a worker, which waits
  * for its locks without standing in anyone's way.
  *
- * Where it takes no lock that matters, it is tried when it is stated, and
- * rolled back: its mistakes are then the caller's to see at once.
+ * It is tried when it is stated, and rolled back, where its locks are to be had
+ * without waiting: its mistakes are then the caller's to see at once.  It does no
+ * work, so that the locks are held for an instant.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,6 +28,7 @@
 #include "miscadmin.h"
 #include "plan/plain.h"
 #include "plan/probe.h"
+#include "storage/lmgr.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -111,13 +113,43 @@ runs_long(const Change *change)
 	return IsA(change->stmt, CreateTableAsStmt);
 }
 
-static void
-run_statement(void *statement)
+/* A statement to be tried, and the locks that it will take. */
+typedef struct Trial
 {
+	const char *statement;
+	List	   *relations;
+	LOCKMODE	lock;
+} Trial;
+
+/* Of more relations than this, locks would be held while others are taken. */
+#define MOST_RELATIONS 8
+
+/* A worker has its locks in the same order, but waits for them. */
+static bool
+lock_all(const Trial *trial)
+{
+	ListCell   *lc;
+
+	foreach(lc, trial->relations)
+	{
+		if (!ConditionalLockRelationOid(lfirst_oid(lc), trial->lock))
+			return false;
+	}
+	return true;
+}
+
+static void
+run_statement(void *arg)
+{
+	Trial	   *trial = arg;
+
+	if (!lock_all(trial))
+		return;
+
 	/* the statement is not carried out; ends with the subtransaction */
 	(void) set_config_option("zdm.guard", "off", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
-	probe_run((const char *) statement);
+	probe_run(trial->statement);
 }
 
 /* Would PostgreSQL, to run the statement, open what other roles wrote on a table that it names? */
@@ -136,14 +168,28 @@ opens_others(Facts *facts)
 	return false;
 }
 
+/*
+ * Is it in the way of this transaction itself, by a cursor or pending triggers?
+ * It will not be in a worker's.
+ */
+static bool
+is_own_obstacle(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_OBJECT_IN_USE;
+}
+
 void
 plain_try(const Change *change)
 {
+	Judgement  *judgement = ddl_judge(change);
+	Trial		trial = {.statement = change->statement};
 	ErrorData  *error;
 
-	if (XactReadOnly || runs_long(change) || opens_others(ddl_judge(change)->facts))
+	trial.lock = find_locks(change, judgement, &trial.relations);
+	if (XactReadOnly || runs_long(change) || opens_others(judgement->facts) ||
+		list_length(trial.relations) > MOST_RELATIONS)
 		return;
-	if (!attempt_run(run_statement, change->statement, ATTEMPT_UNDO, &error))
+	if (!attempt_run(run_statement, &trial, ATTEMPT_UNDO, &error) && !is_own_obstacle(error))
 		ReThrowError(error);
 }
 
@@ -177,12 +223,10 @@ check(const Change *change)
 {
 	Judgement  *judgement = ddl_judge(change);
 	const Finding *objection = ddl_objection(judgement);
-	List	   *relations;
 
 	if (objection != NULL)
 		ddl_refuse(objection);
-	if (find_locks(change, judgement, &relations) == NoLock)
-		plain_try(change);
+	plain_try(change);
 }
 
 static void

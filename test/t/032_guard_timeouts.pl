@@ -38,6 +38,8 @@ my $holder = start_psql($node);
 $holder->query_safe('BEGIN; LOCK TABLE big IN ROW EXCLUSIVE MODE');
 is(state_of("SET zdm.ddl_lock_timeout = '100ms'; ALTER TABLE big ADD COLUMN a int;"),
 	'55P03', 'DDL does not queue for longer than zdm.ddl_lock_timeout');
+is(state_of("SET zdm.guard_min_size = '1GB'; SET zdm.ddl_lock_timeout = '100ms'; SET statement_timeout = '20s'; REINDEX TABLE big;"),
+	'55P03', 'nor does REINDEX of one table');
 is(state_of("SET zdm.ddl_lock_timeout = '1h'; SET lock_timeout = '100ms'; ALTER TABLE big ADD COLUMN a int;"),
 	'55P03', "the session's own lock_timeout stands");
 is(state_of("SET zdm.ddl_lock_timeout = 0; SET statement_timeout = '300ms'; ALTER TABLE big ADD COLUMN a int;"),
