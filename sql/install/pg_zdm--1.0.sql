@@ -414,7 +414,7 @@ SELECT m.id, m.label, m.kind,
        CASE WHEN v.trusted THEN m.error_context END AS error_context,
        w.noted AS one_way_since,
        CASE WHEN v.trusted THEN w.key || ' of table ' || w.relation || ': ' || w.message END AS one_way_why,
-       m.settings,
+       CASE WHEN v.trusted THEN m.settings ELSE m.settings - 'zdm.hold_when' END AS settings,
        CASE WHEN v.trusted THEN m.notes END AS notes,
        coalesce(x.rows, 0)::bigint AS conflicts, x.last AS last_conflict,
        CASE WHEN v.trusted THEN x.role END AS conflict_role,
@@ -436,7 +436,9 @@ COMMENT ON VIEW zdm.migrations IS 'all migrations, one row each';
 
 CREATE VIEW zdm.steps WITH (security_barrier) AS
 SELECT s.migration, s.step, s.phase, s.action,
-       coalesce(s.executed, zdm.step_sql(s.migration, s.step, false)) AS statement,
+       -- a fill or a condition says what is in rows, and stands in no catalog
+       CASE WHEN v.trusted OR s.action NOT IN ('backfill', 'look')
+            THEN coalesce(s.executed, zdm.step_sql(s.migration, s.step, false)) END AS statement,
        s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished,
        CASE WHEN v.trusted THEN s.error END AS error,
        zdm.step_sql(s.migration, s.step, true) AS undo, m.label
@@ -532,7 +534,7 @@ CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
 COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns of a migration the same privileges';
 
 CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
-	WHEN TAG IN ('GRANT', 'REVOKE')
+	WHEN TAG IN ('GRANT', 'REVOKE', 'CREATE SCHEMA')
 	EXECUTE FUNCTION zdm.privileges_changed();
 
 ALTER EVENT TRIGGER zdm_privileges_changed ENABLE ALWAYS;

@@ -79,7 +79,8 @@ zdm_step_sql(PG_FUNCTION_ARGS)
 	char	   *template = NULL;
 
 	if (migration != NULL && migration_is_visible(migration))
-		template = step_template(migration->id, PG_GETARG_INT32(1), PG_GETARG_BOOL(2));
+		template = step_template(migration->id, PG_GETARG_INT32(1), PG_GETARG_BOOL(2),
+								 migration_is_trusted(migration));
 	if (template == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(names_render(template, true)));

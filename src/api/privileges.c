@@ -6,7 +6,8 @@
  * Who revokes a privilege on a column that is migrated does not know of the other
  * one, and who grants it to an application means what the application reads, under
  * either name.  So what a GRANT or REVOKE has made of one of them is made of the
- * other in the same transaction, as the table's owner.
+ * other in the same transaction, as the table's owner.  A GRANT can be a part of
+ * CREATE SCHEMA, too.
  *
  *-------------------------------------------------------------------------
  */

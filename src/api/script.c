@@ -22,6 +22,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "plan/ddl_text.h"
+#include "miscadmin.h"
 #include "plan/plan.h"
 #include "script/script.h"
 #include "utils/builtins.h"
@@ -223,6 +224,15 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 				 errmsg("a migration must not be null")));
 	migration = access_migration(PG_GETARG_INT64(0), MIGRATION_READ);
 	options = read_options(fcinfo, 1);
+
+	/* what its expressions were found to mean is not written: they are read anew, which runs code */
+	if (migration->owner != GetUserId())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the script of migration " INT64_FORMAT " is written by role %s alone",
+						migration->id, GetUserNameFromId(migration->owner, false)),
+				 errdetail("What the migration calls is looked up with the rights of whoever asks for the script."),
+				 errhint("SET ROLE %s; first.", quote_identifier(GetUserNameFromId(migration->owner, false)))));
 	if (migration->state != STATE_QUEUED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -244,6 +245,18 @@ migration_is_visible(const Migration *migration)
 	return object_ownercheck(RelationRelationId, relid, GetUserId()) ||
 		pg_class_aclmask(relid, GetUserId(), any, ACLMASK_ANY) != 0 ||
 		pg_attribute_aclcheck_all(relid, GetUserId(), any, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+bool
+migration_is_trusted(const Migration *migration)
+{
+	Oid			relid = migration->relid;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return true;
+	return object_ownercheck(RelationRelationId, relid, GetUserId()) ||
+		(pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		 check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED);
 }
 
 /* The rows of a query that selects MIGRATION_COLUMNS, mostly about one relation, of that name. */

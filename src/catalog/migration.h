@@ -98,6 +98,9 @@ extern void migration_begin_anew(Migration *migration);
  */
 extern bool migration_is_visible(const Migration *migration);
 
+/* May it also know what a migration that it knows of says of values?  "trusted" in the view zdm.visible. */
+extern bool migration_is_trusted(const Migration *migration);
+
 /* Migrations on "relid" that are not completed or reverted. */
 extern List *migration_live_on(Oid relid);	/* list of Migration * */
 

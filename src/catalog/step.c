@@ -193,14 +193,15 @@ step_last_done(int64 migration)
 }
 
 char *
-step_template(int64 migration, int32 number, bool undo)
+step_template(int64 migration, int32 number, bool undo, bool rows)
 {
 	QuerySession session;
 	char	   *template = NULL;
 
 	query_begin(&session);
-	if (QUERY("SELECT CASE WHEN $3 THEN undo ELSE statement END FROM zdm.step WHERE migration = $1 AND step = $2",
-			  arg_int8(migration), arg_int4(number), arg_bool(undo)) > 0)
+	if (QUERY("SELECT CASE WHEN $3 THEN undo ELSE statement END FROM zdm.step WHERE migration = $1 AND step = $2 "
+			  "AND ($4 OR action NOT IN ('backfill', 'look'))",
+			  arg_int8(migration), arg_int4(number), arg_bool(undo), arg_bool(rows)) > 0)
 		template = query_text(0, 1);
 	query_end(&session);
 	return template;

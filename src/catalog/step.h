@@ -130,8 +130,12 @@ extern Step *step_next(int64 migration, const char *phase);
  */
 extern Step *step_last_done(int64 migration);
 
-/* The template of a step's statement, or of its undo; NULL if there is none. */
-extern char *step_template(int64 migration, int32 number, bool undo);
+/*
+ * The template of a step's statement, or of its undo; NULL if there is none.  Without
+ * "rows", not of those that read or write rows: what they say of values stands in no
+ * catalog.
+ */
+extern char *step_template(int64 migration, int32 number, bool undo, bool rows);
 
 /* All that the migration's steps have in the way of templates (char *). */
 extern List *step_templates(int64 migration);

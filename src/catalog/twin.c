@@ -17,9 +17,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
 #include "lib/stringinfo.h"
+#include "utils/syscache.h"
 
 /*
  * What hangs on the column number "attnum" of a table and its partitions, whatever
@@ -210,6 +213,24 @@ twin_remarks_sql(int64 migration)
 						 migration);
 }
 
+/* Has this transaction written the column's row in pg_attribute? */
+static bool
+is_written_here(Oid relid, AttrNumber attnum)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attnum));
+	bool		written;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	written = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return written;
+}
+
+/*
+ * Others are not looked at: what has become of those is their transaction's to mend,
+ * and to write to them could mean to wait for a stranger.
+ */
 List *
 twin_migrations(List **owners)
 {
@@ -219,12 +240,19 @@ twin_migrations(List **owners)
 
 	*owners = NIL;
 	query_begin(&session);
-	n = QUERY("SELECT DISTINCT p.migration, c.relowner FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
+	n = QUERY("SELECT p.migration, c.relowner, p.relid, p.old_attnum::int, p.new_attnum::int FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
 			  "WHERE p.new_attnum IS NOT NULL AND $1 ORDER BY 1", arg_bool(true));
 	for (uint64 row = 0; row < n; row++)
 	{
-		int64	   *id = palloc(sizeof(int64));
+		int64	   *id;
 
+		if (!is_written_here(query_oid(row, 3), query_int4(row, 4)) &&
+			!is_written_here(query_oid(row, 3), query_int4(row, 5)))
+			continue;
+		/* of several pairs each is looked at with the first */
+		if (ids != NIL && *(int64 *) llast(ids) == query_int8(row, 1))
+			continue;
+		id = palloc(sizeof(int64));
 		*id = query_int8(row, 1);
 		ids = lappend(ids, id);
 		*owners = lappend_oid(*owners, query_oid(row, 2));

@@ -41,7 +41,10 @@ extern void twin_note_privileges(int64 migration);
 /* The same, for an exchange: the comment and the statistics target, as the side in charge has them. */
 extern char *twin_remarks_sql(int64 migration);
 
-/* Migrations with two columns: their ids (list of int64 *), and in "owners" those of their tables. */
+/*
+ * Migrations with two columns, one of which this transaction has changed in the catalog:
+ * their ids (list of int64 *), and in "owners" those of their tables.
+ */
 extern List *twin_migrations(List **owners);
 
 #endif							/* ZDM_TWIN_H */

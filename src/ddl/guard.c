@@ -39,7 +39,6 @@
 #include "ddl/pending.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "replication/logicalworker.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
@@ -101,8 +100,8 @@ is_switched_off(void)
 static bool
 is_active(void)
 {
-	if (creating_extension || IsBinaryUpgrade || IsParallelWorker() ||
-		IsLogicalWorker() || !IsTransactionState())
+	/* what applies changes from elsewhere runs no DDL of its own, but triggers do */
+	if (creating_extension || IsBinaryUpgrade || IsParallelWorker() || !IsTransactionState())
 		return false;
 	if (guc_guard == GUARD_OFF && !is_switched_off())
 		return false;

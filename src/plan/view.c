@@ -115,7 +115,7 @@ static const char *const properties[] = {
 	/* default privileges may have given what was not there */
 	"SELECT 'REVOKE ALL ON ' || $2 || ' FROM ' || g.name FROM "
 	"(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS name "
-	" FROM pg_class c, LATERAL (SELECT grantee FROM pg_default_acl d, aclexplode(d.defaclacl) WHERE d.defaclobjtype = 'r' "
+	" FROM pg_class c, LATERAL (SELECT grantee FROM pg_default_acl d, aclexplode(d.defaclacl) WHERE d.defaclobjtype = 'r' AND grantee <> c.relowner "
 	"   UNION ALL SELECT c.relowner WHERE c.relacl IS NOT NULL) x WHERE c.oid = $1 AND $2 <> '' AND $3 <> '' AND $4 <> 0) g",
 	"SELECT 'GRANT ' || x.privilege_type || ' ON ' || $2 || ' TO ' || CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END "
 	"|| CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' ELSE '' END "

@@ -65,6 +65,29 @@ is( $subscriber->safe_psql('postgres', 'SELECT id, a, b FROM t WHERE id >= 200 A
 	"200|new only|new only\n201|old only|old only\n202|old changed|old changed",
 	'values decide when both columns are sent');
 
+# What is applied is no DDL, but a trigger of the table's owner may run some.
+$subscriber->safe_psql('postgres', q{
+	CREATE TABLE public.judged (id int);
+	INSERT INTO judged VALUES (1);
+	CREATE FUNCTION rewrite() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+		SET LOCAL zdm.guard = refuse;
+		SET LOCAL zdm.guard_min_size = 0;
+		BEGIN
+			ALTER TABLE public.judged ALTER id TYPE bigint;
+			NEW.a := 'rewritten';
+		EXCEPTION WHEN OTHERS THEN
+			NEW.a := SQLERRM;
+		END;
+		RETURN NEW;
+	END$$;
+	CREATE TRIGGER rewrite BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION rewrite();
+	ALTER TABLE t ENABLE ALWAYS TRIGGER rewrite;
+});
+$publisher->safe_psql('postgres', 'INSERT INTO t (id) VALUES (300)');
+$publisher->wait_for_catchup('sub');
+like($subscriber->safe_psql('postgres', 'SELECT a FROM t WHERE id = 300'),
+	qr/^DDL refused by rule table-rewrite/, 'the guard judges what a trigger runs where rows are applied');
+
 $subscriber->stop;
 $publisher->stop;
 done_testing();

@@ -37,7 +37,7 @@ is(sql('SELECT pad FROM t WHERE id = 1'), 'mine', 'theirs too');
 sql(<<'EOC');
 CREATE TABLE u (id int PRIMARY KEY, a int, pad text);
 INSERT INTO u SELECT i, i, '' FROM generate_series(1, 2200) i;
-DELETE FROM u WHERE id > 300 AND id % 100 <> 0;
+DELETE FROM u WHERE id > 150 AND id % 100 <> 0;
 VACUUM u;
 EOC
 my $holder = start_psql($node, 'postgres');

@@ -1027,6 +1027,8 @@ sub fresh_model
 		my $session = $self->{writer}{model}[$who] = $self->{server}->connect($self->{model_db}, $users[$who], "writer $who");
 		$session->query($_) for @{ $self->{settings}[$who] };
 	}
+	$self->{owner}{model}->close;
+	$self->{owner}{model} = $self->{server}->connect($self->{model_db}, 'zr_owner', 'owner');
 	return;
 }
 
