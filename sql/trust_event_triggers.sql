@@ -31,8 +31,10 @@ SELECT count(*) > 0 AS planned FROM zdm.plan('ALTER TABLE t ALTER b TYPE bigint'
 SELECT count(*) > 0 AS planned FROM zdm.plan('ALTER TABLE t ALTER up TYPE bigint');
 SELECT count(*) > 0 AS planned FROM zdm.plan('ALTER TABLE p ATTACH PARTITION p1 FOR VALUES IN (1)');
 SELECT count(*) > 0 AS planned FROM zdm.plan('CREATE VIEW v AS SELECT 1');
+BEGIN;	-- before a worker begins
 SELECT zdm.change_column_type('t', 'b', 'bigint', label => 'b');
 SELECT count(*) FROM ddl_log;
+COMMIT;
 SELECT note FROM zdm.migration, unnest(notes) note WHERE note LIKE 'event triggers%';
 CALL zdm.wait('b', 'ready', '15 seconds');
 SELECT tag, count(*) FROM ddl_log GROUP BY tag ORDER BY tag;

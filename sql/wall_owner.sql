@@ -11,7 +11,7 @@ SET client_min_messages = warning;
 \pset tuples_only on
 
 CREATE ROLE regress_zdm_former;
-CREATE ROLE regress_zdm_victim;
+CREATE ROLE regress_zdm_giver;
 CREATE SCHEMA mal AUTHORIZATION regress_zdm_former;
 SET SESSION AUTHORIZATION regress_zdm_former;
 CREATE FUNCTION mal.who(v text) RETURNS text LANGUAGE plpgsql STABLE AS $$
@@ -51,7 +51,7 @@ ALTER TABLE gone OWNER TO regress_zdm_gone;
 GRANT USAGE ON SCHEMA mal TO PUBLIC;
 SELECT zdm.change_column_type('gone', 'a', 'varchar', up => $$mal.who(a)$$, down => $$split_part(a, ' as ', 1)$$, label => 'gone') > 0;
 CALL zdm.wait('gone', timeout => '60s');
-ALTER TABLE gone OWNER TO regress_zdm_victim;
+ALTER TABLE gone OWNER TO regress_zdm_giver;
 DROP OWNED BY regress_zdm_gone;
 DROP ROLE regress_zdm_gone;
 INSERT INTO gone (id, a) VALUES (1, 'x');
@@ -72,12 +72,12 @@ CALL zdm.wait('leaf', timeout => '60s');
 RESET SESSION AUTHORIZATION;
 CREATE TABLE mal.p2 (id int, a text, a_zdm3 varchar);
 INSERT INTO mal.p2 VALUES (2, 'brought');
-ALTER TABLE mal.p2 OWNER TO regress_zdm_victim;
+ALTER TABLE mal.p2 OWNER TO regress_zdm_giver;
 ALTER TABLE mal.p ATTACH PARTITION mal.p2 FOR VALUES IN (2);
 ALTER TABLE mal.p2 OWNER TO regress_zdm_former;
 ALTER TABLE mal.p ATTACH PARTITION mal.p2 FOR VALUES IN (2);
 -- given away later: what writes to it computes is the migration's, and it goes no further
-ALTER TABLE mal.p2 OWNER TO regress_zdm_victim;
+ALTER TABLE mal.p2 OWNER TO regress_zdm_giver;
 INSERT INTO mal.p (id, a) VALUES (2, 'routed');
 INSERT INTO mal.p2 (id, a) VALUES (2, 'direct');
 SELECT zdm.cutover('leaf') IS NOT NULL;
