@@ -41,6 +41,7 @@
 #include "run/retry.h"
 #include "run/start.h"
 #include "run/steps.h"
+#include "run/stopped.h"
 #include "run/worker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -699,6 +700,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 	{
 		/* a cancellation that came while nothing was under way was for what is over */
 		QueryCancelPending = false;
+		stopped_begin();
 		RESUME_CANCEL_INTERRUPTS();
 		if (*pending != NULL)
 		{
@@ -712,6 +714,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 			run->failures = 0;
 		}
 		HOLD_CANCEL_INTERRUPTS();
+		stopped_end();
 	}
 	PG_CATCH();
 	{
@@ -725,6 +728,7 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		error = copy_error();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
+		stopped_end();
 		RESUME_INTERRUPTS();
 		MemoryContextSwitchTo(context);
 		take_error(error, run, pending);
@@ -801,6 +805,7 @@ zdm_worker_main(Datum arg)
 	HOLD_CANCEL_INTERRUPTS();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
+	stopped_init();
 	set_settings(id);
 
 	/* not before_shmem_exit: a transaction that is open ends between the two */

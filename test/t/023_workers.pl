@@ -62,6 +62,24 @@ sub whole_way
 $node = zdm_node('preloaded', conf => "zdm.batch_rest = 0\nzdm.guard = off\n");
 make(qw(killed off on1 one two three late));
 
+# what it runs catches the request to stop: the process ends, and the migration can be steered
+{
+	sql("CREATE FUNCTION stubborn(text) RETURNS text STABLE LANGUAGE plpgsql AS \$\$BEGIN "
+		  . "WHILE (SELECT backend_type LIKE 'pg_zdm worker%' FROM pg_stat_activity WHERE pid = pg_backend_pid()) LOOP "
+		  . "BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; RETURN \$1; END\$\$");
+	sql("CREATE TABLE stubborn (id int PRIMARY KEY, a text); INSERT INTO stubborn VALUES (1, 'x')");
+	my $id = sql("SELECT zdm.change_column_type('stubborn', 'a', 'varchar(20)', 'stubborn(a)', 'a')");
+	wait_for('a worker that is caught',
+		sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pg_zdm worker%' AND wait_event = 'PgSleep'") });
+	my $caught = worker_of($id);
+	sql("SELECT zdm.pause($id)");
+	wait_for('the process to be gone', sub { !sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $caught") });
+	is(sql("SELECT paused FROM zdm.migrations WHERE id = $id"), 't', 'paused, whatever it caught');
+	sql("SELECT zdm.revert($id); SELECT zdm.resume($id)");
+	wait_for_state($node, $id, 'reverted');
+	is(sql("SELECT a FROM stubborn"), 'x', 'and gone back');
+}
+
 # terminated: replaced within seconds, as often as it takes
 {
 	my $held = hold('state-migrating');
