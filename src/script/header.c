@@ -191,9 +191,14 @@ header_begin(StringInfo buf, const Script *script, ScriptPart part)
 		"		RAISE feature_not_supported USING MESSAGE = format('this file is for PostgreSQL {target}, and the server is %s',\n"
 		"			current_setting('server_version')), HINT = 'Make it with target => the major version of this server.';\n"
 		"	END IF;\n"
-		"	IF NOT pg_try_advisory_lock({number}) THEN\n"
-		"		RAISE lock_not_available USING MESSAGE = 'another session is running a file of this change';\n"
-		"	END IF;\n"
+		/* the session that ran the file before can take a moment to end */
+		"	FOR i IN REVERSE 50 .. 0 LOOP\n"
+		"		EXIT WHEN pg_try_advisory_lock({number});\n"
+		"		IF i = 0 THEN\n"
+		"			RAISE lock_not_available USING MESSAGE = 'another session is running a file of this change';\n"
+		"		END IF;\n"
+		"		PERFORM pg_sleep(0.1);\n"
+		"	END LOOP;\n"
 		"{missing}"
 		"END",
 		"target", psprintf("%d", script->options.target), "missing", missing,
