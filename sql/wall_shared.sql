@@ -34,8 +34,8 @@ CALL zdm.wait('assigned', timeout => '60s');
 CALL zdm.wait('filled', timeout => '60s');
 CALL zdm.wait('retyped', timeout => '60s');
 RESET ROLE;
-CREATE FUNCTION pg_temp.told(OUT who name, OUT statements bigint, OUT by_view bigint, OUT by_function bigint, OUT by_settings bigint) LANGUAGE sql AS $$
-	SELECT current_user, count(statement), count(*) FILTER (WHERE statement ~ 'sesame' OR undo ~ 'sesame'),
+CREATE FUNCTION pg_temp.told(OUT who name, OUT statements boolean, OUT by_view bigint, OUT by_function bigint, OUT by_settings bigint) LANGUAGE sql AS $$
+	SELECT current_user, count(statement) > 0, count(*) FILTER (WHERE statement ~ 'sesame' OR undo ~ 'sesame'),
 		count(*) FILTER (WHERE zdm.step_sql(migration, step, false) ~ 'sesame'),
 		(SELECT count(*) FROM zdm.migrations WHERE settings::text ~ 'sesame') FROM zdm.steps $$;
 SET ROLE regress_zdm_victim;
