@@ -33,6 +33,7 @@
 #include "parser/parse_utilcmd.h"
 #include "plan/meaning.h"
 #include "run/toplevel.h"
+#include "storage/ipc.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "tcop/dest.h"
@@ -70,14 +71,15 @@ stands_in_the_way(void)
 		MyProc->waitLockMode > ShareUpdateExclusiveLock;
 }
 
-/* Runs in a signal handler. */
+/* Runs in a signal handler, which a process that is at its end has still, but no PGPROC. */
 static void
 look_at_wait(void)
 {
-	TimestampTz since = (TimestampTz) pg_atomic_read_u64(&MyProc->waitStart);
+	TimestampTz since;
 
-	if (!watching)
+	if (!watching || proc_exit_inprogress)
 		return;
+	since = (TimestampTz) pg_atomic_read_u64(&MyProc->waitStart);
 	if (stands_in_the_way() && since != 0 && !get_timeout_active(LOCK_TIMEOUT) &&
 		TimestampDifferenceExceeds(since, GetCurrentTimestamp(), guc_lock_wait))
 		enable_timeout_after(LOCK_TIMEOUT, 1);
