@@ -163,7 +163,8 @@ CREATE TABLE zdm.second (
 	relid         oid NOT NULL,
 	hidden        oid NOT NULL,
 	key           oid NOT NULL,                  -- the index of the table by whose columns rows are found
-	filenode      oid NOT NULL                   -- the storage of the table then: with another, all of it is begun anew
+	filenode      oid NOT NULL,                  -- the storage of the table then: with another, all of it is begun anew
+	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );
 
 ------------------------------------------------------------------------------

@@ -180,6 +180,7 @@ is_void(const Migration *migration, const Second *second, Relation source, Relat
 	const Trigger *trigger = table_trigger_find(source, second->hidden);
 
 	return second->filenode != zdm_relfilenode(source) ||
+		strcmp(second->stamp, second_stamp(second->relid, second->key)) != 0 ||
 		hidden->rd_rel->relowner != source->rd_rel->relowner ||
 		hidden->rd_rel->relowner != migration->owner ||
 		hidden->rd_rel->relpersistence != source->rd_rel->relpersistence ||
@@ -403,10 +404,14 @@ trade_toast(const Second *second, Oid toast, Oid hidden_toast)
 {
 	if (OidIsValid(toast) &&
 		changeDependencyFor(RelationRelationId, toast, RelationRelationId, second->relid, second->hidden) != 1)
-		elog(ERROR, "TOAST table %u does not depend on its table", toast);
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("TOAST table %u does not depend on its table", toast)));
 	if (OidIsValid(hidden_toast) &&
 		changeDependencyFor(RelationRelationId, hidden_toast, RelationRelationId, second->hidden, second->relid) != 1)
-		elog(ERROR, "TOAST table %u does not depend on its table", hidden_toast);
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("TOAST table %u does not depend on its table", hidden_toast)));
 	CommandCounterIncrement();
 }
 

@@ -133,11 +133,14 @@ sub write_all
 # --- truncated, rewritten or changed by others: begun anew
 for my $how ('TRUNCATE %; INSERT INTO % (id, n) VALUES (1, 1)', 'VACUUM FULL %', 'ALTER TABLE % ALTER n TYPE bigint',
 	'ALTER TABLE % ADD later int DEFAULT 3', 'ALTER TABLE % DROP v', 'ALTER TABLE % DROP CONSTRAINT %_pkey; UPDATE % SET n = 5; ALTER TABLE % ADD PRIMARY KEY (id)',
-	'CREATE INDEX ON % (n); CREATE INDEX ON % (n, id)', 'REINDEX INDEX CONCURRENTLY %_pkey')
+	'CREATE INDEX ON % (n); CREATE INDEX ON % (n, id)', 'REINDEX INDEX CONCURRENTLY %_pkey',
+	'ALTER TABLE % ALTER id DROP NOT NULL; DELETE FROM % WHERE id % 7 = 0; ALTER TABLE % ALTER id SET NOT NULL')
 {
-	for my $point ($how =~ /^TRUNCATE|CREATE INDEX|ADD later/ ? ('copy-after-batch', 'second-before-index') : 'copy-after-batch')
+	my $key = $how =~ /DROP NOT NULL/ ? 'NOT NULL UNIQUE' : 'PRIMARY KEY';
+
+	for my $point ($how =~ /^TRUNCATE|CREATE INDEX|ADD later|DROP NOT NULL/ ? ('copy-after-batch', 'second-before-index') : 'copy-after-batch')
 	{
-		sql("DROP TABLE IF EXISTS w, w_was; CREATE TABLE w (id int PRIMARY KEY, n int, v text); INSERT INTO w SELECT i, i, repeat('y', 200) FROM generate_series(1, 3000) i; DELETE FROM w WHERE id % 3 = 0");
+		sql("DROP TABLE IF EXISTS w, w_was; CREATE TABLE w (id int $key, n int, v text); INSERT INTO w SELECT i, i, repeat('y', 200) FROM generate_series(1, 3000) i; DELETE FROM w WHERE id % 3 = 0");
 		my $held = hold($point);
 		my $id = sql("CREATE INDEX ON w (v); SELECT zdm.rewrite('w')");
 
