@@ -9,7 +9,7 @@ MODULE_big = pg_zdm
 PGFILEDESC = "pg_zdm - online schema change inside the server"
 
 # Every .c file under src/ belongs to the library; the rooms are in DESIGN order.
-ROOMS = src src/core src/catalog src/ddl src/plan src/script src/sync src/backfill src/run src/api
+ROOMS = src src/core src/catalog src/ddl src/verbs src/plan src/script src/sync src/backfill src/run src/api
 OBJS = $(patsubst %.c,%.o,$(sort $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))))
 
 DATA = $(wildcard sql/install/*.sql)

@@ -17,7 +17,6 @@
 #include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "plan/plan.h"
 #include "run/launcher.h"
 #include "sync/conflict.h"
 #include "sync/pairs.h"
@@ -32,7 +31,6 @@ _PG_init(void)
 {
 	guc_init();
 	guard_init();
-	plan_init();
 	stmtcols_init();
 	pairs_init();
 	conflict_init();

@@ -52,10 +52,11 @@ CREATE TABLE zdm.step (
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
 	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange
-	effect        text NOT NULL DEFAULT 'none',  -- what it does to zdm.pair, zdm.step and the sync trigger
-	statement     text NOT NULL,                 -- a template with %R{oid} and %A{oid.attnum}; '' if only undo does something
+	verb          text NOT NULL,                 -- what it does, of the table in verbs/verb.c
+	args          jsonb NOT NULL,                -- to what; the SQL is made of both when it is shown, and again when it is run
+	undoable      boolean NOT NULL,              -- there is something to do on the way back
+	only_back     boolean NOT NULL,              -- and nothing until then
 	executed      text,                          -- what was run
-	undo          text,                          -- a template; NULL when nothing is to be undone
 	lock          text NOT NULL DEFAULT '',      -- the strongest lock it takes
 	undo_lock     text NOT NULL DEFAULT '',      -- the same of undo
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
@@ -63,12 +64,7 @@ CREATE TABLE zdm.step (
 	note          text NOT NULL DEFAULT '',
 	beside        oid[] NOT NULL DEFAULT '{}',   -- locked SHARE UPDATE EXCLUSIVE, without their partitions
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
-	index_name    text,                          -- that a toplevel step builds; a view that the step makes
-	part_name     text,                          -- what partitions that have come since are given: templates
-	part_text     text,
-	assignments   text,                          -- of a backfill with an UPDATE of its own: templates
-	condition     text,
-	fire_triggers boolean NOT NULL DEFAULT false,
+	needs         oid[] NOT NULL DEFAULT '{}',   -- what must be there for it
 	state         text NOT NULL DEFAULT 'pending',
 	attempts      int NOT NULL DEFAULT 0,
 	failures      int NOT NULL DEFAULT 0,        -- in a row, that may pass by themselves

@@ -222,18 +222,25 @@ at_once_run(const Change *change)
 	return sql != NULL ? sql : change->statement;
 }
 
-char *
-at_once_undo(const Change *change, List *outcome)
+void
+at_once_plan(MigrationPlan *plan, const Change *change, List *outcome, const char *sql)
 {
-	if (strcmp(change->kind, "create_index") == 0 && outcome != NIL)
-	{
-		Oid			indexid = get_relname_relid(strchr((char *) linitial(outcome), ' ') + 1,
-												get_rel_namespace(change->relid));
+	StatementArgs args = {.text = pstrdup(sql)};
+	Step		step = {.phase = "migrate", .note = "done at once: the table was made by the same transaction"};
 
-		return OidIsValid(indexid) ? psprintf("DROP INDEX %s", names_template_relation(indexid)) : NULL;
-	}
+	if (strcmp(change->kind, "create_index") == 0 && outcome != NIL)
+		args.made_index = get_relname_relid(strchr((char *) linitial(outcome), ' ') + 1,
+											get_rel_namespace(change->relid));
 	if (strcmp(change->kind, "set_not_null") == 0)
-		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",
-						names_template_relation(change->relid), ddl_quoted(change->column));
-	return NULL;
+	{
+		args.made_not_null = change->relid;
+		args.column = change->column;
+	}
+	if (OidIsValid(args.made_index) || OidIsValid(args.made_not_null))
+	{
+		step.undoable = true;
+		step.undo_lock = AccessExclusiveLock;
+		step.undo_relations = list_make1_oid(change->relid);
+	}
+	plan_step(plan, &verb_statement, &args, &step);
 }

@@ -9,6 +9,7 @@
 #define ZDM_AT_ONCE_H
 
 #include "ddl/change.h"
+#include "plan/plan.h"
 
 /* Is the change about relations alone that this transaction has made? */
 extern bool at_once_possible(const Change *change);
@@ -20,9 +21,9 @@ extern bool at_once_possible(const Change *change);
 extern char *at_once_run(const Change *change);
 
 /*
- * The opposite of an index or a NOT NULL that has been made, as a template; NULL
- * for other changes.
+ * The step of what has been run: it can be undone if that was an index or a NOT
+ * NULL.  "outcome" is outcome_of() the change.
  */
-extern char *at_once_undo(const Change *change, List *outcome);
+extern void at_once_plan(MigrationPlan *plan, const Change *change, List *outcome, const char *sql);
 
 #endif							/* ZDM_AT_ONCE_H */

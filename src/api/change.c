@@ -411,18 +411,11 @@ store_done(const Change *change, const char *label, char *definition)
 		.result_settings = change->result_settings,
 	};
 	MigrationPlan plan = {.relid = change->relid};
-	Step		step = {.phase = "migrate", .action = ACTION_SQL};
 	char	   *sql = at_once_run(change);
-	char	   *undo = at_once_undo(change, outcome);
 
 	migration_insert(&migration);
 	plan.migration = migration.id;
-	step.statement = names_escape(sql);
-	step.undo = undo;
-	step.undo_lock = undo ? AccessExclusiveLock : NoLock;
-	step.undo_relations = undo ? list_make1_oid(change->relid) : NIL;
-	step.note = "done at once: the table was made by the same transaction";
-	plan_add(&plan, &step);
+	at_once_plan(&plan, change, outcome, sql);
 	plan_store(&plan);
 	step_mark_done(linitial(plan.steps), sql);
 	migration_set_outcome(&migration, outcome);

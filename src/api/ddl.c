@@ -17,6 +17,7 @@
 #include "catalog/heap.h"
 #include "core/citus.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
 #include "funcapi.h"
@@ -72,9 +73,9 @@ read_new_type(Change *change)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("both USING and up are given"),
 				 errdetail("They mean the same.")));
-	change->up_source = names_render(ddl_expression(change->relid, def->raw_default, change->ddl,
-													EXPR_KIND_ALTER_COL_TRANSFORM, InvalidOid, -1, NULL),
-									 false);
+	change->up_source = expression_sql(ddl_expression(change->relid, def->raw_default, change->ddl,
+													  EXPR_KIND_ALTER_COL_TRANSFORM, InvalidOid, -1, NULL),
+									   change->relid, false);
 }
 
 /* May the caller make the change, and can it be made of this table? */
@@ -159,7 +160,7 @@ put_step(ReturnSetInfo *rsinfo, const Step *step, Oid relid)
 
 	values[0] = Int32GetDatum(step->number);
 	values[1] = CStringGetTextDatum(step->phase);
-	values[2] = CStringGetTextDatum(names_render(step->statement, true));
+	values[2] = CStringGetTextDatum(verb_sql(step, false, FLAVOUR_SHOWN));
 	values[3] = CStringGetTextDatum(lock_text(step, relid));
 	values[4] = CStringGetTextDatum(step->work ? step->work : "");
 	values[5] = CStringGetTextDatum(step->note ? step->note : "");

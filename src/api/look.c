@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_verify);
@@ -66,22 +67,28 @@ zdm_verify_label(PG_FUNCTION_ARGS)
 												 MIGRATION_READ));
 }
 
+/* What a fill or a look says of values stands in no catalog. */
+static bool
+names_rows(const Step *step)
+{
+	return step->action == ACTION_BACKFILL || step->action == ACTION_LOOK;
+}
+
 /*
  * A step's statement or undo with the names of today; what is gone is "<dropped>".
- *
- * No template is taken from a caller: only what a plan has written is read.  Who
- * may not know of the migration is told what is told of one that there is not.
+ * Who may not know of the migration is told what is told of one that there is not.
  */
 Datum
 zdm_step_sql(PG_FUNCTION_ARGS)
 {
 	Migration  *migration = migration_load(PG_GETARG_INT64(0), MIGRATION_READ);
-	char	   *template = NULL;
+	bool		back = PG_GETARG_BOOL(2);
+	Step	   *step = NULL;
 
 	if (migration != NULL && migration_is_visible(migration))
-		template = step_template(migration->id, PG_GETARG_INT32(1), PG_GETARG_BOOL(2),
-								 migration_is_trusted(migration));
-	if (template == NULL)
+		step = step_load(migration->id, PG_GETARG_INT32(1));
+	if (step == NULL || (back && !step->undoable) ||
+		(names_rows(step) && !migration_is_trusted(migration)))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(names_render(template, true)));
+	PG_RETURN_TEXT_P(cstring_to_text(verb_sql(step, back, FLAVOUR_SHOWN)));
 }

@@ -185,8 +185,8 @@ refuse_one_way(const Migration *migration)
 				 errdetail("The old side may not have all that was written since."),
 				 errhint("If it has, SELECT zdm.configure(" INT64_FORMAT ", 'reversible', 'on') first.",
 						 migration->id)));
-	detach = step_with_effect(migration->id, EFFECT_DETACH_END);
-	if (detach != NULL && names_render(detach->statement, false)[0] != '\0')
+	detach = step_with_verb(migration->id, verb_finalize_detach.name);
+	if (detach != NULL && verb_sql(detach, false, FLAVOUR_RUN)[0] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " cannot be reverted: the partition is being detached, which PostgreSQL can only finish",

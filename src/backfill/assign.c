@@ -47,6 +47,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* How many rows were due, were updated, and are due even so. */
@@ -67,14 +68,15 @@ static char *
 batch_sql(const RowRange *range, const Step *step)
 {
 	char	   *table = names_relation(RelationGetRelid(range->rel));
-	char	   *condition = names_render(step->condition, false);
+	const FillArgs *fill = fill_args(step);
+	char	   *condition = fill_condition(fill);
 
 	return psprintf("WITH seen AS MATERIALIZED (SELECT ctid FROM ONLY %s WHERE ctid >= $1 AND ctid < $2 AND (%s) ORDER BY ctid LIMIT $3), "
 					"free AS MATERIALIZED (SELECT ctid FROM ONLY %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM seen)) AND (%s) FOR NO KEY UPDATE SKIP LOCKED), "
 					"done AS (UPDATE ONLY %s SET %s WHERE ctid = ANY (ARRAY(SELECT ctid FROM free)) RETURNING (%s) AS due) "
 					"SELECT (SELECT count(*) FROM seen), count(*), count(*) FILTER (WHERE due), (SELECT max(ctid) FROM seen) FROM done",
 					table, condition, table, condition, table,
-					names_render(step->assignments, false), condition);
+					fill_assignments(fill), condition);
 }
 
 static int64
@@ -263,7 +265,7 @@ check_meaning(const Migration *migration, const Step *step, const Batch *batch)
 
 	identity_enter(batch->owner, batch->settings, &identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	meaning_check_text(migration->id, names_render(step->statement, false));
+	meaning_check_text(migration->id, verb_sql(step, false, FLAVOUR_RUN));
 	PopActiveSnapshot();
 	identity_leave(&identity);
 }
@@ -274,7 +276,7 @@ assign_rows(const RowRange *range, const Migration *migration, const Step *step,
 	/* as the stated owner: one that a partition has been given to since wrote none of it */
 	Batch		batch = {
 		.owner = migration->owner, .settings = migration->result_settings,
-		.fire_triggers = step->fire_triggers, .most = most,
+		.fire_triggers = fill_args(step)->fire_triggers, .most = most,
 	};
 	AssignCounts counts;
 

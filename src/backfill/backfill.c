@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* Rest before rows that others have locked are looked at again. */
@@ -143,14 +144,14 @@ come_back(const Step *step, int *pause_ms)
 static bool
 finish_pass(const Step *step, Cursor *cursor)
 {
-	bool		last = step->assignments == NULL || cursor->pass_rows == 0;
+	bool		last = fill_args(step) == NULL || cursor->pass_rows == 0;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!last)
 		cursor_next_pass(cursor);
 	cursor_save(step, cursor, 0, NULL);
 	if (last)
-		step_mark_done(step, names_render(step->statement, false));
+		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return last;
@@ -190,7 +191,7 @@ count_quiet_window(void)
 static void
 choose_window(Cursor *cursor, const Step *step, Relation leaf)
 {
-	bool		in_phases = step->assignments == NULL && leaf->rd_rel->relam == HEAP_TABLE_AM_OID &&
+	bool		in_phases = fill_args(step) == NULL && leaf->rd_rel->relam == HEAP_TABLE_AM_OID &&
 		(!cursor->revisiting || cursor->fresh) && batches_without_phases == 0;
 
 	if (cursor->block < cursor->window_end)
@@ -346,7 +347,7 @@ do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation
 	range.begin = cursor->phase_block;
 	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
 		Min(cursor->phase_block + batch_blocks, cursor->window_end);
-	if (step->assignments != NULL)
+	if (fill_args(step) != NULL)
 		assign_rows(&range, migration, step, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
 	else
 	{

@@ -46,6 +46,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* Rest while something holds the copy, and before rows that others have locked. */
@@ -74,7 +75,7 @@ finish(const Step *step, const Cursor *cursor)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor_save(step, cursor, 0, NULL);
-	step_mark_done(step, names_render(step->statement, false));
+	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;

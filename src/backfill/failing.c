@@ -15,6 +15,7 @@
 
 #include "backfill/failing.h"
 #include "catalog/pg_type.h"
+#include "core/expression.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
@@ -148,7 +149,7 @@ failing_find(Oid leaf, int64 begin, int64 end, Oid role, FailingWork work, void 
 	Search		search = {.leaf = leaf, .role = role, .work = work, .arg = arg, .found = found};
 
 	search.names = psprintf("SELECT ctid, %s FROM ONLY %s WHERE ctid >= $1 AND ctid < $2",
-							names_render(fit_row_name(leaf), false), names_relation(leaf));
+							expression_sql(fit_row_name(leaf), leaf, false), names_relation(leaf));
 	for (int64 block = begin; block < end; block += WINDOW)
 		search_blocks(&search, block, Min(block + WINDOW, end));
 	return search.found;

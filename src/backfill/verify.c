@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* Rest before a leaf that somebody has locked is looked at again. */
@@ -74,7 +75,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	if (!cursor_settle(cursor, migration->relid))
 	{
 		cursor_save(step, cursor, 0, NULL);
-		step_mark_done(step, names_render(step->statement, false));
+		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		return true;

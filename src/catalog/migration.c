@@ -295,25 +295,22 @@ migration_live_on_partitioned(void)
 					  "AND $1::oid = 0 AND $2::text IS NULL ORDER BY id", InvalidOid, NULL);
 }
 
-/* A template names a view by name (plan/definition.h), and other relations by Oid. */
+/*
+ * A view by its name, as one that is dropped and made again has another Oid; other
+ * relations by that.
+ */
 List *
 migration_needing(Oid relid)
 {
-	char	   *name = names_relation(relid);
-
-	/* as it stands in the braces of a token */
-	if (name != NULL)
-		name = names_escape(name);
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
 					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
-					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
-					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
-					  " WHERE s.migration = m.id AND (strpos(t.template, '%V{' || $2 || '}') > 0 "
-					  "   OR strpos(t.template, ':' || $2 || '}') > 0 OR strpos(t.template, ':' || $2 || ',') > 0 "
-					  "   OR strpos(t.template, '%R{' || $1 || '}') > 0 "
-					  /* not a part that is left out when the relation is gone */
-					  "      AND strpos(t.template, '%?{' || $1 || '}') = 0)) "
-					  "ORDER BY id", relid, name);
+					  "(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND "
+					  "  ((s.state <> 'done' OR s.only_back) AND $1 = ANY (s.needs) "
+					  "   OR (s.state <> 'done' OR s.undoable) AND jsonb_path_exists(s.args, "
+					  "     '$.old.views[*].name ? (@ == $name)', jsonb_build_object('name', $2)) "
+					  "   OR s.state <> 'done' AND s.verb = 'create_matviews' AND jsonb_path_exists(s.args, "
+					  "     '$.old.matviews[*].oid ? (@ == $oid)', jsonb_build_object('oid', $1::bigint)))) "
+					  "ORDER BY id", relid, names_relation(relid));
 }
 
 List *
@@ -321,13 +318,10 @@ migration_naming(Oid relid, const char *name)
 {
 	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
 					  "WHERE state NOT IN ('completed', 'reverted') AND EXISTS "
-					  "(SELECT 1 FROM zdm.step s, LATERAL (VALUES "
-					  "   (CASE WHEN s.state <> 'done' THEN s.statement END), (s.undo)) t(template) "
-					  " WHERE s.migration = m.id AND (m.relid = $1 OR strpos(t.template, '%R{' || $1 || '}') > 0) "
-					  "   AND t.template ~ ('(^|[^[:alnum:]_$\"])' || "
-					  "     regexp_replace(replace($2, '%', '%%'), '([^[:alnum:]_])', '\\\1', 'g') || "
-					  "     '($|[^[:alnum:]_$\"])')) "
-					  "ORDER BY id", relid, quote_identifier(name));
+					  "(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND (s.state <> 'done' OR s.undoable) "
+					  "   AND (m.relid = $1 OR $1 = ANY (s.needs || s.relations)) "
+					  "   AND jsonb_path_exists(s.args, '$.** ? (@ == $name)', jsonb_build_object('name', $2))) "
+					  "ORDER BY id", relid, name);
 }
 
 bool

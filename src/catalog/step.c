@@ -28,19 +28,6 @@ static const char *const action_names[] = {
 	[ACTION_EXCHANGE] = "exchange",
 };
 
-static const char *const effect_names[] = {
-	[EFFECT_NONE] = "none",
-	[EFFECT_TRIGGER_CREATE] = "trigger_create",
-	[EFFECT_PAIR_ADD] = "pair_add",
-	[EFFECT_PAIR_SWITCH] = "pair_switch",
-	[EFFECT_PAIR_DROP] = "pair_drop",
-	[EFFECT_FOREIGN_KEY_TREE] = "foreign_key_tree",
-	[EFFECT_INDEX_TREE] = "index_tree",
-	[EFFECT_TRIGGER_DROP] = "trigger_drop",
-	[EFFECT_VIEW_ADD] = "view_add",
-	[EFFECT_DETACH_END] = "detach_end",
-};
-
 static const char *const lock_names[] = {
 	[NoLock] = "",
 	[AccessShareLock] = "ACCESS SHARE",
@@ -84,19 +71,15 @@ step_insert(const Step *step)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("INSERT INTO zdm.step (migration, step, phase, action, effect, statement, undo, "
-		  "lock, relations, work, note, undo_relations, index_name, undo_lock, "
-		  "assignments, condition, fire_triggers, beside, part_name, part_text) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+	QUERY("INSERT INTO zdm.step (migration, step, phase, action, verb, args, undoable, only_back, "
+		  "lock, undo_lock, relations, beside, undo_relations, needs, work, note) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
-		  arg_text(action_names[step->action]), arg_text(effect_names[step->effect]),
-		  arg_text(step->statement), arg_text(step->undo),
-		  arg_text(lock_names[step->lock]), arg_oids(step->relations),
-		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""),
-		  arg_oids(step->undo_relations), arg_text(step->index_name),
-		  arg_text(lock_names[step->undo_lock]),
-		  arg_text(step->assignments), arg_text(step->condition), arg_bool(step->fire_triggers),
-		  arg_oids(step->beside), arg_text(step->part_name), arg_text(step->part_text));
+		  arg_text(action_names[step->action]), arg_text(step->verb), arg_jsonb(step->args),
+		  arg_bool(step->undoable), arg_bool(step->only_back),
+		  arg_text(lock_names[step->lock]), arg_text(lock_names[step->undo_lock]),
+		  arg_oids(step->relations), arg_oids(step->beside), arg_oids(step->undo_relations), arg_oids(step->needs),
+		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""));
 	query_end(&session);
 }
 
@@ -113,54 +96,64 @@ step_make_room(int64 migration, int32 number, int32 count)
 	query_end(&session);
 }
 
+static StepState
+read_state(const char *state)
+{
+	return strcmp(state, "done") == 0 ? STEP_DONE :
+		strcmp(state, "running") == 0 ? STEP_RUNNING :
+		strcmp(state, "failed") == 0 ? STEP_FAILED :
+		strcmp(state, "undone") == 0 ? STEP_UNDONE : STEP_PENDING;
+}
+
 static Step *
-load_one(const char *condition, int64 migration, const char *phase)
+read_step(uint64 row)
+{
+	Step	   *step = palloc0(sizeof(Step));
+
+	step->migration = query_int8(row, 1);
+	step->number = query_int4(row, 2);
+	step->phase = query_text(row, 3);
+	step->action = find_name(query_text(row, 4), action_names, lengthof(action_names));
+	step->verb = query_text(row, 5);
+	step->args = query_text(row, 6);
+	step->undoable = query_bool(row, 7);
+	step->only_back = query_bool(row, 8);
+	step->lock = find_name(query_text(row, 9), lock_names, lengthof(lock_names));
+	step->undo_lock = find_name(query_text(row, 10), lock_names, lengthof(lock_names));
+	step->relations = query_oids(row, 11);
+	step->beside = query_oids(row, 12);
+	step->undo_relations = query_oids(row, 13);
+	step->work = query_text(row, 14);
+	step->note = query_text(row, 15);
+	step->state = read_state(query_text(row, 16));
+	step->attempts = query_int4(row, 17);
+	return step;
+}
+
+/* The steps for which the condition holds, with $2 the text. */
+static List *
+load(const char *condition, int64 migration, const char *text)
 {
 	QuerySession session;
-	Step	   *step = NULL;
+	List	   *steps = NIL;
+	uint64		n;
 
 	query_begin(&session);
-	if (QUERY(psprintf("SELECT migration, step, phase, action, effect, statement, undo, lock, "
-					   "relations, work, note, undo_relations, index_name, state, attempts, undo_lock, "
-					   "assignments, condition, fire_triggers, beside, part_name, part_text "
-					   "FROM zdm.step WHERE migration = $1 AND %s LIMIT 1", condition),
-			  arg_int8(migration), arg_text(phase)) > 0)
-	{
-		const char *state = query_text(0, 14);
-
-		step = palloc0(sizeof(Step));
-		step->migration = query_int8(0, 1);
-		step->number = query_int4(0, 2);
-		step->phase = query_text(0, 3);
-		step->action = find_name(query_text(0, 4), action_names,
-								 lengthof(action_names));
-		step->effect = find_name(query_text(0, 5), effect_names,
-								 lengthof(effect_names));
-		step->statement = query_text(0, 6);
-		step->undo = query_text(0, 7);
-		step->lock = find_name(query_text(0, 8), lock_names,
-							   lengthof(lock_names));
-		step->relations = query_oids(0, 9);
-		step->work = query_text(0, 10);
-		step->note = query_text(0, 11);
-		step->undo_relations = query_oids(0, 12);
-		step->index_name = query_text(0, 13);
-		step->state = strcmp(state, "done") == 0 ? STEP_DONE :
-			strcmp(state, "running") == 0 ? STEP_RUNNING :
-			strcmp(state, "failed") == 0 ? STEP_FAILED :
-			strcmp(state, "undone") == 0 ? STEP_UNDONE : STEP_PENDING;
-		step->attempts = query_int4(0, 15);
-		step->undo_lock = find_name(query_text(0, 16), lock_names,
-									lengthof(lock_names));
-		step->assignments = query_text(0, 17);
-		step->condition = query_text(0, 18);
-		step->fire_triggers = query_bool(0, 19);
-		step->beside = query_oids(0, 20);
-		step->part_name = query_text(0, 21);
-		step->part_text = query_text(0, 22);
-	}
+	n = QUERY(psprintf("SELECT migration, step, phase, action, verb, args, undoable, only_back, lock, undo_lock, "
+					   "relations, beside, undo_relations, work, note, state, attempts FROM zdm.step WHERE migration = $1 AND %s", condition),
+			  arg_int8(migration), arg_text(text));
+	for (uint64 row = 0; row < n; row++)
+		steps = lappend(steps, read_step(row));
 	query_end(&session);
-	return step;
+	return steps;
+}
+
+static Step *
+load_one(const char *condition, int64 migration, const char *text)
+{
+	List	   *steps = load(psprintf("%s LIMIT 1", condition), migration, text);
+
+	return steps != NIL ? linitial(steps) : NULL;
 }
 
 Step *
@@ -170,9 +163,21 @@ step_next(int64 migration, const char *phase)
 }
 
 Step *
-step_with_effect(int64 migration, StepEffect effect)
+step_with_verb(int64 migration, const char *verb)
 {
-	return load_one("effect = $2 AND state <> 'done' ORDER BY step", migration, effect_names[effect]);
+	return load_one("verb = $2 AND state <> 'done' ORDER BY step", migration, verb);
+}
+
+Step *
+step_load(int64 migration, int32 number)
+{
+	return load_one("step = $2::int ORDER BY step", migration, psprintf("%d", number));
+}
+
+List *
+step_all(int64 migration)
+{
+	return load("$2::text IS NULL ORDER BY step", migration, NULL);
 }
 
 Step *
@@ -180,47 +185,16 @@ step_reopened_backfill(int64 migration)
 {
 	return load_one("phase = $2 AND state NOT IN ('done', 'undone') AND action = 'backfill' "
 					"AND (finished IS NOT NULL OR EXISTS (SELECT 1 FROM zdm.arrival v JOIN pg_inherits i ON i.inhrelid = v.relid WHERE v.migration = $1)) "
-					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.effect = 'pair_add' AND a.state = 'done') "
+					"AND EXISTS (SELECT 1 FROM zdm.step a WHERE a.migration = $1 AND a.verb = 'add_twin' AND a.state = 'done') "
 					"ORDER BY step", migration, "migrate");
 }
 
 Step *
 step_last_done(int64 migration)
 {
-	return load_one("(state = 'done' OR (action = 'toplevel' AND undo IS NOT NULL AND state IN ('running', 'failed'))) "
+	return load_one("(state = 'done' OR (action = 'toplevel' AND undoable AND state IN ('running', 'failed'))) "
 					"AND $2::text IS NULL ORDER BY step DESC",
 					migration, NULL);
-}
-
-char *
-step_template(int64 migration, int32 number, bool undo, bool rows)
-{
-	QuerySession session;
-	char	   *template = NULL;
-
-	query_begin(&session);
-	if (QUERY("SELECT CASE WHEN $3 THEN undo ELSE statement END FROM zdm.step WHERE migration = $1 AND step = $2 "
-			  "AND ($4 OR action NOT IN ('backfill', 'look'))",
-			  arg_int8(migration), arg_int4(number), arg_bool(undo), arg_bool(rows)) > 0)
-		template = query_text(0, 1);
-	query_end(&session);
-	return template;
-}
-
-List *
-step_templates(int64 migration)
-{
-	QuerySession session;
-	List	   *templates = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY("SELECT x FROM zdm.step, unnest(ARRAY[statement, undo, assignments, condition, part_text]) x "
-			  "WHERE migration = $1 AND x <> ''", arg_int8(migration));
-	for (uint64 row = 0; row < n; row++)
-		templates = lappend(templates, query_text(row, 1));
-	query_end(&session);
-	return templates;
 }
 
 bool
@@ -233,7 +207,7 @@ step_contract_begun(int64 migration)
 bool
 step_has_undo(int64 migration)
 {
-	return load_one("undo IS NOT NULL AND state = 'done' AND $2::text IS NULL", migration, NULL) != NULL;
+	return load_one("undoable AND state = 'done' AND $2::text IS NULL", migration, NULL) != NULL;
 }
 
 void
@@ -274,13 +248,13 @@ step_mark_done(const Step *step, const char *statement)
 }
 
 void
-step_set_undo(const Step *step, const char *undo)
+step_set_args(int64 migration, int32 number, const char *args)
 {
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step SET undo = $3 WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(undo));
+	QUERY("UPDATE zdm.step SET args = $3 WHERE migration = $1 AND step = $2",
+		  arg_int8(migration), arg_int4(number), arg_jsonb(args));
 	query_end(&session);
 }
 

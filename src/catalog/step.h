@@ -28,24 +28,6 @@ typedef enum StepAction
 	ACTION_EXCHANGE				/* the two exchange their storage, and the hidden one goes */
 } StepAction;
 
-/*
- * What a step does to zdm.pair and to the sync trigger in its transaction,
- * after its statement; undone by the opposite when the step is.
- */
-typedef enum StepEffect
-{
-	EFFECT_NONE,
-	EFFECT_TRIGGER_CREATE,		/* create the sync trigger unless it is there */
-	EFFECT_PAIR_ADD,			/* the migration's pair, its new column just added */
-	EFFECT_PAIR_SWITCH,			/* the new side becomes the authoritative one */
-	EFFECT_PAIR_DROP,			/* the pair ends */
-	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
-	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
-	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
-	EFFECT_VIEW_ADD,			/* the migration's view: its steps lock it from now on */
-	EFFECT_DETACH_END			/* what DETACH CONCURRENTLY has begun is finished, once no snapshot is older */
-} StepEffect;
-
 typedef enum StepState
 {
 	STEP_PENDING,
@@ -60,36 +42,20 @@ typedef struct Step
 	int64		migration;
 	int32		number;			/* from 1, the order of work */
 	char	   *phase;			/* expand, migrate, cutover, contract */
-	StepAction	action;
-	StepEffect	effect;
-	char	   *statement;		/* a template (core/names.h), "" if only undo does something */
-	char	   *undo;			/* a template, or NULL: nothing to undo */
+	StepAction	action;			/* of its verb */
+	const char *verb;			/* verbs/verb.h has what can be done with these three */
+	char	   *args;			/* jsonb, NULL while it is not stored */
+	void	   *decoded;		/* args as the verb's struct, or NULL: not read yet */
+	bool		undoable;		/* there is something to do on the way back */
+	bool		only_back;		/* and nothing until then: its verb says what */
 	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
 	LOCKMODE	undo_lock;		/* the same of undo */
 	List	   *relations;		/* Oids locked, each with its partitions */
 	List	   *beside;			/* Oids locked SHARE UPDATE EXCLUSIVE only, without their partitions */
 	List	   *undo_relations; /* the same of undo, NIL: as relations */
+	List	   *needs;			/* Oids of what must be there for it, of relations and others */
 	char	   *work;			/* how much it does under the lock, for the reader */
 	char	   *note;
-
-	/*
-	 * The index that ACTION_TOPLEVEL builds on the first of the relations, or
-	 * that EFFECT_INDEX_TREE looks at; of EFFECT_VIEW_ADD the view's qualified,
-	 * quoted name; or NULL
-	 */
-	char	   *index_name;
-
-	/* EFFECT_FOREIGN_KEY_TREE: what each partition is to have; templates */
-	char	   *part_name;		/* quoted */
-	char	   *part_text;		/* FOREIGN KEY ... */
-
-	/*
-	 * ACTION_BACKFILL with an UPDATE of its own; templates, NULL for pairs.
-	 * ACTION_LOOK: the expression whose errors are to name their rows, or NULL.
-	 */
-	char	   *assignments;	/* "column = expression, ..." */
-	char	   *condition;		/* holds for rows that are to be updated */
-	bool		fire_triggers;
 
 	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
 
@@ -130,15 +96,11 @@ extern Step *step_next(int64 migration, const char *phase);
  */
 extern Step *step_last_done(int64 migration);
 
-/*
- * The template of a step's statement, or of its undo; NULL if there is none.  Without
- * "rows", not of those that read or write rows: what they say of values stands in no
- * catalog.
- */
-extern char *step_template(int64 migration, int32 number, bool undo, bool rows);
+/* The step of that number, NULL if there is none. */
+extern Step *step_load(int64 migration, int32 number);
 
-/* All that the migration's steps have in the way of templates (char *). */
-extern List *step_templates(int64 migration);
+/* All of the migration's steps (Step *), in their order. */
+extern List *step_all(int64 migration);
 
 /* Has a step of the contract phase that cannot be undone been done? */
 extern bool step_contract_begun(int64 migration);
@@ -152,8 +114,8 @@ extern void step_add_relation(int64 migration, const char *name);
 extern void step_mark_done(const Step *step, const char *statement);
 extern void step_mark_undone(const Step *step);
 
-/* Another template for the way back. */
-extern void step_set_undo(const Step *step, const char *undo);
+/* Other arguments (jsonb). */
+extern void step_set_args(int64 migration, int32 number, const char *args);
 extern void step_mark_failed(const Step *step, const char *error);
 
 /*
@@ -204,8 +166,8 @@ extern bool step_is_waiting(const Step *step);
 /* The step has begun to hold for the stop of that name. */
 extern void step_count_hold(const Step *step, const char *name);
 
-/* The migration's first step of that effect that is not done; NULL if there is none. */
-extern Step *step_with_effect(int64 migration, StepEffect effect);
+/* The migration's first step of that verb that is not done; NULL if there is none. */
+extern Step *step_with_verb(int64 migration, const char *verb);
 
 /* Has something been done that there is an undo for? */
 extern bool step_has_undo(int64 migration);

@@ -19,8 +19,8 @@
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
-#include "core/names.h"
 #include "ddl/facts_expr.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
@@ -32,23 +32,22 @@
 #include "plan/plain.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "verbs/sql.h"
 #include "compat.h"
 
 /* A column to be: what its definition says, resolved. */
 typedef struct AddedColumn
 {
 	const char *name;
-	char	   *quoted;			/* template */
-	char	   *table;			/* template */
+	List	   *kept;			/* the column in an expression */
 	Oid			type;
 	int32		typmod;
-	char	   *default_text;	/* template, or NULL */
+	List	   *value;			/* its default, or NIL */
 	bool		default_volatile;
 	bool		not_null;
 	bool		serial;
 	char		identity;		/* as in pg_attribute */
-	char	   *sequence;		/* its qualified name, for a template, or NULL */
-	char	   *sequence_oid;	/* an expression that gives its number, likewise */
+	char	   *sequence;		/* its qualified name, or NULL */
 	List	   *constraints;	/* Constraint *: to be added afterwards */
 } AddedColumn;
 
@@ -137,7 +136,7 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 			column->not_null = true;
 			break;
 		case CONSTR_DEFAULT:
-			column->default_text = ddl_expression(relid, con->raw_expr, source, EXPR_KIND_COLUMN_DEFAULT,
+			column->value = ddl_expression(relid, con->raw_expr, source, EXPR_KIND_COLUMN_DEFAULT,
 												  column->type, column->typmod, &tree);
 			by_path_check(tree, identity_of(relid));
 			column->default_volatile = facts_is_volatile(identity_of(relid), tree);
@@ -187,8 +186,7 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 	ListCell   *lc;
 
 	column->name = def->colname;
-	column->quoted = ddl_quoted(def->colname);
-	column->table = names_template_relation(plan->relid);
+	column->kept = expression_text(quote_identifier(def->colname));
 	read_type(column, def, change->ddl);
 	foreach(lc, def->constraints)
 		read_constraint(column, lfirst_node(Constraint, lc), change->ddl, plan->relid);
@@ -199,11 +197,8 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 							   get_rel_namespace(plan->relid), false) :
 			ddl_own_name(plan, psprintf("%s_seq", def->colname));
 
-		column->sequence = ddl_qualified(get_rel_namespace(plan->relid), name);
-		column->sequence_oid = psprintf("%s::pg_catalog.regclass",
-										names_escape(quote_literal_cstr(quote_qualified_identifier(get_namespace_name(get_rel_namespace(plan->relid)),
-																								   name))));
-		column->default_text = psprintf("pg_catalog.nextval(%s)", column->sequence_oid);
+		column->sequence = sql_qualified(get_rel_namespace(plan->relid), name);
+		column->value = expression_format("pg_catalog.nextval(%s)", column_sequence_number(column->sequence));
 		column->default_volatile = true;
 	}
 	return column;
@@ -213,42 +208,11 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 static void
 plan_bare_column(MigrationPlan *plan, const AddedColumn *column)
 {
-	StringInfoData sql;
-	char	   *type = ddl_type(column->type, column->typmod);
-
-	initStringInfo(&sql);
-	if (column->sequence != NULL)
-		appendStringInfo(&sql, "CREATE SEQUENCE %s AS %s;\n", column->sequence, type);
-	appendStringInfo(&sql, "ALTER TABLE %s ADD COLUMN %s %s", column->table, column->quoted, type);
-	if (column->default_text != NULL && !column->default_volatile)
-		appendStringInfo(&sql, " DEFAULT %s%s", column->default_text,
-						 column->not_null ? " NOT NULL" : "");
-	else if (column->default_text != NULL)
-		appendStringInfo(&sql, ";\nALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s",
-						 column->table, column->quoted, column->default_text);
-	if (column->sequence != NULL)
-		appendStringInfo(&sql, ";\nALTER SEQUENCE %s OWNED BY %s.%s", column->sequence,
-						 column->table, column->quoted);
-	plain_catalog_step(plan, "expand", sql.data,
-					   psprintf("ALTER TABLE %s DROP COLUMN IF EXISTS %s", column->table, column->quoted));
-}
-
-/* From a default that draws from a sequence to an identity that goes on from there. */
-static void
-plan_identity(MigrationPlan *plan, const AddedColumn *column)
-{
-	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;\n"
-								"ALTER TABLE %s ALTER COLUMN %s ADD GENERATED %s AS IDENTITY;\n"
-								"SELECT pg_catalog.setval((SELECT i.objid::pg_catalog.regclass FROM pg_catalog.pg_depend o\n"
-								"  JOIN pg_catalog.pg_depend i USING (classid, refclassid, refobjid, refobjsubid)\n"
-								"  WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objid = %s\n"
-								"  AND o.deptype = 'a' AND i.deptype = 'i'), %s, false);\n"
-								"DROP SEQUENCE %s",
-								column->table, column->quoted, column->table, column->quoted,
-								column->identity == ATTRIBUTE_IDENTITY_ALWAYS ? "ALWAYS" : "BY DEFAULT",
-								column->sequence_oid, column->default_text, column->sequence),
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY IF EXISTS", column->table, column->quoted));
+	plain_catalog_step(plan, "expand", &verb_add_column, &(AddColumnArgs) {
+		.relation = plan->relid, .name = pstrdup(column->name), .type = ddl_type(column->type, column->typmod),
+		.sequence = column->sequence, .value = column->value,
+		.set_default = column->default_volatile, .not_null = column->not_null,
+	});
 }
 
 /* A CHECK over the column that is not there yet: the rules know it already. */
@@ -258,28 +222,14 @@ plan_check(MigrationPlan *plan, const Change *change, const AddedColumn *column,
 	Facts	   *facts = facts_create(true);
 	FactRelation *rel;
 	Node	   *expr;
-	char	   *text;
-	char	   *name;
 
 	(void) ddl_judge_alone(facts, change);
 	rel = facts_by_oid(facts, plan->relid);
 	expr = facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
 	by_path_check(expr, identity_of(plan->relid));
-	text = deparse_expression_template(expr, plan->relid, facts_column(rel, column->name)->attnum,
-									   column->quoted);
-	name = ddl_quoted(constraint_name(plan->relid, con->conname, column->name, "check"));
-	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", column->table, name, text,
-								con->is_no_inherit ? " NO INHERIT" : "",
-								zdm_statement_enforced(con) ? " NOT VALID" : " NOT ENFORCED"),
-					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", column->table, name));
-	if (!zdm_statement_enforced(con))
-		return;
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", column->table, name),
-		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-	});
+	constraint_plan_check(plan, con,
+						  deparse_kept(expr, plan->relid, facts_column(rel, column->name)->attnum, column->kept),
+						  constraint_name(plan->relid, con->conname, column->name, "check"));
 }
 
 static void
@@ -354,13 +304,13 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 		return;
 	}
 	column = read_column(plan, change, def);
-	filled = column->default_text != NULL && column->default_volatile;
+	filled = column->value != NIL && column->default_volatile;
 	foreach(lc, column->constraints)
 	{
 		if (lfirst_node(Constraint, lc)->contype == CONSTR_PRIMARY)
 			column->not_null = true;
 	}
-	bare = column->default_text == NULL;
+	bare = column->value == NIL;
 	if (column->not_null && bare && !ddl_is_empty(plan->relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
@@ -370,13 +320,16 @@ add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
 
 	plan_bare_column(plan, column);
 	if (filled)
-		update_fill_step(plan, column->quoted, column->default_text);
+		update_fill_step(plan, column->kept, column->value);
 	if ((filled || bare) && column->not_null)
 	{
 		not_null_add(plan, def->colname);
 		not_null_validate(plan, def->colname);
 	}
 	if (column->identity != '\0')
-		plan_identity(plan, column);
+		plain_catalog_step(plan, "migrate", &verb_add_identity, &(AddIdentityArgs) {
+			.relation = plan->relid, .column = pstrdup(column->name), .sequence = column->sequence,
+			.always = column->identity == ATTRIBUTE_IDENTITY_ALWAYS,
+		});
 	plan_constraints(plan, change, column);
 }

@@ -32,14 +32,16 @@ extern bool alter_replaces(const Change *change, const char *constraint);
  */
 extern List *alter_planned_subcommands(const Change *change);
 
-/* in not_null.c: fill is a template for the rows that hold NULL, or NULL */
-extern void not_null_plan(MigrationPlan *plan, const char *column, const char *fill);
+/* in not_null.c: fill is an expression for the rows that hold NULL, or NIL */
+extern void not_null_plan(MigrationPlan *plan, const char *column, List *fill);
 
 /* The steps from a constraint that is not valid to NOT NULL, and its name. */
 extern void not_null_add(MigrationPlan *plan, const char *column);
 extern void not_null_validate(MigrationPlan *plan, const char *column);
 
-/* in constraint.c */
+/* in constraint.c: a CHECK that is stated, and the step that validates a constraint */
+extern void constraint_plan_check(MigrationPlan *plan, const Constraint *constraint, List *expression, char *name);
+extern void constraint_plan_validation(MigrationPlan *plan, const char *name);
 extern void constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *constraint);
 
 /*
@@ -75,15 +77,11 @@ extern bool add_column_type(const ColumnDef *def, const char *source, Oid *type,
 /* in drop_column.c */
 extern void drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
 
-/* in update.c: a backfill step; condition is a template */
-extern void update_step(MigrationPlan *plan, const char *assignments, const char *condition,
-						bool fire_triggers);
-
 /*
- * A backfill step that gives a column its value where it has none, both of them
- * templates; and one step that does what several of these do, in one pass.
+ * in update.c: a backfill step that gives a column its value where it has none;
+ * and one step that does what several of these do, in one pass.
  */
-extern void update_fill_step(MigrationPlan *plan, const char *column, const char *value);
+extern void update_fill_step(MigrationPlan *plan, List *column, List *value);
 extern Step *update_join_fills(List *fills);
 
 #endif							/* ZDM_ALTER_H */

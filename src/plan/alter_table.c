@@ -20,7 +20,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
 #include "core/errors.h"
-#include "core/names.h"
+#include "core/expression.h"
 #include "plan/alter.h"
 #include "plan/by_path.h"
 #include "plan/column.h"
@@ -64,31 +64,29 @@ stands(const Change *change)
 		judgement->works == NIL && ddl_objection(judgement) == NULL;
 }
 
-/* The fill of SET NOT NULL, an expression over the row, as a template. */
-static char *
-fill_template(const Change *change, const char *column)
+/* The fill of SET NOT NULL, an expression over the row. */
+static List *
+fill_of(const Change *change, const char *column)
 {
 	AttrNumber	attnum = ddl_attribute(change->relid, column);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
 	Node	   *tree;
-	char	   *fill;
+	List	   *fill;
 
 	if (change->up_source == NULL)
-		return NULL;
+		return NIL;
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
 	fill = ddl_expression_text(change->relid, change->up_source, type, typmod, &tree);
 	by_path_refuse_session(tree, "a fill");
 	return fill;
 }
 
-/* SET DEFAULT of what the column has now, as a template. */
-static char *
+/* What the column has now, or NIL. */
+static List *
 present_default(Oid relid, AttrNumber attnum)
 {
-	char	   *table = names_template_relation(relid);
-	char	   *column = names_template_attribute(relid, attnum);
 	QuerySession session;
 	char	   *expression;
 
@@ -97,9 +95,7 @@ present_default(Oid relid, AttrNumber attnum)
 		  arg_oid(relid), arg_int2(attnum));
 	expression = query_text(0, 1);
 	query_end(&session);
-	return expression == NULL ?
-		psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column) :
-		psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column, names_escape(expression));
+	return expression == NULL ? NIL : expression_text(expression);
 }
 
 /* First, as applications may need it for what the other subcommands ask of a row. */
@@ -107,19 +103,17 @@ static void
 plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum = ddl_attribute(change->relid, cmd->name);
-	char	   *table = names_template_relation(change->relid);
-	char	   *column = names_template_attribute(change->relid, attnum);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
 
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
-	plain_catalog_step(plan, "expand", cmd->def == NULL ?
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column) :
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
-								ddl_expression(change->relid, cmd->def, change->ddl,
-											   EXPR_KIND_COLUMN_DEFAULT, type, typmod, NULL)),
-					   present_default(change->relid, attnum));
+	plain_catalog_step(plan, "expand", &verb_set_default, &(SetDefaultArgs) {
+		.relation = change->relid, .column = expression_column(attnum),
+		.value = cmd->def == NULL ? NIL : ddl_expression(change->relid, cmd->def, change->ddl,
+														 EXPR_KIND_COLUMN_DEFAULT, type, typmod, NULL),
+		.former = present_default(change->relid, attnum),
+	});
 }
 
 /* Work on a table that is too small for the guard to mind is refused too. */
@@ -193,24 +187,22 @@ under_own_name(MigrationPlan *plan, const Change *change, Constraint *con)
 static void
 plan_drops(MigrationPlan *plan, const Change *change)
 {
-	char	   *table = names_template_relation(change->relid);
+	DropPartsArgs parts = {.relation = change->relid};
 	List	   *relations = list_make1_oid(change->relid);
-	StringInfoData sql;
 	ListCell   *lc;
 
-	initStringInfo(&sql);
 	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-		const char *separator = sql.len > 0 ? ";\n" : "";
 
 		if (cmd->subtype == AT_DropNotNull)
-			appendStringInfo(&sql, "%sALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", separator, table,
-							 names_template_attribute(change->relid, ddl_attribute(change->relid, cmd->name)));
+			parts.nullable = lappend(parts.nullable, expression_column(ddl_attribute(change->relid, cmd->name)));
 		if (cmd->subtype == AT_DropConstraint)
 		{
-			appendStringInfo(&sql, "%sALTER TABLE %s DROP CONSTRAINT %s%s", separator, table,
-							 cmd->missing_ok ? "IF EXISTS " : "", ddl_quoted(cmd->name));
+			if (cmd->missing_ok)
+				parts.optional = lappend(parts.optional, cmd->name);
+			else
+				parts.constraints = lappend(parts.constraints, cmd->name);
 			relations = list_append_unique_oid(relations, referenced_table(change->relid, cmd->name));
 		}
 	}
@@ -219,12 +211,11 @@ plan_drops(MigrationPlan *plan, const Change *change)
 		Constraint *con = (Constraint *) lfirst_node(AlterTableCmd, lc)->def;
 
 		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AddConstraint && alter_replaces(change, con->conname))
-			appendStringInfo(&sql, ";\nALTER TABLE %s RENAME CONSTRAINT %s TO %s", table,
-							 ddl_quoted(ddl_own_name(plan, con->conname)), ddl_quoted(con->conname));
+			parts.renamed = lappend(lappend(parts.renamed, ddl_own_name(plan, con->conname)), con->conname);
 	}
-	if (sql.len > 0)
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+	if (parts.nullable != NIL || parts.constraints != NIL || parts.optional != NIL)
+		plan_step(plan, &verb_drop_parts, &parts, &(Step) {
+			.phase = "migrate",
 			.relations = list_delete_oid(relations, InvalidOid),
 			.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "cannot be undone",
 		});
@@ -236,10 +227,10 @@ plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *
 {
 	Oid			referenced = referenced_table(change->relid, cmd->name);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-							  names_template_relation(change->relid), ddl_quoted(cmd->name)),
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = change->relid, .name = cmd->name,
+	}, &(Step) {
+		.phase = "migrate",
 		.relations = OidIsValid(referenced) ? list_append_unique_oid(list_make1_oid(change->relid), referenced) : NIL,
 		.queries = OidIsValid(referenced),
 		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
@@ -258,7 +249,7 @@ plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, c
 			drop_column_plan(plan, change, cmd);
 			return;
 		case AT_SetNotNull:
-			not_null_plan(plan, cmd->name, fill_template(change, cmd->name));
+			not_null_plan(plan, cmd->name, fill_of(change, cmd->name));
 			return;
 		case AT_AddConstraint:
 			constraint_plan(plan, change, under_own_name(plan, change, castNode(Constraint, cmd->def)));

@@ -20,6 +20,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/by_text.h"
+#include "plan/column.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -56,48 +57,35 @@
 	"AND p.prosqlbody IS NULL AND EXISTS (SELECT FROM regexp_split_to_table(" BODY ", ';') s " \
 	"  WHERE s ~* ('\\m' || " ESCAPED("relname") " || '\\M') AND s ~* ('\\m' || " ESCAPED("$2") " || '\\M'))"
 
+/* The column that the step drops, or InvalidAttrNumber. */
+static AttrNumber
+dropped_by(const Step *step)
+{
+	if (verb_of(step) == &verb_drop_column)
+		return ((ColumnArgs *) verb_args(step))->column;
+	if (verb_of(step) == &verb_drop_twin)
+		return ((TwinArgs *) verb_args(step))->old->attnum;
+	return InvalidAttrNumber;
+}
+
 /* The columns that the migration's contract drops and that applications may know: names (char *). */
 static List *
 columns_to_go(const Migration *migration)
 {
-	QuerySession session;
 	List	   *names = NIL;
-	List	   *templates = NIL;
-	uint64		n;
 	ListCell   *lc;
 
 	/* of a change of type the one that goes has a name of ours by then */
 	if (strcmp(migration->kind, "change_column_type") == 0)
 		return NIL;
-	query_begin(&session);
-	n = QUERY("SELECT statement FROM zdm.step WHERE migration = $1 AND phase = 'contract' AND state <> 'done' ORDER BY step",
-			  arg_int8(migration->id));
-	for (uint64 row = 0; row < n; row++)
-		templates = lappend(templates, query_text(row, 1));
-	query_end(&session);
-	foreach(lc, templates)
+	foreach(lc, step_all(migration->id))
 	{
-		const char *template = lfirst(lc);
-		NamesToken	token;
-		bool		dropped = false;
+		Step	   *step = lfirst(lc);
+		char	   *name = step->state != STEP_DONE ?
+			get_attname(migration->relid, dropped_by(step), true) : NULL;
 
-		while (names_next(&template, &token))
-		{
-			Oid			relid;
-			int			attnum;
-
-			if (token.kind == 'A' && dropped && sscanf(token.content, "%u.%d", &relid, &attnum) == 2 &&
-				relid == migration->relid)
-			{
-				char	   *name = get_attname(relid, (AttrNumber) attnum, true);
-
-				if (name != NULL)
-					names = lappend(names, name);
-			}
-			dropped = token.kind == NAMES_PLAIN &&
-				(strstr(token.content, "DROP COLUMN ") != NULL || strstr(token.content, "DROP COLUMN IF EXISTS ") != NULL) &&
-				token.content[strlen(token.content) - 1] == ' ';
-		}
+		if (name != NULL)
+			names = lappend(names, name);
 	}
 	return names;
 }

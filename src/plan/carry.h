@@ -16,23 +16,18 @@
 #define ZDM_CARRY_H
 
 #include "plan/column.h"
+#include "verbs/sql.h"
 
-/* A column as a template says it: the one that is to take the place of "from". */
+/* The column that is to take the place of "from". */
 typedef struct Substitute
 {
 	Oid			relid;
 	AttrNumber	from;			/* InvalidAttrNumber: none is replaced */
-	const char *to;				/* template */
+	List	   *to;				/* an expression */
 } Substitute;
 
-/* A name that only this migration gives: "<base>_zdm<id>". */
-extern char *carry_own_name(const MigrationPlan *plan, const char *base);
-
-/* The name, quoted, for a template. */
-extern char *carry_quoted(const char *name);
-
-/* A string literal, for a template. */
-extern char *carry_literal(const char *value);
+/* A column of that name in an expression, and the new one up to cutover and after it. */
+extern List *carry_column(const char *name);
 
 /*
  * Does the new column take the old one's name at cutover?  If not, both names
@@ -41,25 +36,12 @@ extern char *carry_literal(const char *value);
 extern bool carry_takes_name(const NewColumn *new);
 
 /*
- * The old column's name from cutover on, as it is, and for a template.  Of two
+ * The old column's name from cutover on, and the column in an expression.  Of two
  * columns that exchange their names, the one that applications do not know has one
  * and the same name from the call to contract.
  */
 extern char *carry_old_name(const Column *old, const NewColumn *new);
-extern char *carry_old_later(const Column *old, const NewColumn *new);
-
-/* Start the next statement of a script. */
-extern void carry_statement(StringInfo sql, const char *fmt,...) pg_attribute_printf(2, 3);
-
-/*
- * A statement that fails, naming them, if the partitioned table has got larger
- * partitions than the "known" ones (Oids, with commas): what would have to be
- * built for them would be built under the lock of the exchange.
- */
-extern char *carry_refuse_late(Oid parent, const char *known);
-
-/* An object's name, qualified and quoted, for a template. */
-extern char *carry_qualified(Oid namespace, const char *name);
+extern List *carry_old_later(const Column *old, const NewColumn *new);
 
 /* Is the migration's owner allowed what "role" is?  Needs a transaction. */
 extern bool carry_acts_for(Oid owner, Oid role);
@@ -72,14 +54,13 @@ extern bool carry_acts_for(Oid owner, Oid role);
 extern void key_load(Column *column, Oid constraint);
 extern void key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
 extern void key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
-extern void key_append_drop(StringInfo sql, const Column *old);
-extern void key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+extern void key_append_drop(StringInfo sql, const Making *making, const Column *old);
+extern void key_append_attach(StringInfo sql, const Making *making, const Column *old,
 							  const NewColumn *new, bool forward);
-extern void key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
-							  const NewColumn *new);
+extern void key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new);
 
 /* The tables' settings that name an index: replica identity, CLUSTER ON (key.c). */
-extern void key_append_marks(StringInfo sql, const MigrationPlan *plan, const Column *old,
+extern void key_append_marks(StringInfo sql, const Making *making, const Column *old,
 							 bool forward);
 
 /*
@@ -90,13 +71,12 @@ extern void key_append_marks(StringInfo sql, const MigrationPlan *plan, const Co
  */
 extern void foreign_key_load(Column *column, Oid constraint);
 extern void foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
-extern void foreign_key_append_drop(StringInfo sql, const Column *old);
-extern void foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+extern void foreign_key_append_drop(StringInfo sql, const Making *making, const Column *old);
+extern void foreign_key_append_attach(StringInfo sql, const Making *making, const Column *old,
 									  const NewColumn *new, bool forward);
-extern void foreign_key_plan_afterwards(List **steps, const Column *old, const NewColumn *new,
+extern void foreign_key_plan_afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new,
 										bool forward);
-extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
-							  const NewColumn *new);
+extern void foreign_key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new);
 
 /*
  * A foreign key as the catalog has it now; NULL if it is gone.  "period" is set
@@ -104,14 +84,12 @@ extern void foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, c
  */
 extern ColumnForeignKey *foreign_key_read(Oid constraint, bool *period);
 
-/*
- * Templates of what makes, validates or drops it, of tables that are not
- * partitioned.  They do nothing once one of its tables is gone.
- */
-extern char *foreign_key_add_sql(const ColumnForeignKey *fk, const char *name,
-								 const Substitute *substitute);
-extern char *foreign_key_validate_sql(const ColumnForeignKey *fk, const char *name);
-extern char *foreign_key_drop_sql(const ColumnForeignKey *fk, const char *name);
+/* The constraint itself, of tables that are not partitioned, under a name. */
+extern ForeignKeyArgs foreign_key_args(const ColumnForeignKey *fk, const char *name,
+									   const Substitute *substitute);
+
+/* Have it name attribute "to" of relid where it names "from"; false if it does not. */
+extern bool foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber to);
 
 /*
  * Statements (char *) that make the same foreign keys to and from the empty
@@ -124,19 +102,19 @@ extern List *foreign_key_relations(const Column *old, List *relations);
 
 /*
  * Looks at every row for what the carried constraints say of the new values
- * (fit.c): of "value", a template of what up gives, before anything is changed,
+ * (fit.c): of "value", an expression of what up gives, before anything is changed,
  * and of the new column itself when the cutover begins.
  */
 extern void fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
-							const char *value);
+							List *value);
 extern void fit_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
-/* How a row is called in a query: by its primary key, or by its place; a template. */
-extern char *fit_row_name(Oid relid);
+/* How a row is called in a query: by its primary key, or by its place. */
+extern List *fit_row_name(Oid relid);
 
 /* Identity and owned sequences (sequence.c). */
 extern void sequence_load(Column *column, Oid sequence, bool identity);
-extern void sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
+extern void sequence_append_exchange(StringInfo sql, const Making *making, const Column *old,
 									 const NewColumn *new, bool forward);
 
 /* Say which sequences that the default calls stay smaller than the column's new type. */
@@ -145,7 +123,7 @@ extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid
 /* Extended statistics (statistics.c). */
 extern void statistics_load(Column *column, Oid statistics);
 extern void statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
-extern void statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column *old);
+extern void statistics_append_rename(StringInfo sql, const Making *making, const Column *old);
 
 /*
  * Triggers, rules, policies, functions, publications and generated columns
@@ -160,12 +138,10 @@ extern void dependent_load_generated(Column *column, Oid relid, Oid expression,
 extern void dependent_load_stored(Column *column, const char *name);
 extern void dependent_check_retyped(const Column *column);
 extern void dependent_check_both_names(const Column *column);
-extern void dependent_append_generated(StringInfo sql, const Column *old, const NewColumn *new,
+extern void dependent_append_generated(StringInfo sql, const Making *making, const Column *old, const NewColumn *new,
 									   bool forward);
-extern void dependent_append_drop(StringInfo sql, const MigrationPlan *plan, const Column *old,
-								  const NewColumn *new, bool forward);
-extern void dependent_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
-									const NewColumn *new, bool forward);
+extern void dependent_append_drop(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward);
+extern void dependent_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward);
 
 /*
  * Materialized views (matview.c).  Loading refuses those that the owner cannot
@@ -174,14 +150,13 @@ extern void dependent_append_create(StringInfo sql, const MigrationPlan *plan, c
  */
 extern void matview_load(Column *column);
 extern List *matview_oids(const Column *column);
-extern void matview_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
-								  const NewColumn *new);
-extern void matview_append_undo(StringInfo sql, const MigrationPlan *plan, const Column *old);
+extern void matview_append_create(StringInfo sql, const Making *making, const TwinArgs *twin);
+extern void matview_append_undo(StringInfo sql, const Making *making, const Column *old);
 extern void matview_plan_cutover(MigrationPlan *plan, const Column *old);
-extern void matview_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
+extern void matview_append_exchange(StringInfo sql, const Making *making, const Column *old,
 									bool forward);
-extern void matview_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old);
-extern void matview_append_contract(StringInfo sql, const MigrationPlan *plan, const Column *old);
+extern void matview_plan_way_back(MigrationPlan *back, const Column *old);
+extern void matview_append_contract(StringInfo sql, const Making *making, const Column *old);
 
 /* A view that is made anew in the place, or beside, the one of that Oid. */
 typedef struct ViewProperties
@@ -201,7 +176,6 @@ extern void view_check_recreation(const Column *column);
 extern void view_refuse_dependents(const Column *column, Oid view, const char *description);
 extern void view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view);
 extern void view_append_drop(StringInfo sql, const Column *old, const NewColumn *new);
-extern void view_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old,
-							   const NewColumn *new, bool forward);
+extern void view_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward);
 
 #endif							/* ZDM_CARRY_H */

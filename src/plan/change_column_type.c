@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "optimizer/optimizer.h"
@@ -77,20 +78,14 @@ is_catalog_only(const Column *column, const Change *change)
 static void
 plan_plain_alter(MigrationPlan *plan, const Column *column, const Change *change)
 {
-	StringInfoData sql;
+	bool		by_time_zone = change->type == TIMESTAMPOID || change->type == TIMESTAMPTZOID;
 
-	initStringInfo(&sql);
-	/* whether it needs a rewrite may depend on it */
-	if (change->type == TIMESTAMPOID || change->type == TIMESTAMPTZOID)
-		carry_statement(&sql, "SET LOCAL TimeZone = %s",
-						carry_literal(GetConfigOption("TimeZone", false, false)));
-	carry_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s TYPE %s",
-					names_template_relation(column->relid),
-					names_template_attribute(column->relid, column->attnum),
-					names_escape(type_clause(column, change)));
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
-		.lock = AccessExclusiveLock, .work = "changes the catalog only",
+	plan_step(plan, &verb_set_type, &(SetTypeArgs) {
+		.relation = column->relid, .column = column->attnum, .type = type_clause(column, change),
+		/* whether it needs a rewrite may depend on it */
+		.time_zone = by_time_zone ? pstrdup(GetConfigOption("TimeZone", false, false)) : NULL,
+	}, &(Step) {
+		.phase = "migrate", .lock = AccessExclusiveLock, .work = "changes the catalog only",
 		.note = "this server makes the change without a rewrite: done at once, without a cutover",
 	});
 	plan_note(plan, "PostgreSQL makes this change without rewriting the table or an index");
@@ -136,14 +131,14 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 
 	if (carries_default(column, change))
 		plan_note(plan, "the default, %s, becomes what up makes of it: %s",
-				  column->default_text != NULL ? names_render(column->default_text, true) : "of its domain", change->new_default);
+				  column->default_text != NULL ? column->default_text : "of its domain", change->new_default);
 	foreach(lc, column->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
 
 		plan_note(plan, "check constraint \"%s\" is carried as it reads, %s, and from cutover on is about what up gives, %s: see that it means the same",
 				  check->name,
-				  names_render(deparse_expression_template(check->expr, column->relid, InvalidAttrNumber, NULL), true),
+				  expression_sql(check->expression, column->relid, true),
 				  change->up_source);
 	}
 	if (column->keys != NIL)
@@ -179,11 +174,11 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 {
 	bool		toastable = get_typstorage(change->type) != TYPSTORAGE_PLAIN;
 	NewColumn	new = {
-		.name = carry_own_name(plan, column->name),
+		.name = sql_own_name(plan->migration, column->name),
 		.final_name = column->name,
 		.type = type_name(change),
 		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
-		.default_text = carries_default(column, change) ? names_escape(change->new_default) : NULL,
+		.default_text = carries_default(column, change) ? change->new_default : NULL,
 		.storage = toastable ? column->storage : NULL,
 		.compression = toastable ? column->compression : NULL,
 		.sequence_type = is_integer(change->type) ? type_name(change) : NULL,
@@ -212,7 +207,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		note_mapped(plan, column, change);
 	}
 	if (new.may_misfit)
-		fit_plan_expand(plan, column, &new, names_escape(retype_value(change->type, change->typmod, change->up_readable)));
+		fit_plan_expand(plan, column, &new, expression_text(retype_value(change->type, change->typmod, change->up_readable)));
 	column_plan_expand(plan, column, &new, &pair);
 	column_plan_migrate(plan, column, &new);
 	column_plan_cutover(plan, column, &new);

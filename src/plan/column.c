@@ -158,7 +158,6 @@ load_attribute(Oid relid, const char *name)
 	{
 		char	   *tree = query_text(0, 14);
 
-		column->default_text = names_escape(column->default_text);
 		column->default_volatile = contain_volatile_functions(stringToNode(tree));
 	}
 	column->type_oid = query_oid(0, 15);
@@ -167,7 +166,7 @@ load_attribute(Oid relid, const char *name)
 	return column;
 }
 
-/* GRANT statements of the column's own privileges. */
+/* The column's own privileges. */
 static List *
 load_grants(Oid relid, AttrNumber attnum, const char *name)
 {
@@ -185,15 +184,17 @@ load_grants(Oid relid, AttrNumber attnum, const char *name)
 	for (uint64 row = 0; row < n; row++)
 	{
 		char	   *grantee = query_text(row, 2);
+		ColumnGrant *grant;
 
 		if (!query_bool(row, 4))
 			refuse(psprintf("a privilege granted to %s by %s, who is not the owner,",
 							grantee, query_text(row, 5)),
 				   relid, name, "Let the owner grant it instead.");
-		grants = lappend(grants, psprintf("GRANT %s (%%s) ON %s TO %s%s",
-										  query_text(row, 1),
-										  names_template_relation(relid), names_escape(grantee),
-										  query_bool(row, 3) ? " WITH GRANT OPTION" : ""));
+		grant = palloc(sizeof(ColumnGrant));
+		grant->privilege = query_text(row, 1);
+		grant->grantee = grantee;
+		grant->grantable = query_bool(row, 3);
+		grants = lappend(grants, grant);
 	}
 	query_end(&session);
 	return grants;
@@ -337,6 +338,8 @@ static void
 load_checks(Column *column)
 {
 	QuerySession session;
+	List	   *trees = NIL;
+	ListCell   *lc;
 	uint64		n;
 
 	query_begin(&session);
@@ -351,7 +354,7 @@ load_checks(Column *column)
 		char	   *tree = query_text(row, 2);
 
 		check->name = query_text(row, 1);
-		check->expr = stringToNode(tree);
+		trees = lappend(trees, tree);
 		check->validated = query_bool(row, 3);
 		check->no_inherit = query_bool(row, 4);
 		check->not_enforced = query_bool(row, 5);
@@ -365,6 +368,30 @@ load_checks(Column *column)
 		column->not_null_pending = query_bool(0, 2);
 	}
 	query_end(&session);
+	/* printing runs a user's functions: not as the extension's owner */
+	foreach(lc, column->checks)
+		((ColumnCheck *) lfirst(lc))->expression =
+			deparse_kept(stringToNode(list_nth(trees, foreach_current_index(lc))), column->relid, InvalidAttrNumber, NIL);
+}
+
+ColumnIndex *
+column_index_load(Oid indexid)
+{
+	ColumnIndex *index = palloc0(sizeof(ColumnIndex));
+	QuerySession session;
+	ListCell   *lc;
+
+	index->indexid = indexid;
+	index->relid = IndexGetRelation(indexid, false);
+	index->name = get_rel_name(indexid);
+	index->partitioned = get_rel_relkind(indexid) == RELKIND_PARTITIONED_INDEX;
+	query_begin(&session);
+	QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
+	index->comment = query_text(0, 1);
+	query_end(&session);
+	foreach(lc, index->partitioned ? find_inheritance_children(indexid, AccessShareLock) : NIL)
+		index->children = lappend(index->children, column_index_load(lfirst_oid(lc)));
+	return index;
 }
 
 /* What an index is beside an index; some things cannot simply be made a second time. */
@@ -503,6 +530,8 @@ column_load(Oid relid, const char *name)
 	matview_load(column);
 	view_load(column);
 	look_at_indexes(column);
+	foreach(lc, column->indexes)
+		column->index_trees = lappend(column->index_trees, column_index_load(lfirst_oid(lc)));
 	raise_refused(column);
 	return column;
 }

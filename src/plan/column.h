@@ -21,15 +21,16 @@ typedef struct Column
 	Oid			type_oid;
 	char	   *collation;		/* qualified and quoted, or NULL: the type's own */
 	bool		not_null;
-	char	   *default_text;	/* template, or NULL */
+	char	   *default_text;	/* or NULL */
 	bool		default_volatile;
 	char	   *storage;		/* PLAIN and so on, or NULL: the type's own */
 	char	   *compression;	/* pglz, lz4, or NULL */
 	int			statistics;		/* target, -1: the default */
 	List	   *options;		/* char *: "n_distinct = -0.5" */
 	char	   *comment;		/* or NULL */
-	List	   *grants;			/* char *: templates with one %s for the column */
-	List	   *indexes;		/* Oid: of this table, not of constraints */
+	List	   *grants;			/* ColumnGrant * */
+	List	   *indexes;		/* Oid: of this table, not of constraints ... */
+	List	   *index_trees;	/* ... and ColumnIndex *, of the same */
 	List	   *checks;			/* ColumnCheck * */
 	List	   *keys;			/* ColumnKey *: primary key, unique constraints */
 	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
@@ -55,7 +56,7 @@ typedef struct NewColumn
 	const char *final_name;		/* from cutover on */
 	const char *type;			/* the rest as in Column */
 	const char *collation;
-	const char *default_text;	/* template, NULL: the old one's */
+	const char *default_text;	/* NULL: the old one's */
 	const char *storage;
 	const char *compression;
 	const char *sequence_type;	/* that its sequences are to have, or NULL: as they are */
@@ -65,10 +66,28 @@ typedef struct NewColumn
 	bool		mapped;			/* by an up of the user's own */
 } NewColumn;
 
+typedef struct ColumnGrant
+{
+	char	   *privilege;
+	char	   *grantee;		/* quoted */
+	bool		grantable;
+} ColumnGrant;
+
+/* An index as it was called when the change was stated, with those of partitions. */
+typedef struct ColumnIndex
+{
+	Oid			indexid;
+	Oid			relid;			/* of its table */
+	char	   *name;
+	char	   *comment;		/* or NULL */
+	bool		partitioned;
+	List	   *children;		/* ColumnIndex * */
+} ColumnIndex;
+
 typedef struct ColumnCheck
 {
 	char	   *name;
-	Node	   *expr;
+	List	   *expression;
 	bool		validated;
 	bool		no_inherit;
 	bool		not_enforced;	/* 18 */
@@ -140,11 +159,11 @@ typedef struct ColumnStatistics
 	char	   *name;
 	Oid			namespace;
 	List	   *columns;		/* int: attribute numbers */
-	List	   *expressions;	/* Node * */
+	List	   *expressions;	/* over the table's columns */
 	char	   *kinds;			/* "ndistinct, mcv", or NULL */
 	int			target;			/* -1: the default */
 	char	   *comment;
-	char	   *owner;			/* template, NULL: the table's */
+	char	   *owner;			/* quoted, NULL: the table's */
 } ColumnStatistics;
 
 /* What is given again as text when the column's name means the new one. */
@@ -167,20 +186,37 @@ typedef struct ColumnMatview
 	Oid			namespace;
 	char	   *name;
 	char	   *owner;			/* quoted */
-	char	   *options;		/* template, like the next two: what stands in WITH (...), or "" */
-	char	   *access_method;
+	char	   *options;		/* what stands in WITH (...), or "" */
+	char	   *access_method;	/* quoted, like the next */
 	char	   *tablespace;		/* or NULL: the database's */
 	bool		populated;
-	List	   *indexes;		/* Oid */
+	List	   *indexes;		/* ColumnIndex * */
 	Oid			cluster_index;	/* or InvalidOid */
 } ColumnMatview;
 
 typedef struct ColumnView
 {
 	Oid			oid;
-	char	   *name;			/* template: qualified and quoted */
+	char	   *name;			/* qualified and quoted */
 	bool		direct;			/* names the column itself, not only another view */
 } ColumnView;
+
+/* What the steps that are about both columns have for arguments. */
+typedef struct TwinArgs
+{
+	Column	   *old;
+	NewColumn  *new;
+	List	   *noted;			/* DefinitionNote *: see plan/definition.h */
+} TwinArgs;
+
+extern const Fields twin_fields;
+
+/* Of single parts, which have steps of their own. */
+extern const Fields column_statistics_fields;
+extern const Fields column_matview_fields;
+
+/* An index with those of its partitions, as they are called now. */
+extern ColumnIndex *column_index_load(Oid indexid);
 
 /*
  * The column with all that hangs on it.  Refuses what cannot be carried, by

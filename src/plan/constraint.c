@@ -64,13 +64,13 @@ constraint_name(Oid relid, const char *given, const char *columns, const char *l
 	return pstrdup(given);
 }
 
-static void
-add_validation(MigrationPlan *plan, const char *table, const char *name)
+void
+constraint_plan_validation(MigrationPlan *plan, const char *name)
 {
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
-		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = plan->relid, .name = pstrdup(name),
+	}, &(Step) {
+		.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
 	});
 }
 
@@ -86,23 +86,26 @@ only_column(Oid relid, Node *expr)
 	return get_attname(relid, bms_singleton_member(columns) + FirstLowInvalidHeapAttributeNumber, false);
 }
 
+void
+constraint_plan_check(MigrationPlan *plan, const Constraint *con, List *expression, char *name)
+{
+	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
+		.relation = plan->relid, .name = name, .kind = CONSTRAINT_CHECK, .expression = expression,
+		.no_inherit = con->is_no_inherit, .not_enforced = !zdm_statement_enforced(con),
+	});
+	if (!con->skip_validation && zdm_statement_enforced(con))
+		constraint_plan_validation(plan, name);
+}
+
 static void
 plan_check(MigrationPlan *plan, const Change *change, const Constraint *con)
 {
 	Node	   *expr;
-	char	   *text = ddl_expression(plan->relid, con->raw_expr, change->ddl,
+	List	   *kept = ddl_expression(plan->relid, con->raw_expr, change->ddl,
 									  EXPR_KIND_CHECK_CONSTRAINT, InvalidOid, -1, &expr);
-	char	   *table = names_template_relation(plan->relid);
-	char	   *name = ddl_quoted(constraint_name(plan->relid, con->conname,
-												  only_column(plan->relid, expr), "check"));
 
-	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s)%s%s", table, name, text,
-								con->is_no_inherit ? " NO INHERIT" : "",
-								zdm_statement_enforced(con) ? " NOT VALID" : " NOT ENFORCED"),
-					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
-	if (!con->skip_validation && zdm_statement_enforced(con))
-		add_validation(plan, table, name);
+	constraint_plan_check(plan, con, kept, constraint_name(plan->relid, con->conname,
+														   only_column(plan->relid, expr), "check"));
 }
 
 /* NOT NULL as a constraint with a name: 18. */
@@ -110,16 +113,15 @@ static void
 plan_named_not_null(MigrationPlan *plan, const Constraint *con)
 {
 	char	   *column = strVal(linitial(con->keys));
-	char	   *table = names_template_relation(plan->relid);
-	char	   *name = ddl_quoted(constraint_name(plan->relid, con->conname, column, "not_null"));
+	char	   *name = constraint_name(plan->relid, con->conname, column, "not_null");
 
 	(void) ddl_attribute(plan->relid, column);
-	plain_catalog_step(plan, "migrate",
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s%s NOT VALID", table, name,
-								ddl_quoted(column), con->is_no_inherit ? " NO INHERIT" : ""),
-					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
+	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
+		.relation = plan->relid, .name = name, .kind = 'n',
+		.expression = ddl_column(plan->relid, column), .no_inherit = con->is_no_inherit,
+	});
 	if (!con->skip_validation)
-		add_validation(plan, table, name);
+		constraint_plan_validation(plan, name);
 }
 
 static void
@@ -129,29 +131,19 @@ append_deferral(StringInfo buf, const Constraint *con)
 		appendStringInfo(buf, " DEFERRABLE%s", con->initdeferred ? " INITIALLY DEFERRED" : "");
 }
 
-/* FOREIGN KEY (...) REFERENCES ..., as a template. */
-static char *
-foreign_key_text(const Constraint *con, Oid referenced)
+/* What is stated, of the plan's table. */
+static ForeignKeyArgs
+foreign_key_args(const MigrationPlan *plan, const Constraint *con, Oid referenced, char *name)
 {
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "FOREIGN KEY %s REFERENCES %s", ddl_column_list(con->fk_attrs),
-					 names_template_relation(referenced));
-	if (con->pk_attrs != NIL)
-		appendStringInfo(&buf, " %s", ddl_column_list(con->pk_attrs));
-	if (con->fk_matchtype == FKCONSTR_MATCH_FULL)
-		appendStringInfoString(&buf, " MATCH FULL");
-	if (con->fk_upd_action != FKCONSTR_ACTION_NOACTION)
-		appendStringInfo(&buf, " ON UPDATE %s", deparse_action(con->fk_upd_action));
-	if (con->fk_del_action != FKCONSTR_ACTION_NOACTION)
-	{
-		appendStringInfo(&buf, " ON DELETE %s", deparse_action(con->fk_del_action));
-		if (zdm_fk_del_set_columns(con) != NIL)
-			appendStringInfo(&buf, " %s", ddl_column_list(zdm_fk_del_set_columns(con)));
-	}
-	append_deferral(&buf, con);
-	return buf.data;
+	return (ForeignKeyArgs) {
+		.relation = plan->relid, .name = name, .of = plan->relid,
+		.columns = ddl_columns(plan->relid, con->fk_attrs), .references = referenced,
+		.refcolumns = ddl_columns(referenced, con->pk_attrs),
+		.delete_columns = ddl_columns(plan->relid, zdm_fk_del_set_columns(con)),
+		.match = con->fk_matchtype, .on_update = con->fk_upd_action, .on_delete = con->fk_del_action,
+		.deferrable = con->deferrable, .deferred = con->initdeferred,
+		.not_enforced = !zdm_statement_enforced(con),
+	};
 }
 
 /* The key of the referenced table that these columns are, or its primary key. */
@@ -293,45 +285,29 @@ constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(referenced));
 }
 
-static void
-foreign_key_step(MigrationPlan *plan, Oid referenced, char *name, char *text, bool validated, bool queries)
-{
-	char	   *table = names_template_relation(plan->relid);
-
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s%s", table, name, text,
-							  validated ? "" : " NOT VALID"),
-		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name),
-		.relations = list_make2_oid(plan->relid, referenced), .queries = queries,
-		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-	});
-}
-
 /* On a partition, for as long as it is one. */
 static void
-plan_leaf_foreign_key(MigrationPlan *plan, Oid leaf, Oid referenced, const char *name, const char *text)
+plan_leaf_foreign_key(MigrationPlan *plan, Oid leaf, const ForeignKeyArgs *fk)
 {
-	char	   *table = names_template_relation(leaf);
-	char	   *drop = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name);
+	ForeignKeyArgs part = *fk;
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = names_template_if_partition(leaf, plan->relid,
-												 psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, name, text)),
-		.undo = names_template_if(leaf, drop),
-		.relations = list_make2_oid(leaf, referenced), .queries = true,
+	part.relation = leaf;
+	part.root = plan->relid;
+	part.not_valid = true;
+	plan_step(plan, &verb_add_foreign_key, &part, &(Step) {
+		.phase = "migrate", .undoable = true,
+		.relations = list_make2_oid(leaf, fk->references), .queries = true,
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = names_template_if_partition(leaf, plan->relid,
-												 psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name)),
-		.relations = list_make1_oid(leaf), .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = leaf, .root = plan->relid, .name = fk->name,
+	}, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(leaf),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
 	});
 }
 
-/* The partitions with rows that have no foreign key of that name (quoted) yet. */
+/* The partitions with rows that have no foreign key of that name yet. */
 static List *
 leaves_without_foreign_key(Oid relid, const char *name)
 {
@@ -341,7 +317,7 @@ leaves_without_foreign_key(Oid relid, const char *name)
 	query_begin(&session);
 	QUERY("SELECT coalesce(array_agg(relid::oid ORDER BY relid::oid), '{}') FROM pg_partition_tree($1::regclass) t "
 		  "WHERE isleaf AND relid <> $1 AND NOT EXISTS (SELECT FROM pg_constraint "
-		  "WHERE conrelid = t.relid AND contype = 'f' AND quote_ident(conname) = $2)",
+		  "WHERE conrelid = t.relid AND contype = 'f' AND conname = $2)",
 		  arg_oid(relid), arg_text(name));
 	leaves = query_oids(0, 1);
 	query_end(&session);
@@ -354,10 +330,8 @@ leaves_without_foreign_key(Oid relid, const char *name)
  * reads nothing.
  */
 static void
-plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid referenced)
+plan_partitioned_foreign_key(MigrationPlan *plan, const ForeignKeyArgs *fk)
 {
-	char	   *table = names_template_relation(plan->relid);
-	char	   *quoted = ddl_quoted(name);
 	ListCell   *lc;
 
 	foreach(lc, find_all_inheritors(plan->relid, AccessShareLock, NULL))
@@ -368,17 +342,14 @@ plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid re
 					 errmsg("foreign key constraints are not supported on foreign tables"),
 					 errdetail("Partition %s is one.", names_relation(lfirst_oid(lc)))));
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
-			plan_leaf_foreign_key(plan, lfirst_oid(lc), referenced, quoted, text);
+			plan_leaf_foreign_key(plan, lfirst_oid(lc), fk);
 	}
 
 	/* with a leaf's constraint attached, triggers of the referenced table are dropped */
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_FOREIGN_KEY_TREE,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", table, quoted, text),
-		.undo = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, quoted),
-		.relations = list_make2_oid(plan->relid, referenced),
+	plan_step(plan, &verb_complete_foreign_key, fk, &(Step) {
+		.phase = "migrate", .undoable = true,
+		.relations = list_make2_oid(plan->relid, fk->references),
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
-		.part_name = quoted, .part_text = text,
 		.note = "finds those of the partitions; one that has come since is given its own first",
 	});
 }
@@ -386,14 +357,12 @@ plan_partitioned_foreign_key(MigrationPlan *plan, char *name, char *text, Oid re
 bool
 constraint_plan_missing_parts(int64 migration, const Step *step)
 {
-	MigrationPlan plan = {
-		.migration = migration, .relid = linitial_oid(step->relations), .stored = step->number - 1,
-	};
+	const ForeignKeyArgs *fk = verb_args(step);
+	MigrationPlan plan = {.migration = migration, .relid = fk->relation, .stored = step->number - 1};
 	ListCell   *lc;
 
-	foreach(lc, leaves_without_foreign_key(plan.relid, names_render(step->part_name, true)))
-		plan_leaf_foreign_key(&plan, lfirst_oid(lc), lsecond_oid(step->relations),
-							  step->part_name, step->part_text);
+	foreach(lc, leaves_without_foreign_key(plan.relid, fk->name))
+		plan_leaf_foreign_key(&plan, lfirst_oid(lc), fk);
 	if (plan.steps == NIL)
 		return false;
 	step_make_room(migration, step->number - 1, list_length(plan.steps));
@@ -405,24 +374,26 @@ static void
 plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 {
 	Oid			referenced = RangeVarGetRelid(con->pktable, AccessShareLock, false);
-	char	   *name = foreign_key_name(plan->relid, con);
-	char	   *text = foreign_key_text(con, referenced);
+	ForeignKeyArgs fk = foreign_key_args(plan, con, referenced, foreign_key_name(plan->relid, con));
 
 	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
 	{
-		if (con->skip_validation || !zdm_statement_enforced(con))
+		if (con->skip_validation || fk.not_enforced)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("zdm.migrate() does not do a foreign key that is NOT VALID on a partitioned table")));
-		plan_partitioned_foreign_key(plan, name, text, referenced);
+		plan_partitioned_foreign_key(plan, &fk);
 		return;
 	}
-	if (!zdm_statement_enforced(con))
-		text = psprintf("%s NOT ENFORCED", text);
-	foreign_key_step(plan, referenced, ddl_quoted(name), text, !zdm_statement_enforced(con),
-					 !con->skip_validation && zdm_statement_enforced(con));
-	if (!con->skip_validation && zdm_statement_enforced(con))
-		add_validation(plan, names_template_relation(plan->relid), ddl_quoted(name));
+	fk.not_valid = true;
+	plan_step(plan, &verb_add_foreign_key, &fk, &(Step) {
+		.phase = "migrate", .undoable = true,
+		.relations = list_make2_oid(plan->relid, referenced),
+		.queries = !con->skip_validation && !fk.not_enforced,
+		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	});
+	if (!con->skip_validation && !fk.not_enforced)
+		constraint_plan_validation(plan, fk.name);
 }
 
 static void
@@ -451,7 +422,7 @@ check_no_primary_key(MigrationPlan *plan)
 						get_rel_name(plan->relid))));
 }
 
-/* "PRIMARY KEY (a, b) ...", as ADD CONSTRAINT takes it, as a template. */
+/* "PRIMARY KEY (a, b) ...", as ADD CONSTRAINT takes it. */
 static char *
 key_text(const Constraint *con)
 {
@@ -465,14 +436,14 @@ key_text(const Constraint *con)
 		appendStringInfo(&sql, " INCLUDE %s", ddl_column_list(con->including));
 	index_append_options(&sql, " WITH (", con->options);
 	if (con->indexspace != NULL)
-		appendStringInfo(&sql, " USING INDEX TABLESPACE %s", ddl_quoted(con->indexspace));
+		appendStringInfo(&sql, " USING INDEX TABLESPACE %s", quote_identifier(con->indexspace));
 	append_deferral(&sql, con);
 	return sql.data;
 }
 
 /* Of a partitioned table: partition by partition. */
 static void
-plan_partitioned_key(MigrationPlan *plan, const Constraint *con, const char *name)
+plan_partitioned_key(MigrationPlan *plan, const Constraint *con, char *name)
 {
 	IndexStmt  *stmt = index_key_statement(con);
 	StringInfoData deferral;
@@ -493,9 +464,8 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 	char	   *name = constraint_name(plan->relid, con->conname,
 									   primary ? NULL : constraint_column_names(list_concat_copy(con->keys, con->including)),
 									   primary ? "pkey" : "key");
-	char	   *table = names_template_relation(plan->relid);
 	char	   *index = ddl_own_name(plan, name);
-	StringInfoData sql;
+	StringInfoData deferral;
 
 	index_check_name(get_rel_namespace(plan->relid), name);
 	if (primary)
@@ -505,15 +475,14 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 		plan_partitioned_key(plan, con, name);
 		return;
 	}
-	index_build_step(plan, index_text(index_key_statement(con), NULL, plan->relid, index, INDEX_CONCURRENTLY),
-					 plan->relid, InvalidOid, index);
+	index_build_step(plan, index_spec(index_key_statement(con), NULL, plan->relid), plan->relid, InvalidOid, index);
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s", table, ddl_quoted(name),
-					 primary ? "PRIMARY KEY" : "UNIQUE", ddl_quoted(index));
-	append_deferral(&sql, con);
-	plain_catalog_step(plan, "migrate", sql.data,
-					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, ddl_quoted(name)));
+	initStringInfo(&deferral);
+	append_deferral(&deferral, con);
+	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
+		.relation = plan->relid, .name = name, .kind = primary ? CONSTRAINT_PRIMARY : CONSTRAINT_UNIQUE,
+		.index = index, .deferral = deferral.data,
+	});
 }
 
 void
@@ -539,7 +508,7 @@ constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con
 
 			/* or a primary key reads the whole table for NULLs */
 			foreach(lc, con->contype == CONSTR_PRIMARY ? con->keys : NIL)
-				not_null_plan(plan, strVal(lfirst(lc)), NULL);
+				not_null_plan(plan, strVal(lfirst(lc)), NIL);
 			plan_key(plan, con);
 			return;
 		case CONSTR_NOTNULL:

@@ -16,8 +16,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
-#include "core/names.h"
 #include "ddl/to_change.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
@@ -32,6 +32,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "verbs/sql.h"
 #include "compat.h"
 
 /* The worker runs each step in a transaction of its own. */
@@ -101,61 +102,47 @@ ddl_is_empty(Oid relid)
 	return facts_tree_blocks(facts, facts_by_oid(facts, relid)) == 0;
 }
 
-char *
+List *
 ddl_search_path(void)
 {
-	StringInfoData sql;
-	const char *separator = "";
+	List	   *schemas = NIL;
 	ListCell   *lc;
 
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SET search_path TO ");
 	foreach(lc, fetch_search_path(false))
 	{
 		char	   *schema = get_namespace_name(lfirst_oid(lc));
 
-		if (schema == NULL || isAnyTempNamespace(lfirst_oid(lc)))
-			continue;
-		appendStringInfo(&sql, "%s%s", separator, ddl_quoted(schema));
-		separator = ", ";
+		if (schema != NULL && !isAnyTempNamespace(lfirst_oid(lc)))
+			schemas = lappend(schemas, schema);
 	}
-	if (separator[0] == '\0')
-		appendStringInfoString(&sql, "''");
-	appendStringInfoString(&sql, ";\n");
-	return sql.data;
+	return schemas;
 }
 
-char *
+List *
 ddl_session_formats(const char *statement)
 {
 	static const char *const names[] = {"DateStyle", "IntervalStyle", "TimeZone"};
-	StringInfoData sql;
+	List	   *formats = NIL;
 
-	initStringInfo(&sql);
 	if (strchr(statement, '\'') == NULL || strpbrk(statement, "0123456789") == NULL)
-		return sql.data;
+		return NIL;
 	for (int i = 0; i < lengthof(names); i++)
-		appendStringInfo(&sql, "SET %s TO %s;\n", names[i],
-						 names_escape(quote_literal_cstr(GetConfigOption(names[i], false, false))));
-	return sql.data;
+		formats = lappend(lappend(formats, pstrdup(names[i])), pstrdup(GetConfigOption(names[i], false, false)));
+	return formats;
 }
 
 char *
 ddl_own_name(const MigrationPlan *plan, const char *base)
 {
-	return names_make(base, psprintf("_zdm" INT64_FORMAT, plan->migration));
+	return sql_own_name(plan->migration, base);
 }
 
-char *
-ddl_quoted(const char *name)
+List *
+ddl_column(Oid relid, const char *name)
 {
-	return names_escape(quote_identifier(name));
-}
+	AttrNumber	attnum = get_attnum(relid, name);
 
-char *
-ddl_qualified(Oid namespace, const char *name)
-{
-	return names_escape(quote_qualified_identifier(get_namespace_name(namespace), name));
+	return attnum == InvalidAttrNumber ? expression_text(quote_identifier(name)) : expression_column(attnum);
 }
 
 char *
@@ -166,9 +153,20 @@ ddl_column_list(List *names)
 
 	initStringInfo(&buf);
 	foreach(lc, names)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "(", ddl_quoted(strVal(lfirst(lc))));
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "(", quote_identifier(strVal(lfirst(lc))));
 	appendStringInfoChar(&buf, ')');
 	return buf.data;
+}
+
+List *
+ddl_columns(Oid relid, List *names)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+		columns = lappend(columns, ddl_column(relid, strVal(lfirst(lc))));
+	return expression_join(columns, ", ");
 }
 
 List *
@@ -223,14 +221,14 @@ analyze(Relation rel, Node *raw, const char *source, ParseExprKind kind, Oid typ
 	return expr;
 }
 
-char *
+List *
 ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 			   Oid type, int32 typmod, Node **tree)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	Identity	saved;
 	Node	   *expr;
-	char	   *text;
+	List	   *kept;
 	int			nestlevel;
 
 	/* the text is the caller's, names are found by his path, and constants are read */
@@ -247,12 +245,12 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 		by_path_check(expr, identity_of(relid));
 	nestlevel = NewGUCNestLevel();
 	identity_pin_formats();
-	text = deparse_expression_template(expr, relid, InvalidAttrNumber, NULL);
+	kept = deparse_kept(expr, relid, InvalidAttrNumber, NIL);
 	AtEOXact_GUC(false, nestlevel);
-	return text;
+	return kept;
 }
 
-char *
+List *
 ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree)
 {
 	ErrorContextCallback callback = {
@@ -262,7 +260,7 @@ ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **
 	};
 	RawStmt    *raw;
 	SelectStmt *select;
-	char	   *template;
+	List	   *kept;
 
 	error_context_stack = &callback;
 	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
@@ -273,10 +271,10 @@ ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("\"%s\" is not an expression", text)));
-	template = ddl_expression(relid, linitial_node(ResTarget, select->targetList)->val, text,
-							  EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
+	kept = ddl_expression(relid, linitial_node(ResTarget, select->targetList)->val, text,
+						  EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
 	error_context_stack = callback.previous;
-	return template;
+	return kept;
 }
 
 AttrNumber
@@ -299,6 +297,5 @@ ddl_attribute(Oid relid, const char *name)
 char *
 ddl_type(Oid type, int32 typmod)
 {
-	return names_escape(format_type_extended(type, typmod,
-											 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }

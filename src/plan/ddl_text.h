@@ -32,38 +32,40 @@ pg_noreturn extern void ddl_refuse(const Finding *finding);
 /* Have the table and its partitions no block, and so no row, as yet? */
 extern bool ddl_is_empty(Oid relid);
 
-/* "SET search_path TO ...;\n", the schemas that names are looked up in now. */
-extern char *ddl_search_path(void);
+/* The schemas that names are looked up in now (char *). */
+extern List *ddl_search_path(void);
 
 /*
- * The settings by which the session reads dates and times, as SET statements;
- * "" if the statement has no literal that could be one.
+ * The settings by which the session reads dates and times, each followed by its
+ * value (char *); NIL if the statement has no literal that could be one.
  */
-extern char *ddl_session_formats(const char *statement);
+extern List *ddl_session_formats(const char *statement);
 
 /* A name that only this migration gives: "<base>_zdm<id>", not quoted. */
 extern char *ddl_own_name(const MigrationPlan *plan, const char *base);
 
-/* A name, or one of a schema, quoted and escaped for a template. */
-extern char *ddl_quoted(const char *name);
-extern char *ddl_qualified(Oid namespace, const char *name);
+/* A column of relid by its number; by its name if an earlier step is to add it. */
+extern List *ddl_column(Oid relid, const char *name);
 
-/* "(a, b)" of a list of String nodes, for a template. */
+/* Several, of a list of String nodes, with commas. */
+extern List *ddl_columns(Oid relid, List *names);
+
+/* "(a, b)" of a list of String nodes. */
 extern char *ddl_column_list(List *names);
 
 /* The strings of a list of String nodes. */
 extern List *ddl_strings(List *names);
 
 /*
- * A raw expression over the columns of relid as a template, and as a tree in
- * *tree unless that is NULL.  With a type, it is cast to it as an assignment
+ * A raw expression over the columns of relid, to be kept (core/expression.h), and as
+ * a tree in *tree unless that is NULL.  With a type, it is cast to it as an assignment
  * would be.  Errors are PostgreSQL's, with the position in "source".
  */
-extern char *ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
+extern List *ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 							Oid type, int32 typmod, Node **tree);
 
 /* The same of an expression given as text. */
-extern char *ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree);
+extern List *ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree);
 
 /*
  * The attribute's number.  ERRCODE_UNDEFINED_COLUMN if there is none, and
@@ -71,7 +73,7 @@ extern char *ddl_expression_text(Oid relid, const char *text, Oid type, int32 ty
  */
 extern AttrNumber ddl_attribute(Oid relid, const char *name);
 
-/* The type as it is written, qualified, for a template. */
+/* The type as it is written, qualified. */
 extern char *ddl_type(Oid type, int32 typmod);
 
 #endif							/* ZDM_DDL_TEXT_H */

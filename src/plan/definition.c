@@ -18,12 +18,20 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
-#include "core/names.h"
+#include "core/identity.h"
+#include "nodes/makefuncs.h"
 #include "plan/carry.h"
 #include "plan/definition.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
 
 /*
  * The object "o" of the catalog is about the column that is left ($4, of table
@@ -84,165 +92,99 @@ static const char *const queries[] = {
 	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0",
 };
 
-typedef struct Definition
+/* A definition of one migration, on one way. */
+typedef struct Asked
 {
-	int			kind;
-	long long	migration;
-	Oid			relid;
-	int			attnum;
-	int			forward;
-	Oid			oid;
-	char	   *name;
-	unsigned long long hash;	/* of what the exchange made of it */
-	char	   *noted;			/* what it was before, or NULL */
-} Definition;
-
-/* The token of a definition: all that is text in it is escaped like text outside. */
-static char *
-write_token(const Definition *definition)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "%%D{%d,%lld,%u,%d,%d,%u,%zu:%s", definition->kind, definition->migration,
-					 definition->relid, definition->attnum, definition->forward, definition->oid,
-					 strlen(definition->name), names_escape(definition->name));
-	if (definition->noted != NULL)
-		appendStringInfo(&buf, ",%llx:%s", definition->hash, names_escape(definition->noted));
-	appendStringInfoChar(&buf, '}');
-	return buf.data;
-}
-
-char *
-definition_template(const MigrationPlan *plan, const Column *old, bool forward,
-					DefinitionKind kind, Oid oid, const char *name)
-{
-	return write_token(&(Definition) {
-		.kind = kind, .migration = plan->migration, .relid = old->relid, .attnum = old->attnum,
-		.forward = forward, .oid = oid, .name = unconstify(char *, name),
-	});
-}
-
-/* Whether what stands in the token's braces is a definition, all of it. */
-static bool
-read_content(const char *p, Definition *definition)
-{
-	size_t		length;
-	int			begin = 0;
-
-	if (sscanf(p, "%d,%lld,%u,%d,%d,%u,%zu:%n", &definition->kind, &definition->migration,
-			   &definition->relid, &definition->attnum, &definition->forward, &definition->oid,
-			   &length, &begin) != 7 || begin == 0)
-		return false;
-	if (definition->kind < 0 || definition->kind > DEFINITION_LAST ||
-		definition->attnum <= 0 || definition->attnum > MaxAttrNumber)
-		return false;
-	p += begin;
-	if (length > strlen(p))
-		return false;
-	definition->name = pnstrdup(p, length);
-	p += length;
-	if (*p == '\0')
-		return true;
-	begin = 0;
-	if (sscanf(p, ",%llx:%n", &definition->hash, &begin) != 1 || begin == 0)
-		return false;
-	definition->noted = pstrdup(p + begin);
-	return true;
-}
-
-static Definition
-read_token(const NamesToken *token)
-{
-	Definition	definition = {0};
-
-	if (!read_content(token->content, &definition))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("malformed definition in a statement template: \"%.40s\"", token->content)));
-	return definition;
-}
+	const Making *making;
+	const TwinArgs *twin;
+	bool		forward;
+	const Definition *definition;
+} Asked;
 
 /* The owner, for whom it is made again, is the table's. */
 static void
-append_view_properties(StringInfo sql, const Definition *token)
+append_view_properties(StringInfo sql, const Asked *asked)
 {
 	QuerySession session;
-	Column		table = {.relid = token->relid};
-	ViewProperties view = {.name = token->name, .kind = "VIEW"};
+	ViewProperties view = {.name = asked->definition->name, .kind = "VIEW"};
 
 	query_begin(&session);
-	if (QUERY("SELECT v.oid, v.relowner::regrole::text, t.relowner FROM pg_class v, pg_class t "
-			  "WHERE v.oid = to_regclass($1) AND t.oid = $2",
-			  arg_text(token->name), arg_oid(token->relid)) > 0)
+	if (QUERY("SELECT v.oid, v.relowner::regrole::text FROM pg_class v WHERE v.oid = to_regclass($1)",
+			  arg_text(view.name)) > 0)
 	{
 		view.oid = query_oid(0, 1);
 		view.owner = query_text(0, 2);
-		table.owner = query_oid(0, 3);
 	}
 	query_end(&session);
 	if (OidIsValid(view.oid))
-		view_append_properties(sql, &table, &view);
+		view_append_properties(sql, asked->twin->old, &view);
 }
 
 static void
-append_queried(StringInfo sql, const Definition *token)
+append_queried(StringInfo sql, const Asked *asked)
 {
 	QuerySession session;
+	const Column *old = asked->twin->old;
 	AttrNumber	new = FirstLowInvalidHeapAttributeNumber;	/* none yet: nothing is about it */
-	Oid			oid = token->oid;
+	Oid			oid = asked->definition->oid;
 	uint64		n;
 
 	query_begin(&session);
 	if (QUERY("SELECT new_attnum::int FROM zdm.pair WHERE migration = $1 AND relid = $2 AND old_attnum = $3 "
 			  "AND new_attnum IS NOT NULL",
-			  arg_int8(token->migration), arg_oid(token->relid), arg_int2(token->attnum)) > 0)
+			  arg_int8(asked->making->migration), arg_oid(old->relid), arg_int2(old->attnum)) > 0)
 		new = (AttrNumber) query_int4(0, 1);
 	/* a view's schema need not be open to the table's owner */
-	if (!OidIsValid(oid) && QUERY("SELECT to_regclass($1)", arg_text(token->name)) > 0)
+	if (!OidIsValid(oid) && QUERY("SELECT to_regclass($1)", arg_text(asked->definition->name)) > 0)
 		oid = query_oid(0, 1);
 	query_end(&session);
-	query_begin_printing(&session, token->relid);
-	n = QUERY(queries[token->kind], arg_oid(oid), arg_text(token->name), arg_oid(token->relid),
-			  arg_int2(token->forward ? token->attnum : new), arg_int2(token->forward ? new : token->attnum));
+	query_begin_printing(&session, old->relid);
+	n = QUERY(queries[asked->definition->kind], arg_oid(oid), arg_text(asked->definition->name), arg_oid(old->relid),
+			  arg_int2(asked->forward ? old->attnum : new), arg_int2(asked->forward ? new : old->attnum));
 	for (uint64 row = 0; row < n; row++)
 	{
 		/* null of what somebody drops just now */
 		if (!query_null(row, 1))
-			carry_statement(sql, "%s", names_escape(query_text(row, 1)));
+			sql_statement(sql, "%s", query_text(row, 1));
 	}
 	query_end(&session);
 }
 
-/* What the object is now: a template. */
+/* What the object is now. */
 static char *
-present_definition(const Definition *token)
+present_definition(const Asked *asked)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	if (token->kind == DEFINITION_VIEW_PROPERTIES)
-		append_view_properties(&sql, token);
+	if (asked->definition->kind == DEFINITION_VIEW_PROPERTIES)
+		append_view_properties(&sql, asked);
 	else
-		append_queried(&sql, token);
+		append_queried(&sql, asked);
 	return sql.data;
 }
 
-static uint64
+static int64
 definition_hash(const char *definition)
 {
-	return hash_bytes_extended((const unsigned char *) definition, strlen(definition), 0);
+	return (int64) hash_bytes_extended((const unsigned char *) definition, strlen(definition), 0);
 }
 
+/* What the object was before the exchange that made it what it is, or NULL. */
 static char *
-expand(const NamesToken *token)
+noted(const TwinArgs *twin, const Definition *definition, const char *present)
 {
-	Definition	definition = read_token(token);
-	char	   *present = present_definition(&definition);
+	ListCell   *lc;
 
-	if (definition.noted != NULL && definition.hash == definition_hash(present))
-		return definition.noted;
-	return present;
+	foreach(lc, twin->noted)
+	{
+		DefinitionNote *note = lfirst(lc);
+
+		if (note->kind == (int) definition->kind && note->oid == definition->oid &&
+			strcmp(note->name ? note->name : "", definition->name) == 0)
+			return note->hash == definition_hash(present) ? note->sql : NULL;
+	}
+	return NULL;
 }
 
 /* The trees of a view, with all that hangs on it. */
@@ -285,106 +227,142 @@ load_trees(DefinitionKind kind, Oid oid, const char *name)
 	return trees;
 }
 
-List *
-definition_trees(const char *template)
+static void
+note_trees(const Making *making, DefinitionKind kind, Oid oid, const char *name, char *sql)
 {
-	NamesToken	token;
-	List	   *all = NIL;
+	DefinitionTrees *made;
 
-	while (names_next(&template, &token))
-	{
-		Definition	definition = {.kind = DEFINITION_VIEW_CREATE, .name = token.content};
-		DefinitionTrees *made;
-
-		if (token.kind != 'D' && token.kind != 'V')
-			continue;
-		if (token.kind == 'D')
-			definition = read_token(&token);
-		made = palloc(sizeof(DefinitionTrees));
-		made->sql = names_render(pnstrdup(token.text, token.length), false);
-		made->trees = load_trees(definition.kind, definition.oid, definition.name);
-		all = lappend(all, made);
-	}
-	return all;
+	if (making->definitions == NULL)
+		return;
+	made = palloc(sizeof(DefinitionTrees));
+	made->sql = sql;
+	made->trees = load_trees(kind, oid, name);
+	*making->definitions = lappend(*making->definitions, made);
 }
 
 void
-definition_init(void)
+definition_append(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward,
+				  const Definition *definition)
 {
-	names_set_expander('D', expand);
+	/* a script is written before the way there: each object as it is now */
+	Asked		asked = {
+		.making = making, .twin = twin, .forward = forward || making->flavour == FLAVOUR_SCRIPT,
+		.definition = definition,
+	};
+	char	   *present;
+	char	   *before;
+
+	if (making->asked != NULL)
+	{
+		*making->asked = lappend(*making->asked, memcpy(palloc(sizeof(Definition)), definition, sizeof(Definition)));
+		return;
+	}
+	present = present_definition(&asked);
+	before = forward ? NULL : noted(twin, definition, present);
+	note_trees(making, definition->kind, definition->oid, definition->name, before ? before : present);
+	sql_statement(sql, "%s", before ? before : present);
+}
+
+/*
+ * A view by its name, as one that is dropped and made again has another OID; and
+ * whoever may or may not look into its schema, as who only reads a plan must not
+ * be stopped by what it names.
+ */
+static Oid
+find_view(const char *name)
+{
+	RangeVar   *view = makeRangeVarFromNameList(zdm_name_list(name));
+	Oid			schema = view->schemaname ? get_namespace_oid(view->schemaname, true) : InvalidOid;
+	Oid			relid = OidIsValid(schema) ? get_relname_relid(view->relname, schema) : InvalidOid;
+	char		relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+
+	return relkind == RELKIND_VIEW || relkind == RELKIND_MATVIEW ? relid : InvalidOid;
+}
+
+char *
+definition_of_view(const Making *making, const char *name)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	int			nestlevel = NewGUCNestLevel();
+	Datum		definition;
+	char	   *query;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
+	fcinfo->args[0].value = ObjectIdGetDatum(find_view(name));
+	fcinfo->args[0].isnull = false;
+	identity_pin_reading();
+	/* null for one that is not there, or that somebody drops just now */
+	definition = pg_get_viewdef(fcinfo);
+	AtEOXact_GUC(false, nestlevel);
+	if (fcinfo->isnull && making->flavour != FLAVOUR_SHOWN)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a view any more", name)));
+	if (fcinfo->isnull)
+		return pstrdup("<dropped>");
+	/* it ends with a semicolon */
+	query = TextDatumGetCString(definition);
+	query[strlen(query) - 1] = '\0';
+	note_trees(making, DEFINITION_VIEW_CREATE, InvalidOid, name, query);
+	return query;
+}
+
+/* The objects that the step's way back moves. */
+static List *
+moved_back(const Step *step)
+{
+	List	   *definitions = NIL;
+	Making		making = {
+		.migration = step->migration, .back = true, .flavour = FLAVOUR_SHOWN, .asked = &definitions,
+	};
+
+	(void) verb_of(step)->sql(&making, verb_args(step));
+	return definitions;
+}
+
+static char *
+definition_now(const Step *step, const Definition *definition, bool forward)
+{
+	return present_definition(&(Asked) {
+		.making = &(Making) {.migration = step->migration}, .twin = verb_args(step),
+		.forward = forward, .definition = definition,
+	});
 }
 
 List *
-definition_before(const char *undo)
+definition_before(const Step *step)
 {
-	NamesToken	token;
-	List	   *before = NIL;
+	List	   *notes = NIL;
+	ListCell   *lc;
 
-	while (names_next(&undo, &token))
+	foreach(lc, moved_back(step))
 	{
-		Definition	definition;
+		Definition *definition = lfirst(lc);
+		DefinitionNote *note = palloc0(sizeof(DefinitionNote));
 
-		if (token.kind != 'D')
-			continue;
-		definition = read_token(&token);
-		definition.forward = true;
-		before = lappend(before, present_definition(&definition));
+		note->kind = definition->kind;
+		note->oid = definition->oid;
+		note->name = definition->name;
+		note->sql = definition_now(step, definition, true);
+		notes = lappend(notes, note);
 	}
-	return before;
+	return notes;
 }
 
-char *
-definition_remember(const char *undo, List *before)
+void
+definition_remember(const Step *step, List *before)
 {
-	StringInfoData buf;
-	NamesToken	token;
-	ListCell   *was = list_head(before);
+	TwinArgs	twin = *(TwinArgs *) verb_args(step);
+	ListCell   *lc;
 
-	initStringInfo(&buf);
-	while (names_next(&undo, &token))
+	foreach(lc, before)
 	{
-		if (token.kind == 'D')
-		{
-			Definition	definition = read_token(&token);
+		DefinitionNote *note = lfirst(lc);
 
-			definition.hash = definition_hash(present_definition(&definition));
-			definition.noted = lfirst(was);
-			was = lnext(before, was);
-			appendStringInfoString(&buf, write_token(&definition));
-		}
-		else
-			appendBinaryStringInfo(&buf, token.text, token.length);
+		note->hash = definition_hash(definition_now(step, &(Definition) {
+			.kind = note->kind, .oid = note->oid, .name = note->name,
+		}, false));
 	}
-	return buf.data;
-}
-
-char *
-definition_as_now(const char *undo, const char *before, const char *after)
-{
-	StringInfoData buf;
-	NamesToken	token;
-
-	initStringInfo(&buf);
-	while (names_next(&undo, &token))
-	{
-		Definition	definition;
-		char	   *present;
-
-		if (token.kind != 'D')
-		{
-			appendBinaryStringInfo(&buf, token.text, token.length);
-			continue;
-		}
-		definition = read_token(&token);
-		definition.forward = true;
-		present = present_definition(&definition);
-		if (present[0] == '\0')
-			continue;
-		if (before != NULL)
-			appendStringInfo(&buf, "%s;\n", names_escape(before));
-		appendStringInfoString(&buf, present);
-		if (after != NULL)
-			appendStringInfo(&buf, ";\n%s", names_escape(after));
-	}
-	return buf.data;
+	twin.noted = before;
+	step_set_args(step->migration, step->number, fields_to_json(&twin_fields, &twin));
 }

@@ -3,16 +3,7 @@
  * definition.h
  *		What hangs on a column as it is defined when it is moved.
  *
- * A template of an exchange names such an object by a token, which is written
- * out when the exchange is run or shown:
- *
- *		%D{kind,migration,table,attnum,direction,oid,length:name}
- *		%D{kind,migration,table,attnum,direction,oid,length:name,hash:statements}
- *
- * with an object of the catalog, by its own or its table's Oid, and a name of
- * that length; attnum is that of the migration's old column.  The second has what
- * it was before the exchange: a template, that is used while the object still is
- * what the exchange made of it, by its hash.
+ * All functions need a transaction.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,41 +30,52 @@ typedef enum DefinitionKind
 #define DEFINITION_LAST DEFINITION_VIEW_PROPERTIES
 } DefinitionKind;
 
+/* An object of the catalog, by its own or its table's Oid, or by a name. */
+typedef struct Definition
+{
+	DefinitionKind kind;
+	Oid			oid;
+	char	   *name;
+} Definition;
+
+/* What such an object was before an exchange; used while it still is what that made of it. */
+typedef struct DefinitionNote
+{
+	int			kind;
+	Oid			oid;
+	char	   *name;
+	int64		hash;			/* of what the exchange made of it */
+	char	   *sql;			/* before */
+} DefinitionNote;
+
 /*
- * A token for an object of "old", on the way "forward" or back: statements that
- * drop it, make it again or alter it in place.  Nothing if it is no longer there,
- * or if it is about the column that is to be in charge already and not about the
- * one that was.
+ * Append the statements that drop an object of the old column, make it again or
+ * alter it in place, on the way "forward" or back.  Nothing if it is no longer
+ * there, or if it is about the column that is to be in charge already and not
+ * about the one that was.
  */
-extern char *definition_template(const MigrationPlan *plan, const Column *old, bool forward,
-								 DefinitionKind kind, Oid oid, const char *name);
+extern void definition_append(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward,
+							  const Definition *definition);
 
-/* At load: has names_render() know these tokens.  They need a transaction. */
-extern void definition_init(void);
+/*
+ * The query of the view of that qualified, quoted name, without a semicolon.  If
+ * there is none, ERRCODE_WRONG_OBJECT_TYPE, or "<dropped>" for who only reads.
+ */
+extern char *definition_of_view(const Making *making, const char *name);
 
-/* Statements that a template makes an object of the catalog again with. */
+/* Statements that a step makes an object of the catalog again with. */
 typedef struct DefinitionTrees
 {
 	char	   *sql;			/* them */
 	List	   *trees;			/* what is in them, as it is resolved there now (char *) */
 } DefinitionTrees;
 
-/* Those of a template, %V{} among them (list of DefinitionTrees *). */
-extern List *definition_trees(const char *template);
-
 /*
- * Before an exchange that changes the type: what the objects of its "undo" are
- * now (list of char *).  After it: the template that goes back to exactly that,
- * with each object that nobody has changed in between.
+ * Before an exchange that changes the type: what the objects that its way back moves
+ * are now (list of DefinitionNote *).  After it: note them with the step's arguments,
+ * to go back to exactly that, with each object that nobody has changed in between.
  */
-extern List *definition_before(const char *undo);
-extern char *definition_remember(const char *undo, List *before);
-
-/*
- * The template of a way back, for who reads it before the way there: each object
- * as it is now.  "before" and "after", if not NULL, are statements that stand
- * around what makes it.
- */
-extern char *definition_as_now(const char *undo, const char *before, const char *after);
+extern List *definition_before(const Step *step);
+extern void definition_remember(const Step *step, List *before);
 
 #endif							/* ZDM_DEFINITION_H */

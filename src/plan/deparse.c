@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * deparse.c
- *		SQL templates of expressions, checks and indexes, with one column
+ *		Expressions, checks and indexes as they can be kept, with one column
  *		replaced by another.
  *
  * Replacing a name in SQL text goes wrong sooner or later: it stands in a
@@ -25,8 +25,8 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
-#include "core/names.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -81,12 +81,22 @@ deparse_qualified(Node *expr, Oid relid)
 	return text;
 }
 
-static char *
-parameters_to_template(const char *text, int base, Oid relid,
-					   AttrNumber from, const char *to)
+/* The text so far becomes a part. */
+static List *
+flush(List *parts, StringInfo text)
+{
+	if (text->len > 0)
+		parts = list_concat(parts, expression_text(text->data));
+	resetStringInfo(text);
+	return parts;
+}
+
+static List *
+parameters_to_columns(const char *text, int base, AttrNumber from, List *to)
 {
 	StringInfoData buf;
 	const char *p = text;
+	List	   *parts = NIL;
 
 	initStringInfo(&buf);
 	while (*p)
@@ -97,22 +107,18 @@ parameters_to_template(const char *text, int base, Oid relid,
 		if (*p == '$' && (number = strtol(p + 1, &end, 10)) > base &&
 			number <= base + MaxAttrNumber)
 		{
-			if (number - base == from)
-				appendStringInfoString(&buf, to);
-			else
-				appendStringInfoString(&buf, names_template_attribute(relid, number - base));
+			parts = flush(parts, &buf);
+			parts = list_concat(parts, number - base == from ? to : expression_column(number - base));
 			p = end;
 			continue;
 		}
-		if (*p == '%')
-			appendStringInfoChar(&buf, '%');
 		appendStringInfoChar(&buf, *p++);
 	}
-	return buf.data;
+	return flush(parts, &buf);
 }
 
-char *
-deparse_expression_template(Node *expr, Oid relid, AttrNumber from, const char *to)
+List *
+deparse_kept(Node *expr, Oid relid, AttrNumber from, List *to)
 {
 	int			base = FIRST_PARAMETER;
 	int			other = 2 * FIRST_PARAMETER;
@@ -127,8 +133,7 @@ deparse_expression_template(Node *expr, Oid relid, AttrNumber from, const char *
 		base += FIRST_PARAMETER;
 		other += FIRST_PARAMETER;
 	}
-	return parameters_to_template(deparse_qualified(vars_to_parameters(expr, &base), relid),
-								  base, relid, from, to);
+	return parameters_to_columns(deparse_qualified(vars_to_parameters(expr, &base), relid), base, from, to);
 }
 
 /* The trees of an index's expressions (a list) and predicate, or NULL. */
@@ -195,8 +200,8 @@ append_options(StringInfo buf, const char *prefix, Datum options)
 
 		*equals = '\0';
 		appendStringInfo(buf, "%s%s = %s", i == 0 ? prefix : ", ",
-						 names_escape(quote_identifier(option)),
-						 names_escape(quote_literal_cstr(equals + 1)));
+						 quote_identifier(option),
+						 quote_literal_cstr(equals + 1));
 	}
 	if (n > 0)
 		appendStringInfoChar(buf, ')');
@@ -210,60 +215,55 @@ typedef struct KeyType
 } KeyType;
 
 /* One key or included column, without its ordering. */
-static KeyType
-append_index_column(StringInfo buf, Oid relid, AttrNumber attnum, ListCell **expression,
-					List *expressions, const IndexTemplate *options)
+static List *
+index_column(Oid relid, AttrNumber attnum, ListCell **expression, List *expressions,
+			 const IndexLike *options, KeyType *key)
 {
-	KeyType		key;
+	Node	   *expr;
 	int32		typmod;
 
-	if (attnum == 0)
+	if (attnum != 0)
 	{
-		Node	   *expr = lfirst(*expression);
-
-		appendStringInfo(buf, "(%s)", deparse_expression_template(expr, relid, options->from,
-																  options->to));
-		*expression = lnext(expressions, *expression);
-		key.type = exprType(expr);
-		key.collation = exprCollation(expr);
-		return key;
+		get_atttypetypmodcoll(relid, attnum, &key->type, &typmod, &key->collation);
+		return attnum == options->from ? options->to : expression_column(attnum);
 	}
-	get_atttypetypmodcoll(relid, attnum, &key.type, &typmod, &key.collation);
-	appendStringInfoString(buf, attnum == options->from ? options->to :
-						   names_template_attribute(relid, attnum));
-	return key;
+	expr = lfirst(*expression);
+	*expression = lnext(expressions, *expression);
+	key->type = exprType(expr);
+	key->collation = exprCollation(expr);
+	return expression_format("(%e)", deparse_kept(expr, relid, options->from, options->to));
 }
 
 /*
  * With another type, what was the default for the old one is left to be the
  * default for the new one.
  */
-static void
-append_key_properties(StringInfo buf, Relation index, int key, oidvector *opclasses,
-					  KeyType type, const IndexTemplate *options)
+static char *
+key_properties(Relation index, int key, oidvector *opclasses, KeyType type, const IndexLike *options)
 {
 	Oid			collation = index->rd_indcollation[key];
 	Oid			opclass = opclasses->values[key];
 	Datum		opclass_options = get_attoptions(RelationGetRelid(index), key + 1);
 	int16		order = index->rd_indoption[key];
+	StringInfoData buf;
 
+	initStringInfo(&buf);
 	if (OidIsValid(collation) && !(options->retyped && collation == type.collation))
-		appendStringInfo(buf, " COLLATE %s", names_escape(deparse_collation(collation)));
+		appendStringInfo(&buf, " COLLATE %s", deparse_collation(collation));
 	if (!options->retyped || opclass_options != (Datum) 0 ||
 		opclass != GetDefaultOpClass(type.type, index->rd_rel->relam))
-		appendStringInfo(buf, " %s", names_escape(deparse_opclass(opclass)));
-	append_options(buf, " (", opclass_options);
+		appendStringInfo(&buf, " %s", deparse_opclass(opclass));
+	append_options(&buf, " (", opclass_options);
 	if (index->rd_indam->amcanorder)
 	{
-		appendStringInfoString(buf, (order & INDOPTION_DESC) ? " DESC" : " ASC");
-		appendStringInfoString(buf, (order & INDOPTION_NULLS_FIRST) ? " NULLS FIRST" : " NULLS LAST");
+		appendStringInfoString(&buf, (order & INDOPTION_DESC) ? " DESC" : " ASC");
+		appendStringInfoString(&buf, (order & INDOPTION_NULLS_FIRST) ? " NULLS FIRST" : " NULLS LAST");
 	}
+	return buf.data;
 }
 
-/* (key, key ...) INCLUDE (column, ...) */
 static void
-append_index_columns(StringInfo buf, Relation index, HeapTuple tuple,
-					 const IndexTemplate *options)
+read_columns(IndexSpec *spec, Relation index, HeapTuple tuple, const IndexLike *options)
 {
 	Form_pg_index form = index->rd_index;
 	List	   *expressions = (List *) index_tree(tuple, Anum_pg_index_indexprs);
@@ -275,80 +275,52 @@ append_index_columns(StringInfo buf, Relation index, HeapTuple tuple,
 	for (int i = 0; i < form->indnatts; i++)
 	{
 		KeyType		type;
+		List	   *column = index_column(form->indrelid, form->indkey.values[i], &expression,
+										  expressions, options, &type);
+		IndexKey   *key;
 
-		appendStringInfoString(buf, i == 0 ? " (" :
-							   i == form->indnkeyatts ? ") INCLUDE (" : ", ");
-		type = append_index_column(buf, form->indrelid, form->indkey.values[i], &expression,
-								   expressions, options);
-		if (i < form->indnkeyatts)
-			append_key_properties(buf, index, i, opclasses, type, options);
+		if (i >= form->indnkeyatts)
+		{
+			spec->included = lappend(spec->included, column);
+			continue;
+		}
+		key = palloc(sizeof(IndexKey));
+		key->expression = column;
+		key->properties = key_properties(index, i, opclasses, type, options);
+		spec->keys = lappend(spec->keys, key);
 	}
-	appendStringInfoChar(buf, ')');
 }
 
-char *
-deparse_index_template(Oid indexid, const IndexTemplate *options)
+IndexSpec *
+deparse_index(Oid indexid, const IndexLike *options)
 {
 	Relation	index = relation_open(indexid, AccessShareLock);
 	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
 	HeapTuple	class_tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
 	Node	   *predicate = index_tree(tuple, Anum_pg_index_indpred);
 	Oid			tablespace = get_rel_tablespace(indexid);
-	StringInfoData buf;
+	IndexSpec  *spec = palloc0(sizeof(IndexSpec));
+	StringInfoData with;
 	Datum		reloptions;
 	bool		isnull;
 
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s",
-					 index->rd_index->indisunique && !options->not_unique ? "UNIQUE " : "",
-					 options->concurrently ? "CONCURRENTLY " : "",
-					 names_escape(quote_identifier(options->name)),
-					 options->only ? "ONLY " : "",
-					 options->on ? options->on : names_template_relation(index->rd_index->indrelid),
-					 names_escape(quote_identifier(get_am_name(index->rd_rel->relam))));
-	append_index_columns(&buf, index, tuple, options);
-	if (zdm_nulls_not_distinct(index->rd_index) && !options->not_unique)
-		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
+	spec->of = index->rd_index->indrelid;
+	spec->unique = index->rd_index->indisunique && !options->not_unique;
+	spec->nulls_not_distinct = zdm_nulls_not_distinct(index->rd_index) && !options->not_unique;
+	spec->method = pstrdup(quote_identifier(get_am_name(index->rd_rel->relam)));
+	read_columns(spec, index, tuple, options);
+	initStringInfo(&with);
 	reloptions = SysCacheGetAttr(RELOID, class_tuple, Anum_pg_class_reloptions, &isnull);
-	append_options(&buf, " WITH (", isnull ? (Datum) 0 : reloptions);
+	append_options(&with, " WITH (", isnull ? (Datum) 0 : reloptions);
+	spec->options = with.len > 0 ? with.data : NULL;
 	if (OidIsValid(tablespace))
-		appendStringInfo(&buf, " TABLESPACE %s",
-						 names_escape(quote_identifier(get_tablespace_name(tablespace))));
+		spec->tablespace = pstrdup(quote_identifier(get_tablespace_name(tablespace)));
 	if (predicate != NULL)
-		appendStringInfo(&buf, " WHERE %s",
-						 deparse_expression_template(predicate, index->rd_index->indrelid,
-													 options->from, options->to));
+		spec->predicate = deparse_kept(predicate, spec->of, options->from, options->to);
 	ReleaseSysCache(class_tuple);
 	ReleaseSysCache(tuple);
 	relation_close(index, AccessShareLock);
-	return buf.data;
-}
-
-List *
-deparse_index_keys(Oid indexid, const IndexTemplate *options, char **predicate)
-{
-	Relation	index = relation_open(indexid, AccessShareLock);
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
-	List	   *expressions = (List *) index_tree(tuple, Anum_pg_index_indexprs);
-	ListCell   *expression = list_head(expressions);
-	Node	   *condition = index_tree(tuple, Anum_pg_index_indpred);
-	Oid			relid = index->rd_index->indrelid;
-	List	   *keys = NIL;
-
-	for (int i = 0; i < index->rd_index->indnkeyatts; i++)
-	{
-		StringInfoData key;
-
-		initStringInfo(&key);
-		(void) append_index_column(&key, relid, index->rd_index->indkey.values[i], &expression,
-								   expressions, options);
-		keys = lappend(keys, key.data);
-	}
-	*predicate = condition == NULL ? NULL :
-		deparse_expression_template(condition, relid, options->from, options->to);
-	ReleaseSysCache(tuple);
-	relation_close(index, AccessShareLock);
-	return keys;
+	return spec;
 }
 
 bool
@@ -365,22 +337,4 @@ deparse_index_uses(Oid indexid, AttrNumber attnum)
 	pull_varattnos(index_tree(tuple, Anum_pg_index_indpred), 1, &attnums);
 	ReleaseSysCache(tuple);
 	return uses || bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, attnums);
-}
-
-const char *
-deparse_action(char action)
-{
-	switch (action)
-	{
-		case FKCONSTR_ACTION_RESTRICT:
-			return "RESTRICT";
-		case FKCONSTR_ACTION_CASCADE:
-			return "CASCADE";
-		case FKCONSTR_ACTION_SETNULL:
-			return "SET NULL";
-		case FKCONSTR_ACTION_SETDEFAULT:
-			return "SET DEFAULT";
-		default:
-			return "NO ACTION";
-	}
 }

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * deparse.h
- *		SQL templates of expressions, checks and indexes, with one column
+ *		Expressions, checks and indexes as they can be kept, with one column
  *		replaced by another.
  *
  * The replacement is made by attribute number in the parse tree.  All names in
- * the result are schema-qualified where that can be, and the other columns stand
- * in it as %A{}, so that it means the same whatever is renamed in between.
+ * the result are schema-qualified where that can be, and its columns stand in it
+ * by their numbers (core/expression.h), so that it means the same whatever is
+ * renamed in between.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,41 +17,28 @@
 #include "access/attnum.h"
 #include "nodes/nodes.h"
 #include "nodes/pg_list.h"
+#include "verbs/verbs.h"
 
 /*
- * Template of "expr", which is over the columns of relid, with attribute "from"
- * written as "to" (a template).  InvalidAttrNumber replaces none.
+ * "expr", which is over the columns of relid, with "to" in the place of attribute
+ * "from".  InvalidAttrNumber replaces none.
  */
-extern char *deparse_expression_template(Node *expr, Oid relid,
-										 AttrNumber from, const char *to);
+extern List *deparse_kept(Node *expr, Oid relid, AttrNumber from, List *to);
 
-typedef struct IndexTemplate
+typedef struct IndexLike
 {
-	const char *name;			/* unquoted, of the index to be made */
-	const char *to;				/* template of the column that replaces "from" */
-	AttrNumber	from;
-	const char *on;				/* template of another relation of the same columns, or NULL */
-	bool		concurrently;
+	AttrNumber	from;			/* InvalidAttrNumber: none is replaced */
+	List	   *to;
 	bool		retyped;		/* "to" may be of another type: it has that type's operators */
 	bool		not_unique;		/* even if the other index is */
-	bool		only;			/* ON ONLY: of a partitioned table, without its leaves */
-} IndexTemplate;
+} IndexLike;
 
-/* CREATE INDEX for an index like "indexid".  Takes ACCESS SHARE on it. */
-extern char *deparse_index_template(Oid indexid, const IndexTemplate *options);
-
-/*
- * The key columns and expressions of an index like "indexid" as templates
- * (char *), and its predicate, NULL if it has none.  Takes ACCESS SHARE on it.
- */
-extern List *deparse_index_keys(Oid indexid, const IndexTemplate *options, char **predicate);
+/* An index like "indexid".  Takes ACCESS SHARE on it. */
+extern IndexSpec *deparse_index(Oid indexid, const IndexLike *options);
 
 /* Qualified and quoted; ERRCODE_UNDEFINED_OBJECT if it does not exist. */
 extern char *deparse_collation(Oid collation);
 extern char *deparse_opclass(Oid opclass);
-
-/* What a foreign key does ON UPDATE or ON DELETE, by its letter in pg_constraint. */
-extern const char *deparse_action(char action);
 
 /* Is any of the index's columns, expressions or its predicate about attnum? */
 extern bool deparse_index_uses(Oid indexid, AttrNumber attnum);

@@ -202,14 +202,19 @@ dependent_check_retyped(const Column *column)
 
 /* In a rename both columns have the same values, and so has what is computed from them. */
 void
-dependent_append_generated(StringInfo sql, const Column *old, const NewColumn *new, bool forward)
+dependent_append_generated(StringInfo sql, const Making *making, const Column *old, const NewColumn *new, bool forward)
 {
 	ListCell   *lc;
 
+	if (old->generated != NIL && making->flavour == FLAVOUR_SCRIPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.script() has no plain form for a stored generated column over a renamed one"),
+				 errdetail("SQL can give a stored generated column another expression only by writing every row anew under ACCESS EXCLUSIVE.")));
 	foreach(lc, old->generated)
-		carry_statement(sql, "SELECT zdm.move_generated(%u::oid::regclass, %s, %s, %s)", old->relid,
-						carry_literal(lfirst(lc)), carry_literal(forward ? old->name : new->name),
-						carry_literal(forward ? new->name : old->name));
+		sql_statement(sql, "SELECT zdm.move_generated(%u::oid::regclass, %s, %s, %s)", old->relid,
+					  sql_literal(lfirst(lc)), sql_literal(forward ? old->name : new->name),
+					  sql_literal(forward ? new->name : old->name));
 }
 
 /* Why PostgreSQL would not give the column another expression in an instant, or NULL. */
@@ -304,34 +309,33 @@ goes_with_view(const ColumnDependent *dependent, const Column *old, const NewCol
 }
 
 void
-dependent_append_drop(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
-					  bool forward)
+dependent_append_drop(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
 {
 	ListCell   *lc;
 
-	foreach(lc, old->dependents)
+	foreach(lc, twin->old->dependents)
 	{
 		ColumnDependent *dependent = lfirst(lc);
 
-		if (dependent->dropped && !goes_with_view(dependent, old, new))
-			carry_statement(sql, "%s", definition_template(plan, old, forward, dependent->definition,
-														   dependent->oid, dependent->name));
+		if (dependent->dropped && !goes_with_view(dependent, twin->old, twin->new))
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = dependent->definition, .oid = dependent->oid, .name = dependent->name,
+			});
 	}
 }
 
 void
-dependent_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
-						bool forward)
+dependent_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
 {
 	ListCell   *lc;
 
-	foreach(lc, old->dependents)
+	foreach(lc, twin->old->dependents)
 	{
 		ColumnDependent *dependent = lfirst(lc);
 
-		if (!goes_with_view(dependent, old, new))
-			carry_statement(sql, "%s", definition_template(plan, old, forward,
-														   dependent->definition + dependent->dropped,
-														   dependent->oid, dependent->name));
+		if (!goes_with_view(dependent, twin->old, twin->new))
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = dependent->definition + dependent->dropped, .oid = dependent->oid, .name = dependent->name,
+			});
 	}
 }

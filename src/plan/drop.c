@@ -101,28 +101,6 @@ check_exists(const DropStmt *stmt, Node *object)
 			 errmsg("%s \"%s\" does not exist", relations[type].name, name->relname)));
 }
 
-/*
- * The statement of the day of contract.  A relation may have another name by
- * then, and its name may be another's.
- */
-static char *
-drop_text(const Change *change, List *addresses)
-{
-	DropStmt   *stmt = castNode(DropStmt, change->stmt);
-	int			type = relation_type(stmt->removeType);
-	StringInfoData sql;
-	ListCell   *lc;
-
-	if (type < 0 || addresses == NIL)
-		return psprintf("%s%s", ddl_search_path(), names_escape(change->statement));
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "DROP %s ", relations[type].keyword);
-	foreach(lc, addresses)
-		appendStringInfo(&sql, "%s%s", lc == list_head(addresses) ? "" : ", ",
-						 names_template_relation(((ObjectAddress *) lfirst(lc))->objectId));
-	return sql.data;
-}
-
 /* Find one of the objects, as DROP would, and add it to the list; and what it locks. */
 static List *
 look_at(const DropStmt *stmt, Node *object, List **addresses)
@@ -147,24 +125,42 @@ look_at(const DropStmt *stmt, Node *object, List **addresses)
 	return locked;
 }
 
+static List *
+oids_of(List *addresses)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, addresses)
+		oids = lappend_oid(oids, ((ObjectAddress *) lfirst(lc))->objectId);
+	return oids;
+}
+
 static void
 make(MigrationPlan *plan, const Change *change)
 {
 	DropStmt   *stmt = castNode(DropStmt, change->stmt);
 	List	   *locked = NIL;
 	List	   *addresses = NIL;
+	int			type = relation_type(stmt->removeType);
+	Step		step = {.phase = "contract", .work = CATALOG_ONLY, .note = "cannot be undone"};
 	ListCell   *lc;
 
 	foreach(lc, stmt->objects)
 		locked = list_concat_unique_oid(locked, look_at(stmt, lfirst(lc), &addresses));
 	drop_check_dependents(addresses, stmt->behavior,
 						  addresses != NIL ? getObjectDescription(linitial(addresses), false) : "it");
-	plan_add(plan, &(Step) {
-		.phase = "contract", .action = ACTION_SQL,
-		.statement = drop_text(change, addresses),
-		.relations = locked, .lock = locked != NIL ? AccessExclusiveLock : NoLock,
-		.work = CATALOG_ONLY, .note = "cannot be undone",
-	});
+	step.relations = locked;
+	step.needs = oids_of(addresses);
+	step.lock = locked != NIL ? AccessExclusiveLock : NoLock;
+	if (type < 0 || addresses == NIL)
+		plan_step(plan, &verb_statement, &(StatementArgs) {
+			.has_path = true, .path = ddl_search_path(), .text = pstrdup(change->statement),
+		}, &step);
+	else
+		plan_step(plan, &verb_drop_relations, &(DropArgs) {
+			.keyword = pstrdup(relations[type].keyword), .relations = oids_of(addresses),
+		}, &step);
 }
 
 const PlanKind plan_drop = {

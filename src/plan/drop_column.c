@@ -21,7 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "core/errors.h"
-#include "core/names.h"
+#include "core/expression.h"
 #include "plan/alter.h"
 #include "plan/drop.h"
 #include "plan/plain.h"
@@ -52,49 +52,33 @@ is_key_column(Oid relid, AttrNumber attnum)
 
 /* NOT NULL goes; when that is undone, it comes back proved. */
 static void
-plan_drop_not_null(MigrationPlan *plan, char *column)
+plan_drop_not_null(MigrationPlan *plan, AttrNumber attnum)
 {
-	char	   *table = names_template_relation(plan->relid);
-	char	   *proof = ddl_quoted(ddl_own_name(plan, "not_null"));
+	List	   *column = expression_column(attnum);
+	char	   *proof = ddl_own_name(plan, "not_null");
 
-	plan_add(plan, &(Step) {
-		.phase = "expand", .action = ACTION_SQL,
-		.statement = "",
-		.undo = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
-						 "ALTER TABLE %s DROP CONSTRAINT %s", table, column, table, proof),
+	plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
+		.relation = plan->relid, .column = column, .proof = proof,
+	}, &(Step) {
+		.phase = "expand", .only_back = true,
 		.relations = list_make1_oid(plan->relid), .undo_lock = AccessExclusiveLock,
 		.work = CATALOG_ONLY, .note = "on the way back only: SET NOT NULL, which is proved by then",
 	});
-	plan_add(plan, &(Step) {
-		.phase = "expand", .action = ACTION_SQL,
-		.statement = "",
-		.undo = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, proof),
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = plan->relid, .name = proof,
+	}, &(Step) {
+		.phase = "expand", .only_back = true,
 		.relations = list_make1_oid(plan->relid), .undo_lock = ShareUpdateExclusiveLock,
 		.work = READS_TABLE, .note = "on the way back only: VALIDATE what proves NOT NULL",
 	});
-	plain_catalog_step(plan, "expand",
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, column),
-					   psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
-								table, proof, column));
-}
-
-static void
-plan_default(MigrationPlan *plan, const Change *change, Form_pg_attribute att, char *column)
-{
-	char	   *table = names_template_relation(plan->relid);
-
-	plain_catalog_step(plan, "expand",
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
-								ddl_expression_text(plan->relid, change->down_source,
-													att->atttypid, att->atttypmod, NULL)),
-					   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column));
+	plain_catalog_step(plan, "expand", &verb_drop_not_null, &(DropNotNullArgs) {
+		.relation = plan->relid, .column = column, .proof = proof,
+	});
 }
 
 static void
 plan_omittable(MigrationPlan *plan, const Change *change, Form_pg_attribute att, const char *name)
 {
-	char	   *column = names_template_attribute(plan->relid, att->attnum);
-
 	if (is_omittable(att))
 	{
 		if (change->down_source != NULL)
@@ -104,7 +88,10 @@ plan_omittable(MigrationPlan *plan, const Change *change, Form_pg_attribute att,
 		return;
 	}
 	if (change->down_source != NULL)
-		plan_default(plan, change, att, column);
+		plain_catalog_step(plan, "expand", &verb_set_default, &(SetDefaultArgs) {
+			.relation = plan->relid, .column = expression_column(att->attnum),
+			.value = ddl_expression_text(plan->relid, change->down_source, att->atttypid, att->atttypmod, NULL),
+		});
 	else if (is_key_column(plan->relid, att->attnum))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -112,7 +99,7 @@ plan_omittable(MigrationPlan *plan, const Change *change, Form_pg_attribute att,
 				 errdetail("An application that no longer knows the column could insert nothing."),
 				 errhint("Give the value for its rows as down: zdm.migrate(..., down => 'gen_random_uuid()').")));
 	else
-		plan_drop_not_null(plan, column);
+		plan_drop_not_null(plan, att->attnum);
 }
 
 /* What PostgreSQL would refuse on the day of contract. */
@@ -155,11 +142,8 @@ drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd 
 	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(plan->relid), Int16GetDatum(attnum));
 	plan_omittable(plan, change, (Form_pg_attribute) GETSTRUCT(tuple), cmd->name);
 	ReleaseSysCache(tuple);
-	plan_add(plan, &(Step) {
-		.phase = "contract", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s DROP COLUMN %s", names_template_relation(plan->relid),
-							  names_template_attribute(plan->relid, attnum)),
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "cannot be undone",
+	plan_step(plan, &verb_drop_column, &(ColumnArgs) {.relation = plan->relid, .column = attnum}, &(Step) {
+		.phase = "contract", .lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "cannot be undone",
 	});
 	plan_note(plan, "contract drops column \"%s\" with the values of all rows; until then zdm.revert() leaves it as it was",
 			  cmd->name);

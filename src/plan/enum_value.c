@@ -145,12 +145,10 @@ make(MigrationPlan *plan, const Change *change)
 	refuse_harm(change);
 	plain_try(change);
 	plan_note(plan, "%s", both_ways(type, stmt));
-	plan_add(plan, &(Step) {
-		.phase = "contract", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TYPE %s RENAME VALUE %s TO %s", names_escape(format_type_be_qualified(type)),
-							  names_escape(quote_literal_cstr(stmt->oldVal)),
-							  names_escape(quote_literal_cstr(stmt->newVal))),
-		.work = CATALOG_ONLY,
+	plan_step(plan, &verb_rename_value, &(RenameValueArgs) {
+		.type = type, .from = stmt->oldVal, .to = stmt->newVal,
+	}, &(Step) {
+		.phase = "contract", .work = CATALOG_ONLY,
 		.note = "from then on the old value is unknown, and the new one known, everywhere at once; "
 		"taken back by another rename",
 	});

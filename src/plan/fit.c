@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "catalog/query.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
@@ -26,42 +27,41 @@
 #include "utils/lsyscache.h"
 #include "compat.h"
 
-/* Rows that are named. */
-#define EXAMPLES 10
-
 /* A look at the rows of the column's table. */
 typedef struct Fit
 {
 	MigrationPlan *plan;
 	const Column *old;
 	const char *phase;
-	const char *value;			/* the new column's values, a template */
-	const char *from;			/* where they come from */
-	const char *expression;		/* whose errors are to name their rows, or NULL */
+	List	   *column;			/* the new column */
+	List	   *value;			/* what computes it, NIL: it is there */
 } Fit;
 
-static void
-add_look(const Fit *fit, const char *query, List *relations, const char *note)
+static Step
+look_step(const Fit *fit, List *relations, const char *note)
 {
-	plan_add(fit->plan, &(Step) {
-		.phase = unconstify(char *, fit->phase), .action = ACTION_LOOK,
-		.statement = psprintf("%s LIMIT %d", query, EXAMPLES),
-		.relations = relations, .lock = AccessShareLock, .work = "reads every row",
-		.note = unconstify(char *, note),
-		.assignments = unconstify(char *, fit->expression),
-	});
+	return (Step) {
+		.phase = unconstify(char *, fit->phase), .relations = relations,
+		.lock = AccessShareLock, .work = "reads every row", .note = unconstify(char *, note),
+	};
 }
 
-char *
+/* The new column's name. */
+static char *
+column_name(const Fit *fit)
+{
+	return strVal(linitial(fit->column));
+}
+
+List *
 fit_row_name(Oid relid)
 {
 	QuerySession session;
 	StringInfoData names;
-	StringInfoData values;
+	List	   *values = NIL;
 	uint64		n;
 
 	initStringInfo(&names);
-	initStringInfo(&values);
 	query_begin(&session);
 	n = QUERY("SELECT quote_ident(attname), attnum::int FROM pg_index JOIN pg_attribute ON attrelid = indrelid "
 			  "AND array_position(indkey::int2[], attnum) < indnkeyatts "
@@ -69,23 +69,24 @@ fit_row_name(Oid relid)
 	for (uint64 row = 0; row < n; row++)
 	{
 		appendStringInfo(&names, "%s%s", row > 0 ? ", " : "", query_text(row, 1));
-		appendStringInfo(&values, ", %s", names_template_attribute(relid, (AttrNumber) query_int4(row, 2)));
+		values = lappend(values, expression_column((AttrNumber) query_int4(row, 2)));
 	}
 	query_end(&session);
 	if (n == 0)
-		return pstrdup("concat(tableoid::regclass, ' ctid=', ctid)");
-	return psprintf("concat(%s, concat_ws(', '%s), ')')",
-					carry_literal(psprintf("(%s)=(", names.data)), values.data);
+		return expression_text("concat(tableoid::regclass, ' ctid=', ctid)");
+	return expression_format("concat(%s, concat_ws(', ', %e), ')')",
+							 sql_literal(psprintf("(%s)=(", names.data)), expression_join(values, ", "));
 }
 
-/* Append one thing that a row can have wrong with it to the three parts of the query. */
-static void
-append_problem(StringInfo states, StringInfo problems, StringInfo conditions,
-			   const char *condition, const char *state, const char *problem)
+static Problem *
+problem(List *condition, char *sqlstate, char *message)
 {
-	appendStringInfo(states, " WHEN %s THEN '%s'", condition, state);
-	appendStringInfo(problems, " WHEN %s THEN %s", condition, carry_literal(problem));
-	appendStringInfo(conditions, " OR %s", condition);
+	Problem    *result = palloc(sizeof(Problem));
+
+	result->condition = condition;
+	result->sqlstate = sqlstate;
+	result->message = message;
+	return result;
 }
 
 /* NOT NULL and CHECKs; and that every value can be computed at all. */
@@ -94,76 +95,51 @@ plan_rows(const Fit *fit)
 {
 	const Column *old = fit->old;
 	char	   *table = names_relation(old->relid);
-	StringInfoData states;
-	StringInfoData problems;
-	StringInfoData conditions;
+	AssertRowsArgs rows = {
+		.relation = old->relid, .value = fit->value, .column = column_name(fit),
+		.row = fit_row_name(old->relid), .names_errors = fit->value != NIL,
+	};
+	Step		step = look_step(fit, list_make1_oid(old->relid),
+								 "gives no row if every value can be converted, and NOT NULL and CHECKs hold for it");
 	ListCell   *lc;
 
-	initStringInfo(&states);
-	initStringInfo(&problems);
-	initStringInfo(&conditions);
 	if (old->not_null && !old->not_null_pending)
-		append_problem(&states, &problems, &conditions, psprintf("%s IS NULL", fit->value), "23502",
-					   psprintf("column \"%s\" of %s is NOT NULL, and the new value would be NULL", old->name, table));
+		rows.problems = lappend(rows.problems,
+								problem(expression_format("%e IS NULL", fit->column), "23502",
+										psprintf("column \"%s\" of %s is NOT NULL, and the new value would be NULL",
+												 old->name, table)));
 	foreach(lc, old->checks)
 	{
 		ColumnCheck *check = lfirst(lc);
 
 		if (check->validated && !check->not_enforced)
-			append_problem(&states, &problems, &conditions,
-						   psprintf("(%s) IS FALSE",
-									deparse_expression_template(check->expr, old->relid, old->attnum, fit->value)),
-						   "23514",
-						   psprintf("check constraint \"%s\" of %s would not hold for the new value of column \"%s\"",
-									check->name, table, old->name));
+			rows.problems = lappend(rows.problems,
+									problem(expression_format("(%e) IS FALSE",
+															  expression_replace(check->expression, old->attnum, fit->column)),
+											"23514",
+											psprintf("check constraint \"%s\" of %s would not hold for the new value of column \"%s\"",
+													 check->name, table, old->name)));
 	}
-	if (conditions.len == 0 && fit->expression == NULL)
-		return;
-
-	/* more than all are NULL: never, but to know it the value has to be computed */
-	add_look(fit, psprintf("SELECT %s, %s, %s FROM %s WHERE num_nulls(%s) > 1%s",
-						   states.len > 0 ? psprintf("CASE%s END", states.data) : "''",
-						   problems.len > 0 ? psprintf("CASE%s END", problems.data) : "''",
-						   fit_row_name(old->relid), fit->from, fit->value, conditions.data),
-			 list_make1_oid(old->relid),
-			 "gives no row if every value can be converted, and NOT NULL and CHECKs hold for it");
-}
-
-static char *
-joined(List *templates, const char *separator)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	foreach(lc, templates)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? separator : "", (char *) lfirst(lc));
-	return buf.data;
+	if (rows.problems != NIL || rows.names_errors)
+		plan_step(fit->plan, &verb_assert_rows, &rows, &step);
 }
 
 /* Two rows of one key, of an index or a constraint over it. */
 static void
 plan_unique(const Fit *fit, Oid indexid, const char *what, bool nulls_not_distinct)
 {
-	char	   *predicate;
-	List	   *keys = deparse_index_keys(indexid, &(IndexTemplate) {
-		.from = fit->old->attnum, .to = fit->value,
-	}, &predicate);
-	List	   *conditions = predicate == NULL ? NIL : list_make1(psprintf("(%s)", predicate));
-	char	   *list = joined(keys, ", ");
+	IndexSpec  *spec = deparse_index(indexid, &(IndexLike) {.from = fit->old->attnum, .to = fit->column});
+	AssertUniqueArgs unique = {
+		.relation = fit->old->relid, .value = fit->value, .column = column_name(fit),
+		.message = psprintf("several rows would have one key of %s", what),
+		.predicate = spec->predicate, .nulls_not_distinct = nulls_not_distinct,
+	};
+	Step		step = look_step(fit, list_make1_oid(fit->old->relid), "gives no row if every key stays one row's");
 	ListCell   *lc;
 
-	if (!nulls_not_distinct)
-	{
-		foreach(lc, keys)
-			conditions = lappend(conditions, psprintf("%s IS NOT NULL", (char *) lfirst(lc)));
-	}
-	add_look(fit, psprintf("SELECT '23505', %s, concat('key (', concat_ws(', ', %s), ') of ', count(*), ' rows') "
-						   "FROM %s%s%s GROUP BY %s HAVING count(*) > 1 ORDER BY %s",
-						   carry_literal(psprintf("several rows would have one key of %s", what)),
-						   list, fit->from, conditions != NIL ? " WHERE " : "",
-						   joined(conditions, " AND "), list, list),
-			 list_make1_oid(fit->old->relid), "gives no row if every key stays one row's");
+	foreach(lc, spec->keys)
+		unique.keys = lappend(unique.keys, ((IndexKey *) lfirst(lc))->expression);
+	plan_step(fit->plan, &verb_assert_unique, &unique, &step);
 }
 
 static void
@@ -195,48 +171,25 @@ plan_keys(const Fit *fit)
 	}
 }
 
-/* The foreign key's columns, with the new values in the column's place. */
-static List *
-referencing_values(const Fit *fit, const ColumnForeignKey *fk)
-{
-	List	   *values = NIL;
-	ListCell   *lc;
-
-	foreach(lc, fk->columns)
-		values = lappend(values, lfirst_int(lc) == fit->old->attnum ? unconstify(char *, fit->value) :
-						 names_template_attribute(fk->relid, (AttrNumber) lfirst_int(lc)));
-	return values;
-}
-
-/*
- * Values that are no key of the referenced table.  EXCEPT compares by the types'
- * own equality, whichever schema that is in.
- */
+/* Values that are no key of the referenced table. */
 static void
 plan_foreign_key(const Fit *fit, const ColumnForeignKey *fk)
 {
-	List	   *values = referencing_values(fit, fk);
-	List	   *conditions = NIL;
-	List	   *referenced = NIL;
-	List	   *names = NIL;
+	AssertReferencedArgs key = {
+		.relation = fk->relid, .value = fit->value, .column = column_name(fit),
+		.message = psprintf("foreign key \"%s\" of %s: new values of column \"%s\" are not in %s",
+							fk->name, names_relation(fk->relid), fit->old->name, names_relation(fk->refrelid)),
+		.references = fk->refrelid,
+	};
+	Step		step = look_step(fit, list_make2_oid(fk->relid, fk->refrelid), "gives no row if every new value is a key there");
 	ListCell   *lc;
 
-	foreach(lc, values)
-	{
-		conditions = lappend(conditions, psprintf("%s IS NOT NULL", (char *) lfirst(lc)));
-		names = lappend(names, psprintf("k%d", list_length(conditions)));
-	}
+	foreach(lc, fk->columns)
+		key.columns = lappend(key.columns, lfirst_int(lc) == fit->old->attnum ? fit->column :
+							  expression_column((AttrNumber) lfirst_int(lc)));
 	foreach(lc, fk->refcolumns)
-		referenced = lappend(referenced, names_template_attribute(fk->refrelid, (AttrNumber) lfirst_int(lc)));
-	add_look(fit, psprintf("SELECT '23503', %s, concat('key (', concat_ws(', ', %s), ')') "
-						   "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) AS x(%s) ORDER BY %s",
-						   carry_literal(psprintf("foreign key \"%s\" of %s: new values of column \"%s\" are not in %s",
-												  fk->name, names_relation(fk->relid), fit->old->name,
-												  names_relation(fk->refrelid))),
-						   joined(names, ", "), joined(values, ", "), fit->from, joined(conditions, " AND "),
-						   joined(referenced, ", "), names_template_relation(fk->refrelid), joined(names, ", "),
-						   joined(names, ", ")),
-			 list_make2_oid(fk->relid, fk->refrelid), "gives no row if every new value is a key there");
+		key.refcolumns = lappend(key.refcolumns, expression_column((AttrNumber) lfirst_int(lc)));
+	plan_step(fit->plan, &verb_assert_referenced, &key, &step);
 }
 
 /* Of those that the column has to others, and whose rows the owner may read. */
@@ -256,17 +209,13 @@ plan_foreign_keys(const Fit *fit)
 }
 
 void
-fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new, const char *value)
+fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new, List *value)
 {
 	Fit			fit = {
-		.plan = plan, .old = old, .phase = "expand", .value = carry_quoted(new->name),
-		.from = psprintf("%s, LATERAL (SELECT %s) AS zdm_new(%s)", names_template_relation(old->relid),
-						 value, carry_quoted(new->name)),
-		.expression = value,
+		.plan = plan, .old = old, .phase = "expand", .column = carry_column(new->name), .value = value,
 	};
 
 	plan_rows(&fit);
-	fit.expression = NULL;
 	plan_keys(&fit);
 	if (new->mapped)
 		plan_foreign_keys(&fit);
@@ -275,10 +224,7 @@ fit_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new, co
 void
 fit_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
-	Fit			fit = {
-		.plan = plan, .old = old, .phase = "cutover", .value = carry_quoted(new->name),
-		.from = names_template_relation(old->relid),
-	};
+	Fit			fit = {.plan = plan, .old = old, .phase = "cutover", .column = carry_column(new->name)};
 
 	plan_rows(&fit);
 	if (new->mapped)

@@ -27,7 +27,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
-#include "core/guc.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "nodes/parsenodes.h"
 #include "plan/carry.h"
@@ -164,39 +164,20 @@ foreign_key_load(Column *column, Oid constraint)
 	column->foreign_keys = lappend(column->foreign_keys, fk);
 }
 
-static char *
+static List *
 column_list(Oid relid, List *attnums, const Substitute *substitute)
 {
-	StringInfoData buf;
+	List	   *columns = NIL;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
 	foreach(lc, attnums)
 	{
 		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
 
-		if (buf.len > 0)
-			appendStringInfoString(&buf, ", ");
-		if (relid == substitute->relid && attnum == substitute->from)
-			appendStringInfoString(&buf, substitute->to);
-		else
-			appendStringInfoString(&buf, names_template_attribute(relid, attnum));
+		columns = lappend(columns, relid == substitute->relid && attnum == substitute->from ?
+						  substitute->to : expression_column(attnum));
 	}
-	return buf.data;
-}
-
-/*
- * A foreign key is gone when either of its tables is, or when a partition is
- * none any more, and so is all that there was to do about it: the migration of
- * the one must not end there.
- */
-static char *
-while_both(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *statement)
-{
-	char	   *if_referenced = names_template_if(fk->refrelid, statement);
-
-	return member->relid == fk->relid ? names_template_if(fk->relid, if_referenced) :
-		names_template_if_partition(member->relid, fk->relid, if_referenced);
+	return columns;
 }
 
 /* The table itself comes after all its partitions. */
@@ -212,64 +193,65 @@ needs_validation(const ColumnForeignKey *fk)
 	return fk->validated && !fk->not_enforced;
 }
 
+/* The table that the member must be a partition of, if it is not that itself. */
+static Oid
+member_root(const ColumnForeignKey *fk, const ForeignKeyMember *member)
+{
+	return member->relid == fk->relid ? InvalidOid : fk->relid;
+}
+
 /* The columns of partitions have the same names: those of the table stand for them. */
-static char *
-add_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
-		const Substitute *substitute)
+static ForeignKeyArgs
+member_args(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
+			const Substitute *substitute)
 {
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY (%s) REFERENCES %s (%s)",
-					 names_template_relation(member->relid), carry_quoted(name),
-					 column_list(fk->relid, fk->columns, substitute),
-					 names_template_relation(fk->refrelid),
-					 column_list(fk->refrelid, fk->refcolumns, substitute));
-	if (fk->match == FKCONSTR_MATCH_FULL)
-		appendStringInfoString(&buf, " MATCH FULL");
-	appendStringInfo(&buf, " ON UPDATE %s ON DELETE %s", deparse_action(fk->on_update),
-					 deparse_action(fk->on_delete));
-	if (fk->delete_columns != NIL)
-		appendStringInfo(&buf, " (%s)", column_list(fk->relid, fk->delete_columns, substitute));
-	if (fk->deferrable)
-		appendStringInfoString(&buf, fk->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
-	if (fk->not_enforced)
-		appendStringInfoString(&buf, " NOT ENFORCED");
-	else if (!fk->validated || !member->partitioned)
-		appendStringInfoString(&buf, " NOT VALID");
-	return while_both(fk, member, buf.data);
+	return (ForeignKeyArgs) {
+		.relation = member->relid, .root = member_root(fk, member), .name = pstrdup(name), .of = fk->relid,
+		.columns = expression_join(column_list(fk->relid, fk->columns, substitute), ", "),
+		.references = fk->refrelid,
+		.refcolumns = expression_join(column_list(fk->refrelid, fk->refcolumns, substitute), ", "),
+		.delete_columns = expression_join(column_list(fk->relid, fk->delete_columns, substitute), ", "),
+		.match = fk->match, .on_update = fk->on_update, .on_delete = fk->on_delete,
+		.deferrable = fk->deferrable, .deferred = fk->deferred, .not_enforced = fk->not_enforced,
+		.not_valid = !fk->validated || !member->partitioned, .while_both = true,
+	};
 }
 
-static char *
-drop_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name)
+ForeignKeyArgs
+foreign_key_args(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
 {
-	return while_both(fk, member, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-										   names_template_relation(member->relid), carry_quoted(name)));
+	return member_args(fk, root_of(fk), name, substitute);
 }
 
-static char *
-validate_sql(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name)
+static bool
+replace(List *attnums, AttrNumber from, AttrNumber to)
 {
-	return while_both(fk, member, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s",
-										   names_template_relation(member->relid), carry_quoted(name)));
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, attnums)
+	{
+		if (lfirst_int(lc) != from)
+			continue;
+		lfirst_int(lc) = to;
+		found = true;
+	}
+	return found;
 }
 
-char *
-foreign_key_add_sql(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
+bool
+foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber to)
 {
-	return add_sql(fk, root_of(fk), name, substitute);
-}
+	bool		found = false;
 
-char *
-foreign_key_validate_sql(const ColumnForeignKey *fk, const char *name)
-{
-	return validate_sql(fk, root_of(fk), name);
-}
-
-char *
-foreign_key_drop_sql(const ColumnForeignKey *fk, const char *name)
-{
-	return drop_sql(fk, root_of(fk), name);
+	if (fk->relid == relid)
+	{
+		found |= replace(fk->columns, from, to);
+		found |= replace(fk->delete_columns, from, to);
+	}
+	if (fk->refrelid == relid)
+		found |= replace(fk->refcolumns, from, to);
+	return found;
 }
 
 /* The name that a member has until the exchange: the same for all, or its own. */
@@ -279,43 +261,45 @@ member_name(const ForeignKeyMember *member, const char *common)
 	return common != NULL ? common : member->name;
 }
 
-static Step *
-make_step(char *statement, List *relations, LOCKMODE lock, char *work)
+/* Adds a step to a plan, in the manner of plan_step(). */
+typedef struct Building
 {
-	Step	   *step = palloc0(sizeof(Step));
+	MigrationPlan *plan;
+	const char *phase;
+	bool		only_back;		/* nothing until the way back */
+	bool		undoable;
+} Building;
 
-	step->action = ACTION_SQL;
-	step->statement = statement;
-	step->relations = relations;
-	step->lock = lock;
-	step->work = work;
-	return step;
+static Step
+step_of(const Building *building, List *relations, LOCKMODE lock, char *work)
+{
+	if (building->only_back)
+		return (Step) {
+			.phase = pstrdup(building->phase), .only_back = true, .relations = relations, .undo_lock = lock,
+			.work = work, .note = "on the way back only",
+		};
+	return (Step) {.phase = pstrdup(building->phase), .relations = relations, .lock = lock, .work = work};
 }
 
-static Step *
-add_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
-		 const Substitute *substitute)
+/* Not needed by a table at the other end: without that there is nothing to do. */
+static void
+add_step(const Building *building, const ColumnForeignKey *fk, const ForeignKeyMember *member,
+		 const ForeignKeyArgs *args)
 {
-	Step	   *step = make_step(add_sql(fk, member, name, substitute),
-								 list_append_unique_oid(list_make1_oid(member->relid), fk->refrelid),
-								 ShareRowExclusiveLock, "changes the catalog only");
+	Step		step = step_of(building, list_append_unique_oid(list_make1_oid(member->relid), fk->refrelid),
+							   /* triggers that a partition had for itself are dropped */
+							   args->known != NIL ? AccessExclusiveLock : ShareRowExclusiveLock,
+							   "changes the catalog only");
 
 	/* it is validated by a query of the owner */
-	step->queries = needs_validation(fk);
-	step->undo = drop_sql(fk, member, name);
-	step->undo_lock = AccessExclusiveLock;
-	return step;
-}
-
-static void
-append_comment(StringInfo sql, const ColumnForeignKey *fk, const ForeignKeyMember *member)
-{
-	if (member->comment != NULL)
-		carry_statement(sql, "%s",
-						while_both(fk, member, psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s",
-														carry_quoted(member->name),
-														names_template_relation(member->relid),
-														carry_literal(member->comment))));
+	step.queries = needs_validation(fk);
+	step.needs = list_make1_oid(member->relid);
+	if (building->undoable && !building->only_back)
+	{
+		step.undoable = true;
+		step.undo_lock = AccessExclusiveLock;
+	}
+	plan_step(building->plan, &verb_add_foreign_key, args, &step);
 }
 
 /*
@@ -323,66 +307,65 @@ append_comment(StringInfo sql, const ColumnForeignKey *fk, const ForeignKeyMembe
  * of one attached since the plan was made would be read here, under the
  * strongest lock: unless they are few, that is an error instead.
  */
-static Step *
-adopt_step(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *common,
-		   const Substitute *substitute)
+static void
+adopt_step(const Building *building, const ColumnForeignKey *fk, const ForeignKeyMember *member,
+		   const char *common, const Substitute *substitute)
 {
-	Step	   *step = add_step(fk, member, member_name(member, common), substitute);
-	StringInfoData known;
-	StringInfoData sql;
+	ForeignKeyArgs args = member_args(fk, member, member_name(member, common), substitute);
 	ListCell   *lc;
 
-	initStringInfo(&sql);
-	initStringInfo(&known);
 	foreach(lc, fk->members)
-		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "",
-						 ((ForeignKeyMember *) lfirst(lc))->relid);
-	carry_statement(&sql, "%s", carry_refuse_late(member->relid, known.data));
-	carry_statement(&sql, "%s", step->statement);
+		args.known = lappend_oid(args.known, ((ForeignKeyMember *) lfirst(lc))->relid);
 	if (common == NULL)
-		append_comment(&sql, fk, member);
-	step->statement = sql.data;
+		args.comment = member->comment;
+	add_step(building, fk, member, &args);
+}
 
-	/* triggers that a partition had for itself are dropped */
-	step->lock = AccessExclusiveLock;
-	return step;
+static void
+validate_step(const Building *building, const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name)
+{
+	Step		step = step_of(building, list_make1_oid(member->relid), ShareUpdateExclusiveLock,
+							   "reads both tables; writers go on");
+
+	step.needs = list_make1_oid(member->relid);
+	plan_step(building->plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = member->relid, .root = member_root(fk, member), .name = pstrdup(name),
+		.references = fk->refrelid,
+	}, &step);
 }
 
 /*
- * The steps (Step *) that make the constraint, or, if it has been "begun", that
- * come after the statements which begin it.  "common" is the name of all
- * members, NULL: each has its own.
+ * The steps that make the constraint, or, if it has been "begun", that come after
+ * the statements which begin it.  "common" is the name of all members, NULL: each
+ * has its own.
  */
-static List *
-build_steps(const ColumnForeignKey *fk, const char *common, const Substitute *substitute, bool begun)
+static void
+build_steps(const Building *building, const ColumnForeignKey *fk, const char *common,
+			const Substitute *substitute, bool begun)
 {
-	List	   *steps = NIL;
 	ListCell   *lc;
 
 	foreach(lc, fk->members)
 	{
 		ForeignKeyMember *member = lfirst(lc);
 		const char *name = member_name(member, common);
+		ForeignKeyArgs args = member_args(fk, member, name, substitute);
 
 		if (!needs_validation(fk))
 		{
 			if (member == root_of(fk) && !begun)
-				steps = lappend(steps, add_step(fk, member, name, substitute));
+				add_step(building, fk, member, &args);
 			continue;
 		}
 		if (member->partitioned)
 		{
-			steps = lappend(steps, adopt_step(fk, member, common, substitute));
+			adopt_step(building, fk, member, common, substitute);
 			continue;
 		}
 		if (!begun)
-			steps = lappend(steps, add_step(fk, member, name, substitute));
-		steps = lappend(steps,
-						make_step(validate_sql(fk, member, name),
-								  list_make1_oid(member->relid), ShareUpdateExclusiveLock,
-								  "reads both tables; writers go on"));
+			add_step(building, fk, member, &args);
+		validate_step(building, fk, member, name);
 	}
-	return steps;
 }
 
 static List *
@@ -391,32 +374,18 @@ both_tables(const ColumnForeignKey *fk)
 	return list_append_unique_oid(list_make1_oid(fk->relid), fk->refrelid);
 }
 
-/*
- * Look for rows that the constraint will not let be.  EXCEPT compares by the
- * types' own equality, whichever schema that is in.
- */
+/* Look for rows that the constraint will not let be. */
 static void
 plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *substitute)
 {
-	char	   *columns = column_list(fk->relid, fk->columns, substitute);
-	StringInfoData given;
-	ListCell   *lc;
-
-	initStringInfo(&given);
-	foreach(lc, fk->columns)
-		appendStringInfo(&given, "%s%s IS NOT NULL", given.len > 0 ? " AND " : "",
-						 column_list(fk->relid, list_make1_int(lfirst_int(lc)), substitute));
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_LOOK,
-		.statement = while_both(fk, root_of(fk),
-								psprintf("SELECT '23503', %s, x::text "
-										 "FROM (SELECT %s FROM %s WHERE %s EXCEPT SELECT %s FROM %s) x LIMIT 10",
-										 carry_literal(psprintf("keys would be left without their row by foreign key \"%s\"", fk->name)),
-										 columns, names_template_relation(fk->relid), given.data,
-										 column_list(fk->refrelid, fk->refcolumns, substitute),
-										 names_template_relation(fk->refrelid))),
-		.relations = both_tables(fk), .lock = AccessShareLock,
-		.work = "reads both tables",
+	plan_step(plan, &verb_assert_referenced, &(AssertReferencedArgs) {
+		.relation = fk->relid, .plain = true,
+		.message = psprintf("keys would be left without their row by foreign key \"%s\"", fk->name),
+		.columns = column_list(fk->relid, fk->columns, substitute),
+		.references = fk->refrelid, .refcolumns = column_list(fk->refrelid, fk->refcolumns, substitute),
+	}, &(Step) {
+		.phase = "migrate", .relations = both_tables(fk), .needs = list_make1_oid(plan->relid),
+		.lock = AccessShareLock, .work = "reads both tables",
 		.note = "the constraint itself can only be made at cutover",
 	});
 }
@@ -424,32 +393,30 @@ plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *sub
 void
 foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
-	Substitute	substitute = {old->relid, old->attnum, carry_quoted(new->name)};
+	Building	building = {.plan = plan, .phase = "migrate", .undoable = true};
+	Substitute	substitute = {old->relid, old->attnum, carry_column(new->name)};
 	ListCell   *lc;
-	ListCell   *s;
 
 	foreach(lc, old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		if (fk->in_exchange)
-		{
-			if (needs_validation(fk))
-				plan_look(plan, fk, &substitute);
-			continue;
-		}
-		foreach(s, build_steps(fk, carry_own_name(plan, fk->name), &substitute, false))
-		{
-			Step	   *step = lfirst(s);
-
-			step->phase = "migrate";
-			plan_add(plan, step);
-		}
+		if (!fk->in_exchange)
+			build_steps(&building, fk, sql_own_name(plan->migration, fk->name), &substitute, false);
+		else if (needs_validation(fk))
+			plan_look(plan, fk, &substitute);
 	}
 }
 
+static bool
+is_moot(const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember *member)
+{
+	return !sql_exists(making, fk->refrelid) || !sql_exists(making, fk->relid) ||
+		!sql_is_member(making, member->relid, member_root(fk, member));
+}
+
 void
-foreign_key_append_drop(StringInfo sql, const Column *old)
+foreign_key_append_drop(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
@@ -457,50 +424,62 @@ foreign_key_append_drop(StringInfo sql, const Column *old)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		carry_statement(sql, "%s",
-						while_both(fk, root_of(fk),
-								   psprintf("ALTER TABLE %s DROP CONSTRAINT %s",
-											names_template_relation(fk->relid),
-											carry_quoted(fk->name))));
+		if (!is_moot(making, fk, root_of(fk)))
+			sql_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", sql_table(making, fk->relid),
+						  sql_name(fk->name));
 	}
 }
 
 static void
-append_rename(StringInfo sql, const ColumnForeignKey *fk, const ForeignKeyMember *member,
-			  const char *from)
+append_rename(StringInfo sql, const Making *making, const ColumnForeignKey *fk,
+			  const ForeignKeyMember *member, const char *from)
 {
-	if (strcmp(from, member->name) == 0)
-		return;
-	carry_statement(sql, "%s",
-					while_both(fk, member, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s",
-													names_template_relation(member->relid),
-													carry_quoted(from), carry_quoted(member->name))));
+	if (strcmp(from, member->name) != 0 && !is_moot(making, fk, member))
+		sql_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", sql_table(making, member->relid),
+					  sql_name(from), sql_name(member->name));
+}
+
+static void
+append_comment(StringInfo sql, const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember *member)
+{
+	if (member->comment != NULL && !is_moot(making, fk, member))
+		sql_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", sql_name(member->name),
+					  sql_table(making, member->relid), sql_literal(member->comment));
+}
+
+static void
+append_add(StringInfo sql, const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember *member,
+		   const char *name, const Substitute *substitute)
+{
+	ForeignKeyArgs args = member_args(fk, member, name, substitute);
+
+	sql_statement(sql, "%s", foreign_key_sql(making, &args));
 }
 
 /* What of a foreign key to a partitioned table is made in the exchange itself. */
 static void
-append_begin(StringInfo sql, const ColumnForeignKey *fk, const Substitute *substitute)
+append_begin(StringInfo sql, const Making *making, const ColumnForeignKey *fk, const Substitute *substitute)
 {
 	ListCell   *lc;
 
 	if (!needs_validation(fk))
-		carry_statement(sql, "%s", add_sql(fk, root_of(fk), fk->name, substitute));
+		append_add(sql, making, fk, root_of(fk), fk->name, substitute);
 	foreach(lc, fk->members)
 	{
 		ForeignKeyMember *member = lfirst(lc);
 
 		if (!needs_validation(fk))
-			append_rename(sql, fk, member, fk->name);
+			append_rename(sql, making, fk, member, fk->name);
 		else if (!member->partitioned)
-			carry_statement(sql, "%s", add_sql(fk, member, member->name, substitute));
+			append_add(sql, making, fk, member, member->name, substitute);
 	}
 }
 
 void
-foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+foreign_key_append_attach(StringInfo sql, const Making *making, const Column *old,
 						  const NewColumn *new, bool forward)
 {
-	Substitute	substitute = {old->relid, old->attnum, carry_quoted(forward ? new->final_name : old->name)};
+	Substitute	substitute = {old->relid, old->attnum, carry_column(forward ? new->final_name : old->name)};
 	ListCell   *lc;
 	ListCell   *m;
 
@@ -509,72 +488,48 @@ foreign_key_append_attach(StringInfo sql, const MigrationPlan *plan, const Colum
 		ColumnForeignKey *fk = lfirst(lc);
 
 		if (fk->in_exchange)
-			append_begin(sql, fk, &substitute);
+			append_begin(sql, making, fk, &substitute);
 		foreach(m, fk->members)
 		{
 			ForeignKeyMember *member = lfirst(m);
 
 			if (!fk->in_exchange)
-				append_rename(sql, fk, member, carry_own_name(plan, fk->name));
+				append_rename(sql, making, fk, member, sql_own_name(making->migration, fk->name));
 			if (!fk->in_exchange || !needs_validation(fk) || !member->partitioned)
-				append_comment(sql, fk, member);
+				append_comment(sql, making, fk, member);
 		}
 	}
 }
 
-/* The step does its work on the way back, and nothing until then. */
-static Step *
-only_back(Step *step)
-{
-	step->phase = "cutover";
-	step->undo = step->statement;
-	step->undo_lock = step->lock;
-	step->statement = "";
-	step->lock = NoLock;
-	step->note = "on the way back only";
-	return step;
-}
-
 void
-foreign_key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old,
-						  const NewColumn *new)
+foreign_key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 {
+	Building	building = {.plan = back, .phase = "cutover", .only_back = true};
 	Substitute	substitute = {old->relid, old->attnum, carry_old_later(old, new)};
 	ListCell   *lc;
-	ListCell   *s;
-
-	foreach(lc, old->foreign_keys)
-	{
-		ColumnForeignKey *fk = lfirst(lc);
-
-		if (fk->in_exchange)
-			continue;
-		foreach(s, build_steps(fk, carry_own_name(plan, fk->name), &substitute, false))
-			*steps = lappend(*steps, only_back(lfirst(s)));
-	}
-}
-
-void
-foreign_key_plan_afterwards(List **steps, const Column *old, const NewColumn *new, bool forward)
-{
-	Substitute	substitute = {old->relid, old->attnum, carry_quoted(forward ? new->final_name : old->name)};
-	ListCell   *lc;
-	ListCell   *s;
 
 	foreach(lc, old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
 		if (!fk->in_exchange)
-			continue;
-		foreach(s, build_steps(fk, NULL, &substitute, true))
-		{
-			Step	   *step = lfirst(s);
+			build_steps(&building, fk, sql_own_name(back->migration, fk->name), &substitute, false);
+	}
+}
 
-			step->phase = "cutover";
-			step->undo = NULL;
-			*steps = lappend(*steps, forward ? step : only_back(step));
-		}
+void
+foreign_key_plan_afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
+{
+	Building	building = {.plan = plan, .phase = "cutover", .only_back = !forward};
+	Substitute	substitute = {old->relid, old->attnum, carry_column(forward ? new->final_name : old->name)};
+	ListCell   *lc;
+
+	foreach(lc, old->foreign_keys)
+	{
+		ColumnForeignKey *fk = lfirst(lc);
+
+		if (fk->in_exchange)
+			build_steps(&building, fk, NULL, &substitute, true);
 	}
 }
 
@@ -618,7 +573,7 @@ column_definitions(Oid relid, List *attnums)
 static char *
 present_names(Oid relid, List *attnums)
 {
-	return names_render(column_list(relid, attnums, &(Substitute) {0}), false);
+	return expression_sql(expression_join(column_list(relid, attnums, &(Substitute) {0}), ", "), relid, false);
 }
 
 List *

@@ -30,6 +30,7 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
 #include "core/names.h"
 #include "ddl/facts_expr.h"
@@ -68,20 +69,11 @@ index_append_options(StringInfo buf, const char *prefix, List *options)
 		DefElem    *option = lfirst_node(DefElem, lc);
 
 		appendStringInfo(buf, "%s%s = %s", lc == list_head(options) ? prefix : ", ",
-						 ddl_quoted(option->defname),
-						 names_escape(quote_literal_cstr(option->arg ? defGetString(option) : "true")));
+						 quote_identifier(option->defname),
+						 quote_literal_cstr(option->arg ? defGetString(option) : "true"));
 	}
 	if (options != NIL)
 		appendStringInfoChar(buf, ')');
-}
-
-/* A column by its number; by its name if an earlier step is to add it. */
-static char *
-column_template(Oid relid, const char *name)
-{
-	AttrNumber	attnum = get_attnum(relid, name);
-
-	return attnum == InvalidAttrNumber ? ddl_quoted(name) : names_template_attribute(relid, attnum);
 }
 
 static void
@@ -94,22 +86,25 @@ check_immutable(Oid relid, Node *tree, const char *what)
 }
 
 /* One key: what it is of, collation, operator class, order. */
-static void
-append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
+static IndexKey *
+read_key(Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
 {
+	IndexKey   *key = palloc(sizeof(IndexKey));
 	Oid			method = get_index_am_oid(stmt->accessMethod, false);
+	StringInfoData buf;
 	Oid			type;
 	Node	   *tree;
 
+	initStringInfo(&buf);
 	if (elem->name != NULL)
 	{
 		type = get_atttype(relid, get_attnum(relid, elem->name));
-		appendStringInfoString(buf, column_template(relid, elem->name));
+		key->expression = ddl_column(relid, elem->name);
 	}
 	else
 	{
-		appendStringInfo(buf, "(%s)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
-													 InvalidOid, -1, &tree));
+		key->expression = expression_format("(%e)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
+																   InvalidOid, -1, &tree));
 		check_immutable(relid, tree, "expression");
 		type = exprType(tree);
 	}
@@ -118,72 +113,59 @@ append_key(StringInfo buf, Oid relid, const IndexElem *elem, const IndexStmt *st
 	if (OidIsValid(type))
 		(void) ResolveOpClass(elem->opclass, type, stmt->accessMethod, method);
 	if (elem->collation != NIL)
-		appendStringInfo(buf, " COLLATE %s",
-						 names_escape(deparse_collation(get_collation_oid(elem->collation, false))));
+		appendStringInfo(&buf, " COLLATE %s", deparse_collation(get_collation_oid(elem->collation, false)));
 	if (elem->opclass != NIL || elem->opclassopts != NIL)
 	{
-		appendStringInfo(buf, " %s", names_escape(deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod, method))));
-		index_append_options(buf, " (", elem->opclassopts);
+		appendStringInfo(&buf, " %s", deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod, method)));
+		index_append_options(&buf, " (", elem->opclassopts);
 	}
 	if (elem->ordering == SORTBY_ASC || elem->ordering == SORTBY_DESC)
-		appendStringInfoString(buf, elem->ordering == SORTBY_ASC ? " ASC" : " DESC");
+		appendStringInfoString(&buf, elem->ordering == SORTBY_ASC ? " ASC" : " DESC");
 	if (elem->nulls_ordering != SORTBY_NULLS_DEFAULT)
-		appendStringInfoString(buf, elem->nulls_ordering == SORTBY_NULLS_FIRST ?
+		appendStringInfoString(&buf, elem->nulls_ordering == SORTBY_NULLS_FIRST ?
 							   " NULLS FIRST" : " NULLS LAST");
+	key->properties = buf.data;
+	return key;
 }
 
-char *
-index_text(const IndexStmt *stmt, const char *source, Oid relid, const char *name, IndexWay way)
+IndexSpec *
+index_spec(const IndexStmt *stmt, const char *source, Oid relid)
 {
-	StringInfoData buf;
+	IndexSpec  *spec = palloc0(sizeof(IndexSpec));
+	StringInfoData with;
 	Node	   *predicate;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE %sINDEX %s%s ON %s%s USING %s", stmt->unique ? "UNIQUE " : "",
-					 way == INDEX_CONCURRENTLY ? "CONCURRENTLY " : "", ddl_quoted(name),
-					 way == INDEX_ONLY ? "ONLY " : "",
-					 names_template_relation(relid), ddl_quoted(stmt->accessMethod));
+	spec->of = relid;
+	spec->unique = stmt->unique;
+	spec->nulls_not_distinct = zdm_statement_nulls_not_distinct(stmt);
+	spec->method = pstrdup(quote_identifier(stmt->accessMethod));
 	foreach(lc, stmt->indexParams)
-	{
-		appendStringInfoString(&buf, lc == list_head(stmt->indexParams) ? " (" : ", ");
-		append_key(&buf, relid, lfirst_node(IndexElem, lc), stmt, source);
-	}
-	appendStringInfoChar(&buf, ')');
+		spec->keys = lappend(spec->keys, read_key(relid, lfirst_node(IndexElem, lc), stmt, source));
 	foreach(lc, stmt->indexIncludingParams)
-	{
-		IndexElem  *elem = lfirst_node(IndexElem, lc);
-
-		appendStringInfo(&buf, "%s%s", lc == list_head(stmt->indexIncludingParams) ? " INCLUDE (" : ", ",
-						 column_template(relid, elem->name));
-	}
-	if (stmt->indexIncludingParams != NIL)
-		appendStringInfoChar(&buf, ')');
-	if (zdm_statement_nulls_not_distinct(stmt))
-		appendStringInfoString(&buf, " NULLS NOT DISTINCT");
-	index_append_options(&buf, " WITH (", stmt->options);
+		spec->included = lappend(spec->included, ddl_column(relid, lfirst_node(IndexElem, lc)->name));
+	initStringInfo(&with);
+	index_append_options(&with, " WITH (", stmt->options);
+	spec->options = with.len > 0 ? with.data : NULL;
 	if (stmt->tableSpace != NULL)
-		appendStringInfo(&buf, " TABLESPACE %s", ddl_quoted(stmt->tableSpace));
+		spec->tablespace = pstrdup(quote_identifier(stmt->tableSpace));
 	if (stmt->whereClause != NULL)
 	{
-		appendStringInfo(&buf, " WHERE %s", ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
-														   InvalidOid, -1, &predicate));
+		spec->predicate = ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
+										 InvalidOid, -1, &predicate);
 		check_immutable(relid, predicate, "predicate");
 	}
-	return buf.data;
+	return spec;
 }
 
 void
-index_build_step(MigrationPlan *plan, const char *sql, Oid relid, Oid root, const char *name)
+index_build_step(MigrationPlan *plan, IndexSpec *spec, Oid relid, Oid root, const char *name)
 {
-	char	   *drop = psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", names_template_index(relid, name));
-
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = OidIsValid(root) ? names_template_if_partition(relid, root, sql) : pstrdup(sql),
-		.undo = names_template_if(relid, drop),
+	plan_step(plan, &verb_build_index, &(BuildIndexArgs) {
+		.relation = relid, .root = root, .name = pstrdup(name), .spec = spec,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
-		.index_name = pstrdup(name),
 	});
 }
 
@@ -191,14 +173,11 @@ index_build_step(MigrationPlan *plan, const char *sql, Oid relid, Oid root, cons
 void
 index_rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to)
 {
-	const char *if_exists = get_rel_relispartition(relid) ? "IF EXISTS " : "";
-
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = names_template_if(relid, psprintf("ALTER INDEX %s%s RENAME TO %s", if_exists,
-													   names_template_index(relid, from), ddl_quoted(to))),
-		.undo = names_template_if(relid, psprintf("ALTER INDEX IF EXISTS %s RENAME TO %s",
-												  names_template_index(relid, to), ddl_quoted(from))),
+	plan_step(plan, &verb_rename_index, &(RenameIndexArgs) {
+		.relation = relid, .from = pstrdup(from), .to = pstrdup(to),
+		.if_exists = get_rel_relispartition(relid),
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
@@ -258,7 +237,7 @@ choose_name(Oid relid, const IndexStmt *stmt)
 }
 
 static void
-plan_index(MigrationPlan *plan, const Change *change, const char *name)
+plan_index(MigrationPlan *plan, const Change *change, char *name)
 {
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
 	IndexTree	tree = {
@@ -274,8 +253,7 @@ plan_index(MigrationPlan *plan, const Change *change, const char *name)
 		return;
 	}
 	own = ddl_own_name(plan, name);
-	index_build_step(plan, index_text(stmt, change->ddl, plan->relid, own, INDEX_CONCURRENTLY),
-					 plan->relid, InvalidOid, own);
+	index_build_step(plan, index_spec(stmt, change->ddl, plan->relid), plan->relid, InvalidOid, own);
 	index_rename_step(plan, plan->relid, own, name);
 }
 
@@ -376,9 +354,8 @@ plan_leftover(MigrationPlan *plan, const IndexStmt *stmt)
 				 errhint("DROP INDEX %s%s; and state the index again; or, if it is the one that is wanted, REINDEX INDEX CONCURRENTLY %s;",
 						 get_rel_relkind(indexid) == RELKIND_INDEX ? "CONCURRENTLY " : "",
 						 names_relation(indexid), names_relation(indexid))));
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
+	plan_step(plan, &verb_drop_index_concurrently, &(RelationArgs) {.relation = indexid}, &(Step) {
+		.phase = "migrate",
 		.relations = list_make2_oid(indexid, plan->relid),
 		.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		.note = "invalid, as a CREATE INDEX CONCURRENTLY that was broken off has left it",
@@ -489,9 +466,8 @@ make_drop_index(MigrationPlan *plan, const Change *change)
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 					 errmsg("cannot drop index %s because %s requires it", name->relname, constraint),
 					 errhint("You can drop %s instead.", constraint)));
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_TOPLEVEL,
-			.statement = psprintf("DROP INDEX CONCURRENTLY %s", names_template_relation(indexid)),
+		plan_step(plan, &verb_drop_index_concurrently, &(RelationArgs) {.relation = indexid}, &(Step) {
+			.phase = "migrate",
 			.relations = list_make2_oid(indexid, IndexGetRelation(indexid, false)),
 			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 			.note = "waits for transactions that use the table; blocks nobody",
@@ -525,10 +501,8 @@ make_reindex(MigrationPlan *plan, const Change *change)
 		if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, stmt->relation->relname);
 	}
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = psprintf("REINDEX %s CONCURRENTLY %s", index ? "INDEX" : "TABLE",
-							  names_template_relation(relid)),
+	plan_step(plan, &verb_reindex, &(ReindexArgs) {.relation = relid, .index = index}, &(Step) {
+		.phase = "migrate",
 		.relations = list_make1_oid(relid),
 		.lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
 		.note = "a try that is broken off leaves an invalid index with a name that ends in _ccnew, which may be dropped",

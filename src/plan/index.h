@@ -10,6 +10,7 @@
 
 #include "catalog/migration.h"
 #include "plan/ddl_text.h"
+#include "verbs/verbs.h"
 
 /* ERRCODE_DUPLICATE_TABLE if the schema has a relation of that name. */
 extern void index_check_name(Oid namespace, const char *name);
@@ -17,32 +18,21 @@ extern void index_check_name(Oid namespace, const char *name);
 /* The statement of the unique index that a key needs. */
 extern IndexStmt *index_key_statement(const Constraint *constraint);
 
-/* Append <prefix>name = value, ...) of a list of DefElem, to a template. */
+/* Append <prefix>name = value, ...) of a list of DefElem. */
 extern void index_append_options(StringInfo buf, const char *prefix, List *options);
 
 /* The names of its columns, as index names are made of them (list of String). */
 extern List *index_columns(const IndexStmt *stmt);
 
-typedef enum IndexWay
-{
-	INDEX_CONCURRENTLY,
-	INDEX_ONLY,					/* of a partitioned table alone */
-	INDEX_WHOLE					/* of a partitioned table and what of its partitions has none */
-} IndexWay;
+/* The index that "stmt" states, on relid.  "source" is what positions are of, or NULL. */
+extern IndexSpec *index_spec(const IndexStmt *stmt, const char *source, Oid relid);
 
 /*
- * CREATE INDEX like "stmt", on relid and under "name" (unquoted), as a template.
- * "source" is what positions are of, or NULL.
+ * Build an index under the name that no other has, and rename it.  "root" is the
+ * partitioned table that relid is a partition of, or InvalidOid: if it is none any
+ * more, nothing is done.
  */
-extern char *index_text(const IndexStmt *stmt, const char *source, Oid relid,
-						const char *name, IndexWay way);
-
-/*
- * Build an index under the name that no other has, by a statement (a
- * template), and rename it.  "root" is the partitioned table that relid is a
- * partition of, or InvalidOid: if it is none any more, nothing is done.
- */
-extern void index_build_step(MigrationPlan *plan, const char *sql, Oid relid, Oid root, const char *name);
+extern void index_build_step(MigrationPlan *plan, IndexSpec *spec, Oid relid, Oid root, const char *name);
 extern void index_rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to);
 
 /*
@@ -56,8 +46,8 @@ typedef struct IndexTree
 	const IndexStmt *stmt;		/* what is stated, or NULL */
 	const char *source;			/* its text, or NULL */
 	Oid			indexid;		/* without stmt: an index that is there, of root or like it */
-	const char *key;			/* template "UNIQUE (a, b) DEFERRABLE", NULL: no constraint */
-	const char *deferral;		/* "" or " DEFERRABLE ..." */
+	char	   *key;			/* "UNIQUE (a, b) DEFERRABLE", NULL: no constraint */
+	char	   *deferral;		/* "" or " DEFERRABLE ..." */
 	bool		primary;
 	bool		unique;
 	bool		only;			/* ON ONLY: without its partitions */
@@ -71,7 +61,7 @@ typedef struct IndexTree
  * for an index that cannot be unique over all partitions
  * (ERRCODE_FEATURE_NOT_SUPPORTED), and for a second primary key of a partition.
  */
-extern void index_tree_plan(IndexTree *tree, const char *name);
+extern void index_tree_plan(IndexTree *tree, char *name);
 
 /*
  * Plan on the tree's root, a table of any kind, an index like tree->indexid,
@@ -80,7 +70,7 @@ extern void index_tree_plan(IndexTree *tree, const char *name);
 extern void index_tree_plan_like(IndexTree *tree);
 
 /* The step that ends the plan of an index "name" of root, a partitioned table. */
-extern void index_tree_plan_completion(MigrationPlan *plan, Oid root, const char *name);
+extern void index_tree_plan_completion(MigrationPlan *plan, Oid root, char *name);
 
 /*
  * Do that step, in its transaction: plan behind it for partitions that have come

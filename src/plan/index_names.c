@@ -53,9 +53,7 @@
 static char *
 temporary_name(int64 migration, const char *name)
 {
-	MigrationPlan plan = {.migration = migration};
-
-	return carry_own_name(&plan, name);
+	return sql_own_name(migration, name);
 }
 
 static void

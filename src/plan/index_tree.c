@@ -22,6 +22,7 @@
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
@@ -39,7 +40,7 @@
 
 #define AGAIN_NOTE "once more: PostgreSQL looks only then whether all partitions have their part"
 
-static void plan_member(IndexTree *tree, Oid relid, const char *name);
+static void plan_member(IndexTree *tree, Oid relid, char *name);
 
 static bool
 is_partitioned(Oid relid)
@@ -85,87 +86,72 @@ choose_name(IndexTree *tree, Oid relid)
 	}
 }
 
-/* CREATE INDEX on a member of the tree. */
-static char *
-member_text(const IndexTree *tree, Oid relid, const char *name, bool only)
+/* The index of a member of the tree. */
+static IndexSpec *
+member_spec(const IndexTree *tree, Oid relid)
 {
 	if (tree->stmt != NULL)
-		return index_text(tree->stmt, tree->source, relid, name, only ? INDEX_ONLY : INDEX_CONCURRENTLY);
-	return deparse_index_template(tree->indexid, &(IndexTemplate) {
-		.name = name, .from = InvalidAttrNumber, .on = names_template_relation(relid),
-		.only = only, .concurrently = !only,
-	});
+		return index_spec(tree->stmt, tree->source, relid);
+	return deparse_index(tree->indexid, &(IndexLike) {.from = InvalidAttrNumber});
 }
 
-/* A statement about a member, for as long as it is one. */
-static char *
-while_member(const IndexTree *tree, Oid relid, char *sql)
+/* The table that the member must be a partition of, if it is not that itself. */
+static Oid
+root_of(const IndexTree *tree, Oid relid)
 {
-	return relid == tree->root ? sql : names_template_if_partition(relid, tree->root, sql);
-}
-
-/* Drop the member's own index or constraint, with all that is attached to it. */
-static char *
-drop_text(const IndexTree *tree, Oid relid, const char *name)
-{
-	return names_template_if(relid, tree->key != NULL ?
-							 psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s",
-									  names_template_relation(relid), ddl_quoted(name)) :
-							 psprintf("DROP INDEX IF EXISTS %s", names_template_index(relid, name)));
+	return relid == tree->root ? InvalidOid : tree->root;
 }
 
 static void
-plan_only(IndexTree *tree, Oid relid, const char *name)
+plan_only(IndexTree *tree, Oid relid, char *name)
 {
-	char	   *sql = tree->key == NULL ? member_text(tree, relid, name, true) :
-		psprintf("ALTER TABLE ONLY %s ADD CONSTRAINT %s %s", names_template_relation(relid),
-				 ddl_quoted(name), tree->key);
-
-	plan_add(tree->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = while_member(tree, relid, sql), .undo = drop_text(tree, relid, name),
-		.relations = list_make1_oid(relid),
+	Step		step = {
+		.phase = "migrate", .undoable = true, .relations = list_make1_oid(relid),
 		.lock = tree->key ? AccessExclusiveLock : ShareLock,
 		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "of the partitioned table itself, which has no rows",
-	});
+	};
+
+	if (tree->key != NULL)
+		plan_step(tree->plan, &verb_add_constraint, &(ConstraintArgs) {
+			.relation = relid, .root = root_of(tree, relid), .name = name, .kind = 'd',
+			.definition = tree->key, .only = true,
+		}, &step);
+	else
+		plan_step(tree->plan, &verb_create_index, &(CreateIndexArgs) {
+			.relation = relid, .root = root_of(tree, relid), .name = name, .spec = member_spec(tree, relid),
+		}, &step);
 }
 
 static void
-plan_leaf(IndexTree *tree, Oid relid, const char *name)
+plan_leaf(IndexTree *tree, Oid relid, char *name)
 {
 	char	   *own = ddl_own_name(tree->plan, name);
-	char	   *table = names_template_relation(relid);
 
-	index_build_step(tree->plan, member_text(tree, relid, own, false), relid,
-					 relid == tree->root ? InvalidOid : tree->root, own);
+	index_build_step(tree->plan, member_spec(tree, relid), relid, root_of(tree, relid), own);
 	if (tree->key == NULL)
 	{
 		index_rename_step(tree->plan, relid, own, name);
 		return;
 	}
-	plan_add(tree->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = while_member(tree, relid,
-								  psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table,
-										   ddl_quoted(name), tree->primary ? "PRIMARY KEY" : "UNIQUE",
-										   ddl_quoted(own), tree->deferral)),
-		.undo = drop_text(tree, relid, name),
+	plan_step(tree->plan, &verb_add_constraint, &(ConstraintArgs) {
+		.relation = relid, .root = root_of(tree, relid), .name = name,
+		.kind = tree->primary ? CONSTRAINT_PRIMARY : CONSTRAINT_UNIQUE,
+		.index = own, .deferral = tree->deferral,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
 
 static void
-plan_attach(IndexTree *tree, Oid parent, const char *parent_name, Oid relid, const char *name,
-			const char *note)
+plan_attach(IndexTree *tree, Oid parent, char *parent_name, Oid relid, char *name, const char *note)
 {
-	plan_add(tree->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = while_member(tree, relid,
-								  psprintf("ALTER INDEX %s ATTACH PARTITION %s",
-										   names_template_index(parent, parent_name),
-										   names_template_index(relid, name))),
-		.undo = drop_text(tree, parent, parent_name),
+	plan_step(tree->plan, &verb_attach_index, &(AttachIndexArgs) {
+		.relation = relid, .root = root_of(tree, relid), .name = name,
+		.parent = parent, .parent_name = parent_name, .constraint = tree->key != NULL,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 
 		/* it locks the part so: nobody has that who has not its table */
 		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,
@@ -174,7 +160,7 @@ plan_attach(IndexTree *tree, Oid parent, const char *parent_name, Oid relid, con
 }
 
 static void
-plan_child(IndexTree *tree, Oid parent, const char *parent_name, Oid relid)
+plan_child(IndexTree *tree, Oid parent, char *parent_name, Oid relid)
 {
 	char	   *name = choose_name(tree, relid);
 
@@ -184,7 +170,7 @@ plan_child(IndexTree *tree, Oid parent, const char *parent_name, Oid relid)
 
 /* The part of relid, and of all that is below it. */
 static void
-plan_member(IndexTree *tree, Oid relid, const char *name)
+plan_member(IndexTree *tree, Oid relid, char *name)
 {
 	ListCell   *lc;
 
@@ -200,18 +186,11 @@ plan_member(IndexTree *tree, Oid relid, const char *name)
 		plan_child(tree, relid, name, lfirst_oid(lc));
 }
 
-/* What a person would ask; a worker does more. */
 void
-index_tree_plan_completion(MigrationPlan *plan, Oid root, const char *name)
+index_tree_plan_completion(MigrationPlan *plan, Oid root, char *name)
 {
-	char	   *index = quote_qualified_identifier(get_namespace_name(get_rel_namespace(root)), name);
-
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_INDEX_TREE,
-		.statement = psprintf("SELECT indisvalid FROM pg_catalog.pg_index WHERE indexrelid = %s::pg_catalog.regclass",
-							  names_escape(quote_literal_cstr(index))),
-		.relations = list_make1_oid(root), .work = "looks at the catalog",
-		.index_name = pstrdup(name),
+	plan_step(plan, &verb_complete_index, &(NamedArgs) {.relation = root, .name = name}, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(root), .work = "looks at the catalog",
 		.note = "if false, partitions have come or gone since: those without their part get it, and the last is attached once more",
 	});
 }
@@ -299,7 +278,7 @@ all_have_key(const IndexTree *tree)
 		  "AND $4 = (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = o.conindid) "
 		  "AND replace(pg_get_constraintdef(o.oid), ' ', '') = replace($3, ' ', ''))) "
 		  "FROM pg_partition_tree($1::regclass) t WHERE t.isleaf",
-		  arg_oid(tree->root), arg_text(tree->primary ? "p" : "u"), arg_text(names_render(tree->key, true)),
+		  arg_oid(tree->root), arg_text(tree->primary ? "p" : "u"), arg_text(tree->key),
 		  arg_texts(ddl_strings(tree->columns)));
 	all = query_bool(0, 1);
 	query_end(&session);
@@ -308,12 +287,12 @@ all_have_key(const IndexTree *tree)
 
 /* One step, which no undo could take back without taking their keys too. */
 static void
-plan_key_of_all(IndexTree *tree, const char *name)
+plan_key_of_all(IndexTree *tree, char *name)
 {
-	plan_add(tree->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", names_template_relation(tree->root),
-							  ddl_quoted(name), tree->key),
+	plan_step(tree->plan, &verb_add_constraint, &(ConstraintArgs) {
+		.relation = tree->root, .name = name, .kind = 'd', .definition = tree->key,
+	}, &(Step) {
+		.phase = "migrate",
 		.relations = list_make1_oid(tree->root), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "each partition has its key already",
 	});
@@ -356,7 +335,7 @@ foreign_leaf(Oid root)
  * last, finds them and builds nothing.
  */
 static void
-plan_beside_foreign(IndexTree *tree, const char *name)
+plan_beside_foreign(IndexTree *tree, char *name)
 {
 	ListCell   *lc;
 
@@ -365,10 +344,10 @@ plan_beside_foreign(IndexTree *tree, const char *name)
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
 			plan_leaf(tree, lfirst_oid(lc), choose_name(tree, lfirst_oid(lc)));
 	}
-	plan_add(tree->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = index_text(tree->stmt, tree->source, tree->root, name, INDEX_WHOLE),
-		.undo = drop_text(tree, tree->root, name),
+	plan_step(tree->plan, &verb_create_index, &(CreateIndexArgs) {
+		.relation = tree->root, .name = name, .whole = true, .spec = member_spec(tree, tree->root),
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make1_oid(tree->root), .lock = ShareLock, .undo_lock = AccessExclusiveLock,
 		.work = CATALOG_ONLY,
 		.note = "finds the indexes of the partitions; foreign tables have none",
@@ -376,7 +355,7 @@ plan_beside_foreign(IndexTree *tree, const char *name)
 }
 
 void
-index_tree_plan(IndexTree *tree, const char *name)
+index_tree_plan(IndexTree *tree, char *name)
 {
 	Oid			foreign = foreign_leaf(tree->root);
 
@@ -422,7 +401,7 @@ load_tree(IndexTree *tree)
 			  "WHEN condeferrable THEN ' DEFERRABLE' ELSE '' END FROM pg_constraint "
 			  "WHERE conindid = $1 AND contype IN ('p', 'u')", arg_oid(tree->indexid)) > 0)
 	{
-		tree->key = names_escape(query_text(0, 1));
+		tree->key = query_text(0, 1);
 		tree->primary = query_bool(0, 2);
 		tree->deferral = query_text(0, 3);
 	}
@@ -519,15 +498,16 @@ is_valid(Oid indexid)
 void
 index_tree_complete(int64 migration, const Step *step)
 {
-	Oid			root = linitial_oid(step->relations);
-	Oid			indexid = get_relname_relid(step->index_name, get_rel_namespace(root));
+	NamedArgs  *index = verb_args(step);
+	Oid			root = index->relation;
+	Oid			indexid = get_relname_relid(index->name, get_rel_namespace(root));
 	MigrationPlan plan = {.migration = migration, .relid = root, .stored = step->number};
 	IndexTree	tree = {.plan = &plan, .root = root};
 
 	if (!OidIsValid(indexid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index \"%s\" of %s no longer exists", step->index_name, names_relation(root)),
+				 errmsg("index \"%s\" of %s no longer exists", index->name, names_relation(root)),
 				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
 	if (is_valid(indexid))
 		return;
@@ -540,7 +520,7 @@ index_tree_complete(int64 migration, const Step *step)
 				 errmsg("index %s is not valid, though each partition has its part", names_relation(indexid)),
 				 errdetail("A partition has gone in between, and this release of PostgreSQL does not look again."),
 				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration)));
-	index_tree_plan_completion(&plan, root, step->index_name);
+	index_tree_plan_completion(&plan, root, index->name);
 	step_make_room(migration, step->number, list_length(plan.steps));
 	plan_store_steps(&plan);
 }

@@ -25,7 +25,8 @@
 
 #include "catalog/query.h"
 #include "core/errors.h"
-#include "core/guc.h"
+#include "catalog/pg_constraint.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
@@ -147,43 +148,42 @@ deferral(const ColumnKey *key)
 
 /* The index that the old column is to have again, or still. */
 static char *
-back_name(const MigrationPlan *plan, const KeyMember *leaf)
+back_name(int64 migration, const KeyMember *leaf)
 {
-	return carry_own_name(plan, psprintf("%s_old", leaf->name));
+	return sql_own_name(migration, psprintf("%s_old", leaf->name));
 }
 
 /* A partition may have gone meanwhile, and its own part of the constraint with it. */
-static char *
-while_member(const Column *old, const KeyMember *member, char *statement)
+static Oid
+root_of(const Column *old, const KeyMember *member)
 {
-	return member->relid == old->relid ? statement :
-		names_template_if_partition(member->relid, old->relid, statement);
+	return member->relid == old->relid ? InvalidOid : old->relid;
 }
 
-static Step *
-index_step(const Column *old, const KeyMember *leaf, const IndexTemplate *index)
+static void
+index_step(MigrationPlan *plan, const Column *old, const KeyMember *leaf, char *name,
+		   const IndexLike *like, const Step *given)
 {
-	Step	   *step = palloc0(sizeof(Step));
-	IndexTemplate template = *index;
+	IndexLike	options = *like;
+	Step		step = *given;
 
-	template.from = get_attnum(leaf->relid, old->name);
-	template.concurrently = true;
-	*step = (Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = while_member(old, leaf, deparse_index_template(leaf->indexid, &template)),
-		.relations = list_make1_oid(leaf->relid), .lock = ShareUpdateExclusiveLock,
-		.work = "reads the table twice; writers go on", .index_name = pstrdup(index->name),
-	};
-	return step;
+	options.from = get_attnum(leaf->relid, old->name);
+	step.relations = list_make1_oid(leaf->relid);
+	*(step.only_back ? &step.undo_lock : &step.lock) = ShareUpdateExclusiveLock;
+	step.work = "reads the table twice; writers go on";
+	plan_step(plan, &verb_build_index, &(BuildIndexArgs) {
+		.relation = leaf->relid, .root = root_of(old, leaf), .name = name,
+		.spec = deparse_index(leaf->indexid, &options),
+	}, &step);
 }
 
-static Step *
-new_index_step(const MigrationPlan *plan, const Column *old, const NewColumn *new, const KeyMember *leaf)
+static void
+new_index_step(MigrationPlan *plan, const Column *old, const NewColumn *new, const KeyMember *leaf,
+			   const Step *step)
 {
-	return index_step(old, leaf, &(IndexTemplate) {
-		.name = carry_own_name(plan, leaf->name), .to = carry_quoted(new->name),
-		.retyped = new->retyped,
-	});
+	index_step(plan, old, leaf, sql_own_name(plan->migration, leaf->name), &(IndexLike) {
+		.to = carry_column(new->name), .retyped = new->retyped,
+	}, step);
 }
 
 /*
@@ -195,20 +195,18 @@ static void
 plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key, const KeyMember *leaf)
 {
 	char	   *name = key->deferrable ?
-	carry_own_name(plan, psprintf("%s_lookup", leaf->name)) : back_name(plan, leaf);
+		sql_own_name(plan->migration, psprintf("%s_lookup", leaf->name)) : back_name(plan->migration, leaf);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .statement = "",
-		.undo = while_member(old, leaf, psprintf("DROP INDEX IF EXISTS %s",
-												 names_template_index(leaf->relid, name))),
+	plan_step(plan, &verb_drop_index, &(NamedArgs) {
+		.relation = leaf->relid, .root = root_of(old, leaf), .name = name,
+	}, &(Step) {
+		.phase = "migrate", .only_back = true,
 		.undo_lock = AccessExclusiveLock, .relations = list_make1_oid(leaf->relid),
 		.note = "on the way back only",
 	});
-	plan_add(plan, index_step(old, leaf, &(IndexTemplate) {
-		.name = name,
-		.to = names_template_attribute(leaf->relid, get_attnum(leaf->relid, old->name)),
-		.not_unique = key->deferrable,
-	}));
+	index_step(plan, old, leaf, name, &(IndexLike) {
+		.to = expression_column(get_attnum(leaf->relid, old->name)), .not_unique = key->deferrable,
+	}, &(Step) {.phase = "migrate"});
 }
 
 /*
@@ -218,14 +216,13 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key,
 static void
 plan_deferrable(MigrationPlan *plan, const Column *old, const ColumnKey *key, const KeyMember *leaf)
 {
-	char	   *name = carry_quoted(carry_own_name(plan, leaf->name));
+	char	   *name = sql_own_name(plan->migration, leaf->name);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = while_member(old, leaf,
-								  psprintf("ALTER TABLE %s ADD CONSTRAINT %s UNIQUE USING INDEX %s%s",
-										   names_template_relation(leaf->relid), name, name, deferral(key))),
-		.relations = list_make1_oid(leaf->relid),
+	plan_step(plan, &verb_add_constraint, &(ConstraintArgs) {
+		.relation = leaf->relid, .root = root_of(old, leaf), .name = name, .kind = CONSTRAINT_UNIQUE,
+		.index = name, .deferral = unconstify(char *, deferral(key)),
+	}, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(leaf->relid),
 		.lock = AccessExclusiveLock, .work = "changes the catalog only",
 		.note = "until it is a constraint, the index checks each row at once",
 	});
@@ -246,7 +243,7 @@ key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 			KeyMember  *leaf = lfirst(l);
 
 			if (!key->deferrable || !key->primary)
-				plan_add(plan, new_index_step(plan, old, new, leaf));
+				new_index_step(plan, old, new, leaf, &(Step) {.phase = "migrate"});
 			if (key->deferrable && !key->primary)
 				plan_deferrable(plan, old, key, leaf);
 			if (!carry_takes_name(new))
@@ -265,45 +262,33 @@ key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
 	{
 		ColumnKey  *key = lfirst(lc);
 
-		if (!key->deferrable || !key->primary)
-			continue;
-		foreach(l, key->leaves)
-		{
-			Step	   *step = new_index_step(plan, old, new, lfirst(l));
-
-			step->phase = "cutover";
-			step->note = "until it is the primary key's, the index checks each row at once";
-			plan_add(plan, step);
-		}
+		foreach(l, key->deferrable && key->primary ? key->leaves : NIL)
+			new_index_step(plan, old, new, lfirst(l), &(Step) {
+				.phase = "cutover", .note = "until it is the primary key's, the index checks each row at once",
+			});
 	}
 }
 
 void
-key_append_drop(StringInfo sql, const Column *old)
+key_append_drop(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
 	foreach(lc, old->keys)
-	{
-		ColumnKey  *key = lfirst(lc);
-
-		carry_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s",
-						names_template_relation(old->relid), carry_quoted(key->name));
-	}
+		sql_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", sql_table(making, old->relid),
+					  sql_name(((ColumnKey *) lfirst(lc))->name));
 }
 
 static char *
-column_list(const Column *old, List *attnums, const char *column)
+column_list(const Making *making, const Column *old, List *attnums, List *column)
 {
-	StringInfoData buf;
+	List	   *columns = NIL;
 	ListCell   *lc;
 
-	initStringInfo(&buf);
 	foreach(lc, attnums)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "",
-						 lfirst_int(lc) == old->attnum ? column :
-						 names_template_attribute(old->relid, (AttrNumber) lfirst_int(lc)));
-	return buf.data;
+		columns = lappend(columns, lfirst_int(lc) == old->attnum ? column :
+						  expression_column((AttrNumber) lfirst_int(lc)));
+	return sql_expression(making, expression_join(columns, ", "), old->relid);
 }
 
 /*
@@ -311,73 +296,70 @@ column_list(const Column *old, List *attnums, const char *column)
  * attached since the plan was made has its index built here, under the strongest
  * lock: unless it is small, that is an error instead.
  */
-static char *
-parent_sql(const Column *old, const ColumnKey *key, const KeyMember *parent, const char *column)
+static void
+append_parent(StringInfo sql, const Making *making, const Column *old, const ColumnKey *key,
+			  const KeyMember *parent, List *column)
 {
-	StringInfoData known;
-	StringInfoData add;
+	List	   *known = NIL;
 	ListCell   *lc;
 
-	initStringInfo(&add);
-	initStringInfo(&known);
 	foreach(lc, list_concat_copy(key->leaves, key->parents))
-		appendStringInfo(&known, "%s%u", known.len > 0 ? ", " : "", ((KeyMember *) lfirst(lc))->relid);
-	carry_statement(&add, "%s", carry_refuse_late(parent->relid, known.data));
-	carry_statement(&add, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
-					names_template_relation(parent->relid), carry_quoted(parent->name),
-					key->primary ? "PRIMARY KEY" : "UNIQUE",
-					key->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
-					column_list(old, key->columns, column));
+		known = lappend_oid(known, ((KeyMember *) lfirst(lc))->relid);
+	sql_statement(sql, "%s", constraint_refuse_late(parent->relid, known));
+	sql_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
+				  sql_table(making, parent->relid), sql_name(parent->name),
+				  key->primary ? "PRIMARY KEY" : "UNIQUE",
+				  key->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
+				  column_list(making, old, key->columns, column));
 	if (key->included != NIL)
-		appendStringInfo(&add, " INCLUDE (%s)", column_list(old, key->included, column));
-	appendStringInfoString(&add, deferral(key));
-	return add.data;
+		appendStringInfo(sql, " INCLUDE (%s)", column_list(making, old, key->included, column));
+	appendStringInfoString(sql, deferral(key));
 }
 
 static void
-append_member(StringInfo sql, const Column *old, const KeyMember *member, char *statement)
-{
-	carry_statement(sql, "%s", while_member(old, member, statement));
-}
-
-static void
-append_comments(StringInfo sql, const Column *old, const KeyMember *member)
+append_comments(StringInfo sql, const Making *making, const KeyMember *member)
 {
 	if (member->comment != NULL)
-		append_member(sql, old, member,
-					  psprintf("COMMENT ON CONSTRAINT %s ON %s IS %s", carry_quoted(member->name),
-							   names_template_relation(member->relid), carry_literal(member->comment)));
+		sql_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", sql_name(member->name),
+					  sql_table(making, member->relid), sql_literal(member->comment));
 	if (member->index_comment != NULL)
-		append_member(sql, old, member,
-					  psprintf("COMMENT ON INDEX %s IS %s",
-							   names_template_index(member->relid, member->name),
-							   carry_literal(member->index_comment)));
+		sql_statement(sql, "COMMENT ON INDEX %s IS %s", sql_index(making, member->relid, member->name),
+					  sql_literal(member->index_comment));
 }
 
 /* The constraint of a table with rows, on the index that is there for it. */
 static void
-append_leaf(StringInfo sql, const MigrationPlan *plan, const Column *old, const ColumnKey *key,
-			const KeyMember *leaf, bool forward)
+append_leaf(StringInfo sql, const Making *making, const ColumnKey *key, const KeyMember *leaf, bool forward)
 {
-	char	   *table = names_template_relation(leaf->relid);
-	char	   *own = carry_quoted(carry_own_name(plan, leaf->name));
-	char	   *name = carry_quoted(leaf->name);
+	char	   *table = sql_table(making, leaf->relid);
+	char	   *own = sql_own_name(making->migration, leaf->name);
 
 	if (forward && key->deferrable && !key->primary)
-		append_member(sql, old, leaf, psprintf("ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table, own, name));
+		sql_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table, sql_name(own), sql_name(leaf->name));
 	else
-		append_member(sql, old, leaf,
-					  psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, name,
-							   key->primary ? "PRIMARY KEY" : "UNIQUE",
-							   forward ? own : carry_quoted(back_name(plan, leaf)), deferral(key)));
-	append_comments(sql, old, leaf);
+		sql_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, sql_name(leaf->name),
+					  key->primary ? "PRIMARY KEY" : "UNIQUE",
+					  sql_name(forward ? own : back_name(making->migration, leaf)), deferral(key));
+}
+
+static void
+append_member(StringInfo sql, const Making *making, const Column *old, const ColumnKey *key,
+			  const KeyMember *member, List *column, bool forward)
+{
+	if (!sql_is_member(making, member->relid, root_of(old, member)))
+		return;
+	if (column == NIL)
+		append_leaf(sql, making, key, member, forward);
+	else
+		append_parent(sql, making, old, key, member, column);
+	append_comments(sql, making, member);
 }
 
 void
-key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
+key_append_attach(StringInfo sql, const Making *making, const Column *old,
 				  const NewColumn *new, bool forward)
 {
-	char	   *column = forward ? carry_quoted(new->name) : carry_old_later(old, new);
+	List	   *column = forward ? carry_column(new->name) : carry_old_later(old, new);
 	ListCell   *lc;
 	ListCell   *m;
 
@@ -386,17 +368,14 @@ key_append_attach(StringInfo sql, const MigrationPlan *plan, const Column *old,
 		ColumnKey  *key = lfirst(lc);
 
 		foreach(m, key->leaves)
-			append_leaf(sql, plan, old, key, lfirst(m), forward);
+			append_member(sql, making, old, key, lfirst(m), NIL, forward);
 		foreach(m, key->parents)
-		{
-			append_member(sql, old, lfirst(m), parent_sql(old, key, lfirst(m), column));
-			append_comments(sql, old, lfirst(m));
-		}
+			append_member(sql, making, old, key, lfirst(m), column, forward);
 	}
 }
 
 void
-key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old, const NewColumn *new)
+key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 	ListCell   *l;
@@ -406,29 +385,16 @@ key_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old, co
 		ColumnKey  *key = lfirst(lc);
 
 		/* the index that lasts is the one to go back to */
-		if (!carry_takes_name(new) && !key->deferrable)
-			continue;
-		foreach(l, key->leaves)
-		{
-			KeyMember  *leaf = lfirst(l);
-			Step	   *step = index_step(old, leaf, &(IndexTemplate) {
-				.name = back_name(plan, leaf), .to = carry_old_later(old, new),
-			});
-
-			step->phase = "cutover";
-			step->undo = step->statement;
-			step->undo_lock = step->lock;
-			step->statement = "";
-			step->lock = NoLock;
-			step->note = "on the way back only";
-			*steps = lappend(*steps, step);
-		}
+		foreach(l, !carry_takes_name(new) && !key->deferrable ? NIL : key->leaves)
+			index_step(back, old, lfirst(l), back_name(back->migration, lfirst(l)), &(IndexLike) {
+				.to = carry_old_later(old, new),
+			}, &(Step) {.phase = "cutover", .only_back = true, .note = "on the way back only"});
 	}
 }
 
 /* The name that an index, or a key's, has after the exchange. */
 static const char *
-name_afterwards(const MigrationPlan *plan, const Column *old, Oid indexid, bool forward)
+name_afterwards(const Making *making, const Column *old, Oid indexid, bool forward)
 {
 	ListCell   *lc;
 
@@ -437,18 +403,25 @@ name_afterwards(const MigrationPlan *plan, const Column *old, Oid indexid, bool 
 		if (((ColumnKey *) lfirst(lc))->indexid == indexid)
 			return ((ColumnKey *) lfirst(lc))->name;
 	}
-	return forward ? carry_own_name(plan, get_rel_name(indexid)) : get_rel_name(indexid);
+	foreach(lc, old->index_trees)
+	{
+		ColumnIndex *index = lfirst(lc);
+
+		if (index->indexid == indexid)
+			return forward ? sql_own_name(making->migration, index->name) : index->name;
+	}
+	return "<dropped>";
 }
 
 void
-key_append_marks(StringInfo sql, const MigrationPlan *plan, const Column *old, bool forward)
+key_append_marks(StringInfo sql, const Making *making, const Column *old, bool forward)
 {
-	char	   *table = names_template_relation(old->relid);
+	char	   *table = sql_table(making, old->relid);
 
 	if (OidIsValid(old->identity_index))
-		carry_statement(sql, "ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", table,
-						carry_quoted(name_afterwards(plan, old, old->identity_index, forward)));
+		sql_statement(sql, "ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", table,
+					  sql_name(name_afterwards(making, old, old->identity_index, forward)));
 	if (OidIsValid(old->cluster_index))
-		carry_statement(sql, "ALTER TABLE %s CLUSTER ON %s", table,
-						carry_quoted(name_afterwards(plan, old, old->cluster_index, forward)));
+		sql_statement(sql, "ALTER TABLE %s CLUSTER ON %s", table,
+					  sql_name(name_afterwards(making, old, old->cluster_index, forward)));
 }

@@ -19,8 +19,8 @@
 
 #include "catalog/query.h"
 #include "core/errors.h"
-#include "core/names.h"
 #include "plan/carry.h"
+#include "plan/definition.h"
 #include "plan/deparse.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -47,20 +47,20 @@
 static char *
 qualified(const ColumnMatview *view, const char *name)
 {
-	return carry_qualified(view->namespace, name);
+	return sql_qualified(view->namespace, name);
 }
 
 /* Up to cutover the one that is made, from then on the one that was there. */
 static char *
-second_name(const MigrationPlan *plan, const char *name)
+second_name(int64 migration, const char *name)
 {
-	return carry_own_name(plan, name);
+	return sql_own_name(migration, name);
 }
 
 static char *
-first_name_later(const MigrationPlan *plan, const char *name)
+first_name_later(int64 migration, const char *name)
 {
-	return carry_own_name(plan, psprintf("%s_old", name));
+	return sql_own_name(migration, psprintf("%s_old", name));
 }
 
 static void
@@ -81,11 +81,24 @@ check_matview(const Column *column, const ColumnMatview *view, Oid owner, bool m
 	view_refuse_dependents(column, view->oid, psprintf("materialized view %s", name));
 }
 
+/* By their Oids so far. */
+static void
+load_indexes(ColumnMatview *view)
+{
+	List	   *indexes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, view->indexes)
+		indexes = lappend(indexes, column_index_load(lfirst_oid(lc)));
+	view->indexes = indexes;
+}
+
 void
 matview_load(Column *column)
 {
 	QuerySession session;
 	uint64		n;
+	ListCell   *lc;
 
 	query_begin(&session);
 	n = QUERY(MATVIEWS_SQL, arg_oid(column->relid), arg_int2(column->attnum), arg_oid(column->owner));
@@ -98,15 +111,17 @@ matview_load(Column *column)
 		view->namespace = query_oid(row, 3);
 		view->owner = query_text(row, 5);
 		view->populated = query_bool(row, 6);
-		view->options = names_escape(query_text(row, 8));
-		view->access_method = names_escape(query_text(row, 9));
-		view->tablespace = query_null(row, 10) ? NULL : names_escape(query_text(row, 10));
+		view->options = query_text(row, 8);
+		view->access_method = query_text(row, 9);
+		view->tablespace = query_text(row, 10);
 		view->indexes = query_oids(row, 11);
 		view->cluster_index = query_oid(row, 12);
 		check_matview(column, view, query_oid(row, 4), query_bool(row, 7), query_text(row, 13));
 		column->matviews = lappend(column->matviews, view);
 	}
 	query_end(&session);
+	foreach(lc, column->matviews)
+		load_indexes(lfirst(lc));
 }
 
 List *
@@ -136,7 +151,7 @@ static const char *const settings[] = {
 };
 
 static void
-append_settings(StringInfo sql, const ColumnMatview *view, const char *plain_name)
+append_settings(StringInfo sql, const ColumnMatview *view, const char *name)
 {
 	for (int i = 0; i < lengthof(settings); i++)
 	{
@@ -144,67 +159,65 @@ append_settings(StringInfo sql, const ColumnMatview *view, const char *plain_nam
 		uint64		n;
 
 		query_begin(&session);
-		n = QUERY(settings[i], arg_oid(view->oid), arg_text(plain_name));
+		n = QUERY(settings[i], arg_oid(view->oid), arg_text(name));
 		for (uint64 row = 0; row < n; row++)
+		{
 			if (!query_null(row, 1))
-				carry_statement(sql, "%s", names_escape(query_text(row, 1)));
+				sql_statement(sql, "%s", query_text(row, 1));
+		}
 		query_end(&session);
 	}
 }
 
 static void
-append_indexes(StringInfo sql, const MigrationPlan *plan, const ColumnMatview *view,
+append_indexes(StringInfo sql, const Making *making, const ColumnMatview *view,
 			   const NewColumn *new, const char *name)
 {
 	ListCell   *lc;
 
 	foreach(lc, view->indexes)
 	{
-		Oid			indexid = lfirst_oid(lc);
-		char	   *index = second_name(plan, get_rel_name(indexid));
-		QuerySession session;
+		ColumnIndex *index = lfirst(lc);
+		char	   *second = second_name(making->migration, index->name);
 
-		carry_statement(sql, "%s", deparse_index_template(indexid, &(IndexTemplate) {
-			.name = index, .retyped = new->retyped, .on = name,
-		}));
-		query_begin(&session);
-		QUERY("SELECT obj_description($1, 'pg_class')", arg_oid(indexid));
-		if (!query_null(0, 1))
-			carry_statement(sql, "COMMENT ON INDEX %s IS %s", qualified(view, index),
-							carry_literal(query_text(0, 1)));
-		query_end(&session);
-		if (indexid == view->cluster_index)
-			carry_statement(sql, "ALTER MATERIALIZED VIEW %s CLUSTER ON %s", name, carry_quoted(index));
+		/* one that has been dropped since is not wanted */
+		if (get_rel_name(index->indexid) == NULL)
+			continue;
+		sql_statement(sql, "%s",
+					  index_spec_sql(making, deparse_index(index->indexid, &(IndexLike) {.retyped = new->retyped}),
+									 name, second, INDEX_WHOLE));
+		if (index->comment != NULL)
+			sql_statement(sql, "COMMENT ON INDEX %s IS %s", qualified(view, second), sql_literal(index->comment));
+		if (index->indexid == view->cluster_index)
+			sql_statement(sql, "ALTER MATERIALIZED VIEW %s CLUSTER ON %s", name, sql_name(second));
 	}
 }
 
 void
-matview_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new)
+matview_append_create(StringInfo sql, const Making *making, const TwinArgs *twin)
 {
 	ListCell   *lc;
 
-	foreach(lc, old->matviews)
+	foreach(lc, twin->old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
-		char	   *second = second_name(plan, view->name);
-		char	   *name = qualified(view, second);
-		char	   *plain = quote_qualified_identifier(get_namespace_name(view->namespace), second);
+		char	   *name = qualified(view, second_name(making->migration, view->name));
 
-		carry_statement(sql, "CREATE MATERIALIZED VIEW %s USING %s%s%s%s", name, view->access_method,
-						view->options[0] ? " WITH (" : "", view->options, view->options[0] ? ")" : "");
+		sql_statement(sql, "CREATE MATERIALIZED VIEW %s USING %s%s%s%s", name, view->access_method,
+					  view->options[0] ? " WITH (" : "", view->options, view->options[0] ? ")" : "");
 		if (view->tablespace != NULL)
 			appendStringInfo(sql, " TABLESPACE %s", view->tablespace);
-		appendStringInfo(sql, " AS %s WITH NO DATA", names_template_view(qualified(view, view->name)));
-		append_settings(sql, view, plain);
-		append_indexes(sql, plan, view, new, name);
-		view_append_properties(sql, old, &(ViewProperties) {
-			.oid = view->oid, .name = plain, .owner = view->owner, .kind = "MATERIALIZED VIEW",
+		appendStringInfo(sql, " AS %s WITH NO DATA", definition_of_view(making, qualified(view, view->name)));
+		append_settings(sql, view, name);
+		append_indexes(sql, making, view, twin->new, name);
+		view_append_properties(sql, twin->old, &(ViewProperties) {
+			.oid = view->oid, .name = name, .owner = view->owner, .kind = "MATERIALIZED VIEW",
 		});
 	}
 }
 
 void
-matview_append_undo(StringInfo sql, const MigrationPlan *plan, const Column *old)
+matview_append_undo(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
@@ -212,17 +225,45 @@ matview_append_undo(StringInfo sql, const MigrationPlan *plan, const Column *old
 	{
 		ColumnMatview *view = lfirst(lc);
 
-		carry_statement(sql, "DROP MATERIALIZED VIEW IF EXISTS %s",
-						qualified(view, second_name(plan, view->name)));
+		sql_statement(sql, "DROP MATERIALIZED VIEW IF EXISTS %s",
+					  qualified(view, second_name(making->migration, view->name)));
 	}
 }
 
-static char *
-refresh(const ColumnMatview *view, const char *name)
+/* What the step that fills one has for arguments. */
+typedef struct RefreshMatviewArgs
 {
-	char	   *quoted = qualified(view, name);
+	Oid			view;			/* nothing is done once that is gone */
+	Oid			namespace;
+	char	   *name;			/* of the one that is filled */
+} RefreshMatviewArgs;
 
-	return names_template_if(view->oid, psprintf("REFRESH MATERIALIZED VIEW %s;\nANALYZE %s", quoted, quoted));
+static const Field fields[] = {
+	FIELD(RefreshMatviewArgs, view, OID),
+	FIELD(RefreshMatviewArgs, namespace, OID),
+	FIELD(RefreshMatviewArgs, name, TEXT),
+};
+
+static const Fields args = FIELDS(RefreshMatviewArgs, fields);
+
+static char *
+refresh_sql(const Making *making, const void *data)
+{
+	const RefreshMatviewArgs *refresh = data;
+	char	   *name = sql_qualified(refresh->namespace, refresh->name);
+
+	return !sql_exists(making, refresh->view) ? pstrdup("") :
+		psprintf("REFRESH MATERIALIZED VIEW %s;\nANALYZE %s", name, name);
+}
+
+const Verb verb_refresh_matview = {.name = "refresh_matview", .args = &args, .sql = refresh_sql};
+
+static void
+plan_refresh_of(MigrationPlan *plan, const ColumnMatview *view, char *name, const Step *step)
+{
+	plan_step(plan, &verb_refresh_matview, &(RefreshMatviewArgs) {
+		.view = view->oid, .namespace = view->namespace, .name = name,
+	}, step);
 }
 
 void
@@ -234,55 +275,45 @@ matview_plan_cutover(MigrationPlan *plan, const Column *old)
 	{
 		ColumnMatview *view = lfirst(lc);
 
-		if (!view->populated)
-			continue;
-		plan_add(plan, &(Step) {
-			.phase = "cutover", .action = ACTION_SQL,
-			.statement = refresh(view, second_name(plan, view->name)),
-			.relations = list_make1_oid(old->relid), .lock = AccessShareLock,
-			.work = "runs the query of the materialized view",
-			.note = "nobody uses it yet",
-		});
+		if (view->populated)
+			plan_refresh_of(plan, view, second_name(plan->migration, view->name), &(Step) {
+				.phase = "cutover", .relations = list_make1_oid(old->relid), .lock = AccessShareLock,
+				.work = "runs the query of the materialized view", .note = "nobody uses it yet",
+			});
 	}
 }
 
 void
-matview_plan_way_back(List **steps, const MigrationPlan *plan, const Column *old)
+matview_plan_way_back(MigrationPlan *back, const Column *old)
 {
 	ListCell   *lc;
 
 	foreach(lc, old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
-		Step	   *step = palloc0(sizeof(Step));
 
-		if (!view->populated)
-			continue;
-		*step = (Step) {
-			.phase = "cutover", .action = ACTION_SQL, .statement = "",
-			.undo = refresh(view, first_name_later(plan, view->name)),
-			.relations = list_make1_oid(old->relid), .undo_lock = AccessShareLock,
-			.work = "runs the query of the materialized view",
-			.note = "on the way back only",
-		};
-		*steps = lappend(*steps, step);
+		if (view->populated)
+			plan_refresh_of(back, view, first_name_later(back->migration, view->name), &(Step) {
+				.phase = "cutover", .only_back = true,
+				.relations = list_make1_oid(old->relid), .undo_lock = AccessShareLock,
+				.work = "runs the query of the materialized view", .note = "on the way back only",
+			});
 	}
 }
 
 /* Make room for a name, and give it. */
 static void
-append_swap(StringInfo sql, const ColumnMatview *view, const char *kind, const char *name,
-			const char *aside, const char *taker)
+append_swap(StringInfo sql, const Making *making, const ColumnMatview *view, const char *kind,
+			const char *name, const char *aside, const char *taker)
 {
-	carry_statement(sql, "%s",
-					names_template_if(view->oid,
-									  psprintf("ALTER %s %s RENAME TO %s;\nALTER %s %s RENAME TO %s",
-											   kind, qualified(view, name), carry_quoted(aside),
-											   kind, qualified(view, taker), carry_quoted(name))));
+	if (!sql_exists(making, view->oid))
+		return;
+	sql_statement(sql, "ALTER %s %s RENAME TO %s", kind, qualified(view, name), sql_name(aside));
+	sql_statement(sql, "ALTER %s %s RENAME TO %s", kind, qualified(view, taker), sql_name(name));
 }
 
 void
-matview_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old, bool forward)
+matview_append_exchange(StringInfo sql, const Making *making, const Column *old, bool forward)
 {
 	ListCell   *lc;
 	ListCell   *i;
@@ -290,24 +321,24 @@ matview_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column 
 	foreach(lc, old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
-		char	   *first = first_name_later(plan, view->name);
-		char	   *second = second_name(plan, view->name);
+		char	   *first = first_name_later(making->migration, view->name);
+		char	   *second = second_name(making->migration, view->name);
 
-		append_swap(sql, view, "MATERIALIZED VIEW", view->name,
+		append_swap(sql, making, view, "MATERIALIZED VIEW", view->name,
 					forward ? first : second, forward ? second : first);
 		foreach(i, view->indexes)
 		{
-			char	   *index = get_rel_name(lfirst_oid(i));
+			char	   *index = ((ColumnIndex *) lfirst(i))->name;
 
-			first = first_name_later(plan, index);
-			second = second_name(plan, index);
-			append_swap(sql, view, "INDEX", index, forward ? first : second, forward ? second : first);
+			first = first_name_later(making->migration, index);
+			second = second_name(making->migration, index);
+			append_swap(sql, making, view, "INDEX", index, forward ? first : second, forward ? second : first);
 		}
 	}
 }
 
 void
-matview_append_contract(StringInfo sql, const MigrationPlan *plan, const Column *old)
+matview_append_contract(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
@@ -316,8 +347,8 @@ matview_append_contract(StringInfo sql, const MigrationPlan *plan, const Column 
 		ColumnMatview *view = lfirst(lc);
 
 		/* the second one, if the first was dropped before they could be exchanged */
-		carry_statement(sql, "DROP MATERIALIZED VIEW IF EXISTS %s, %s",
-						qualified(view, first_name_later(plan, view->name)),
-						qualified(view, second_name(plan, view->name)));
+		sql_statement(sql, "DROP MATERIALIZED VIEW IF EXISTS %s, %s",
+					  qualified(view, first_name_later(making->migration, view->name)),
+					  qualified(view, second_name(making->migration, view->name)));
 	}
 }

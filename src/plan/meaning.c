@@ -46,6 +46,7 @@
 #include "plan/definition.h"
 #include "plan/meaning.h"
 #include "utils/lsyscache.h"
+#include "verbs/verb.h"
 #include "utils/rel.h"
 #include "compat.h"
 
@@ -92,8 +93,9 @@ meaning_note(int64 migration)
 	ListCell   *lc;
 
 	initStringInfo(&texts);
-	foreach(lc, step_templates(migration))
-		appendStringInfo(&texts, "%s\n", names_render(lfirst(lc), true));
+	foreach(lc, step_all(migration))
+		appendStringInfo(&texts, "%s\n%s\n", verb_sql(lfirst(lc), false, FLAVOUR_SHOWN),
+						 verb_sql(lfirst(lc), true, FLAVOUR_SHOWN));
 	appendStringInfoString(&texts, guc_hold_when);
 	note(migration, texts.data);
 }

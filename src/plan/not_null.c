@@ -19,6 +19,7 @@
 #include "catalog/namespace.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "ddl/facts_expr.h"
 #include "plan/alter.h"
@@ -40,39 +41,24 @@ proof_name(const MigrationPlan *plan, const char *column)
 void
 not_null_add(MigrationPlan *plan, const char *column)
 {
-	char	   *table = names_template_relation(plan->relid);
-	char	   *name = ddl_quoted(proof_name(plan, column));
-
-	plain_catalog_step(plan, "migrate",
-					   psprintf(ZDM_HAS_NOT_NULL_NOT_VALID ?
-								"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID" :
-								"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
-								table, name, ddl_quoted(column)),
-					   psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name));
+	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
+		.relation = plan->relid, .name = proof_name(plan, column), .kind = 'n',
+		.expression = ddl_column(plan->relid, column),
+	});
 }
 
 void
 not_null_validate(MigrationPlan *plan, const char *column)
 {
-	char	   *table = names_template_relation(plan->relid);
-	char	   *name = ddl_quoted(proof_name(plan, column));
-	char	   *quoted = ddl_quoted(column);
+	char	   *name = proof_name(plan, column);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
-		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-	});
+	constraint_plan_validation(plan, name);
 	if (ZDM_HAS_NOT_NULL_NOT_VALID)
 		return;
-
-	/* two statements: in one, the drop would come first and with it the proof */
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;\n"
-							  "ALTER TABLE %s DROP CONSTRAINT %s", table, quoted, table, name),
-		.undo = psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, quoted),
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
+		.relation = plan->relid, .column = ddl_column(plan->relid, column), .proof = name,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "the validated constraint proves it: no scan",
 	});
 }
@@ -82,19 +68,19 @@ not_null_validate(MigrationPlan *plan, const char *column)
  * application that writes NULL fails: so rows are looked for before it comes.
  */
 static void
-plan_look(MigrationPlan *plan, const char *column, const char *name)
+plan_look(MigrationPlan *plan, const char *column)
 {
 	char	   *table = names_relation(plan->relid);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_LOOK,
-		.statement = psprintf("SELECT '23502', %s, %s, %s FROM %s WHERE %s IS NULL LIMIT 10",
-							  carry_literal(psprintf("column \"%s\" of %s contains null values", column, table)),
-							  fit_row_name(plan->relid),
-							  carry_literal(psprintf("SELECT zdm.set_not_null(%s, %s, fill => '...')",
-													 quote_literal_cstr(table), quote_literal_cstr(column))),
-							  names_template_relation(plan->relid), name),
-		.lock = AccessShareLock, .work = READS_TABLE,
+	plan_step(plan, &verb_assert, &(AssertArgs) {
+		.relation = plan->relid, .sqlstate = "23502",
+		.message = psprintf("column \"%s\" of %s contains null values", column, table),
+		.row = fit_row_name(plan->relid),
+		.hint = psprintf("SELECT zdm.set_not_null(%s, %s, fill => '...')",
+						 quote_literal_cstr(table), quote_literal_cstr(column)),
+		.violation = expression_format("%e IS NULL", ddl_column(plan->relid, column)),
+	}, &(Step) {
+		.phase = "migrate", .lock = AccessShareLock, .work = READS_TABLE,
 		.note = "gives no row if there is no NULL; nothing has been changed by then",
 	});
 }
@@ -116,34 +102,33 @@ not_validated(Oid relid, AttrNumber attnum)
 
 /* All that is needed is to validate it: a second one would be refused. */
 static void
-plan_pending(MigrationPlan *plan, const char *column, const char *name, const char *constraint, const char *fill)
+plan_pending(MigrationPlan *plan, const char *column, char *constraint, List *fill)
 {
-	if (fill != NULL)
-		update_fill_step(plan, name, fill);
+	if (fill != NIL)
+		update_fill_step(plan, ddl_column(plan->relid, column), fill);
 	else
-		plan_look(plan, column, name);
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", names_template_relation(plan->relid),
-							  ddl_quoted(constraint)),
-		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+		plan_look(plan, column);
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
+		.relation = plan->relid, .name = constraint,
+	}, &(Step) {
+		.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
 		.note = "it is there and NOT VALID",
 	});
 }
 
 void
-not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
+not_null_plan(MigrationPlan *plan, const char *column, List *fill)
 {
 	Facts	   *facts = facts_create(true);
 	FactRelation *rel = facts_by_oid(facts, plan->relid);
 	AttrNumber	attnum = ddl_attribute(plan->relid, column);
-	char	   *name = names_template_attribute(plan->relid, attnum);
+	List	   *kept = expression_column(attnum);
 	char	   *pending = not_validated(plan->relid, attnum);
 	FactColumn *col;
 
 	if (pending != NULL)
 	{
-		plan_pending(plan, column, name, pending, fill);
+		plan_pending(plan, column, pending, fill);
 		return;
 	}
 	facts_detail(facts, rel);
@@ -155,19 +140,17 @@ not_null_plan(MigrationPlan *plan, const char *column, const char *fill)
 	}
 	if (facts_proves_not_null(rel, col))
 	{
-		plain_catalog_step(plan, "migrate",
-						   psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL",
-									names_template_relation(plan->relid), name),
-						   psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL",
-									names_template_relation(plan->relid), name));
+		plain_catalog_step(plan, "migrate", &verb_set_not_null, &(SetNotNullArgs) {
+			.relation = plan->relid, .column = kept,
+		});
 		return;
 	}
-	if (fill != NULL)
-		update_fill_step(plan, name, fill);
+	if (fill != NIL)
+		update_fill_step(plan, kept, fill);
 	else
-		plan_look(plan, column, name);
+		plan_look(plan, column);
 	not_null_add(plan, column);
-	if (fill != NULL)
-		update_fill_step(plan, name, fill);
+	if (fill != NIL)
+		update_fill_step(plan, kept, fill);
 	not_null_validate(plan, column);
 }

@@ -182,18 +182,6 @@ other_end_check(const Column *column, const ColumnForeignKey *fk)
 	}
 }
 
-char *
-other_end_template_drop(const MigrationPlan *plan, const Column *column)
-{
-	return column->foreign_keys == NIL ? "" : psprintf("%%<{" INT64_FORMAT "}", plan->migration);
-}
-
-char *
-other_end_template_add(const MigrationPlan *plan, const Column *column)
-{
-	return column->foreign_keys == NIL ? "" : psprintf("%%>{" INT64_FORMAT "}", plan->migration);
-}
-
 /*
  * Columns that exchange their names go on under the one that is in charge; in a
  * rename, each keeps its own.
@@ -227,7 +215,7 @@ other_end_keys(int64 migration)
 		key->migration = query_int8(row, 2);
 		key->substitute.relid = query_oid(row, 3);
 		key->substitute.from = (AttrNumber) query_int4(row, 4);
-		key->substitute.to = carry_quoted(query_text(row, 5));
+		key->substitute.to = carry_column(query_text(row, 5));
 		keys = lappend(keys, key);
 		constraints = lappend_oid(constraints, query_oid(row, 1));
 	}
@@ -245,123 +233,109 @@ other_end_keys(int64 migration)
 	return found;
 }
 
-/* Statements that drop the keys, each with its end, or that make them again. */
-static char *
-keys_sql(List *keys, bool drop)
+void
+other_end_append_drop(StringInfo sql, const Making *making, const Column *column)
 {
-	StringInfoData sql;
 	ListCell   *lc;
 
-	initStringInfo(&sql);
-	foreach(lc, keys)
+	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
 	{
 		OtherEndKey *key = lfirst(lc);
+		ForeignKeyArgs args = foreign_key_args(key->fk, key->fk->name, &key->substitute);
 
-		if (drop)
-			appendStringInfo(&sql, "%s;\n", foreign_key_drop_sql(key->fk, key->fk->name));
-		else
-			appendStringInfo(&sql, ";\n%s",
-							 foreign_key_add_sql(key->fk, key->fk->name, &key->substitute));
+		sql_statement(sql, "%s", foreign_key_drop(making, &args));
 	}
-	return sql.data;
-}
-
-static char *
-expand(const NamesToken *token)
-{
-	long long	migration;
-	int			length = 0;
-
-	if (sscanf(token->content, "%lld%n", &migration, &length) != 1 || token->content[length] != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("malformed migration in a statement template: \"%.40s\"", token->content)));
-	return keys_sql(other_end_keys(migration), token->kind == '<');
 }
 
 void
-other_end_init(void)
+other_end_append_add(StringInfo sql, const Making *making, const Column *column)
 {
-	names_set_expander('<', expand);
-	names_set_expander('>', expand);
+	ListCell   *lc;
+
+	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
+	{
+		OtherEndKey *key = lfirst(lc);
+		ForeignKeyArgs args = foreign_key_args(key->fk, key->fk->name, &key->substitute);
+
+		sql_statement(sql, "%s", foreign_key_sql(making, &args));
+	}
 }
 
-/* A step of another migration, with the names that it says. */
-typedef struct OtherStep
+/* A column that has left its place, and the one that is there now. */
+typedef struct Succession
 {
-	int64		migration;
-	int32		number;
-	char	   *statement;
-	char	   *undo;
 	Oid			relid;
 	AttrNumber	from;
 	AttrNumber	to;
-} OtherStep;
+} Succession;
 
+/* Have the steps of one migration name the column that is in charge now. */
 static void
-rewrite_step(const OtherStep *step)
+follow_in(int64 migration, const Succession *succession)
 {
-	QuerySession session;
-	char	   *statement = names_replace_attribute(step->statement, step->relid, step->from, step->to);
-	char	   *undo = step->undo == NULL ? NULL :
-		names_replace_attribute(step->undo, step->relid, step->from, step->to);
+	ListCell   *lc;
 
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET statement = $3, undo = $4 WHERE migration = $1 AND step = $2 "
-		  "AND (statement <> $3 OR undo <> $4)",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(statement), arg_text(undo));
-	query_end(&session);
+	foreach(lc, step_all(migration))
+	{
+		Step	   *step = lfirst(lc);
+		const Verb *verb = verb_of(step);
+		void	   *args = verb->follow != NULL ? verb_args(step) : NULL;
+
+		if (args != NULL && verb->follow(args, succession->relid, succession->from, succession->to))
+			step_set_args(step->migration, step->number, fields_to_json(verb->args, args));
+	}
 }
 
 /* Let the others' steps name the column that is in charge now. */
 static void
-rewrite_steps(int64 migration)
+follow_everywhere(int64 migration)
 {
 	QuerySession session;
-	List	   *steps = NIL;
+	List	   *others = NIL;
+	List	   *successions = NIL;
 	uint64		n;
 	ListCell   *lc;
 
 	query_begin(&session);
-	n = QUERY("SELECT s.migration, s.step, s.statement, s.undo, x.relid, x.out::int, x.in::int "
-			  "FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id, "
+	n = QUERY("SELECT m.id, x.relid, x.out::int, x.in::int FROM zdm.migration m, "
 			  "(SELECT p.relid, " NOT_IN_CHARGE " AS out, " IN_CHARGE " AS in "
 			  "   FROM zdm.pair p WHERE p.migration = $1 AND p.new_attnum IS NOT NULL) x "
 			  "WHERE m.id <> $1 AND m.relid <> x.relid AND m.state NOT IN ('completed', 'reverted') "
-			  "AND strpos(s.statement || coalesce(s.undo, ''), format('A{%s.%s}', x.relid, x.out)) > 0",
+			  "AND EXISTS (SELECT FROM zdm.step s WHERE s.migration = m.id AND x.relid = ANY (s.relations || s.undo_relations))",
 			  arg_int8(migration));
 	for (uint64 row = 0; row < n; row++)
 	{
-		OtherStep  *step = palloc(sizeof(OtherStep));
+		Succession *succession = palloc(sizeof(Succession));
+		int64	   *other = palloc(sizeof(int64));
 
-		*step = (OtherStep) {
-			.migration = query_int8(row, 1), .number = query_int4(row, 2),
-			.statement = query_text(row, 3), .undo = query_text(row, 4),
-			.relid = query_oid(row, 5),
-			.from = (AttrNumber) query_int4(row, 6), .to = (AttrNumber) query_int4(row, 7),
+		*other = query_int8(row, 1);
+		*succession = (Succession) {
+			.relid = query_oid(row, 2),
+			.from = (AttrNumber) query_int4(row, 3), .to = (AttrNumber) query_int4(row, 4),
 		};
-		steps = lappend(steps, step);
+		others = lappend(others, other);
+		successions = lappend(successions, succession);
 	}
 	query_end(&session);
-	foreach(lc, steps)
-		rewrite_step(lfirst(lc));
+	foreach(lc, others)
+		follow_in(*(int64 *) lfirst(lc), list_nth(successions, foreach_current_index(lc)));
 }
 
 /* Open the steps again that validate a key which has been made anew. */
 static bool
 validate_again(const OtherEndKey *key)
 {
-	char	   *validate = foreign_key_validate_sql(key->fk, key->fk->name);
 	QuerySession session;
 	bool		opened;
 
 	query_begin(&session);
 	opened = QUERY("UPDATE zdm.step s SET state = CASE s.state WHEN 'done' THEN 'pending' ELSE 'done' END "
-				   "FROM zdm.migration m WHERE m.id = s.migration AND m.id = $1 AND "
+				   "FROM zdm.migration m WHERE m.id = s.migration AND m.id = $1 "
+				   "AND s.verb = 'validate_constraint' AND s.args ->> 'name' = $2 AND (s.args -> 'relation')::bigint = $3 AND "
 				   "CASE WHEN 'reverting' IN (m.state, m.failed_from) "
 				   /* on the way back, what is done is still to be undone */
-				   "THEN s.undo = $2 AND s.state = 'undone' ELSE s.statement = $2 AND s.state = 'done' END",
-				   arg_int8(key->migration), arg_text(validate)) > 0;
+				   "THEN s.only_back AND s.state = 'undone' ELSE NOT s.only_back AND s.state = 'done' END",
+				   arg_int8(key->migration), arg_text(key->fk->name), arg_int8(key->fk->relid)) > 0;
 	query_end(&session);
 	return opened;
 }
@@ -372,7 +346,7 @@ other_end_follow(int64 migration, List *moved)
 	List	   *opened = NIL;
 	ListCell   *lc;
 
-	rewrite_steps(migration);
+	follow_everywhere(migration);
 	foreach(lc, moved)
 	{
 		OtherEndKey *key = lfirst(lc);

@@ -3,13 +3,9 @@
  * other_end.h
  *		Both ends of a foreign key replaced at the same time.
  *
- * A template of an exchange has two tokens that plan/other_end.c writes out
- * when it is run or shown, around what it does itself:
- *
- *		%<{id}			drop what other migrations hold ready at their end of
- *						foreign keys to or from the column that migration "id"
- *						replaces
- *		%>{id}			and make it again, NOT VALID, with the other column
+ * An exchange drops what other migrations hold ready at their end of foreign keys
+ * to or from the column that it replaces, and makes it again, NOT VALID, with the
+ * other column.
  *
  * All functions need a transaction.
  *
@@ -37,12 +33,9 @@ extern void other_end_check(const Column *column, const ColumnForeignKey *fk);
 /* The foreign key, read before the claim, has been exchanged: ERRCODE_OBJECT_IN_USE. */
 pg_noreturn extern void other_end_has_changed(const Column *column);
 
-/* The two ends of an exchange's script: see above.  Templates. */
-extern char *other_end_template_drop(const MigrationPlan *plan, const Column *column);
-extern char *other_end_template_add(const MigrationPlan *plan, const Column *column);
-
-/* At load: has names_render() know these tokens. */
-extern void other_end_init(void);
+/* The two ends of an exchange's script: see above. */
+extern void other_end_append_drop(StringInfo sql, const Making *making, const Column *column);
+extern void other_end_append_add(StringInfo sql, const Making *making, const Column *column);
 
 /* What an exchange that is about to run will move (list of OtherEndKey *). */
 extern List *other_end_keys(int64 migration);

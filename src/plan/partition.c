@@ -30,6 +30,7 @@
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
 #include "core/names.h"
 #include "ddl/authors.h"
@@ -64,7 +65,7 @@ typedef struct Attach
 	FactRelation *partition;
 	FactBound	bound;
 	char	   *bound_text;		/* FOR VALUES ..., as SQL */
-	List	   *drops;			/* char *: templates that drop the CHECKs */
+	List	   *proofs;			/* NamedArgs *: CHECKs that go when it is attached */
 } Attach;
 
 static PartitionCmd *
@@ -207,14 +208,14 @@ bound_text(PartitionBoundSpec *spec)
 	return text;
 }
 
-/* The clauses, over the parent's columns, as a template over those of rel. */
-static char *
-clauses_text(const Attach *attach, FactRelation *rel, List *clauses)
+/* The clauses, over the parent's columns, as an expression over those of rel. */
+static List *
+clauses_over(const Attach *attach, FactRelation *rel, List *clauses)
 {
 	List	   *mapped = NIL;
 	ListCell   *lc;
 	int			nestlevel = NewGUCNestLevel();
-	char	   *text;
+	List	   *kept;
 
 	identity_pin_formats();
 	foreach(lc, clauses)
@@ -227,33 +228,38 @@ clauses_text(const Attach *attach, FactRelation *rel, List *clauses)
 					 errmsg("child table is missing a column of the partition key of \"%s\"", attach->parent->name)));
 		mapped = lappend(mapped, clause);
 	}
-	text = deparse_expression_template((Node *) make_ands_explicit(mapped), rel->oid, InvalidAttrNumber, NULL);
+	kept = deparse_kept((Node *) make_ands_explicit(mapped), rel->oid, InvalidAttrNumber, NIL);
 	AtEOXact_GUC(false, nestlevel);
-	return text;
+	return kept;
+}
+
+static void
+plan_validation(Attach *attach, Oid relid, char *name)
+{
+	plan_step(attach->plan, &verb_validate_constraint, &(ValidateArgs) {.relation = relid, .name = name}, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock,
+		.work = READS_TABLE,
+	});
 }
 
 /* A CHECK that proves the clauses of each row, until the partition is attached. */
 static void
 plan_proof(Attach *attach, FactRelation *rel, List *clauses, const char *note)
 {
-	char	   *table = names_template_relation(rel->oid);
-	char	   *name = ddl_quoted(ddl_own_name(attach->plan, psprintf("%s_bound", rel->name)));
-	char	   *drop = psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name);
+	NamedArgs  *proof = palloc0(sizeof(NamedArgs));
 
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", table, name,
-							  clauses_text(attach, rel, clauses)),
-		.undo = names_template_if(rel->oid, drop),
+	proof->relation = rel->oid;
+	proof->name = ddl_own_name(attach->plan, psprintf("%s_bound", rel->name));
+	plan_step(attach->plan, &verb_add_constraint, &(ConstraintArgs) {
+		.relation = rel->oid, .name = proof->name, .kind = CONSTRAINT_CHECK,
+		.expression = clauses_over(attach, rel, clauses),
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make1_oid(rel->oid), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = pstrdup(note),
 	});
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
-		.relations = list_make1_oid(rel->oid), .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-	});
-	attach->drops = lappend(attach->drops, drop);
+	plan_validation(attach, rel->oid, proof->name);
+	attach->proofs = lappend(attach->proofs, proof);
 }
 
 /* The constraint that the index is of must have a counterpart that is one too. */
@@ -349,7 +355,7 @@ plan_indexes(Attach *attach)
 	}
 }
 
-/* As ADD CONSTRAINT takes it, every name qualified, as a template. */
+/* As ADD CONSTRAINT takes it, every name qualified. */
 static char *
 constraint_text(Oid relid, Oid constraint)
 {
@@ -358,7 +364,7 @@ constraint_text(Oid relid, Oid constraint)
 
 	query_begin_printing(&session, relid);
 	QUERY("SELECT pg_get_constraintdef($1)", arg_oid(constraint));
-	text = names_escape(query_text(0, 1));
+	text = query_text(0, 1);
 	query_end(&session);
 	return text;
 }
@@ -366,23 +372,18 @@ constraint_text(Oid relid, Oid constraint)
 static void
 plan_foreign_key(Attach *attach, FactConstraint *con, Oid leaf)
 {
-	char	   *table = names_template_relation(leaf);
-	char	   *name = ddl_quoted(ConstraintNameIsUsed(CONSTRAINT_RELATION, leaf, con->name) ?
-								  ddl_own_name(attach->plan, con->name) : con->name);
+	char	   *name = ConstraintNameIsUsed(CONSTRAINT_RELATION, leaf, con->name) ?
+		ddl_own_name(attach->plan, con->name) : con->name;
 
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID", table, name,
-							  constraint_text(attach->parent->oid, con->oid)),
-		.undo = names_template_if(leaf, psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", table, name)),
+	plan_step(attach->plan, &verb_add_constraint, &(ConstraintArgs) {
+		.relation = leaf, .name = name, .kind = 'd',
+		.definition = constraint_text(attach->parent->oid, con->oid), .not_valid = true,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
 		.relations = list_make2_oid(leaf, con->referenced),
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", table, name),
-		.relations = list_make1_oid(leaf), .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-	});
+	plan_validation(attach, leaf, name);
 }
 
 static bool
@@ -430,13 +431,13 @@ plan_default_partition(Attach *attach)
 
 	if (rel == NULL || facts_unproven_members(facts, rel, clauses, attach->parent) == NIL)
 		return;
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_LOOK,
-		.statement = psprintf("SELECT '23514', %s, %s FROM %s WHERE NOT (%s) LIMIT 10",
-							  carry_literal(psprintf("updated partition constraint for default partition \"%s\" would be violated",
-													 rel->name)),
-							  fit_row_name(rel->oid), names_template_relation(rel->oid), clauses_text(attach, rel, clauses)),
-		.relations = list_make1_oid(rel->oid), .lock = AccessShareLock, .work = READS_TABLE,
+	plan_step(attach->plan, &verb_assert, &(AssertArgs) {
+		.relation = rel->oid, .sqlstate = "23514",
+		.message = psprintf("updated partition constraint for default partition \"%s\" would be violated", rel->name),
+		.row = fit_row_name(rel->oid),
+		.violation = expression_format("NOT (%e)", clauses_over(attach, rel, clauses)),
+	}, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(rel->oid), .lock = AccessShareLock, .work = READS_TABLE,
 		.note = "gives no row if none of the new partition is in the default one",
 	});
 	plan_proof(attach, rel, clauses,
@@ -466,19 +467,15 @@ static void
 plan_attach(Attach *attach, Facts *facts)
 {
 	List	   *relids = list_make1_oid(attach->partition->oid);
-	StringInfoData sql;
-	ListCell   *lc;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER TABLE %s ATTACH PARTITION %s %s", names_template_relation(attach->parent->oid),
-					 names_template_relation(attach->partition->oid), names_escape(attach->bound_text));
-	foreach(lc, attach->drops)
-		appendStringInfo(&sql, ";\n%s", (char *) lfirst(lc));
 	if (attach->bound.default_partition != NULL)
 		relids = lappend_oid(relids, attach->bound.default_partition->oid);
 	relids = list_concat_unique_oid(relids, foreign_key_tables(facts, attach->parent));
-	plan_add(attach->plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .statement = sql.data,
+	plan_step(attach->plan, &verb_attach_partition, &(PartitionArgs) {
+		.relation = attach->parent->oid, .partition = attach->partition->oid,
+		.bound = attach->bound_text, .proofs = attach->proofs,
+	}, &(Step) {
+		.phase = "migrate",
 		.relations = list_delete_oid(relids, attach->parent->oid), .lock = AccessExclusiveLock,
 		.beside = list_make1_oid(attach->parent->oid), .work = CATALOG_ONLY,
 		.note = "all that it demands is proved: no scan; " NO_PARTITION_LEFT,
@@ -523,11 +520,10 @@ const PlanKind plan_attach_partition = {
 
 /* Without CONCURRENTLY: the whole tree is locked for an instant. */
 static void
-plan_detach_at_once(MigrationPlan *plan, char *sql, List *others)
+plan_detach_at_once(MigrationPlan *plan, const PartitionArgs *partition, List *others)
 {
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .statement = sql,
-		.relations = lcons_oid(plan->relid, others), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, &verb_detach_partition, partition, &(Step) {
+		.phase = "migrate", .relations = lcons_oid(plan->relid, others), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "PostgreSQL has no CONCURRENTLY beside a default partition",
 	});
 }
@@ -538,20 +534,15 @@ plan_detach_at_once(MigrationPlan *plan, char *sql, List *others)
  * again.
  */
 static void
-plan_detach_concurrently(MigrationPlan *plan, const char *table, const char *partition, Oid relid)
+plan_detach_concurrently(MigrationPlan *plan, const PartitionArgs *partition)
 {
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = names_template_if_partition(relid, plan->relid,
-												 psprintf("ALTER TABLE %s DETACH PARTITION %s CONCURRENTLY", table, partition)),
-		.relations = list_make2_oid(relid, plan->relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, &verb_detach_partition_concurrently, partition, &(Step) {
+		.phase = "migrate",
+		.relations = list_make2_oid(partition->partition, plan->relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		.note = "waits for transactions that use the table; leaves the partition a CHECK of its bound",
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL, .effect = EFFECT_DETACH_END,
-		.statement = names_template_if_detaching(relid,
-												 psprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE", table, partition)),
-		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,
+	plan_step(plan, &verb_finalize_detach, partition, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(partition->partition), .lock = AccessExclusiveLock,
 		.beside = list_make1_oid(plan->relid), .work = CATALOG_ONLY,
 		.note = "only if the step before was broken off",
 	});
@@ -562,8 +553,7 @@ make_detach(MigrationPlan *plan, const Change *change)
 {
 	PartitionCmd *cmd = partition_command(change);
 	Oid			relid = RangeVarGetRelid(cmd->name, AccessShareLock, false);
-	char	   *table = names_template_relation(plan->relid);
-	char	   *partition = names_template_relation(relid);
+	PartitionArgs partition = {.relation = plan->relid, .partition = relid};
 	Facts	   *facts = facts_create(true);
 	FactRelation *parent = facts_by_oid(facts, plan->relid);
 	ListCell   *lc;
@@ -587,10 +577,9 @@ make_detach(MigrationPlan *plan, const Change *change)
 				 errhint("Drop the foreign key first, and add it again afterwards by zdm.migrate(); or delete the partition's rows in batches.")));
 	}
 	if (OidIsValid(get_default_partition_oid(plan->relid)))
-		plan_detach_at_once(plan, psprintf("ALTER TABLE %s DETACH PARTITION %s", table, partition),
-							foreign_key_tables(facts, parent));
+		plan_detach_at_once(plan, &partition, foreign_key_tables(facts, parent));
 	else
-		plan_detach_concurrently(plan, table, partition, relid);
+		plan_detach_concurrently(plan, &partition);
 }
 
 const PlanKind plan_detach_partition = {

@@ -23,7 +23,6 @@
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
-#include "core/names.h"
 #include "ddl/authors.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
@@ -199,10 +198,11 @@ plain_step(MigrationPlan *plan, const Change *change, const Judgement *judgement
 	List	   *relations;
 	LOCKMODE	lock = find_locks(change, judgement, &relations);
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SQL,
-		.statement = psprintf("%s%s%s", ddl_search_path(), ddl_session_formats(change->statement),
-							  names_escape(change->statement)),
+	plan_step(plan, &verb_statement, &(StatementArgs) {
+		.has_path = true, .path = ddl_search_path(), .formats = ddl_session_formats(change->statement),
+		.text = pstrdup(change->statement),
+	}, &(Step) {
+		.phase = "migrate",
 		.relations = relations, .lock = lock,
 		.work = runs_long(change) ? "runs its query; readers and writers go on" : CATALOG_ONLY,
 		.note = "as it stands",
@@ -210,11 +210,10 @@ plain_step(MigrationPlan *plan, const Change *change, const Judgement *judgement
 }
 
 void
-plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char *undo)
+plain_catalog_step(MigrationPlan *plan, const char *phase, const Verb *verb, const void *args)
 {
-	plan_add(plan, &(Step) {
-		.phase = pstrdup(phase), .action = ACTION_SQL, .statement = statement, .undo = undo,
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, verb, args, &(Step) {
+		.phase = pstrdup(phase), .undoable = true, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 }
 

@@ -14,10 +14,10 @@
 extern void plain_step(MigrationPlan *plan, const Change *change, const Judgement *judgement);
 
 /*
- * A statement of which nothing is left to do but its own catalog change.
- * Undo may be NULL.  Takes ACCESS EXCLUSIVE on the plan's table.
+ * A step of which nothing is left to do but a catalog change, and that can be
+ * undone.  Takes ACCESS EXCLUSIVE on the plan's table.
  */
-extern void plain_catalog_step(MigrationPlan *plan, const char *phase, char *statement, char *undo);
+extern void plain_catalog_step(MigrationPlan *plan, const char *phase, const Verb *verb, const void *args);
 
 /*
  * Run the statement in a subtransaction that is rolled back, as the user, to have

@@ -13,6 +13,7 @@
 #include "core/errors.h"
 #include "lib/stringinfo.h"
 #include "plan/definition.h"
+#include "verbs/verbs.h"
 #include "plan/meaning.h"
 #include "plan/other_end.h"
 #include "plan/plan.h"
@@ -38,13 +39,6 @@ static const PlanKind *const kinds[] = {
 	&plan_rewrite,
 	&plan_set_not_null,
 };
-
-void
-plan_init(void)
-{
-	definition_init();
-	other_end_init();
-}
 
 const PlanKind *
 plan_kind(const char *name)
@@ -86,11 +80,23 @@ plan_add(MigrationPlan *plan, const Step *step)
 	copy->number = plan->stored + list_length(plan->steps) + 1;
 	if (copy->lock != NoLock && copy->relations == NIL)
 		copy->relations = list_make1_oid(plan->relid);
-	copy->queries |= copy->action == ACTION_LOOK ||
-		(copy->action == ACTION_BACKFILL && copy->assignments != NULL);
-	if (copy->undo != NULL && copy->undo_lock == NoLock)
+	/* what stands as it is names what it needs itself */
+	if (copy->needs == NIL && strcmp(copy->verb, verb_statement.name) != 0)
+		copy->needs = list_concat_unique_oid(list_copy(copy->relations), copy->beside);
+	copy->queries |= copy->action == ACTION_LOOK || fill_args(copy) != NULL;
+	if (copy->undoable && copy->undo_lock == NoLock)
 		copy->undo_lock = copy->lock;
 	plan->steps = lappend(plan->steps, copy);
+}
+
+void
+plan_step(MigrationPlan *plan, const Verb *verb, const void *args, const Step *step)
+{
+	Step		filled = *step;
+
+	verb_set(&filled, verb, args);
+	filled.undoable |= filled.only_back;
+	plan_add(plan, &filled);
 }
 
 bool
@@ -133,7 +139,12 @@ plan_store_steps(const MigrationPlan *plan)
 	ListCell   *lc;
 
 	foreach(lc, plan->steps)
-		step_insert(lfirst(lc));
+	{
+		Step	   *step = lfirst(lc);
+
+		step->args = verb_args_json(step);
+		step_insert(step);
+	}
 }
 
 void

@@ -15,6 +15,7 @@
 #include "catalog/pair.h"
 #include "catalog/step.h"
 #include "ddl/change.h"
+#include "verbs/verbs.h"
 
 typedef struct MigrationPlan
 {
@@ -65,9 +66,6 @@ typedef struct PlanKind
 	bool		whole_table;
 } PlanKind;
 
-/* At load: what templates of plans have in them. */
-extern void plan_init(void);
-
 /* The kind of that name.  ERRCODE_FEATURE_NOT_SUPPORTED if there is none. */
 extern const PlanKind *plan_kind(const char *name);
 
@@ -83,6 +81,12 @@ extern void plan_validate(const PlanKind *kind, const Change *change);
  * lock unless it names another.
  */
 extern void plan_add(MigrationPlan *plan, const Step *step);
+
+/*
+ * The same of a verb with its arguments, of which "step" has all else.  It can be
+ * undone if .undoable says so, with the same lock unless .undo_lock names another.
+ */
+extern void plan_step(MigrationPlan *plan, const Verb *verb, const void *args, const Step *step);
 
 /* Does a step of the plan fill in rows? */
 extern bool plan_has_backfill(const MigrationPlan *plan);

@@ -88,10 +88,10 @@ make(MigrationPlan *plan, const Change *change)
 		refuse_without_data(relid);
 	if (populated && !usable)
 		refuse_without_index(relid);
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_TOPLEVEL,
-		.statement = psprintf("REFRESH MATERIALIZED VIEW %s%s%s", populated ? "CONCURRENTLY " : "",
-							  names_template_relation(relid), stmt->skipData ? " WITH NO DATA" : ""),
+	plan_step(plan, &verb_refresh, &(RefreshArgs) {
+		.relation = relid, .concurrently = populated, .no_data = stmt->skipData,
+	}, &(Step) {
+		.phase = "migrate",
 		.relations = list_make1_oid(relid),
 		.lock = populated ? ExclusiveLock : AccessExclusiveLock,
 		.work = "runs its query; readers go on",

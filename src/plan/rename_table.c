@@ -61,12 +61,6 @@ new_place(const Change *change)
 	return place;
 }
 
-static char *
-qualified(const Place *place)
-{
-	return ddl_qualified(place->namespace, place->name);
-}
-
 /*
  * All columns: one that is dropped or changes its type would take the view
  * with it.
@@ -207,61 +201,20 @@ check(const Change *change)
 	check_row_security(change->relid);
 }
 
-/* The column list of the view, as a template. */
-static char *
-column_list(Oid relid)
+/* The numbers of its columns. */
+static List *
+columns_of(Oid relid)
 {
 	Relation	rel = RelationIdGetRelation(relid);
-	StringInfoData list;
+	List	   *columns = NIL;
 
-	initStringInfo(&list);
 	for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
-
-		if (!att->attisdropped)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "",
-							 names_template_attribute(relid, att->attnum));
+		if (!TupleDescAttr(RelationGetDescr(rel), i)->attisdropped)
+			columns = lappend_int(columns, i + 1);
 	}
 	RelationClose(rel);
-	return list.data;
-}
-
-/* Statements, one per row, that give view $2 what may be done to table $1. */
-static const char *const privileges[] = {
-	/* default privileges may have given what the table does not give */
-	"SELECT format('REVOKE ALL ON %s FROM %s', $2::text, g.name) FROM "
-	"(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS name "
-	" FROM pg_class c, LATERAL (SELECT a.grantee FROM pg_default_acl d, aclexplode(d.defaclacl) a WHERE d.defaclobjtype = 'r' "
-	"   AND (d.defaclrole = c.relowner) AND a.grantee <> c.relowner "
-	"   UNION ALL SELECT c.relowner WHERE c.relacl IS NOT NULL) x WHERE c.oid = $1) g ORDER BY g.name",
-	"SELECT format('GRANT %s ON %s TO %s%s', string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type), $2::text, "
-	"CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, "
-	"CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' END) "
-	"FROM pg_class c, (SELECT DISTINCT a.grantee, a.privilege_type, a.is_grantable FROM pg_class r, aclexplode(r.relacl) a WHERE r.oid = $1) x "
-	"WHERE c.oid = $1 GROUP BY x.grantee, x.is_grantable, c.relowner ORDER BY x.grantee = c.relowner DESC, x.grantee, x.is_grantable",
-	"SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, a.attname, $2::text, "
-	"CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, "
-	"CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' END) "
-	"FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = $1 AND NOT a.attisdropped ORDER BY a.attnum, 1",
-};
-
-static void
-append_privileges(StringInfo sql, Oid relid, const Place *view)
-{
-	char	   *name = quote_qualified_identifier(get_namespace_name(view->namespace), view->name);
-
-	for (int i = 0; i < lengthof(privileges); i++)
-	{
-		QuerySession session;
-		uint64		n;
-
-		query_begin(&session);
-		n = QUERY(privileges[i], arg_oid(relid), arg_text(name));
-		for (uint64 row = 0; row < n; row++)
-			appendStringInfo(sql, ";\n%s", names_escape(query_text(row, 1)));
-		query_end(&session);
-	}
+	return columns;
 }
 
 /* The sequences that the table owns, which it takes along to another schema. */
@@ -316,58 +269,24 @@ notes(Oid relid)
 
 /* The new name, at once. */
 static void
-plan_view(MigrationPlan *plan, const Place *new)
+plan_view(MigrationPlan *plan, const ViewArgs *view)
 {
-	char	   *view = qualified(new);
-	bool		invoker = reads_as_invoker(plan->relid);
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE VIEW %s%s AS\n  SELECT %s\n  FROM %s", view,
-					 invoker ? " WITH (security_invoker = true)" : "",
-					 column_list(plan->relid), names_template_relation(plan->relid));
-	append_privileges(&sql, plan->relid, new);
-	plan_add(plan, &(Step) {
-		.phase = "expand", .action = ACTION_SQL, .effect = EFFECT_VIEW_ADD,
-		.statement = sql.data, .undo = psprintf("DROP VIEW IF EXISTS %s", view),
-		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, &verb_create_view, view, &(Step) {
+		.phase = "expand", .undoable = true, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = psprintf("both names can be read and written from here on; %s%s%s%s", NOT_THROUGH_VIEW,
 						 ZDM_HAS_MERGE_INTO_VIEW ? "" : ", MERGE",
-						 invoker ? "" : "; what is granted, revoked or ruled by policies from here on has to be so on both",
+						 view->invoker ? "" : "; what is granted, revoked or ruled by policies from here on has to be so on both",
 						 notes(plan->relid)),
-		.index_name = quote_qualified_identifier(get_namespace_name(new->namespace), new->name),
 	});
 }
 
-/* The table goes from one place to the other, and the view the other way. */
-static char *
-exchange(const MigrationPlan *plan, const Place *from, const Place *to)
-{
-	const char *aside = ddl_own_name(plan, to->name);
-	Place		aside_there = {to->namespace, aside};
-	Place		aside_here = {from->namespace, aside};
-	char	   *table = names_template_relation(plan->relid);
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "ALTER VIEW %s RENAME TO %s;\n", qualified(to), ddl_quoted(aside));
-	if (to->namespace != from->namespace)
-		appendStringInfo(&sql, "ALTER TABLE %s SET SCHEMA %s;\nALTER VIEW %s SET SCHEMA %s;\n",
-						 table, ddl_quoted(get_namespace_name(to->namespace)),
-						 qualified(&aside_there), ddl_quoted(get_namespace_name(from->namespace)));
-	else
-		appendStringInfo(&sql, "ALTER TABLE %s RENAME TO %s;\n", table, ddl_quoted(to->name));
-	appendStringInfo(&sql, "ALTER VIEW %s RENAME TO %s", qualified(&aside_here), ddl_quoted(from->name));
-	return sql.data;
-}
-
 static void
-plan_exchange(MigrationPlan *plan, const Place *old, const Place *new)
+plan_exchange(MigrationPlan *plan, const ViewArgs *view)
 {
 	List	   *relations = list_make1_oid(plan->relid);
 	const char *note = "and on the view: the table has the new name, the view the old one";
 
-	if (new->namespace != old->namespace)
+	if (view->new_namespace != view->old_namespace)
 	{
 		List	   *sequences = owned_sequences(plan->relid);
 
@@ -375,24 +294,21 @@ plan_exchange(MigrationPlan *plan, const Place *old, const Place *new)
 		if (sequences != NIL)
 			note = "and on the view: the table has the new schema, with its indexes and sequences, the view the old one";
 	}
-	plan_add(plan, &(Step) {
-		.phase = "cutover", .action = ACTION_SQL,
-		.statement = exchange(plan, old, new), .undo = exchange(plan, new, old),
+	plan_step(plan, &verb_exchange_names, view, &(Step) {
+		.phase = "cutover", .undoable = true,
 		.relations = relations, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = pstrdup(note),
 	});
 }
 
 static void
-plan_contract(MigrationPlan *plan, const Place *old)
+plan_contract(MigrationPlan *plan, const ViewArgs *view)
 {
-	plan_add(plan, &(Step) {
-		.phase = "contract", .action = ACTION_SQL,
-		.statement = psprintf("DROP VIEW %s", qualified(old)),
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+	plan_step(plan, &verb_drop_view, view, &(Step) {
+		.phase = "contract", .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "of the view only; the old name is gone",
 	});
-	/* not of the table: EFFECT_VIEW_ADD puts the view here */
+	/* not of the table: the step that makes the view puts it here */
 	((Step *) llast(plan->steps))->relations = NIL;
 }
 
@@ -401,10 +317,15 @@ make(MigrationPlan *plan, const Change *change)
 {
 	Place		old = old_place(change->relid);
 	Place		new = new_place(change);
+	ViewArgs	view = {
+		.relation = plan->relid, .old_namespace = old.namespace, .old_name = pstrdup(old.name),
+		.new_namespace = new.namespace, .new_name = pstrdup(new.name),
+		.columns = columns_of(plan->relid), .invoker = reads_as_invoker(plan->relid),
+	};
 
-	plan_view(plan, &new);
-	plan_exchange(plan, &old, &new);
-	plan_contract(plan, &old);
+	plan_view(plan, &view);
+	plan_exchange(plan, &view);
+	plan_contract(plan, &view);
 }
 
 const PlanKind plan_rename_table = {

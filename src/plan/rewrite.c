@@ -111,37 +111,32 @@ with_size(const char *fmt, Oid relid)
 static void
 make(MigrationPlan *plan, const Change *change)
 {
-	char	   *table = names_template_relation(change->relid);
-	char	   *hidden = ddl_qualified(get_rel_namespace(change->relid),
-									   second_name(plan->migration, get_rel_name(change->relid)));
+	SecondArgs	second = {
+		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
+		.hidden = second_name(plan->migration, get_rel_name(change->relid)),
+	};
 
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_SECOND, .lock = ShareRowExclusiveLock,
-		.statement = psprintf("CREATE TABLE %s (LIKE %s)", hidden, table),
-		.undo = psprintf("DROP TABLE %s", hidden), .undo_lock = AccessExclusiveLock,
+	plan_step(plan, &verb_make_second, &second, &(Step) {
+		.phase = "migrate", .lock = ShareRowExclusiveLock, .undoable = true, .undo_lock = AccessExclusiveLock,
 		.work = "catalog only",
 		.note = "with its key, and a trigger that carries over what is written from then on; no event trigger fires, and nothing of it is published",
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_COPY, .lock = RowExclusiveLock,
-		.statement = psprintf("INSERT INTO %s SELECT * FROM %s", hidden, table),
+	plan_step(plan, &verb_copy_rows, &second, &(Step) {
+		.phase = "migrate", .lock = RowExclusiveLock,
 		.work = "copies every row, in short batches; readers and writers go on",
 		.note = with_size("takes up to %s of disk until the exchange", change->relid),
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_INDEX, .lock = AccessShareLock,
-		.statement = psprintf("REINDEX TABLE CONCURRENTLY %s", hidden),
+	plan_step(plan, &verb_build_second_indexes, &second, &(Step) {
+		.phase = "migrate", .lock = AccessShareLock,
 		.work = "builds every index of the table, for the copy; readers and writers go on",
 		.note = "waits for transactions that write the table",
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_COMPARE, .lock = AccessShareLock,
-		.statement = psprintf("SELECT * FROM %s EXCEPT SELECT * FROM %s", table, hidden),
+	plan_step(plan, &verb_compare_rows, &second, &(Step) {
+		.phase = "migrate", .lock = AccessShareLock,
 		.work = "reads every row of both; readers and writers go on",
 	});
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_EXCHANGE, .lock = AccessExclusiveLock,
-		.statement = psprintf("DROP TABLE %s", hidden),
+	plan_step(plan, &verb_exchange_storage, &second, &(Step) {
+		.phase = "migrate", .lock = AccessExclusiveLock,
 		.work = "catalog only",
 		.note = "once the two have exchanged their storage; waits first for snapshots from before the last row was copied, which would not see it",
 	});

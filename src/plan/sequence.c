@@ -33,8 +33,51 @@ sequence_load(Column *column, Oid sequence, bool identity)
 	column->sequences = lappend(column->sequences, result);
 }
 
+/*
+ * Without the extension, an identity column's sequence can be given to no other: it
+ * is dropped and made again, under its name, where it stands.
+ */
+static char *
+plain_move(Oid relid, const char *from, const char *to)
+{
+	QuerySession session;
+	char	   *sql;
+
+	query_begin(&session);
+	if (QUERY("SELECT format("
+			  "'DECLARE zdm_last bigint; zdm_called bool;' || E'\\n' || "
+			  "'BEGIN' || E'\\n' || "
+			  "'SELECT last_value, is_called INTO zdm_last, zdm_called FROM %1$s;' || E'\\n' || "
+			  "'ALTER TABLE %2$s ALTER COLUMN %3$s DROP IDENTITY;' || E'\\n' || "
+			  "'ALTER TABLE %2$s ALTER COLUMN %4$s ADD GENERATED %5$s AS IDENTITY ' || "
+			  "'(SEQUENCE NAME %1$s INCREMENT BY %6$s %7$s %8$s START WITH %9$s CACHE %10$s %11$s);' || E'\\n' || "
+			  "'PERFORM setval(%12$L, zdm_last, zdm_called);' || E'\\n' || '%13$s' || 'END', "
+			  "quote_ident(sn.nspname) || '.' || quote_ident(s.relname), $2, $4, $5, "
+			  "CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, "
+			  /* the widest of its type becomes the widest of the other one's */
+			  "q.seqincrement, CASE WHEN q.seqmin IN (1, -32768, -2147483648, -9223372036854775808) THEN 'NO MINVALUE' ELSE 'MINVALUE ' || q.seqmin END, "
+			  "CASE WHEN q.seqmax IN (-1, 32767, 2147483647, 9223372036854775807) THEN 'NO MAXVALUE' ELSE 'MAXVALUE ' || q.seqmax END, "
+			  "q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END, "
+			  "quote_ident(sn.nspname) || '.' || quote_ident(s.relname), "
+			  "coalesce((SELECT string_agg(format(E'GRANT %s ON SEQUENCE %I.%I TO %s%s;\\n', x.privilege_type, sn.nspname, s.relname, "
+			  "   CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END, "
+			  "   CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '') "
+			  "  FROM aclexplode(s.relacl) x WHERE x.grantee <> s.relowner), '')) "
+			  "FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum "
+			  "AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass "
+			  "JOIN pg_class s ON s.oid = d.objid JOIN pg_namespace sn ON sn.oid = s.relnamespace "
+			  "JOIN pg_sequence q ON q.seqrelid = s.oid "
+			  "WHERE a.attrelid = $1 AND a.attidentity <> '' AND $3 <> ''",
+			  arg_oid(relid), arg_text(names_relation(relid)), arg_text(from),
+			  arg_text(quote_identifier(from)), arg_text(quote_identifier(to))) == 0)
+		elog(ERROR, "no identity column in relation %u", relid);
+	sql = query_text(0, 1);
+	query_end(&session);
+	return psprintf("DO %s", sql_dollar_quoted(sql));
+}
+
 void
-sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column *old,
+sequence_append_exchange(StringInfo sql, const Making *making, const Column *old,
 						 const NewColumn *new, bool forward)
 {
 	const char *from = forward ? old->name : new->final_name;
@@ -45,22 +88,18 @@ sequence_append_exchange(StringInfo sql, const MigrationPlan *plan, const Column
 	foreach(lc, old->sequences)
 	{
 		ColumnSequence *sequence = lfirst(lc);
+		bool		exists = sql_exists(making, sequence->relid);
 
-		if (sequence->typed_as_column && type != NULL)
-			carry_statement(sql, "%s",
-							names_template_if(sequence->relid,
-											  psprintf("ALTER SEQUENCE %s AS %s",
-													   names_template_relation(sequence->relid), type)));
-		if (sequence->identity)
-			carry_statement(sql, "SELECT zdm.move_identity(%u::oid::regclass, %s, %s)", old->relid,
-							carry_literal(from), carry_literal(to));
-		else
-			carry_statement(sql, "%s",
-							names_template_if(sequence->relid,
-											  psprintf("ALTER SEQUENCE %s OWNED BY %s.%s",
-													   names_template_relation(sequence->relid),
-													   names_template_relation(old->relid),
-													   carry_quoted(to))));
+		if (exists && sequence->typed_as_column && type != NULL)
+			sql_statement(sql, "ALTER SEQUENCE %s AS %s", sql_table(making, sequence->relid), type);
+		if (sequence->identity && making->flavour == FLAVOUR_SCRIPT)
+			sql_statement(sql, "%s", plain_move(old->relid, from, to));
+		else if (sequence->identity)
+			sql_statement(sql, "SELECT zdm.move_identity(%u::oid::regclass, %s, %s)", old->relid,
+						  sql_literal(from), sql_literal(to));
+		else if (exists)
+			sql_statement(sql, "ALTER SEQUENCE %s OWNED BY %s.%s", sql_table(making, sequence->relid),
+						  sql_table(making, old->relid), sql_name(to));
 	}
 }
 

@@ -13,7 +13,7 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
-#include "core/names.h"
+#include "core/expression.h"
 #include "plan/carry.h"
 #include "plan/deparse.h"
 #include "utils/builtins.h"
@@ -43,48 +43,66 @@ statistics_load(Column *column, Oid oid)
 	foreach(lc, query_oids(0, 4))
 		statistics->columns = lappend_int(statistics->columns, (int) lfirst_oid(lc));
 	trees = query_text(0, 5);
-	statistics->expressions = trees ? (List *) stringToNode(trees) : NIL;
-	statistics->kinds = query_text(0, 6);
+		statistics->kinds = query_text(0, 6);
 	statistics->target = query_int4(0, 7);
 	statistics->comment = query_text(0, 8);
-	statistics->owner = query_bool(0, 10) ? names_escape(query_text(0, 9)) : NULL;
+	statistics->owner = query_bool(0, 10) ? query_text(0, 9) : NULL;
 	query_end(&session);
+	/* printing runs a user's functions: not as the extension's owner */
+	foreach(lc, trees ? (List *) stringToNode(trees) : NIL)
+		statistics->expressions = lappend(statistics->expressions,
+										  deparse_kept(lfirst(lc), column->relid, InvalidAttrNumber, NIL));
 	column->extended = lappend(column->extended, statistics);
 }
 
-static char *
-create_sql(const MigrationPlan *plan, const Column *old, const ColumnStatistics *statistics,
-		   const char *name, const char *new_column)
+/* What the step that makes one has for arguments. */
+typedef struct StatisticsArgs
 {
+	Oid			relation;
+	AttrNumber	old;
+	char	   *new;			/* name of the column in its place */
+	ColumnStatistics *statistics;
+} StatisticsArgs;
+
+static const Field fields[] = {
+	FIELD(StatisticsArgs, relation, OID),
+	FIELD(StatisticsArgs, old, ATTNUM),
+	FIELD(StatisticsArgs, new, TEXT),
+	FIELD_OF(StatisticsArgs, statistics, STRUCT, &column_statistics_fields),
+};
+
+static const Fields args = FIELDS(StatisticsArgs, fields);
+
+static char *
+create_sql(const Making *making, const void *data)
+{
+	const StatisticsArgs *create = data;
+	const ColumnStatistics *statistics = create->statistics;
+	char	   *name = sql_qualified(statistics->namespace, sql_own_name(making->migration, statistics->name));
+	List	   *columns = NIL;
 	StringInfoData sql;
-	const char *separator = " ON ";
 	ListCell   *lc;
 
+	foreach(lc, statistics->columns)
+		columns = lappend(columns, expression_column((AttrNumber) lfirst_int(lc)));
+	foreach(lc, statistics->expressions)
+		columns = lappend(columns, expression_format("(%e)", lfirst(lc)));
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE STATISTICS %s", name);
 	if (statistics->kinds != NULL)
 		appendStringInfo(&sql, " (%s)", statistics->kinds);
-	foreach(lc, statistics->columns)
-	{
-		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
-
-		appendStringInfo(&sql, "%s%s", separator, attnum == old->attnum ? new_column :
-						 names_template_attribute(old->relid, attnum));
-		separator = ", ";
-	}
-	foreach(lc, statistics->expressions)
-	{
-		appendStringInfo(&sql, "%s(%s)", separator,
-						 deparse_expression_template(lfirst(lc), old->relid, old->attnum, new_column));
-		separator = ", ";
-	}
-	appendStringInfo(&sql, " FROM %s", names_template_relation(old->relid));
+	appendStringInfo(&sql, " ON %s FROM %s",
+					 sql_expression(making, expression_replace(expression_join(columns, ", "), create->old,
+															   carry_column(create->new)), create->relation),
+					 sql_table(making, create->relation));
 	if (statistics->target >= 0)
-		carry_statement(&sql, "ALTER STATISTICS %s SET STATISTICS %d", name, statistics->target);
+		sql_statement(&sql, "ALTER STATISTICS %s SET STATISTICS %d", name, statistics->target);
 	if (statistics->owner != NULL)
-		carry_statement(&sql, "ALTER STATISTICS %s OWNER TO %s", name, statistics->owner);
+		sql_statement(&sql, "ALTER STATISTICS %s OWNER TO %s", name, statistics->owner);
 	return sql.data;
 }
+
+const Verb verb_create_statistics = {.name = "create_statistics", .args = &args, .sql = create_sql};
 
 void
 statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
@@ -92,22 +110,15 @@ statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn 
 	ListCell   *lc;
 
 	foreach(lc, old->extended)
-	{
-		ColumnStatistics *statistics = lfirst(lc);
-
-		plan_add(plan, &(Step) {
-			.phase = "migrate", .action = ACTION_SQL,
-			.statement = create_sql(plan, old, statistics,
-									carry_qualified(statistics->namespace,
-													 carry_own_name(plan, statistics->name)),
-									carry_quoted(new->name)),
-			.lock = ShareUpdateExclusiveLock, .work = "changes the catalog only",
+		plan_step(plan, &verb_create_statistics, &(StatisticsArgs) {
+			.relation = old->relid, .old = old->attnum, .new = pstrdup(new->name), .statistics = lfirst(lc),
+		}, &(Step) {
+			.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = "changes the catalog only",
 		});
-	}
 }
 
 void
-statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column *old)
+statistics_append_rename(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
@@ -115,12 +126,12 @@ statistics_append_rename(StringInfo sql, const MigrationPlan *plan, const Column
 	{
 		ColumnStatistics *statistics = lfirst(lc);
 
-		carry_statement(sql, "ALTER STATISTICS %s RENAME TO %s",
-						carry_qualified(statistics->namespace, carry_own_name(plan, statistics->name)),
-						carry_quoted(statistics->name));
+		sql_statement(sql, "ALTER STATISTICS %s RENAME TO %s",
+					  sql_qualified(statistics->namespace, sql_own_name(making->migration, statistics->name)),
+					  sql_name(statistics->name));
 		if (statistics->comment != NULL)
-			carry_statement(sql, "COMMENT ON STATISTICS %s IS %s",
-							carry_qualified(statistics->namespace, statistics->name),
-							carry_literal(statistics->comment));
+			sql_statement(sql, "COMMENT ON STATISTICS %s IS %s",
+						  sql_qualified(statistics->namespace, statistics->name),
+						  sql_literal(statistics->comment));
 	}
 }

@@ -17,26 +17,6 @@
 #include "plan/trigger_sql.h"
 #include "utils/builtins.h"
 
-char *
-trigger_sql_create(Oid relid)
-{
-	char	   *table = names_template_relation(relid);
-	char	   *trigger = names_template_sync_trigger(relid);
-
-	return psprintf("CREATE TRIGGER %s BEFORE INSERT OR UPDATE ON %s "
-					"FOR EACH ROW EXECUTE FUNCTION zdm.sync();\n"
-					"ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
-					trigger, table, table, trigger);
-}
-
-char *
-trigger_sql_drop(Oid relid)
-{
-	return psprintf("DROP TRIGGER %s ON %s",
-					names_template_sync_trigger(relid),
-					names_template_relation(relid));
-}
-
 void
 trigger_sql_check(Oid relid)
 {

@@ -9,16 +9,6 @@
 #define ZDM_TRIGGER_SQL_H
 
 /*
- * Templates (core/names.h) of the statements, separated by semicolons, that
- * create the sync trigger on relid, firing whatever session_replication_role
- * is, and that drop it.  On a partitioned table PostgreSQL does the same for
- * every partition, also for those attached later.  They need SHARE ROW
- * EXCLUSIVE and ACCESS EXCLUSIVE, respectively.
- */
-extern char *trigger_sql_create(Oid relid);
-extern char *trigger_sql_drop(Oid relid);
-
-/*
  * Refuse a table, or a partition, with a trigger that runs zdm.sync and has not been
  * made by a migration that is still on the way: left by a restored dump, or put there
  * by somebody.  It is nobody's to drop but its maker's.

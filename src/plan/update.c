@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "ddl/to_change.h"
 #include "optimizer/optimizer.h"
@@ -32,29 +33,34 @@
 /* Before the assignments, to have them parsed: positions are counted from it. */
 #define PARSED_AS "UPDATE t SET "
 
-void
-update_step(MigrationPlan *plan, const char *assignments, const char *condition, bool fire_triggers)
+static void
+update_step(MigrationPlan *plan, const FillArgs *fill)
 {
-	plan_add(plan, &(Step) {
-		.phase = "migrate", .action = ACTION_BACKFILL,
-		.statement = psprintf("UPDATE %s SET %s WHERE %s", names_template_relation(plan->relid),
-							  assignments, condition),
-		.relations = list_make1_oid(plan->relid), .lock = RowExclusiveLock,
+	plan_step(plan, &verb_fill, fill, &(Step) {
+		.phase = "migrate", .relations = list_make1_oid(plan->relid), .lock = RowExclusiveLock,
 		.work = "writes every row for which the condition holds, in short batches",
-		.note = fire_triggers ? "by blocks, firing triggers; run by hand, do it in batches" :
+		.note = fill->fire_triggers ? "by blocks, firing triggers; run by hand, do it in batches" :
 		"by blocks, without firing triggers; run by hand, do it in batches",
-		.assignments = pstrdup(assignments), .condition = pstrdup(condition),
-		.fire_triggers = fire_triggers,
 	});
 }
 
-#define IS_EMPTY " IS NULL"
-#define GETS " = "
+static Assignment *
+assign(List *column, List *value)
+{
+	Assignment *assignment = palloc(sizeof(Assignment));
+
+	assignment->column = column;
+	assignment->value = value;
+	return assignment;
+}
 
 void
-update_fill_step(MigrationPlan *plan, const char *column, const char *value)
+update_fill_step(MigrationPlan *plan, List *column, List *value)
 {
-	update_step(plan, psprintf("%s" GETS "%s", column, value), psprintf("%s" IS_EMPTY, column), false);
+	update_step(plan, &(FillArgs) {
+		.relation = plan->relid, .assignments = list_make1(assign(column, value)),
+		.condition = expression_format("%e IS NULL", column),
+	});
 }
 
 Step *
@@ -62,26 +68,24 @@ update_join_fills(List *fills)
 {
 	Step	   *first = linitial(fills);
 	MigrationPlan scratch = {.migration = first->migration, .relid = linitial_oid(first->relations)};
-	StringInfoData assignments;
-	StringInfoData condition;
+	FillArgs	joined = {.relation = scratch.relid};
+	List	   *conditions = NIL;
 	ListCell   *lc;
 
 	if (list_length(fills) == 1)
 		return first;
-	initStringInfo(&assignments);
-	initStringInfo(&condition);
 	foreach(lc, fills)
 	{
-		Step	   *fill = lfirst(lc);
-		char	   *column = pnstrdup(fill->condition, strlen(fill->condition) - strlen(IS_EMPTY));
-		const char *separator = lc == list_head(fills) ? "" : ", ";
+		const FillArgs *fill = fill_args(lfirst(lc));
+		Assignment *one = linitial(fill->assignments);
 
 		/* a row that lacks the one may have the other */
-		appendStringInfo(&assignments, "%s%s" GETS "COALESCE(%s, %s)", separator, column, column,
-						 fill->assignments + strlen(column) + strlen(GETS));
-		appendStringInfo(&condition, "%s%s", lc == list_head(fills) ? "" : " OR ", fill->condition);
+		joined.assignments = lappend(joined.assignments,
+									 assign(one->column, expression_format("COALESCE(%e, %e)", one->column, one->value)));
+		conditions = lappend(conditions, fill->condition);
 	}
-	update_step(&scratch, assignments.data, condition.data, false);
+	joined.condition = expression_join(conditions, " OR ");
+	update_step(&scratch, &joined);
 	return linitial(scratch.steps);
 }
 
@@ -149,28 +153,28 @@ check_target(const Change *change, AttrNumber attnum, const char *name)
 				 errhint("Call it with fire_triggers => true.")));
 }
 
-/* "column IS DISTINCT FROM (expression)"; NULL if the type cannot be compared. */
-static char *
-difference(Oid type, const char *column, const char *expression)
+/* "column IS DISTINCT FROM (expression)"; NIL if the type cannot be compared. */
+static List *
+difference(Oid type, List *column, List *expression)
 {
 	if (!OidIsValid(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr))
-		return NULL;
-	return psprintf("%s IS DISTINCT FROM (%s)", column, expression);
+		return NIL;
+	return expression_format("%e IS DISTINCT FROM (%e)", column, expression);
 }
 
-/* One assignment; appends to both texts. */
+/* One assignment; appends to both lists. */
 static void
 read_assignment(const Change *change, ResTarget *target, const char *source,
-				StringInfo assignments, StringInfo differences, bool *comparable)
+				List **assignments, List **differences, bool *comparable)
 {
 	AttrNumber	attnum = ddl_attribute(change->relid, target->name);
-	char	   *column = names_template_attribute(change->relid, attnum);
+	List	   *column = expression_column(attnum);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
 	Node	   *tree;
-	char	   *expression;
-	char	   *differs;
+	List	   *expression;
+	List	   *differs;
 
 	if (target->indirection != NIL || IsA(target->val, MultiAssignRef) || IsA(target->val, SetToDefault))
 		ereport(ERROR,
@@ -181,18 +185,18 @@ read_assignment(const Change *change, ResTarget *target, const char *source,
 	expression = ddl_expression(change->relid, target->val, source, EXPR_KIND_ALTER_COL_TRANSFORM,
 								type, typmod, &tree);
 	by_path_refuse_session(tree, "an assignment");
-	appendStringInfo(assignments, "%s%s = %s", assignments->len > 0 ? ", " : "", column, expression);
-	differs = contain_volatile_functions(tree) ? NULL : difference(type, column, expression);
-	if (differs == NULL)
+	*assignments = lappend(*assignments, assign(column, expression));
+	differs = contain_volatile_functions(tree) ? NIL : difference(type, column, expression);
+	if (differs == NIL)
 		*comparable = false;
 	else
-		appendStringInfo(differences, "%s%s", differences->len > 0 ? " OR " : "", differs);
+		*differences = lappend(*differences, differs);
 }
 
-static char *
-due_condition(const Change *change, const char *differences, bool comparable)
+static List *
+due_condition(const Change *change, List *differences, bool comparable)
 {
-	char	   *given;
+	List	   *given;
 	Node	   *tree;
 
 	if (change->condition == NULL && !comparable)
@@ -202,10 +206,10 @@ due_condition(const Change *change, const char *differences, bool comparable)
 				 errdetail("A column is assigned a volatile value, or one that cannot be compared, so it cannot be told which rows are done."),
 				 errhint("Give a condition that holds for rows that are to be updated, and not for those that have been.")));
 	if (change->condition == NULL)
-		return pstrdup(differences);
+		return expression_join(differences, " OR ");
 	given = ddl_expression_text(change->relid, change->condition, BOOLOID, -1, &tree);
 	by_path_refuse_session(tree, "a condition");
-	return comparable ? psprintf("(%s) AND (%s)", given, differences) : given;
+	return comparable ? expression_format("(%e) AND (%e)", given, expression_join(differences, " OR ")) : given;
 }
 
 static void
@@ -235,20 +239,18 @@ make(MigrationPlan *plan, const Change *change)
 		.callback = change_error_callback,
 		.arg = source,
 	};
-	StringInfoData assignments;
-	StringInfoData differences;
+	FillArgs	fill = {.relation = change->relid, .fire_triggers = change->fire_triggers};
+	List	   *differences = NIL;
 	bool		comparable = true;
 	ListCell   *lc;
 
 	check_table(change);
-	initStringInfo(&assignments);
-	initStringInfo(&differences);
 	error_context_stack = &callback;
 	foreach(lc, parse_assignments(source))
-		read_assignment(change, lfirst_node(ResTarget, lc), source, &assignments, &differences, &comparable);
+		read_assignment(change, lfirst_node(ResTarget, lc), source, &fill.assignments, &differences, &comparable);
 	error_context_stack = callback.previous;
-	update_step(plan, assignments.data, due_condition(change, differences.data, comparable),
-				change->fire_triggers);
+	fill.condition = due_condition(change, differences, comparable);
+	update_step(plan, &fill);
 }
 
 static List *

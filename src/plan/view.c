@@ -16,7 +16,6 @@
 
 #include "catalog/query.h"
 #include "core/errors.h"
-#include "core/names.h"
 #include "miscadmin.h"
 #include "plan/carry.h"
 #include "plan/definition.h"
@@ -88,7 +87,7 @@ view_load(Column *column)
 		ColumnView *view = palloc0(sizeof(ColumnView));
 
 		view->oid = query_oid(row, 1);
-		view->name = names_escape(query_text(row, 2));
+		view->name = query_text(row, 2);
 		view->direct = query_bool(row, 5);
 		check_view(column, view, query_oid(row, 3), query_bool(row, 6));
 		column->views = lappend(column->views, view);
@@ -149,7 +148,7 @@ view_append_properties(StringInfo sql, const Column *old, const ViewProperties *
 		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
 				  arg_oid(old->owner), arg_text(view->kind));
 		for (uint64 row = 0; row < n; row++)
-			carry_statement(sql, "%s", names_escape(query_text(row, 1)));
+			sql_statement(sql, "%s", query_text(row, 1));
 		query_end(&session);
 	}
 }
@@ -160,32 +159,30 @@ view_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
 	if (!new->retyped)
 		return;
 	for (int i = list_length(old->views) - 1; i >= 0; i--)
-		carry_statement(sql, "DROP VIEW %s", ((ColumnView *) list_nth(old->views, i))->name);
-}
-
-static void
-append_definition(StringInfo sql, const MigrationPlan *plan, const Column *old, bool forward,
-				  const ColumnView *view, DefinitionKind kind)
-{
-	carry_statement(sql, "%s", definition_template(plan, old, forward, kind, InvalidOid,
-												   names_render(view->name, true)));
+		sql_statement(sql, "DROP VIEW %s", ((ColumnView *) list_nth(old->views, i))->name);
 }
 
 void
-view_append_create(StringInfo sql, const MigrationPlan *plan, const Column *old, const NewColumn *new,
-				   bool forward)
+view_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
 {
+	bool		retyped = twin->new->retyped;
 	ListCell   *lc;
 
-	foreach(lc, old->views)
+	foreach(lc, twin->old->views)
 	{
 		ColumnView *view = lfirst(lc);
-		if (!new->retyped && !view->direct)
+
+		if (!retyped && !view->direct)
 			continue;
-		append_definition(sql, plan, old, forward, view,
-						  new->retyped ? DEFINITION_VIEW_CREATE : DEFINITION_VIEW_REPLACE);
-		append_definition(sql, plan, old, forward, view, DEFINITION_VIEW_OPTIONS);
-		if (new->retyped)
-			append_definition(sql, plan, old, forward, view, DEFINITION_VIEW_PROPERTIES);
+		definition_append(sql, making, twin, forward, &(Definition) {
+			.kind = retyped ? DEFINITION_VIEW_CREATE : DEFINITION_VIEW_REPLACE, .name = view->name,
+		});
+		definition_append(sql, making, twin, forward, &(Definition) {
+			.kind = DEFINITION_VIEW_OPTIONS, .name = view->name,
+		});
+		if (retyped)
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = DEFINITION_VIEW_PROPERTIES, .name = view->name,
+			});
 	}
 }

@@ -30,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* What a look has found. */
@@ -208,11 +209,9 @@ look_run(const Migration *migration, const Step *step, const char *sql)
 	initStringInfo(&look.found.rows);
 	initStringInfo(&look.found.others);
 	check_meaning(&look);
-	if (step->assignments != NULL)
-	{
-		look.expression = names_render(step->assignments, false);
+	look.expression = assert_expression(step);
+	if (look.expression != NULL)
 		run_with_expression(&look);
-	}
 	else
 		run_query(&look);
 	if (look.found.problem != NULL)

@@ -57,6 +57,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 /* Holders of a lock are written down this often while a step waits. */
@@ -73,6 +74,19 @@
 
 /* A batch that is to rest for longer may wait for others. */
 #define LONG_PAUSE_MS 250
+
+/* Is that what the step does? */
+static bool
+does(const Step *step, const Verb *verb)
+{
+	return verb_of(step) == verb;
+}
+
+static bool
+is_exchange(const Step *step)
+{
+	return does(step, &verb_exchange);
+}
 
 static void
 end_transaction(void)
@@ -114,9 +128,7 @@ still_next(const Migration *migration, const Step *step)
 	Step	   *now = steps_next(migration);
 
 	return now != NULL && now->number == step->number &&
-		strcmp(now->statement, step->statement) == 0 &&
-		(now->undo == step->undo ||
-		 (now->undo != NULL && step->undo != NULL && strcmp(now->undo, step->undo) == 0));
+		strcmp(now->args, step->args) == 0;
 }
 
 /* Does the step only change the catalog? */
@@ -209,7 +221,7 @@ come_again(const Step *step, const char *reason, StepRun *run)
 static bool
 claim_exchange(const Migration *migration, const Step *step)
 {
-	return step->effect != EFFECT_PAIR_SWITCH ||
+	return !is_exchange(step) ||
 		claim_try(CLAIM_STATEMENT, migration->relid);
 }
 
@@ -244,7 +256,7 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return OUTCOME_STALE;
 	}
-	if (step->effect == EFFECT_PAIR_SWITCH && step->lock == AccessExclusiveLock)
+	if (is_exchange(step) && step->lock == AccessExclusiveLock)
 		relations = locks_with_views(relations);
 	if (!locks_try_beside(step->beside, &run->patience) ||
 		!locks_try(relations, step->lock, &run->patience))
@@ -425,11 +437,18 @@ execute_end_of_detaching(const OwnersWork *work)
 	return snapshots_execute(work->sql);
 }
 
-/* Must the statement of a step that makes or drops the trigger be left out? */
+/* Does the step make the sync trigger, or drop it? */
 static bool
-trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
+is_trigger_step(const Step *step)
 {
-	bool		create = (effect == EFFECT_TRIGGER_CREATE) != undo;
+	return does(step, &verb_create_sync_trigger) || does(step, &verb_drop_sync_trigger);
+}
+
+/* Must the statement of such a step be left out? */
+static bool
+trigger_step_is_moot(const Migration *migration, const Step *step, bool undo)
+{
+	bool		create = does(step, &verb_create_sync_trigger) != undo;
 	bool		exists = trigger_name_find(migration->relid) != NULL;
 
 	if (create)
@@ -437,44 +456,29 @@ trigger_step_is_moot(const Migration *migration, StepEffect effect, bool undo)
 	return !exists || pair_trigger_needed(migration->relid, migration->id);
 }
 
-/* The step's effect on zdm.pair and the plan, or its opposite. */
+/* What the step is to zdm.pair and the plan, or its opposite. */
 static void
 apply_effect(const Migration *migration, const Step *step, bool undo)
 {
-	switch (step->effect)
+	if (does(step, &verb_add_twin) && undo)
+		pair_deactivate(migration->id);
+	else if (does(step, &verb_add_twin))
 	{
-		case EFFECT_PAIR_ADD:
-			if (undo)
-				pair_deactivate(migration->id);
-			else
-			{
-				pair_activate(migration->id);
-				depend_record(migration->relid, migration->id);
-			}
-			break;
-		case EFFECT_PAIR_SWITCH:
-			pair_set_authoritative(migration->id, undo ? "old" : "new");
-			if (!undo)
-				twin_note_dependents(migration->id);
-			break;
-		case EFFECT_PAIR_DROP:
-			pair_deactivate(migration->id);
-			break;
-		case EFFECT_INDEX_TREE:
-			if (!undo)
-				index_tree_complete(migration->id, step);
-			break;
-		case EFFECT_VIEW_ADD:
-			if (!undo)
-				step_add_relation(migration->id, step->index_name);
-			break;
-		case EFFECT_DETACH_END:
-		case EFFECT_FOREIGN_KEY_TREE:
-		case EFFECT_TRIGGER_CREATE:
-		case EFFECT_TRIGGER_DROP:
-		case EFFECT_NONE:
-			break;
+		pair_activate(migration->id);
+		depend_record(migration->relid, migration->id);
 	}
+	else if (is_exchange(step))
+	{
+		pair_set_authoritative(migration->id, undo ? "old" : "new");
+		if (!undo)
+			twin_note_dependents(migration->id);
+	}
+	else if (does(step, &verb_drop_twin))
+		pair_deactivate(migration->id);
+	else if (does(step, &verb_complete_index) && !undo)
+		index_tree_complete(migration->id, step);
+	else if (does(step, &verb_create_view) && !undo)
+		step_add_relation(migration->id, view_made_by(step));
 }
 
 /*
@@ -485,7 +489,7 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 static bool
 must_fill_again(const Migration *migration, const Step *step)
 {
-	if (step->effect != EFFECT_PAIR_SWITCH || !misfit_deal_with(migration->id, MISFIT_UP))
+	if (!is_exchange(step) || !misfit_deal_with(migration->id, MISFIT_UP))
 		return false;
 	step_reopen_rows(migration->id);
 	return true;
@@ -498,7 +502,7 @@ must_fill_again(const Migration *migration, const Step *step)
 static void
 refuse_loss(const Migration *migration, const Step *step)
 {
-	char	   *rows = step->effect == EFFECT_PAIR_SWITCH ?
+	char	   *rows = is_exchange(step) ?
 		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
 
 	if (rows != NULL)
@@ -520,7 +524,7 @@ run_index_names(const Migration *migration, const Step *step, char *sql, bool un
 {
 	char	   *renames;
 
-	if (step->effect != (undo ? EFFECT_PAIR_SWITCH : EFFECT_PAIR_DROP))
+	if (!does(step, undo ? &verb_exchange : &verb_drop_twin))
 		return sql;
 	renames = index_names_sql(migration->id, !undo);
 	run_as_owner(migration, renames);
@@ -533,7 +537,7 @@ run_twin(const Migration *migration, const Step *step)
 {
 	char	   *sql;
 
-	if (step->effect != EFFECT_PAIR_SWITCH)
+	if (!is_exchange(step))
 		return pstrdup("");
 	sql = psprintf("%s%s", twin_privileges_sql(migration->id), twin_remarks_sql(migration->id));
 	run_as_owner(migration, sql);
@@ -542,35 +546,33 @@ run_twin(const Migration *migration, const Step *step)
 }
 
 /*
- * Run a template of the step with its effect, and tell the migrations at the other
+ * Run the step's SQL with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
  */
 static char *
-run_with_effect(const Migration *migration, const Step *step, const char *template, bool undo,
-				StepRun *run)
+run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun *run)
 {
-	bool		exchange = step->effect == EFFECT_PAIR_SWITCH;
-	bool		remember = exchange && !undo && step->undo != NULL &&
-		strcmp(migration->kind, "change_column_type") == 0;
+	bool		exchange = is_exchange(step);
+	bool		remember = exchange && !undo && strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
-	List	   *before = remember ? definition_before(step->undo) : NIL;
+	List	   *before = remember ? definition_before(step) : NIL;
 	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
 	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
 	char	   *twin = run_twin(migration, step);
-	List	   *definitions = definition_trees(template);
-	char	   *sql = names_render(template, false);
+	List	   *definitions = NIL;
+	char	   *sql = verb_sql_to_run(step, undo, &definitions);
 	ListCell   *lc;
 
 	if (step->action == ACTION_LOOK)
 		look_run(migration, step, sql);
-	else if (step->effect == EFFECT_DETACH_END)
+	else if (does(step, &verb_finalize_detach))
 		run_work(execute_end_of_detaching, &(OwnersWork) {.migration = migration, .sql = sql});
-	else if (step->effect != EFFECT_INDEX_TREE || undo)
+	else if (!does(step, &verb_complete_index))
 		run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions});
 	sql = psprintf("%s%s", twin, sql);
 	sessions_compile_anew(migration->relid, columns, &run->functions);
 	if (before != NIL)
-		step_set_undo(step, definition_remember(step->undo, before));
+		definition_remember(step, before);
 	sql = run_index_names(migration, step, sql, undo);
 	apply_effect(migration, step, undo);
 	if (exchange)
@@ -588,7 +590,7 @@ run_with_effect(const Migration *migration, const Step *step, const char *templa
 static bool
 must_plan_parts(const Migration *migration, const Step *step)
 {
-	return step->effect == EFFECT_FOREIGN_KEY_TREE &&
+	return does(step, &verb_complete_foreign_key) &&
 		constraint_plan_missing_parts(migration->id, step);
 }
 
@@ -603,7 +605,7 @@ nothing_to_do(const Step *step)
 
 	initStringInfo(&comment);
 	appendStringInfoString(&comment, "-- nothing to do: ");
-	for (const char *c = names_render(step->statement, true); *c; c++)
+	for (const char *c = verb_sql(step, false, FLAVOUR_SHOWN); *c; c++)
 	{
 		appendStringInfoChar(&comment, *c);
 		if (*c == '\n' || *c == '\r')
@@ -620,7 +622,7 @@ static void
 refuse_without_trigger(const Migration *migration, const Step *step)
 {
 	char	   *hint;
-	char	   *wrong = step->effect == EFFECT_PAIR_SWITCH ? look_again_trigger(migration, &hint) : NULL;
+	char	   *wrong = is_exchange(step) ? look_again_trigger(migration, &hint) : NULL;
 
 	if (wrong == NULL)
 		return;
@@ -641,9 +643,9 @@ refuse_without_trigger(const Migration *migration, const Step *step)
 static void
 look_again(const Migration *migration, const Step *step)
 {
-	if (step->effect == EFFECT_PAIR_SWITCH)
+	if (is_exchange(step))
 		look_again_before_cutover(migration, "resume");
-	if (step->effect == EFFECT_PAIR_DROP)
+	if (does(step, &verb_drop_twin))
 		look_again_before_contract(migration, "resume");
 	if (migration->state == STATE_CONTRACTING && !step_contract_begun(migration->id))
 		by_text_refuse(migration, "resume");
@@ -660,11 +662,11 @@ must_wait_for_snapshots(const Migration *migration, const Step *step, StepRun *r
 	bool		gone;
 	char	   *who = NULL;
 
-	if (step->effect != EFFECT_DETACH_END)
+	if (!does(step, &verb_finalize_detach))
 		return false;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	gone = names_render(step->statement, false)[0] == '\0' || snapshots_gone(&run->snapshots, &who);
+	gone = verb_sql(step, false, FLAVOUR_RUN)[0] == '\0' || snapshots_gone(&run->snapshots, &who);
 	if (!gone && steps_must_describe(run))
 		step_set_waiting(step, psprintf("snapshots from before the partition was being detached, of %s", who));
 	end_transaction();
@@ -679,24 +681,22 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 	StepOutcome outcome = must_wait_for_snapshots(migration, step, run) ? OUTCOME_AGAIN :
 		begin_with_locks(migration, step, run);
 	char	   *sql;
-	bool		trigger_step = step->effect == EFFECT_TRIGGER_CREATE ||
-		step->effect == EFFECT_TRIGGER_DROP;
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration, step);
 	look_again(migration, step);
-	if (step->effect == EFFECT_TRIGGER_CREATE)
+	if (does(step, &verb_create_sync_trigger))
 		trigger_sql_check(migration->relid);
 	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
 		end_transaction();
 		return OUTCOME_STALE;
 	}
-	if (trigger_step && trigger_step_is_moot(migration, step->effect, false))
+	if (is_trigger_step(step) && trigger_step_is_moot(migration, step, false))
 		sql = nothing_to_do(step);
 	else
-		sql = run_with_effect(migration, step, step->statement, false, run);
+		sql = run_with_effect(migration, step, false, run);
 	if (sql[0] == '\0')
 		sql = nothing_to_do(step);
 	step_mark_done(step, sql);
@@ -723,14 +723,15 @@ index_namespace(const Step *step)
 static IndexLeftover
 look_for_index(const Step *step)
 {
+	char	   *name = index_built_by(step);
 	Oid			indexid;
 	HeapTuple	tuple;
 	bool		valid;
 	Oid			relid;
 
-	if (step->index_name == NULL)
+	if (name == NULL)
 		return INDEX_NONE;
-	indexid = get_relname_relid(step->index_name, index_namespace(step));
+	indexid = get_relname_relid(name, index_namespace(step));
 	if (!OidIsValid(indexid))
 		return INDEX_NONE;
 	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
@@ -765,7 +766,7 @@ drop_statement(const Step *step, MemoryContext context)
 	return MemoryContextStrdup(context,
 							   psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s",
 										quote_qualified_identifier(get_namespace_name(index_namespace(step)),
-																   step->index_name)));
+																   index_built_by(step))));
 }
 
 /*
@@ -860,10 +861,10 @@ mark_done(const Step *step, const char *sql)
 {
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (sql != NULL && step->index_name != NULL && !is_gone(step) && look_for_index(step) != INDEX_VALID)
+	if (sql != NULL && index_built_by(step) != NULL && !is_gone(step) && look_for_index(step) != INDEX_VALID)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("index \"%s\" was not built on %s", step->index_name,
+				 errmsg("index \"%s\" was not built on %s", index_built_by(step),
 						names_relation(linitial_oid(step->relations))),
 				 errhint("If its name was another table's for a while, drop the index there, then SELECT zdm.resume(" INT64_FORMAT ").",
 						 step->migration)));
@@ -880,8 +881,7 @@ mark_done(const Step *step, const char *sql)
  * tells whether an earlier try came to its end.
  */
 static StepOutcome
-run_toplevel(const Migration *migration, const Step *step, const char *template,
-			 bool undo, StepRun *run)
+run_toplevel(const Migration *migration, const Step *step, bool undo, StepRun *run)
 {
 	char	   *sql;
 	char	   *drop = NULL;
@@ -897,7 +897,8 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_STALE;
 	}
 	require_relation(migration, step);
-	if ((!undo && is_gone(step)) || names_render(template, false)[0] == '\0')
+	sql = (!undo && is_gone(step)) ? "" : verb_sql(step, undo, FLAVOUR_RUN);
+	if (sql[0] == '\0')
 	{
 		if (undo)
 			step_mark_undone(step);
@@ -907,7 +908,7 @@ run_toplevel(const Migration *migration, const Step *step, const char *template,
 		return OUTCOME_DONE;
 	}
 	leftover = look_for_index(step);
-	sql = MemoryContextStrdup(caller, names_render(template, false));
+	sql = MemoryContextStrdup(caller, sql);
 	if (leftover == INDEX_INVALID)
 		drop = drop_statement(step, caller);
 	tables = tables_of(migration, step, caller);
@@ -932,7 +933,7 @@ steps_tidy(const Migration *migration, const Step *step)
 	char	   *drop = NULL;
 	List	   *tables;
 
-	if (step->action != ACTION_TOPLEVEL || step->index_name == NULL)
+	if (index_built_by(step) == NULL)
 		return true;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -1080,7 +1081,7 @@ do_second(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	require_relation(migration, step);
 	second_table_make(migration);
-	step_mark_done(step, names_render(step->statement, false));
+	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	ZDM_DEBUG_POINT("second-before-commit");
 	end_transaction();
 	return OUTCOME_DONE;
@@ -1168,7 +1169,7 @@ do_second_index(const Migration *migration, const Step *step, StepRun *run)
 	sql = second_table_next_index(&second);
 	if (sql == NULL)
 	{
-		step_mark_done(step, names_render(step->statement, false));
+		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 		end_transaction();
 		return OUTCOME_DONE;
 	}
@@ -1220,7 +1221,7 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 	}
 	guc_bound_lock_waits();
 	if (second_table_exchange(&second))
-		step_mark_done(step, names_render(step->statement, false));
+		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	else
 		/* an index has come or was built anew since: nobody else makes one now, but later */
 		step_reopen_from(migration->id, ACTION_INDEX);
@@ -1256,7 +1257,7 @@ steps_is_batch(const Step *step)
 StepOutcome
 steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
-	if (step->statement[0] == '\0')
+	if (step->only_back)
 		return do_nothing(migration, step);
 	switch (step->action)
 	{
@@ -1264,7 +1265,7 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 		case ACTION_LOOK:
 			return do_sql(migration, step, run);
 		case ACTION_TOPLEVEL:
-			return run_toplevel(migration, step, step->statement, false, run);
+			return run_toplevel(migration, step, false, run);
 		case ACTION_BACKFILL:
 		case ACTION_VERIFY:
 			return do_batch(migration, step, run);
@@ -1299,7 +1300,7 @@ undo_toplevel(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return OUTCOME_STALE;
 	}
-	sql = MemoryContextStrdup(caller, names_render(step->undo, false));
+	sql = MemoryContextStrdup(caller, verb_sql(step, true, FLAVOUR_RUN));
 	tables = tables_of(migration, step, caller);
 	end_transaction();
 	if (sql[0] != '\0' && !claim_tables(tables))
@@ -1317,8 +1318,8 @@ undo_toplevel(const Migration *migration, const Step *step, StepRun *run)
 static bool
 undo_is_moot(const Migration *migration, const Step *step)
 {
-	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
-		return trigger_step_is_moot(migration, step->effect, true);
+	if (is_trigger_step(step))
+		return trigger_step_is_moot(migration, step, true);
 	return pair_old_side_gone(migration->id);
 }
 
@@ -1338,7 +1339,7 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	/* nothing to undo, or nothing left to undo it on */
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (step->undo == NULL || !check_relation(migration))
+	if (!step->undoable || !check_relation(migration))
 	{
 		apply_effect(migration, step, true);
 		step_mark_undone(step);
@@ -1350,8 +1351,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (step->action == ACTION_SECOND)
 		return undo_second(migration, step, run);
 	if (step->action == ACTION_TOPLEVEL)
-		return step->statement[0] == '\0' ?
-			run_toplevel(migration, step, step->undo, true, run) :
+		return step->only_back ?
+			run_toplevel(migration, step, true, run) :
 			undo_toplevel(migration, step, run);
 
 	undo.lock = step->undo_lock;
@@ -1362,17 +1363,17 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	/* the way back from before the cutover takes away what was added: that can be done anywhere */
-	if (OidIsValid(migration->relid) && step->effect == EFFECT_PAIR_SWITCH)
+	if (OidIsValid(migration->relid) && is_exchange(step))
 		citus_check(migration->relid, NULL);
-	if (OidIsValid(migration->relid) && step->effect == EFFECT_TRIGGER_CREATE)
+	if (OidIsValid(migration->relid) && does(step, &verb_create_sync_trigger))
 		citus_let_drop_trigger(migration->relid);
 	refuse_loss(migration, step);
-	if (step->effect == EFFECT_PAIR_SWITCH || step->effect == EFFECT_PAIR_ADD)
+	if (is_exchange(step) || does(step, &verb_add_twin))
 		look_again_before_revert(migration, "resume");
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);
 	else
-		(void) run_with_effect(migration, step, step->undo, true, run);
+		(void) run_with_effect(migration, step, true, run);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "core/guc.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "plan/carry.h"
 #include "script/script.h"
@@ -57,7 +58,7 @@ holds(void)
 		PUT(&buf,
 			"			IF zdm_hold IS NULL THEN\n"
 			"				EXECUTE 'SELECT CASE WHEN (' || {query} || ') IS NOT FALSE THEN ''zdm.hold_when'' END' INTO zdm_hold;\n"
-			"			END IF;\n", "query", script_quote(query));
+			"			END IF;\n", "query", sql_dollar_quoted(query));
 	return buf.data;
 }
 
@@ -67,10 +68,10 @@ read_fill(const Script *script, const Step *step, char **assignments, char **con
 {
 	char	   *column;
 
-	if (step->assignments != NULL)
+	if (fill_args(step) != NULL)
 	{
-		*assignments = names_render(step->assignments, false);
-		*condition = names_render(step->condition, false);
+		*assignments = fill_assignments(fill_args(step));
+		*condition = fill_condition(fill_args(step));
 		return;
 	}
 	column = script_column(script, true, false, "t.");
@@ -185,12 +186,12 @@ batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
 		"number", number(step->number), "after", number(after), "block", number(BLCKSZ),
 		"leaves", leaves(script), "holds", holds(),
 		/* without a trigger rows go on coming: a pass that finds none is the last */
-		"but", step->assignments ? "" : " - zdm_done",
-		"again", step->assignments ? "until a pass finds no row" : "rows that somebody had locked",
-		"query", script_quote(batch_query(assignments, condition)),
+		"but", fill_args(step) ? "" : " - zdm_done",
+		"again", fill_args(step) ? "until a pass finds no row" : "rows that somebody had locked",
+		"query", sql_dollar_quoted(batch_query(assignments, condition)),
 		"batch_time", number(guc_batch_time), "rest", psprintf("%g", guc_batch_rest));
 	appendStringInfo(buf, "-- Fills in what is there, in batches of about %d ms\nDO %s;\n\n", guc_batch_time,
-					 script_quote(body.data));
+					 sql_dollar_quoted(body.data));
 }
 
 void
@@ -215,7 +216,7 @@ batches_no_new_parts(StringInfo buf, const Script *script, int step)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"leaves", leaves(script), "number", number(step));
-	appendStringInfo(buf, "-- No partition may have come past the backfill\nDO %s;\n\n", script_quote(body.data));
+	appendStringInfo(buf, "-- No partition may have come past the backfill\nDO %s;\n\n", sql_dollar_quoted(body.data));
 }
 
 /* Holds for a row that is wrong. */
@@ -239,7 +240,7 @@ void
 batches_look(StringInfo buf, const Script *script, ScriptPart part, int mark, int after)
 {
 	char	   *wrong = is_wrong(script, part);
-	char	   *key = names_render(fit_row_name(script->plan->relid), false);
+	char	   *key = expression_sql(fit_row_name(script->plan->relid), script->plan->relid, false);
 	StringInfoData body;
 	const char *hint;
 
@@ -322,16 +323,16 @@ batches_look(StringInfo buf, const Script *script, ScriptPart part, int mark, in
 		"after", number(after), "mark", number(mark), "block", number(BLCKSZ), "leaves", leaves(script),
 		"otherwise", part == PART_REVERT ? "RETURN;  -- not switched: nothing to lose" :
 		"RAISE object_not_in_prerequisite_state USING MESSAGE = 'what comes before has not been done', HINT = 'Run the files again, in their order.';",
-		"count", script_quote(psprintf("SELECT count(*) AS rows, count(*) FILTER (WHERE (%s)) AS wrong, coalesce((array_agg(%s) FILTER (WHERE (%s)))[1:10], ARRAY[]::text[]) AS keys FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2",
+		"count", sql_dollar_quoted(psprintf("SELECT count(*) AS rows, count(*) FILTER (WHERE (%s)) AS wrong, coalesce((array_agg(%s) FILTER (WHERE (%s)))[1:10], ARRAY[]::text[]) AS keys FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2",
 									   wrong, key, wrong)),
-		"rows", script_quote(psprintf("SELECT t.ctid AS id, %s AS key FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2", key)),
-		"one", script_quote(psprintf("SELECT (%s) FROM ONLY " PART " t WHERE t.ctid = $1", wrong)),
+		"rows", sql_dollar_quoted(psprintf("SELECT t.ctid AS id, %s AS key FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2", key)),
+		"one", sql_dollar_quoted(psprintf("SELECT (%s) FROM ONLY " PART " t WHERE t.ctid = $1", wrong)),
 		"what", part == PART_REVERT ? "cannot go back: the old column has no value for them" : "differ",
 		/* who cannot go back can go on */
 		"lenient", part != PART_REVERT ? "" :
-		psprintf("		EXECUTE %s;\n		COMMIT;\n", script_quote(keep_function(script, KEEP_SWITCHED))),
+		psprintf("		EXECUTE %s;\n		COMMIT;\n", sql_dollar_quoted(keep_function(script, KEEP_SWITCHED))),
 		"hint", quote_literal_cstr(hint));
-	appendStringInfo(buf, "-- Reads every row, in short transactions\nDO %s;\n\n", script_quote(body.data));
+	appendStringInfo(buf, "-- Reads every row, in short transactions\nDO %s;\n\n", sql_dollar_quoted(body.data));
 }
 
 /* A query whose rows say what is in the way. */
@@ -371,6 +372,6 @@ batches_query(StringInfo buf, const Script *script, const Step *step)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"number", number(step->number),
-		"query", script_quote(psprintf("SELECT * FROM (%s) q(state, problem, key)", script_statement(script, step))));
-	appendStringInfo(buf, "-- Looks for rows that stand in the way\nDO %s;\n\n", script_quote(body.data));
+		"query", sql_dollar_quoted(psprintf("SELECT * FROM (%s) q(state, problem, key)", script_statement(script, step))));
+	appendStringInfo(buf, "-- Looks for rows that stand in the way\nDO %s;\n\n", sql_dollar_quoted(body.data));
 }

@@ -80,11 +80,17 @@ open_part(Writing *writing, ScriptPart part)
 	return buf;
 }
 
+static bool
+does(const Step *step, const Verb *verb)
+{
+	return verb_of(step) == verb;
+}
+
 /* A step that has become wholly plain: the trigger is not the extension's. */
 static bool
 is_left_out(const Step *step)
 {
-	if (step->effect == EFFECT_TRIGGER_CREATE || step->effect == EFFECT_TRIGGER_DROP)
+	if (does(step, &verb_create_sync_trigger) || does(step, &verb_drop_sync_trigger))
 		return true;
 	/* what is filled in and read before contract is written with it */
 	return strcmp(step->phase, "contract") == 0 &&
@@ -96,17 +102,13 @@ statement_of(const Script *script, const Step *step)
 {
 	char	   *sql = script_statement(script, step);
 
-	switch (step->effect)
-	{
-		case EFFECT_PAIR_ADD:
-			return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
-		case EFFECT_PAIR_SWITCH:
-			return psprintf("%s;\n%s", sql, keep_function(script, KEEP_SWITCHED));
-		case EFFECT_PAIR_DROP:
-			return psprintf("%s;\n%s", keep_drop(script), sql);
-		default:
-			return sql;
-	}
+	if (does(step, &verb_add_twin))
+		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
+	if (does(step, &verb_exchange))
+		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_SWITCHED));
+	if (does(step, &verb_drop_twin))
+		return psprintf("%s;\n%s", keep_drop(script), sql);
+	return sql;
 }
 
 static char *
@@ -114,15 +116,11 @@ undo_of(const Script *script, const Step *step)
 {
 	char	   *sql = script_undo(script, step);
 
-	switch (step->effect)
-	{
-		case EFFECT_PAIR_ADD:
-			return psprintf("%s;\n%s", keep_drop(script), sql);
-		case EFFECT_PAIR_SWITCH:
-			return psprintf("%s;\n%s", sql, keep_function(script, KEEP_BEFORE));
-		default:
-			return sql;
-	}
+	if (does(step, &verb_add_twin))
+		return psprintf("%s;\n%s", keep_drop(script), sql);
+	if (does(step, &verb_exchange))
+		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_BEFORE));
+	return sql;
 }
 
 pg_noreturn static void refuse_rewrite(const Script *script);
@@ -184,16 +182,16 @@ write_step(Writing *writing, const Step *step)
 			break;
 		case ACTION_TOPLEVEL:
 			block.sql = statement_of(script, step);
-			toplevel_block(buf, script, &block, step->index_name);
+			toplevel_block(buf, script, &block, index_built_by(step));
 			break;
 		case ACTION_SQL:
-			if (step->effect == EFFECT_PAIR_DROP)
+			if (does(step, &verb_drop_twin))
 			{
 				begin_contract(writing, buf);
 				block.after = writing->before;
 			}
 			block.last = step->number == writing->final && part_of(writing, step) == PART_CONTRACT;
-			if (step->effect == EFFECT_PAIR_SWITCH)
+			if (does(step, &verb_exchange))
 			{
 				block.also = writing->back;
 				writing->switched = step->number;
@@ -221,7 +219,7 @@ collect_back(Writing *writing)
 	{
 		Step	   *step = lfirst(lc);
 
-		if (step->statement[0] == '\0' && step->undo != NULL)
+		if (step->only_back)
 			writing->back = lappend_int(writing->back, step->number);
 	}
 }
@@ -245,9 +243,9 @@ begin_revert(Writing *writing, StringInfo buf)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"switched", psprintf("%d", writing->switched),
-		"function", script_quote(keep_function(script, KEEP_STRICT)));
+		"function", sql_dollar_quoted(keep_function(script, KEEP_STRICT)));
 	appendStringInfo(buf, "-- From here on a write beyond what the old column takes fails, so that all rows can go back\nDO %s;\n\n",
-					 script_quote(body.data));
+					 sql_dollar_quoted(body.data));
 	batches_look(buf, script, PART_REVERT, MARK_CAN_GO_BACK, writing->switched);
 }
 
@@ -262,10 +260,10 @@ write_undo(Writing *writing, const Step *step)
 		.relations = step->undo_relations ? step->undo_relations : step->relations,
 	};
 
-	if (list_member_int(writing->back, step->number) || step->effect == EFFECT_PAIR_SWITCH)
+	if (list_member_int(writing->back, step->number) || does(step, &verb_exchange))
 		block.after = MARK_CAN_GO_BACK;
 	if (step->action == ACTION_TOPLEVEL)
-		toplevel_block(buf, script, &block, step->index_name);
+		toplevel_block(buf, script, &block, index_built_by(step));
 	else
 		patience_block(buf, script, &block);
 }
@@ -284,7 +282,7 @@ refuse_attached(const Writing *writing, StringInfo buf)
 		"			HINT = 'Run 50_contract.sql; ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY is the opposite.';\n"
 		"	END IF;\n"
 		"END", "state", writing->script->state, "final", psprintf("%d", writing->final));
-	appendStringInfo(buf, "DO %s;\n\n", script_quote(body.data));
+	appendStringInfo(buf, "DO %s;\n\n", sql_dollar_quoted(body.data));
 }
 
 /* Has any step that runs something an opposite? */
@@ -297,7 +295,7 @@ can_go_back(const Writing *writing)
 	{
 		Step	   *step = lfirst(lc);
 
-		if (step->undo != NULL && !is_left_out(step))
+		if (step->undoable && !is_left_out(step))
 			return true;
 	}
 	return false;
@@ -323,7 +321,7 @@ write_way_back(Writing *writing)
 	{
 		Step	   *step = list_nth(steps, i);
 
-		if (step->undo != NULL && !is_left_out(step))
+		if (step->undoable && !is_left_out(step))
 			write_undo(writing, step);
 	}
 	appendStringInfo(buf, "-- All is as it was\nDROP TABLE IF EXISTS %s;\n\\endif\n", writing->script->state);
@@ -357,7 +355,7 @@ write_end(Writing *writing)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"final", psprintf("%d", writing->final));
-	appendStringInfo(buf, "-- The notes go: from here on 90_revert.sql does nothing\nDO %s;\n", script_quote(body.data));
+	appendStringInfo(buf, "-- The notes go: from here on 90_revert.sql does nothing\nDO %s;\n", sql_dollar_quoted(body.data));
 }
 
 static char *
@@ -420,7 +418,7 @@ script_files(const MigrationPlan *plan, const Change *change, const ScriptOption
 	{
 		Step	   *step = lfirst(lc);
 
-		if (!is_left_out(step) && step->statement[0] != '\0')
+		if (!is_left_out(step) && !step->only_back)
 			writing.final = step->number;
 	}
 	(void) open_part(&writing, PART_EXPAND);
@@ -428,7 +426,7 @@ script_files(const MigrationPlan *plan, const Change *change, const ScriptOption
 	{
 		Step	   *step = lfirst(lc);
 
-		if (!is_left_out(step) && step->statement[0] != '\0')
+		if (!is_left_out(step) && !step->only_back)
 			write_step(&writing, step);
 	}
 	write_end(&writing);

@@ -203,7 +203,7 @@ header_begin(StringInfo buf, const Script *script, ScriptPart part)
 		"END",
 		"target", psprintf("%d", script->options.target), "missing", missing,
 		"number", psprintf(INT64_FORMAT, script->plan->migration));
-	appendStringInfo(buf, "DO %s;\n\n", script_quote(body.data));
+	appendStringInfo(buf, "DO %s;\n\n", sql_dollar_quoted(body.data));
 	if (part == PART_EXPAND)
 		appendStringInfo(buf, "-- What is done, and how far the batches are; goes with the last file\n"
 						 "CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint,\n"

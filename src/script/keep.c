@@ -166,7 +166,7 @@ keep_function(const Script *script, KeepStage stage)
 					"%sSET search_path = pg_catalog, pg_temp AS %s",
 					script->function,
 					script->change->up_source || script->change->down_source ? "SECURITY DEFINER " : "",
-					script_quote(body.data));
+					sql_dollar_quoted(body.data));
 }
 
 /* Rows that a subscription applies are kept in step, too. */

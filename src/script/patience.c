@@ -151,10 +151,10 @@ patience_block(StringInfo buf, const Script *script, const ScriptBlock *block)
 		"	END LOOP;\n"
 		"	COMMIT;\n"
 		"END",
-		"sql", script_quote(block->sql), "notes", notes(script, block),
+		"sql", sql_dollar_quoted(block->sql), "notes", notes(script, block),
 		"relations", literal_list(block->relations),
 		"harmless", block->lock == AccessExclusiveLock ? "'{}'" :
 		block->lock < ShareLock ? "'{AccessShareLock,RowShareLock,RowExclusiveLock}'" : "'{AccessShareLock,RowShareLock}'",
 		"number", psprintf("%d", block->number));
-	appendStringInfo(buf, "-- %s\nDO %s;\n\n", block->title, script_quote(body.data));
+	appendStringInfo(buf, "-- %s\nDO %s;\n\n", block->title, sql_dollar_quoted(body.data));
 }

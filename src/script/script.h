@@ -18,6 +18,7 @@
 
 #include "lib/stringinfo.h"
 #include "plan/plan.h"
+#include "verbs/sql.h"
 
 /* The files, in the order in which they are run; the way back is last. */
 typedef enum ScriptPart
@@ -76,9 +77,6 @@ extern void script_put(StringInfo buf, const char *text, const char *const *valu
 
 #define PUT(buf, text, ...) \
 	script_put(buf, text, (const char *const[]) {__VA_ARGS__, NULL})
-
-/* The text between dollar quotes whose tag is not in it. */
-extern char *script_quote(const char *text);
 
 /* In statement.c: what a step runs as plain SQL, "" if it runs nothing. */
 extern char *script_statement(const Script *script, const Step *step);

@@ -41,13 +41,3 @@ script_put(StringInfo buf, const char *text, const char *const *values)
 		text += length + 1;
 	}
 }
-
-char *
-script_quote(const char *text)
-{
-	char	   *tag = pstrdup("$zdm$");
-
-	for (int i = 1; strstr(text, tag) != NULL; i++)
-		tag = psprintf("$zdm%d$", i);
-	return psprintf("%s\n%s\n%s", tag, text, tag);
-}

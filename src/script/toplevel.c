@@ -34,7 +34,7 @@ put_index(StringInfo buf, const ScriptBlock *block, const char *index)
 		"  FROM pg_index WHERE indexrelid = to_regclass({name}) AND NOT indisvalid \\gexec\n"
 		"SELECT {create} WHERE to_regclass({name}) IS NULL \\gexec\n",
 		"drop", quote_literal_cstr(psprintf("DROP INDEX CONCURRENTLY %s", name)),
-		"name", quote_literal_cstr(name), "create", script_quote(block->sql));
+		"name", quote_literal_cstr(name), "create", sql_dollar_quoted(block->sql));
 }
 
 #define DROP_INDEX "DROP INDEX CONCURRENTLY "

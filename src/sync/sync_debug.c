@@ -17,7 +17,7 @@
 #include "catalog/pair.h"
 #include "core/names.h"
 #include "fmgr.h"
-#include "plan/trigger_sql.h"
+#include "verbs/verbs.h"
 #include "sync/expr.h"
 #include "sync/pairs.h"
 #include "utils/builtins.h"
@@ -116,10 +116,11 @@ Datum
 zdm_debug_trigger_sql(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	char	   *template = PG_GETARG_BOOL(1) ?
-		trigger_sql_drop(relid) : trigger_sql_create(relid);
+	Step		step = {0};
 
-	return CStringGetTextDatum(names_render(template, false));
+	verb_set(&step, PG_GETARG_BOOL(1) ? &verb_drop_sync_trigger : &verb_create_sync_trigger,
+			 &(RelationArgs) {.relation = relid});
+	return CStringGetTextDatum(verb_sql(&step, false, FLAVOUR_RUN));
 }
 
 #endif							/* ZDM_DEBUG */
