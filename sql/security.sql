@@ -166,7 +166,7 @@ SELECT count(*) FROM zdm.steps;
 SELECT count(*) FROM zdm.progress;
 SELECT count(*) FROM zdm.migration;
 SELECT count(*) FROM zdm.pair;
-UPDATE zdm.step SET statement = 'ALTER ROLE regress_zdm_eve SUPERUSER';
+UPDATE zdm.step SET args = '{"text": "ALTER ROLE regress_zdm_eve SUPERUSER"}';
 INSERT INTO zdm.pair (migration, relid, old_attnum, new_name) VALUES (1, 1, 1, 'x');
 SELECT zdm.verify('victim');
 SELECT zdm.revert('trap');

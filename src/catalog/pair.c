@@ -151,11 +151,11 @@ pair_trigger_needed(Oid relid, int64 migration)
 
 	query_begin(&session);
 	needed = QUERY("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
-				   "WHERE m.relid = $1 AND m.id <> $2 AND s.effect = 'trigger_create' "
+				   "WHERE m.relid = $1 AND m.id <> $2 AND s.verb = 'create_sync_trigger' "
 				   "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
 				   /* nor does one that has left it to us, and not yet come to its end */
 				   "AND NOT EXISTS (SELECT 1 FROM zdm.step d WHERE d.migration = m.id "
-				   "  AND d.effect = 'trigger_drop' AND d.state = 'done') "
+				   "  AND d.verb = 'drop_sync_trigger' AND d.state = 'done') "
 				   "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
 	query_end(&session);
 	return needed;

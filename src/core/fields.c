@@ -118,16 +118,13 @@ push_list(JsonbParseState **state, const Field *field, List *list)
 static void
 push_field(JsonbParseState **state, const Field *field, const void *data)
 {
-	char		letter[2] = "";
-
 	switch (field->kind)
 	{
 		case FIELD_BOOL:
 			push_true(state);
 			break;
 		case FIELD_CHAR:
-			letter[0] = AT(data, field, char);
-			push_text(state, false, letter);
+			push_text(state, false, psprintf("%c", AT(data, field, char)));
 			break;
 		case FIELD_INT:
 			push_number(state, false, AT(data, field, int));

@@ -27,10 +27,13 @@
 
 #define CATALOG_ONLY "changes the catalog only"
 
+/* The caller's description of the new column is gone before the plan is stored. */
 static TwinArgs
 twin_args(const Column *old, const NewColumn *new)
 {
-	return (TwinArgs) {.old = unconstify(Column *, old), .new = unconstify(NewColumn *, new)};
+	return (TwinArgs) {
+		.old = unconstify(Column *, old), .new = memcpy(palloc(sizeof(NewColumn)), new, sizeof(NewColumn)),
+	};
 }
 
 void

@@ -145,17 +145,18 @@ plan_leaf(IndexTree *tree, Oid relid, char *name)
 }
 
 static void
-plan_attach(IndexTree *tree, Oid parent, char *parent_name, Oid relid, char *name, const char *note)
+plan_attach(IndexTree *tree, Oid parent, char *parent_name, Oid relid, char *name, bool again)
 {
 	plan_step(tree->plan, &verb_attach_index, &(AttachIndexArgs) {
 		.relation = relid, .root = root_of(tree, relid), .name = name,
 		.parent = parent, .parent_name = parent_name, .constraint = tree->key != NULL,
+		.again = again,
 	}, &(Step) {
 		.phase = "migrate", .undoable = true,
 
 		/* it locks the part so: nobody has that who has not its table */
 		.relations = list_make1_oid(relid), .lock = AccessExclusiveLock,
-		.undo_relations = list_make1_oid(parent), .work = CATALOG_ONLY, .note = pstrdup(note),
+		.undo_relations = list_make1_oid(parent), .work = CATALOG_ONLY, .note = again ? AGAIN_NOTE : "",
 	});
 }
 
@@ -165,7 +166,7 @@ plan_child(IndexTree *tree, Oid parent, char *parent_name, Oid relid)
 	char	   *name = choose_name(tree, relid);
 
 	plan_member(tree, relid, name);
-	plan_attach(tree, parent, parent_name, relid, name, "");
+	plan_attach(tree, parent, parent_name, relid, name, false);
 }
 
 /* The part of relid, and of all that is below it. */
@@ -466,21 +467,17 @@ plan_missing(IndexTree *tree, Oid relid, Oid indexid)
 			plan_missing(tree, child, part);
 	}
 	if (list_length(tree->plan->steps) == before && children != NIL)
-		plan_attach(tree, relid, name, llast_oid(children), get_rel_name(part), AGAIN_NOTE);
+		plan_attach(tree, relid, name, llast_oid(children), get_rel_name(part), true);
 }
 
 /* Has the last one been attached once more, just before this step? */
 static bool
 was_attached_again(const Step *step)
 {
-	QuerySession session;
-	bool		again;
+	Step	   *before = step_load(step->migration, step->number - 1);
 
-	query_begin(&session);
-	again = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND note = $3",
-				  arg_int8(step->migration), arg_int4(step->number - 1), arg_text(AGAIN_NOTE)) > 0;
-	query_end(&session);
-	return again;
+	return before != NULL && verb_of(before) == &verb_attach_index &&
+		((AttachIndexArgs *) verb_args(before))->again;
 }
 
 static bool

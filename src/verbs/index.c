@@ -69,6 +69,7 @@ static const Field attach_fields[] = {
 	FIELD(AttachIndexArgs, parent, OID),
 	FIELD(AttachIndexArgs, parent_name, TEXT),
 	FIELD(AttachIndexArgs, constraint, BOOL),
+	FIELD(AttachIndexArgs, again, BOOL),
 };
 
 static const Fields attach_args = FIELDS(AttachIndexArgs, attach_fields);

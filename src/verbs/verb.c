@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "core/errors.h"
+#include "utils/memutils.h"
 #include "verbs/verbs.h"
 
 static const Verb *const verbs[] = {
@@ -91,9 +92,15 @@ void *
 verb_args(const Step *step)
 {
 	Step	   *cached = unconstify(Step *, step);
+	MemoryContext caller;
 
 	if (cached->decoded == NULL)
+	{
+		/* a step outlives the transaction that it is read in */
+		caller = MemoryContextSwitchTo(GetMemoryChunkContext(step->args));
 		cached->decoded = fields_from_json(verb_of(step)->args, step->args);
+		MemoryContextSwitchTo(caller);
+	}
 	return step->decoded;
 }
 

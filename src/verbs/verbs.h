@@ -204,6 +204,7 @@ typedef struct AttachIndexArgs
 	Oid			parent;
 	char	   *parent_name;
 	bool		constraint;		/* it is one that the way back drops */
+	bool		again;			/* it has been before: only then does PostgreSQL look at all of them */
 } AttachIndexArgs;
 
 typedef struct NamedArgs
