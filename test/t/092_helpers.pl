@@ -160,6 +160,18 @@ sql('VACUUM FULL t');
 sql("SELECT zdm.configure($id, 'batch_rest', '0')");
 filled($id, undef, 'rewritten');
 
+# who rests as long as he works takes turns: while one is in a batch, the other is in none
+fresh_table(2000);
+hold('backfill-before-commit');
+hold('turn-refused');
+$id = change("SET zdm.batch_rest = 1;");
+wait_until_held('backfill-before-commit');
+wait_until_held('turn-refused');
+is(held_count('backfill-before-commit'), 1, 'one batch at a time');
+let_go('backfill-before-commit');
+let_go('turn-refused');
+filled($id, 2000, 'turns');
+
 # the server crashes
 fresh_table(2000);
 hold('helper-before-store');
