@@ -193,12 +193,13 @@ INSERT INTO t20 SELECT i, i, 'late' FROM generate_series(4000, 4199) i;
 EOC
 $holder = start_psql($node, 'postgres');
 hold('helper-before-store');
-# slowly, so that the worker has not done it all before both helpers are there
-$id = change("SET zdm.backfill_workers = 3; SET zdm.batch_rest = 100;");
+# so that the worker has not done it all before both helpers are there
+hold('backfill-after-batch');
+$id = change("SET zdm.backfill_workers = 3;");
 wait_until_held('helper-before-store');
 wait_for('both helpers at work', sub { held_count('helper-before-store') == 2 });
 sql("ALTER TABLE t20 ADD COLUMN a_zdm$id bigint; ALTER TABLE t ATTACH PARTITION t20 FOR VALUES FROM (4000) TO (4200)");
-sql("SELECT zdm.configure($id, 'batch_rest', '0')");
+let_go('backfill-after-batch');
 let_go('helper-before-store');
 filled($id, 4200, 'leaves');
 
