@@ -11,7 +11,9 @@ package ZdmTest;
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Exporter 'import';
+use File::Basename qw(dirname);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -19,6 +21,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
+  $zdm_conf
   zdm_node
   seed_random
   pick
@@ -34,6 +37,9 @@ our @EXPORT = qw(
   start_psql
 );
 
+# What every test server runs with.
+our $zdm_conf = dirname(dirname(abs_path(__FILE__))) . '/zdm.conf';
+
 # zdm_node(name, preload => 1, extension => 1, conf => text): a started server
 # with the extension in its database postgres.
 sub zdm_node
@@ -42,7 +48,7 @@ sub zdm_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init;
-	$node->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}));
+	$node->append_conf('postgresql.conf', slurp_file($zdm_conf));
 	$node->append_conf('postgresql.conf', 'log_statement = none');
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = ''")
 	  unless $option{preload} // 1;
@@ -181,6 +187,19 @@ END
 {
 	local $?;
 	tell_to_end($_) for values %started;
+}
+
+# No server of the test may have heard code of one role that was run as another by
+# us (test/module).
+END
+{
+	for my $log (glob "$PostgreSQL::Test::Utils::log_path/*.log")
+	{
+		my @heard = slurp_file($log) =~ /^(.*zdm_watch: .*(?:\n.*DETAIL.*)?)/mg or next;
+
+		diag("$log:", @heard);
+		$? ||= 1;
+	}
 }
 
 sub tell_to_end

@@ -137,7 +137,7 @@ sub finish
 
 	my $new = PostgreSQL::Test::Cluster->new('upgraded');
 	$new->init;
-	$new->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}) . $conf . "log_statement = none\n");
+	$new->append_conf('postgresql.conf', slurp_file($zdm_conf) . $conf . "log_statement = none\n");
 	my $bin = $node->config_data('--bindir');
 	my $here = PostgreSQL::Test::Utils::tempdir();
 	command_ok(

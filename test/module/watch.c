@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * zdm_watch.c
+ * watch.c
  *		Who runs what, as whom: the ear of the tests.
  *
  * Preloaded beside pg_zdm in the throw-away servers of the tests.  It hears each
@@ -57,10 +57,7 @@
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 #include "compat.h"
-
-PG_MODULE_MAGIC;
-
-void		_PG_init(void);
+#include "zdm_test.h"
 
 #define MOMENT_LENGTH 96
 #define MAX_HEARD 16384
@@ -511,12 +508,10 @@ zdm_watch_typmod_out(PG_FUNCTION_ARGS)
 }
 
 void
-_PG_init(void)
+watch_init(void)
 {
 	void	   *frame;
 
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	DefineCustomBoolVariable("zdm_watch.expected", "What is run here, is meant to be.", NULL,
 							 &expected, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	(void) backtrace(&frame, 1);	/* loads what it needs, here and not in a hook */
