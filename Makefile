@@ -41,7 +41,7 @@ REGRESS_PREP = install-test-module
 ISOLATION ?= $(call list_tests,specs)
 ISOLATION_OPTS = --temp-instance=tmp_check_iso --temp-config=$(here)/test/zdm.conf --no-locale \
 	--inputdir=$(here)/test $(call expected,$(here)/test) \
-	$(call launcher,output_iso/log/postmaster.log $(ISOLATION_TESTDB) pg_zdm)
+	$(call launcher,output_iso/log/postmaster.log $(ISOLATION_TESTDB) pg_zdm zdm_test)
 
 TAP_TESTS ?= $(call list_tests,t)
 PROVE_TESTS = $(patsubst %,test/t/%.pl,$(basename $(notdir $(TAP_TESTS))))
@@ -70,8 +70,8 @@ $(sort $(dir $(OBJS))):
 
 # What tests need inside the server.
 .PHONY: test-module install-test-module
-in_test_module = $(MAKE) -C test/module -f '$(abspath $(here))/test/module/Makefile' \
-	VPATH='$(abspath $(here))/test/module'
+test_module = $(if $(filter /%,$(here)),,../../)$(here)/test/module
+in_test_module = $(MAKE) -C test/module -f '$(test_module)/Makefile' VPATH='$(test_module)'
 test-module: $(OBJS)
 	@mkdir -p test/module
 	$(in_test_module) all

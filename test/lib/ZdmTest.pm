@@ -28,6 +28,10 @@ our @EXPORT = qw(
   wait_for
   migration_state
   wait_for_state
+  steer
+  debug_point
+  hold
+  arrive
   kill_postmaster
   start_again
   rows_that_differ
@@ -41,7 +45,8 @@ our @EXPORT = qw(
 our $zdm_conf = dirname(dirname(abs_path(__FILE__))) . '/zdm.conf';
 
 # zdm_node(name, preload => 1, extension => 1, conf => text): a started server
-# with the extension in its database postgres.
+# with the extension in its database postgres.  Without preload, what tests need
+# inside the server (test/module) is there all the same.
 sub zdm_node
 {
 	my ($name, %option) = @_;
@@ -50,7 +55,7 @@ sub zdm_node
 	$node->init;
 	$node->append_conf('postgresql.conf', slurp_file($zdm_conf));
 	$node->append_conf('postgresql.conf', 'log_statement = none');
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = ''")
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'zdm_test'")
 	  unless $option{preload} // 1;
 	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
 	$node->start;
@@ -127,6 +132,52 @@ sub wait_for_state
 		  . migration_is($migration))
 	  if $now ne $state;
 	return 1;
+}
+
+# steer(node, migration, verb, state): call zdm.<verb>(), and wait for the state.
+sub steer
+{
+	my ($node, $migration, $verb, $state) = @_;
+
+	$node->safe_psql('postgres', "SELECT zdm.$verb($migration)");
+	return wait_for_state($node, $migration, $state);
+}
+
+# debug_point(name): in SQL, the advisory lock that holds processes there, or makes
+# them fail, with ":error" or a SQLSTATE behind it.
+sub debug_point
+{
+	my ($name) = @_;
+
+	return "hashtextextended('zdm:$name', 0)";
+}
+
+# hold(node, point, dbname): a session that holds workers there, until it quits.
+sub hold
+{
+	my ($node, $point, $dbname) = @_;
+	my $session = start_psql($node, $dbname);
+
+	$session->query_safe('SELECT pg_advisory_lock(' . debug_point($point) . ')');
+	return $session;
+}
+
+# arrive(node, point, dbname, count): wait until a worker is there, or so many, and
+# return its process id.
+sub arrive
+{
+	my ($node, $point, $dbname, $count) = @_;
+	my $pids;
+
+	wait_for(
+		"a worker at $point",
+		sub {
+			$pids = $node->safe_psql($dbname // 'postgres',
+				"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+				  . 'AND (classid::bigint << 32) | objid::bigint = ' . debug_point($point));
+			return ($pids =~ tr/\n//) + ($pids ne '') >= ($count // 1);
+		});
+	return $pids;
 }
 
 # kill_postmaster(node): SIGKILL, and wait until the process is gone; a server

@@ -50,6 +50,9 @@ run_source_checks() {
 	if is_wanted include_order; then
 		one_test include_order perl test/include_order
 	fi
+	if is_wanted indent; then
+		one_test indent test/indent
+	fi
 }
 
 # make_in DIRECTORY ARGUMENT...: make, with nothing written into the tree.
@@ -162,10 +165,11 @@ run_random() {
 }
 
 # build_all: the extension and what tests need beside it, in a directory of its own.
+# By relative paths, so that a compiler's cache knows the files again.
 build_all() {
 	mkdir "$WORK/build" &&
-		build_and_install -C "$WORK/build" -f "$tree/Makefile" &&
-		make_in "$WORK/build" with_llvm=no ${CC:+CC="$CC"} PG_CFLAGS="$WARNINGS ${CI:+-Werror}" install-test-module
+		build_and_install -C "$WORK/build" -f ../tree/Makefile &&
+		build_and_install -C "$WORK/build" -f ../tree/Makefile test-module install-test-module
 }
 
 # untouched: neither building nor testing has written into the tree.

@@ -124,7 +124,7 @@ is_standard(const char *symbol)
 		"standard_ExecutorEnd",
 	};
 
-	for (int i = 0; symbol != NULL && i < lengthof(standard); i++)
+	for (int i = 0; symbol !=NULL && i < lengthof(standard); i++)
 		if (strcmp(symbol, standard[i]) == 0)
 			return true;
 	return false;
@@ -191,7 +191,8 @@ ours_on_stack(StringInfo where)
 	void	   *frames[MAX_FRAMES];
 	int			n = backtrace(frames, MAX_FRAMES);
 	bool		ours = false;
-	bool		handed_on = false;	/* the frames within belong to the statement */
+	bool		handed_on = false;	/* the frames within belong to the
+									 * statement */
 
 	for (int i = 0; i < n; i++)
 	{
@@ -514,7 +515,8 @@ watch_init(void)
 
 	DefineCustomBoolVariable("zdm_watch.expected", "What is run here, is meant to be.", NULL,
 							 &expected, false, PGC_SUSET, 0, NULL, NULL, NULL);
-	(void) backtrace(&frame, 1);	/* loads what it needs, here and not in a hook */
+	(void) backtrace(&frame, 1);	/* loads what it needs, here and not in a
+									 * hook */
 #ifdef ZDM_HAS_SHMEM_REQUEST_HOOK
 	prev_shmem_request = shmem_request_hook;
 	shmem_request_hook = watch_shmem_request;

@@ -110,3 +110,48 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN state || ' ' || message || coalesce(' | ' || nullif(detail, ''), '')
 		|| coalesce(' | ' || substring(context from 'computing [^\n]*'), '');
 END $$;
+
+--
+-- Debug points: hold workers at one, let them go, wait until one is there; the
+-- point's name with ":error", or a SQLSTATE, behind it makes them fail.  No snapshot
+-- is held meanwhile: an index build would wait for it.
+--
+CREATE FUNCTION test.hold(point text) RETURNS void LANGUAGE sql AS
+	$$ SELECT pg_advisory_lock(hashtextextended('zdm:' || point, 0)) $$;
+CREATE FUNCTION test.release(point text) RETURNS void LANGUAGE sql AS
+	$$ SELECT 1 / pg_advisory_unlock(hashtextextended('zdm:' || point, 0))::int $$;
+CREATE PROCEDURE test.arrive(point text) LANGUAGE plpgsql AS $$
+DECLARE
+	key bigint := hashtextextended('zdm:' || point, 0);
+BEGIN
+	WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+	                  AND (classid::bigint << 32) | objid::bigint = key) LOOP
+		PERFORM pg_sleep(0.01);
+		COMMIT;
+	END LOOP;
+END $$;
+
+--
+-- Waiting for a state: of the latest migration, or of the one with this label,
+-- without the lines of zdm.wait, which depend on time; and for what it waits for.
+--
+CREATE PROCEDURE test.await(state text) LANGUAGE plpgsql AS $$
+DECLARE
+	m bigint := (SELECT max(id) FROM zdm.migration);
+BEGIN
+	CALL zdm.wait(m, state, '60s');
+END $$;
+CREATE PROCEDURE test.await(label text, until text) LANGUAGE plpgsql AS $$
+DECLARE
+	before text := current_setting('client_min_messages');
+BEGIN
+	PERFORM set_config('client_min_messages', 'warning', false);
+	CALL zdm.wait(label, until, '60s');
+	PERFORM set_config('client_min_messages', before, false);
+END $$;
+CREATE FUNCTION test.waits_for(what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE NOT EXISTS (SELECT FROM zdm.progress WHERE waiting_for LIKE what) LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
