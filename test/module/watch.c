@@ -114,7 +114,7 @@ PG_FUNCTION_INFO_V1(zdm_watch_typmod_out);
 
 /* Does the frame run the statement that a hook was called for? */
 static bool
-is_standard(const char *symbol)
+is_standard(const char *function)
 {
 	static const char *const standard[] = {
 		"standard_ProcessUtility",
@@ -124,8 +124,8 @@ is_standard(const char *symbol)
 		"standard_ExecutorEnd",
 	};
 
-	for (int i = 0; symbol !=NULL && i < lengthof(standard); i++)
-		if (strcmp(symbol, standard[i]) == 0)
+	for (int i = 0; function != NULL && i < lengthof(standard); i++)
+		if (strcmp(function, standard[i]) == 0)
 			return true;
 	return false;
 }
