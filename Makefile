@@ -74,6 +74,6 @@ test_module = $(if $(filter /%,$(here)),,../../)$(here)/test/module
 in_test_module = $(MAKE) -C test/module -f '$(test_module)/Makefile' VPATH='$(test_module)'
 test-module: $(OBJS)
 	@mkdir -p test/module
-	$(in_test_module) all
+	+$(in_test_module) all
 install-test-module: test-module
-	$(in_test_module) install
+	+$(in_test_module) install
