@@ -50,8 +50,8 @@ run_source_checks() {
 	if is_wanted include_order; then
 		one_test include_order perl test/include_order
 	fi
-	if is_wanted indent; then
-		one_test indent test/indent
+	if is_wanted indent && ! test/indent >"$results/indent.log" 2>&1; then
+		say "remark: test/indent would lay $(grep -c '^+++ ' "$results/indent.log") files out anew"
 	fi
 }
 
