@@ -81,6 +81,9 @@ run_source_checks() {
 	if is_wanted include_order; then
 		one_test include_order perl test/include_order
 	fi
+	if is_wanted statement_lines; then
+		one_test statement_lines perl test/statement_lines
+	fi
 }
 
 # start_server: the server that regression tests and specifications run on.
