@@ -5,6 +5,8 @@
 # and is sent the signal: what was under way is rolled back, and it, or the next one,
 # goes on.  One that is cancelled again and again fails by name, and can be resumed.
 # Once all rests there is no worker, no claim, no lock, and nothing that was half made.
+#
+# long
 
 use strict;
 use warnings;
