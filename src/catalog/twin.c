@@ -127,6 +127,28 @@ twin_unknown(int64 migration, TwinSide side)
 					UNSHARED("p.old_attnum", "p.new_attnum") OF_PARTITIONS("p.old_attnum") ") x(name)", migration);
 }
 
+/*
+ * Of what a pair's list has as name and object, one after the other, those of which
+ * the new column has a copy and neither column the original; a long name is cut
+ * before "_zdm".  A copy that another migration has made is that one's affair.
+ */
+#define GONE \
+	"SELECT string_agg(DISTINCT k.name || ' of ' || n.relid::regclass, ', ') FROM zdm.pair p, LATERAL " \
+	"(SELECT p.dependents[i] AS name, p.dependents[i + 1] AS object, regexp_replace(p.dependents[i], '^\\w+ ', '') AS bare " \
+	"  FROM generate_series(1, cardinality(p.dependents), 2) i) k, LATERAL " \
+	"(SELECT x.relid, regexp_replace(x.name, '^\\w+ ', '') AS name FROM " DEPENDENTS("p.relid", "p.new_attnum") " x) n, LATERAL " \
+	"(SELECT '_zdm' || p.migration) z(suffix) " \
+	"WHERE p.migration = $1 AND p.new_attnum IS NOT NULL AND k.name ~ '^(index|constraint|statistics) ' AND k.name !~ '_zdm\\d+$' " \
+	"AND (n.name = k.bare || z.suffix OR octet_length(k.bare || z.suffix) > 63 AND starts_with(n.name, left(k.bare, 12)) AND n.name LIKE '%\\' || z.suffix) " \
+	"AND NOT EXISTS (SELECT FROM " DEPENDENTS("p.relid", "p.old_attnum") " x WHERE k.name = x.name OR k.object = x.object) " \
+	"AND NOT EXISTS (SELECT FROM " DEPENDENTS("p.relid", "p.new_attnum") " x WHERE k.name = x.name OR k.object = x.object)"
+
+char *
+twin_gone(int64 migration)
+{
+	return names_of(GONE, migration);
+}
+
 void
 twin_note_dependents(int64 migration)
 {

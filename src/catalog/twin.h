@@ -26,6 +26,12 @@ typedef enum TwinSide
  */
 extern char *twin_unknown(int64 migration, TwinSide side);
 
+/*
+ * Indexes, constraints and statistics of which the migration has made copies, and which
+ * are on neither of the columns any more; NULL if there are none.  Needs a transaction.
+ */
+extern char *twin_gone(int64 migration);
+
 /* What hangs on the new column by now is known: after the exchange, in its transaction. */
 extern void twin_note_dependents(int64 migration);
 
