@@ -19,6 +19,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/acl_hold.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
 #include "lib/stringinfo.h"
@@ -213,8 +214,21 @@ twin_note_privileges(int64 migration)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("WITH " ITEMS "UPDATE zdm.pair SET privileges = ARRAY(SELECT text FROM item WHERE item.id = pair.id AND item.attnum = pair.new_attnum) "
-		  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	QUERY("WITH " ITEMS ", now AS (SELECT p.id, ARRAY(SELECT text FROM item WHERE item.id = p.id AND item.attnum = p.new_attnum ORDER BY text) AS privileges FROM p) "
+		  "UPDATE zdm.pair SET privileges = now.privileges FROM now WHERE now.id = pair.id AND pair.privileges <> now.privileges", arg_int8(migration));
+	query_end(&session);
+}
+
+void
+twin_hold_privileges(int64 migration)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT relid, old_attnum::int FROM zdm.pair WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+		acl_hold(query_oid(row, 1), (AttrNumber) query_int4(row, 2));
 	query_end(&session);
 }
 

@@ -44,6 +44,9 @@ extern void twin_note_dependents(int64 migration);
 extern char *twin_privileges_sql(int64 migration);
 extern void twin_note_privileges(int64 migration);
 
+/* Until the transaction's end, nobody else grants or revokes anything on a column that has another one now (acl_hold()). */
+extern void twin_hold_privileges(int64 migration);
+
 /* The same, for an exchange: the comment and the statistics target, as the side in charge has them. */
 extern char *twin_remarks_sql(int64 migration);
 
