@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "backfill/assign.h"
+#include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
@@ -29,6 +30,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	debug_point_init();
 	guc_init();
 	guard_init();
 	stmtcols_init();

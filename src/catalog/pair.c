@@ -22,20 +22,14 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-void
-pair_insert(const Pair *pair)
-{
-	QuerySession session;
+typedef Pair Row;
 
-	query_begin(&session);
-	QUERY("INSERT INTO zdm.pair (migration, relid, old_attnum, new_name, up, down, "
-		  "on_conflict, reversible, up_resolution, down_resolution) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		  arg_int8(pair->migration), arg_oid(pair->relid), arg_int2(pair->old_attnum),
-		  arg_text(pair->new_name), arg_text(pair->up), arg_text(pair->down),
-		  arg_text(pair->on_conflict), arg_bool(pair->reversible),
-		  arg_text(pair->up_resolution), arg_text(pair->down_resolution));
-	query_end(&session);
+static const RowTable pairs = ROW_TABLE("zdm.pair", PAIR_COLUMNS);
+
+void
+pair_insert(Pair *pair)
+{
+	row_insert(&pairs, pair);
 	twin_note_dependents(pair->migration);
 }
 

@@ -13,25 +13,29 @@
 #ifndef ZDM_PAIR_H
 #define ZDM_PAIR_H
 
-#include "access/attnum.h"
+#include "catalog/row.h"
+
+/* The columns of zdm.pair that a plan gives. */
+#define PAIR_COLUMNS(COLUMN) \
+	COLUMN(INT8, migration, GIVEN) \
+	COLUMN(OID, relid, GIVEN) \
+	COLUMN(ATTNUM, old_attnum, GIVEN) \
+	COLUMN(TEXT, new_name, GIVEN) \
+	COLUMN(TEXT, up, GIVEN)				/* over $attnum, or NULL: the same value */ \
+	COLUMN(TEXT, down, GIVEN) \
+	COLUMN(TEXT, up_resolution, GIVEN)	/* what they mean (core/resolution.h) */ \
+	COLUMN(TEXT, down_resolution, GIVEN) \
+	COLUMN(TEXT, on_conflict, GIVEN) \
+	COLUMN(BOOL, reversible, GIVEN) \
+	COLUMN(ATTNUM, new_attnum, MADE)	/* InvalidAttrNumber until the column is added */
 
 typedef struct Pair
 {
-	int64		migration;
-	Oid			relid;
-	AttrNumber	old_attnum;
-	AttrNumber	new_attnum;		/* InvalidAttrNumber until the column is added */
-	char	   *new_name;
-	char	   *up;				/* over $attnum, or NULL: the same value */
-	char	   *down;
-	char	   *up_resolution;	/* what they mean (core/resolution.h) */
-	char	   *down_resolution;
-	char	   *on_conflict;
-	bool		reversible;
+	PAIR_COLUMNS(ROW_FIELD)
 } Pair;
 
 /* Plan a pair: its row is inert until pair_activate(). */
-extern void pair_insert(const Pair *pair);
+extern void pair_insert(Pair *pair);
 
 /*
  * The new columns exist now: note their numbers and put the migration's pairs

@@ -4,8 +4,9 @@
  *		Parameterised statements on the extension's own tables.
  *
  * All access to zdm.* goes through here, so that it always runs as the
- * extension's owner (what is printed of the server's catalogs apart), with search_path pinned, with values as parameters, and
- * so that the typed rows in the other files of this room stay readable.
+ * extension's owner (what is printed of the server's catalogs apart), with
+ * search_path pinned, with values as parameters, and so that the typed rows in the
+ * other files of this room stay readable.
  *
  *-------------------------------------------------------------------------
  */
@@ -169,6 +170,31 @@ query_run(const char *sql, const QueryArg *args, int nargs)
 	return SPI_processed;
 }
 
+uint64
+query_once(const char *sql, const QueryArg *args, int nargs)
+{
+	QuerySession session;
+	uint64		rows;
+
+	query_begin(&session);
+	rows = query_run(sql, args, nargs);
+	query_end(&session);
+	return rows;
+}
+
+char *
+query_once_text(const char *sql, const QueryArg *args, int nargs)
+{
+	QuerySession session;
+	char	   *text = NULL;
+
+	query_begin(&session);
+	if (query_run(sql, args, nargs) > 0)
+		text = query_text(0, 1);
+	query_end(&session);
+	return text;
+}
+
 static QueryArg
 make_arg(Oid type, Datum value, bool isnull)
 {
@@ -288,6 +314,15 @@ query_text(uint64 row, int column)
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
+double
+query_float8(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetFloat8(value);
+}
+
 int64
 query_int8(uint64 row, int column)
 {
@@ -304,6 +339,15 @@ query_int4(uint64 row, int column)
 	Datum		value = column_datum(row, column, &isnull);
 
 	return isnull ? 0 : DatumGetInt32(value);
+}
+
+int16
+query_int2(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetInt16(value);
 }
 
 Oid

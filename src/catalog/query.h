@@ -49,10 +49,21 @@ extern void query_end(QuerySession *session);
  */
 extern uint64 query_run(const char *sql, const QueryArg *args, int nargs);
 
-/* Shorthand: the parameters as a brace list. */
-#define QUERY(sql, ...) \
-	query_run(sql, (QueryArg[]) {__VA_ARGS__}, \
-			  lengthof(((QueryArg[]) {__VA_ARGS__})))
+/*
+ * The same in a session of its own, of which only the number of rows stays, or what
+ * the first column of the first row has: NULL without a row, or if it is.
+ */
+extern uint64 query_once(const char *sql, const QueryArg *args, int nargs);
+extern char *query_once_text(const char *sql, const QueryArg *args, int nargs);
+
+/* Shorthand: the parameters, none perhaps, as a list.  It begins with one that does not count. */
+#define QUERY_ARGS(...) \
+	&((const QueryArg[]) {{InvalidOid}, ##__VA_ARGS__})[1], \
+	lengthof(((const QueryArg[]) {{InvalidOid}, ##__VA_ARGS__})) - 1
+
+#define QUERY(sql, ...) query_run(sql, QUERY_ARGS(__VA_ARGS__))
+#define QUERY_ONCE(sql, ...) query_once(sql, QUERY_ARGS(__VA_ARGS__))
+#define QUERY_ONCE_TEXT(sql, ...) query_once_text(sql, QUERY_ARGS(__VA_ARGS__))
 
 extern QueryArg arg_bool(bool value);
 extern QueryArg arg_float8(double value);
@@ -71,8 +82,10 @@ extern QueryArg arg_texts(List *strings);	/* list of char * */
  * query_begin() leaves as it is.
  */
 extern char *query_text(uint64 row, int column);
+extern double query_float8(uint64 row, int column);
 extern int64 query_int8(uint64 row, int column);
 extern int32 query_int4(uint64 row, int column);
+extern int16 query_int2(uint64 row, int column);
 extern Oid	query_oid(uint64 row, int column);
 extern bool query_bool(uint64 row, int column);
 extern bool query_null(uint64 row, int column);

@@ -275,7 +275,7 @@ plan_view(MigrationPlan *plan, const ViewArgs *view)
 		.phase = "expand", .undoable = true, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = psprintf("both names can be read and written from here on; %s%s%s%s", NOT_THROUGH_VIEW,
 						 ZDM_HAS_MERGE_INTO_VIEW ? "" : ", MERGE",
-						 view->invoker ? "" : "; what is granted, revoked or ruled by policies from here on has to be so on both",
+						 view->invoker ? "" : "; row-level security cannot be enabled meanwhile",
 						 notes(plan->relid)),
 	});
 }

@@ -21,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/second.h"
+#include "catalog/second_name.h"
 #include "catalog/twin.h"
 #include "catalog/pg_inherits.h"
 #include "core/citus.h"
@@ -465,6 +466,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 	else if (does(step, &verb_add_twin))
 	{
 		pair_activate(migration->id);
+		/* the statement has given it what the other one had at the call */
+		twin_hold_privileges(migration->id);
+		run_as_owner(migration, twin_privileges_sql(migration->id));
+		twin_note_privileges(migration->id);
 		depend_record(migration->relid, migration->id);
 	}
 	else if (is_exchange(step))
@@ -478,7 +483,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 	else if (does(step, &verb_complete_index) && !undo)
 		index_tree_complete(migration->id, step);
 	else if (does(step, &verb_create_view) && !undo)
+	{
 		step_add_relation(migration->id, view_made_by(step));
+		run_as_owner(migration, second_name_start(migration->id));
+	}
 }
 
 /*
