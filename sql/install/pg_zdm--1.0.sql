@@ -84,7 +84,7 @@ CREATE TABLE zdm.step (
 	holder        text,                          -- of the xmin horizon, when the growth began to
 	holder_size   bigint,                        -- of the table when that one was first seen
 	PRIMARY KEY (migration, step)
-);
+) WITH (toast_tuple_target = 512);           -- progress is written often: args are not written with it
 
 -- What zdm.sync keeps in step.  The trigger reads its table's rows once and
 -- again after each relcache invalidation, which every change of a row sends.

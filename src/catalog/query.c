@@ -19,14 +19,24 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "executor/spi.h"
+#include "jit/jit.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/guc.h"
 #include "utils/snapmgr.h"
 
 #define MAX_ARGS 40
+
+/* The tables are small, whatever is estimated of them: nothing is won by compiling. */
+static void
+leave_jit_out(void)
+{
+	if (jit_enabled)
+		(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
 
 void
 query_begin(QuerySession *session)
@@ -34,6 +44,7 @@ query_begin(QuerySession *session)
 	MemoryContext caller = CurrentMemoryContext;
 
 	identity_enter_own(extension_owner(), &session->identity);
+	leave_jit_out();
 	SPI_connect();
 	/* SPI's own context ends with the session; what is made meanwhile should not */
 	MemoryContextSwitchTo(caller);
@@ -45,6 +56,7 @@ query_begin_printing(QuerySession *session, Oid relid)
 	MemoryContext caller = CurrentMemoryContext;
 
 	identity_enter(identity_of(relid), NIL, &session->identity);
+	leave_jit_out();
 	SPI_connect();
 	MemoryContextSwitchTo(caller);
 }
