@@ -5,10 +5,13 @@
  *
  * What counts is who works, not who is there: a worker that waits for a lock, an
  * old snapshot or the end of a hold gives its place to others, and keeps only its
- * process.  There are two places in reserve: one for what somebody has told to cut
- * over, to contract or to go back, which must not stand behind backfills; and one
- * for a role of whose migrations none is worked on, so that no role's migrations
- * keep another's from running.
+ * process.  A place is in reserve for what somebody has told to cut over, to contract
+ * or to go back, which must not stand behind backfills.
+ *
+ * No role's migrations keep another's from running: a role of whose migrations none
+ * is worked on has a place while fewer roles than there are places have one, however
+ * many others have taken, and one in reserve beyond.  Who has more than one gives
+ * back what that was too much, between two batches; within one nobody is made to.
  *
  * A place is a claim that names the owner and the process, so that one look at the
  * claims tells all.  A worker inside CREATE INDEX CONCURRENTLY cannot give its
@@ -24,9 +27,13 @@
 #include "core/shmem.h"
 #include "miscadmin.h"
 #include "run/places.h"
+#include "utils/timestamp.h"
 
 /* The claim on the right to count and take: one worker at a time. */
 #define COUNTING 0
+
+/* How often a worker looks whether others have come that have no place. */
+#define LOOK_INTERVAL_MS 1000
 
 /* Our place; 0: we have none. */
 static int64 own = 0;
@@ -57,10 +64,14 @@ bool
 places_has_room(const Places *places, Oid owner, bool urgent)
 {
 	int			room = guc_max_workers + (urgent ? 1 : 0);
+	List	   *roles = NIL;
 
-	if (places->working >= guc_max_workers && !list_member_oid(places->owners, owner))
-		room++;
-	return places->working < room;
+	if (places->working < room)
+		return true;
+	if (list_member_oid(places->owners, owner))
+		return false;
+	roles = list_concat_unique_oid(NIL, places->owners);
+	return places->working == room || list_length(roles) < guc_max_workers;
 }
 
 void
@@ -70,6 +81,40 @@ places_add(Places *places, Oid owner)
 	places->owners = lappend_oid(places->owners, owner);
 }
 
+/* Do more work than there are places for, and more than one of them for "owner"? */
+static bool
+is_surplus(Oid owner)
+{
+	Places		places;
+	int			of_owner = 0;
+	ListCell   *lc;
+
+	places_look(&places);
+	foreach(lc, places.owners)
+		of_owner += lfirst_oid(lc) == owner ? 1 : 0;
+	return places.working > guc_max_workers && of_owner > 1;
+}
+
+/* Give back a place that we have, if others need it more; once in a while. */
+static void
+share(Oid owner, bool urgent)
+{
+	static TimestampTz looked = 0;
+
+	if (urgent || !TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
+		return;
+	looked = GetCurrentTimestamp();
+	/* one at a time, or all of a role's would go at once */
+	if (!claim_keep(CLAIM_COUNTING, COUNTING))
+		return;
+	if (is_surplus(owner))
+	{
+		claim_release(CLAIM_PLACE, own);
+		own = 0;
+	}
+	claim_release(CLAIM_COUNTING, COUNTING);
+}
+
 bool
 places_take(Oid owner, bool urgent)
 {
@@ -77,7 +122,10 @@ places_take(Oid owner, bool urgent)
 	bool		had = own != 0;
 
 	if (had && own == place_number(owner))
-		return true;
+	{
+		share(owner, urgent);
+		return own != 0;
+	}
 
 	/* closes the race between two that count the same free place */
 	if (!claim_keep(CLAIM_COUNTING, COUNTING))
