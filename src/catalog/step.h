@@ -201,9 +201,6 @@ extern void step_set_waiting(const Step *step, const char *reason);
 /* Is there something that it waits for, as noted? */
 extern bool step_is_waiting(const Step *step);
 
-/* The step has begun to hold for the stop of that name. */
-extern void step_count_hold(const Step *step, const char *name);
-
 /* The migration's first step of that effect that is not done; NULL if there is none. */
 extern Step *step_with_effect(int64 migration, StepEffect effect);
 
