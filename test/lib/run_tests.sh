@@ -50,6 +50,9 @@ run_source_checks() {
 	if is_wanted include_order; then
 		one_test include_order perl test/include_order
 	fi
+	if is_wanted statement_lines; then
+		one_test statement_lines perl test/statement_lines
+	fi
 	if is_wanted indent && ! test/indent >"$results/indent.log" 2>&1; then
 		say "remark: test/indent would lay $(grep -c '^+++ ' "$results/indent.log") files out anew"
 	fi
