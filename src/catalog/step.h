@@ -42,7 +42,7 @@ typedef enum StepEffect
 	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
 	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
-	EFFECT_VIEW_ADD,			/* the migration's view: its steps lock it from now on */
+	EFFECT_VIEW_ADD,			/* the migration's views: its steps lock the one that is named from now on */
 	EFFECT_DETACH_END			/* what DETACH CONCURRENTLY has begun is finished, once no snapshot is older */
 } StepEffect;
 
