@@ -392,11 +392,11 @@ static void
 raise_for_helper(const Stretch *stretch)
 {
 	MigrationError error = {
-		.sqlstate = outlive(stretch->error.sqlstate),
-		.message = outlive(stretch->error.message),
-		.detail = outlive(stretch->error.detail),
-		.hint = outlive(stretch->error.hint),
-		.context = outlive(stretch->error.context),
+		.sqlstate = outlive(stretch->error_state),
+		.message = outlive(stretch->error_message),
+		.detail = outlive(stretch->error_detail),
+		.hint = outlive(stretch->error_hint),
+		.context = outlive(stretch->error_context),
 	};
 	const char *state = error.sqlstate;
 

@@ -129,15 +129,11 @@ twin_unknown(int64 migration, TwinSide side)
 void
 twin_note_dependents(int64 migration)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair p SET dependents = CASE WHEN new_attnum IS NULL THEN hanging ELSE dependents END, "
-		  "new_dependents = CASE WHEN new_attnum IS NULL THEN '{}' ELSE hanging END "
-		  "FROM (SELECT p.id, ARRAY(SELECT unnest(ARRAY[name, object]) FROM "
-		  DEPENDENTS("p.relid", "coalesce(p.new_attnum, p.old_attnum)") " x) AS hanging FROM zdm.pair p WHERE p.migration = $1) h "
-		  "WHERE h.id = p.id", arg_int8(migration));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair p SET dependents = CASE WHEN new_attnum IS NULL THEN hanging ELSE dependents END, "
+					  "new_dependents = CASE WHEN new_attnum IS NULL THEN '{}' ELSE hanging END "
+					  "FROM (SELECT p.id, ARRAY(SELECT unnest(ARRAY[name, object]) FROM "
+					  DEPENDENTS("p.relid", "coalesce(p.new_attnum, p.old_attnum)") " x) AS hanging FROM zdm.pair p WHERE p.migration = $1) h "
+					  "WHERE h.id = p.id", arg_int8(migration));
 }
 
 /* One row for each privilege on each of the columns: what the owner has granted. */
@@ -188,12 +184,8 @@ twin_privileges_sql(int64 migration)
 void
 twin_note_privileges(int64 migration)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("WITH " ITEMS "UPDATE zdm.pair SET privileges = ARRAY(SELECT text FROM item WHERE item.id = pair.id AND item.attnum = pair.new_attnum) "
-		  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
-	query_end(&session);
+	(void) QUERY_ONCE("WITH " ITEMS "UPDATE zdm.pair SET privileges = ARRAY(SELECT text FROM item WHERE item.id = pair.id AND item.attnum = pair.new_attnum) "
+					  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
 }
 
 char *
