@@ -19,6 +19,8 @@
 #include "miscadmin.h"
 #include "plan/plan.h"
 #include "run/launcher.h"
+#include "run/start.h"
+#include "run/stop.h"
 #include "sync/conflict.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
@@ -37,6 +39,8 @@ _PG_init(void)
 	pairs_init();
 	conflict_init();
 	assign_init();
+	start_init();
+	stop_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();

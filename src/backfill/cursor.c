@@ -42,14 +42,6 @@
 /* Rows a second are smoothed over about this long. */
 #define RATE_SPAN_MS 3000
 
-/* The last time that this process saved a cursor. */
-static struct
-{
-	int32		step;
-	TimestampTz at;				/* 0: not yet, or something held since */
-	double		rows_per_second;
-}			last_save;
-
 static Arrival
 parse_arrival(const char *text)
 {
@@ -171,13 +163,14 @@ cursor_parse(int64 migration, const char *json)
 }
 
 Cursor *
-cursor_load(const Step *step, bool only_new)
+cursor_load(const Step *step, bool only_new, WorkClock *clock)
 {
 	Cursor	   *cursor = palloc0(sizeof(Cursor));
 	int64		rows_done = 0;
 	char	   *json = step_cursor(step, &rows_done);
 
 	cursor->migration = step->migration;
+	cursor->clock = clock;
 	if (json != NULL)
 		parse_cursor(cursor, json);
 	else
@@ -194,9 +187,9 @@ cursor_load(const Step *step, bool only_new)
 }
 
 void
-cursor_break(void)
+cursor_break(WorkClock *clock)
 {
-	last_save.at = 0;
+	clock->at = 0;
 }
 
 /*
@@ -206,17 +199,18 @@ cursor_break(void)
 static int64
 take_time(const Step *step, const Cursor *cursor, double work_ms)
 {
+	WorkClock  *clock = cursor->clock;
 	TimestampTz now = GetCurrentTimestamp();
-	bool		goes_on = last_save.at != 0 && last_save.step == step->number;
-	int64		ms = goes_on ? Max(now - last_save.at, 0) / 1000 : (int64) work_ms;
+	bool		goes_on = clock->at != 0 && clock->step == step->number;
+	int64		ms = goes_on ? Max(now - clock->at, 0) / 1000 : (int64) work_ms;
 	double		rows = (cursor->rows_done - cursor->rows_before) * 1000.0;
 
-	last_save.rows_per_second = goes_on ?
-		(last_save.rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
+	clock->rows_per_second = goes_on ?
+		(clock->rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
 		rows / Max(work_ms * (1.0 + guc_batch_rest), 1.0);
-	last_save.step = step->number;
+	clock->step = step->number;
 	/* what is left of a millisecond is for the next time */
-	last_save.at = goes_on ? last_save.at + ms * 1000 : now;
+	clock->at = goes_on ? clock->at + ms * 1000 : now;
 	return ms;
 }
 
@@ -257,7 +251,7 @@ cursor_format(const Cursor *cursor)
 }
 
 void
-cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting)
+cursor_save(const Step *step, Cursor *cursor, double work_ms, const char *waiting)
 {
 	int64		worked_ms = take_time(step, cursor, work_ms);
 
@@ -267,7 +261,7 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *
 		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
 		.rows_done = cursor->rows_done,
 		.worked_ms = worked_ms,
-		.rows_per_second = last_save.rows_per_second,
+		.rows_per_second = cursor->clock->rows_per_second,
 		.waiting = waiting,
 	});
 }
@@ -527,9 +521,11 @@ cursor_next_pass(Cursor *cursor)
 {
 	int64		rows_done = cursor->rows_done;
 	int64		migration = cursor->migration;
+	WorkClock  *clock = cursor->clock;
 
 	memset(cursor, 0, sizeof(Cursor));
 	cursor->migration = migration;
+	cursor->clock = clock;
 	cursor->rows_done = rows_done;
 }
 

@@ -54,6 +54,7 @@ typedef struct Look
 {
 	const Migration *migration;
 	const Step *step;
+	StopsState *state;
 	bool		held;			/* by the stop that is asked now */
 	double		headroom;		/* bytes of WAL to the nearest limit */
 } Look;
@@ -63,17 +64,6 @@ typedef struct Stop
 	const char *name;
 	char	   *(*look) (Look *look);	/* the reason, or NULL */
 } Stop;
-
-/* Of this process: a worker carries one migration. */
-static struct
-{
-	TimestampTz read;
-	uint64		wal_bytes;		/* written when it was read */
-	double		headroom;
-	Hold		hold;			/* reason NULL: go on */
-	char	   *holder;			/* of the xmin horizon, when last looked */
-	double		holder_size;	/* of the table when that was first seen */
-}			state;
 
 /* What it has to come to, once held, for the backfill to go on. */
 static double
@@ -101,7 +91,7 @@ look_window(Look *look)
 static char *
 look_lag(Look *look)
 {
-	LagReading	lag = lag_read();
+	LagReading	lag = lag_read(&look->state->lag);
 
 	if (lag.who == NULL || !stops_beyond(lag.ms, guc_max_replica_lag, false, look->held))
 		return NULL;
@@ -114,8 +104,7 @@ static char *
 look_lost_slot(Look *look)
 {
 	if (QUERY("SELECT slot_name FROM pg_replication_slots "
-			  "WHERE wal_status = 'lost' AND $1 ORDER BY 1 LIMIT 1",
-			  arg_bool(true)) == 0)
+			  "WHERE wal_status = 'lost' ORDER BY 1 LIMIT 1") == 0)
 		return NULL;
 	return psprintf("replication slot \"%s\", which is lost: SELECT pg_drop_replication_slot(%s)",
 					query_text(0, 1), quote_literal_cstr(query_text(0, 1)));
@@ -130,7 +119,7 @@ look_slot_wal(Look *look)
 
 	rows = QUERY("SELECT slot_name, (pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::int8, "
 				 "safe_wal_size FROM pg_replication_slots "
-				 "WHERE restart_lsn IS NOT NULL AND $1 ORDER BY 2 DESC", arg_bool(true));
+				 "WHERE restart_lsn IS NOT NULL ORDER BY 2 DESC");
 	for (uint64 row = 0; row < rows; row++)
 	{
 		double		kept = query_int8(row, 2);
@@ -256,7 +245,7 @@ look_archive(Look *look)
 		return NULL;
 	(void) QUERY("SELECT (SELECT count(*) FROM pg_ls_archive_statusdir() f WHERE f.name ~~ '%.ready'), "
 				 "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) "
-				 "FROM pg_stat_archiver WHERE $1", arg_bool(true));
+				 "FROM pg_stat_archiver");
 	waiting = (double) query_int8(0, 1) * wal_segment_size;
 	failing = query_bool(0, 2);
 	look->headroom = Min(look->headroom, guc_max_archive_backlog * MEGABYTE - waiting);
@@ -289,7 +278,7 @@ read_holder(char **who, char **key)
 			  " FROM pg_replication_slots WHERE xmin IS NOT NULL "
 			  "UNION ALL SELECT format('prepared transaction %L', gid), age(transaction), concat('x', gid) "
 			  " FROM pg_prepared_xacts WHERE database = current_database()"
-			  ") x (who, age, key) WHERE $1 ORDER BY age DESC LIMIT 1", arg_bool(true)) == 0)
+			  ") x (who, age, key) ORDER BY age DESC LIMIT 1") == 0)
 		return false;
 	*who = query_text(0, 1);
 	*key = query_text(0, 2);
@@ -308,6 +297,7 @@ tree_size(Oid relid)
 static char *
 look_growth(Look *look)
 {
+	StopsState *state = look->state;
 	char	   *who = NULL;
 	char	   *key = NULL;
 	double		size;
@@ -318,18 +308,18 @@ look_growth(Look *look)
 	if (!read_holder(&who, &key))
 		key = "";
 	size = tree_size(look->migration->relid);
-	if (state.holder == NULL || strcmp(state.holder, key) != 0)
+	if (state->holder == NULL || strcmp(state->holder, key) != 0)
 	{
-		if (state.holder != NULL)
-			pfree(state.holder);
-		state.holder = MemoryContextStrdup(TopMemoryContext, key);
-		state.holder_size = size;
+		if (state->holder != NULL)
+			pfree(state->holder);
+		state->holder = MemoryContextStrdup(TopMemoryContext, key);
+		state->holder_size = size;
 	}
-	grown = size - state.holder_size;
-	if (who == NULL || grown <= GROWTH_SLACK || grown <= state.holder_size * guc_max_growth / 100.0)
+	grown = size - state->holder_size;
+	if (who == NULL || grown <= GROWTH_SLACK || grown <= state->holder_size * guc_max_growth / 100.0)
 		return NULL;
 	return psprintf("%s, which holds the xmin horizon back: the table has grown by %.0f %% since (zdm.max_growth is %d)",
-					who, 100.0 * grown / Max(state.holder_size, 1.0), guc_max_growth);
+					who, 100.0 * grown / Max(state->holder_size, 1.0), guc_max_growth);
 }
 
 /* It cannot be cancelled, and what we write is more for it to do. */
@@ -352,10 +342,9 @@ look_wraparound(Look *look)
 {
 	if (QUERY("SELECT datname, CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END, "
 			  "CASE WHEN x THEN 'transaction ids' ELSE 'multixacts' END, current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END) "
-			  "FROM pg_database, (VALUES (true), (false)) v (x) WHERE $1 AND "
+			  "FROM pg_database, (VALUES (true), (false)) v (x) WHERE "
 			  "CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END > "
-			  "(current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END))::int4 LIMIT 1",
-			  arg_bool(true)) == 0)
+			  "(current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END))::int4 LIMIT 1") == 0)
 		return NULL;
 	return psprintf("the wraparound of %s in database \"%s\", which is near: their age is %d (the limit is %s)",
 					query_text(0, 3), query_text(0, 1), query_int4(0, 2), query_text(0, 4));
@@ -387,7 +376,7 @@ ask_all(Round *round)
 {
 	Look	   *look = &round->look;
 	Hold	   *hold = &round->hold;
-	const char *before = state.hold.name;
+	const char *before = look->state->hold.name;
 
 	hold->name = NULL;
 	hold->reason = NULL;
@@ -418,9 +407,9 @@ ask_in_session(void *arg)
 
 /* What cannot be read, for whatever reason, holds too. */
 static Hold
-read_all(const Migration *migration, const Step *step, double *headroom)
+read_all(StopsState *state, const Migration *migration, const Step *step, double *headroom)
 {
-	Round		round = {.look = {.migration = migration,.step = step,.headroom = 1e18},.asked = "reading"};
+	Round		round = {.look = {.migration = migration,.step = step,.state = state,.headroom = 1e18},.asked = "reading"};
 	ErrorData  *error;
 
 	if (!attempt_run(ask_in_session, &round, ATTEMPT_UNDO, &error))
@@ -436,31 +425,31 @@ read_all(const Migration *migration, const Step *step, double *headroom)
 }
 
 static bool
-must_read(void)
+must_read(const StopsState *state)
 {
-	return TimestampDifferenceExceeds(state.read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
-		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4 / guc_backfill_workers;
+	return TimestampDifferenceExceeds(state->read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
+		pgWalUsage.wal_bytes - state->wal_bytes > Max(state->headroom, 0) / 4 / guc_backfill_workers;
 }
 
 const Hold *
-stops_look(const Migration *migration, const Step *step, bool count)
+stops_look(StopsState *state, const Migration *migration, const Step *step, bool count)
 {
-	if (state.read == 0 || must_read())
+	if (state->read == 0 || must_read(state))
 	{
 		double		headroom;
-		Hold		hold = read_all(migration, step, &headroom);
+		Hold		hold = read_all(state, migration, step, &headroom);
 		bool		begins = hold.name != NULL &&
-			(state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
+			(state->hold.name == NULL || strcmp(hold.name, state->hold.name) != 0);
 
-		if (state.hold.reason != NULL)
-			pfree(state.hold.reason);
-		state.hold.name = hold.name;
-		state.hold.reason = hold.reason ? MemoryContextStrdup(TopMemoryContext, hold.reason) : NULL;
-		state.read = GetCurrentTimestamp();
-		state.wal_bytes = pgWalUsage.wal_bytes;
-		state.headroom = headroom;
+		if (state->hold.reason != NULL)
+			pfree(state->hold.reason);
+		state->hold.name = hold.name;
+		state->hold.reason = hold.reason ? MemoryContextStrdup(TopMemoryContext, hold.reason) : NULL;
+		state->read = GetCurrentTimestamp();
+		state->wal_bytes = pgWalUsage.wal_bytes;
+		state->headroom = headroom;
 		if (begins && count)
 			step_count_hold(step, hold.name);
 	}
-	return state.hold.reason != NULL ? &state.hold : NULL;
+	return state->hold.reason != NULL ? &state->hold : NULL;
 }

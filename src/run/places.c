@@ -28,10 +28,7 @@
 /* The claim on the right to count and take: one worker at a time. */
 #define COUNTING 0
 
-/* Our place; 0: we have none. */
-static int64 own = 0;
-
-static int64
+static Place
 place_number(Oid owner)
 {
 	return ((int64) owner << 32) | (int64) MyProcPid;
@@ -71,12 +68,11 @@ places_add(Places *places, Oid owner)
 }
 
 bool
-places_take(Oid owner, bool urgent)
+places_take(Place *place, Oid owner, bool urgent)
 {
 	Places		places;
-	bool		had = own != 0;
 
-	if (had && own == place_number(owner))
+	if (*place == place_number(owner))
 		return true;
 
 	/* closes the race between two that count the same free place */
@@ -84,32 +80,32 @@ places_take(Oid owner, bool urgent)
 		return false;
 	places_look(&places);
 	if (places_has_room(&places, owner, urgent) && claim_keep(CLAIM_PLACE, place_number(owner)))
-		own = place_number(owner);
+		*place = place_number(owner);
 	claim_release(CLAIM_COUNTING, COUNTING);
-	return own == place_number(owner);
+	return *place == place_number(owner);
 }
 
 bool
-places_leave(void)
+places_leave(Place *place)
 {
 	Places		places;
 
-	if (own == 0)
+	if (*place == 0)
 		return true;
 
 	/* with a launcher to start it again, none has to stay */
 	places_look(&places);
 	if (places.waiting >= guc_max_workers)
 		return !shmem_available();
-	claim_release(CLAIM_PLACE, own);
-	own = 0;
+	claim_release(CLAIM_PLACE, *place);
+	*place = 0;
 	return true;
 }
 
 void
-places_keep(void)
+places_keep(Place *place)
 {
 	/* lost to a transaction that was rolled back: another may have been given it since */
-	if (own != 0 && !claim_is_ours(CLAIM_PLACE, own))
-		own = 0;
+	if (*place != 0 && !claim_is_ours(CLAIM_PLACE, *place))
+		*place = 0;
 }
