@@ -13,6 +13,7 @@
 
 #include "backfill/assign.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/shmem.h"
 #include "ddl/guard.h"
 #include "fmgr.h"
@@ -33,6 +34,7 @@ void
 _PG_init(void)
 {
 	guc_init();
+	identity_init();
 	guard_init();
 	plan_init();
 	stmtcols_init();

@@ -72,19 +72,15 @@ typedef struct PairContext
 	PairDirection direction;
 } PairContext;
 
-PairSet    *pairs_last = NULL;
+PairCache	pairs_cache;
 
-static HTAB *pair_cache = NULL;
-static PairSet *retired_sets = NULL;
-static uint64 generation = 1;	/* changes when a set may be out of date */
-static uint64 transaction = 1;
-static bool load_failed = false;	/* an expression could not be compiled */
+static uint64 transaction = 1;	/* pairs_transaction() */
 
 static void
 retire_set(PairSet *set)
 {
-	set->next_retired = retired_sets;
-	retired_sets = set;
+	set->next_retired = pairs_cache.retired;
+	pairs_cache.retired = set;
 }
 
 /* Forget what was made from a relation, or everything, for InvalidOid. */
@@ -94,18 +90,18 @@ forget_sets(Oid relid)
 	HASH_SEQ_STATUS status;
 	PairCacheEntry *entry;
 
-	generation++;
-	pairs_last = NULL;
-	if (pair_cache == NULL)
+	pairs_cache.generation++;
+	pairs_cache.last = NULL;
+	if (pairs_cache.sets == NULL)
 		return;
-	hash_seq_init(&status, pair_cache);
+	hash_seq_init(&status, pairs_cache.sets);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
 		if (OidIsValid(relid) && entry->relid != relid &&
 			!list_member_oid(entry->set->ancestors, relid))
 			continue;
 		retire_set(entry->set);
-		hash_search(pair_cache, &entry->relid, HASH_REMOVE, NULL);
+		hash_search(pairs_cache.sets, &entry->relid, HASH_REMOVE, NULL);
 	}
 }
 
@@ -136,14 +132,14 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 	transaction++;
 	expr_end_transaction();
-	if (load_failed)
+	if (pairs_cache.failed)
 		forget_sets(InvalidOid);
-	load_failed = false;
-	while (retired_sets)
+	pairs_cache.failed = false;
+	while (pairs_cache.retired)
 	{
-		PairSet    *set = retired_sets;
+		PairSet    *set = pairs_cache.retired;
 
-		retired_sets = set->next_retired;
+		pairs_cache.retired = set->next_retired;
 		MemoryContextDelete(set->context);
 	}
 }
@@ -244,7 +240,7 @@ try_to_compile(Compilation *what, MemoryContext context)
 		return attempt.expr;
 	if (is_servers_fault(error))
 		ReThrowError(error);
-	load_failed = true;
+	pairs_cache.failed = true;
 	return expr_compile_failure(error, context);
 }
 
@@ -531,7 +527,7 @@ create_cache(void)
 
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(PairCacheEntry);
-	pair_cache = hash_create("pg_zdm pairs", 32, &control, HASH_ELEM | HASH_BLOBS);
+	pairs_cache.sets = hash_create("pg_zdm pairs", 32, &control, HASH_ELEM | HASH_BLOBS);
 }
 
 PairSet *
@@ -543,27 +539,27 @@ pairs_find(Relation rel)
 	uint64		before;
 	bool		found;
 
-	if (pair_cache == NULL)
+	if (pairs_cache.sets == NULL)
 		create_cache();
-	entry = hash_search(pair_cache, &relid, HASH_FIND, NULL);
+	entry = hash_search(pairs_cache.sets, &relid, HASH_FIND, NULL);
 	if (entry)
 	{
-		pairs_last = entry->set;
+		pairs_cache.last = entry->set;
 		return entry->set;
 	}
 
-	before = generation;
+	before = pairs_cache.generation;
 	set = load_set(rel);
-	if (generation != before)
+	if (pairs_cache.generation != before)
 	{
 		/* invalidated while it was read: for this once only */
 		retire_set(set);
 		return set;
 	}
-	entry = hash_search(pair_cache, &relid, HASH_ENTER, &found);
+	entry = hash_search(pairs_cache.sets, &relid, HASH_ENTER, &found);
 	Assert(!found);
 	entry->set = set;
-	pairs_last = set;
+	pairs_cache.last = set;
 	return set;
 }
 
