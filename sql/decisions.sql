@@ -1,6 +1,7 @@
 -- The pure decisions: the state machine, the size of a batch, its rest, stops.
 \set ECHO none
-\i test/lib/decisions.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 -- which event leads where: the whole table

@@ -4,87 +4,80 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = notice;
 SET zdm.batch_rest = 0;
 CREATE TABLE t (id int PRIMARY KEY, a int, b text);
 INSERT INTO t SELECT i, i, i FROM generate_series(1, 10) i;
-CREATE PROCEDURE await(label text, until text) LANGUAGE plpgsql AS $$
-DECLARE
-	before text := current_setting('client_min_messages');
-BEGIN
-	PERFORM set_config('client_min_messages', 'warning', false);
-	CALL zdm.wait(label, until, '60s');
-	PERFORM set_config('client_min_messages', before, false);
-END $$;
 
 -- an index: up, up, down by plain DDL, up
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
-CALL await('index', 'completed');
+CALL test.await('index', 'completed');
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
 DROP INDEX t_a;
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
-CALL await('index', 'completed');
+CALL test.await('index', 'completed');
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
 SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass;
 
 -- down by its opposite
 SELECT zdm.revert('index');
-CALL await('index', 'reverted');
+CALL test.await('index', 'reverted');
 SELECT to_regclass('t_a');
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
-CALL await('index', 'completed');
+CALL test.await('index', 'completed');
 SELECT indisvalid FROM pg_index WHERE indexrelid = 't_a'::regclass;
 
 -- NOT NULL
 SELECT zdm.set_not_null('t', 'a', label => 'not null');
-CALL await('not null', 'completed');
+CALL test.await('not null', 'completed');
 SELECT zdm.set_not_null('t', 'a', label => 'not null');
 ALTER TABLE t ALTER a DROP NOT NULL;
 SELECT zdm.set_not_null('t', 'a', label => 'not null');
-CALL await('not null', 'completed');
+CALL test.await('not null', 'completed');
 SELECT zdm.revert('not null');
-CALL await('not null', 'reverted');
+CALL test.await('not null', 'reverted');
 SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a';
 
 -- a constraint
 SELECT zdm.migrate('ALTER TABLE t ADD CONSTRAINT pos CHECK (a > 0)', label => 'check');
-CALL await('check', 'completed');
+CALL test.await('check', 'completed');
 ALTER TABLE t DROP CONSTRAINT pos;
 SELECT zdm.migrate('ALTER TABLE t ADD CONSTRAINT pos CHECK (a > 0)', label => 'check');
-CALL await('check', 'completed');
+CALL test.await('check', 'completed');
 SELECT zdm.revert('check');
-CALL await('check', 'reverted');
+CALL test.await('check', 'reverted');
 SELECT count(*) FROM pg_constraint WHERE conname = 'pos';
 
 -- a column
 SELECT zdm.migrate('ALTER TABLE t ADD COLUMN c int', label => 'column');
-CALL await('column', 'completed');
+CALL test.await('column', 'completed');
 SELECT zdm.migrate('ALTER TABLE t ADD COLUMN c int', label => 'column');
 ALTER TABLE t DROP COLUMN c;
 SELECT zdm.migrate('ALTER TABLE t ADD COLUMN c int', label => 'column');
-CALL await('column', 'completed');
+CALL test.await('column', 'completed');
 SELECT zdm.revert('column');
 
 -- what was dropped is there again
 SELECT zdm.migrate('DROP INDEX t_a', label => 'drop');
-CALL await('drop', 'completed');
+CALL test.await('drop', 'completed');
 SELECT zdm.migrate('DROP INDEX t_a', label => 'drop');
 CREATE INDEX t_a ON t (a);
 SELECT zdm.migrate('DROP INDEX t_a', label => 'drop');
-CALL await('drop', 'completed');
+CALL test.await('drop', 'completed');
 SELECT to_regclass('t_a');
 
 -- the way back and forward again at once, twice
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename');
-CALL await('rename', 'ready');
+CALL test.await('rename', 'ready');
 SELECT zdm.revert('rename');
 BEGIN;
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename') > 0 AS stated;
 COMMIT;
-CALL await('rename', 'ready');
+CALL test.await('rename', 'ready');
 SELECT state FROM zdm.migrations WHERE label = 'rename' ORDER BY id DESC LIMIT 1;
 SELECT zdm.cutover('rename');
-CALL await('rename', 'switched');
+CALL test.await('rename', 'switched');
 INSERT INTO t (id, a, c2) VALUES (11, 11, 'new');
 BEGIN;
 SELECT zdm.revert('rename');
@@ -95,12 +88,12 @@ BEGIN;
 SELECT zdm.revert('rename');
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename') > 0 AS stated;
 COMMIT;
-CALL await('rename', 'ready');
+CALL test.await('rename', 'ready');
 SELECT count(*) FROM t WHERE b IS DISTINCT FROM c2;
 SELECT zdm.cutover('rename');
-CALL await('rename', 'switched');
+CALL test.await('rename', 'switched');
 SELECT zdm.contract('rename');
-CALL await('rename', 'completed');
+CALL test.await('rename', 'completed');
 SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename');
 
@@ -109,8 +102,8 @@ DROP TABLE t;
 CREATE TABLE t (id int PRIMARY KEY, a int, b text);
 SELECT zdm.migrate('CREATE INDEX t_a ON t (a)', label => 'index');
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename');
-CALL await('index', 'completed');
-CALL await('rename', 'ready');
+CALL test.await('index', 'completed');
+CALL test.await('rename', 'ready');
 
 -- a whole life in one transaction, on a table made there
 BEGIN;
@@ -136,7 +129,7 @@ COMMIT;
 TABLE h_new;
 SELECT label, state FROM zdm.migrations WHERE label LIKE 'h%' ORDER BY id;
 SELECT zdm.revert('h3');
-CALL await('h3', 'reverted');
+CALL test.await('h3', 'reverted');
 
 -- and of one that is rolled back nothing is left
 BEGIN;
@@ -166,16 +159,15 @@ CREATE TABLE two.t (x int);
 SELECT zdm.rename_column('two.t', 'x', 'y', label => 'deploy');
 SELECT zdm.rename_column('two.t', 'x', 'y', label => 'deploy');
 SELECT zdm.rename_column('two.t', 'x', 'z', label => 'deploy');
-CALL await('deploy', 'ready');
+CALL test.await('deploy', 'ready');
 SELECT zdm.revert('deploy');
-CALL await('deploy', 'reverted');
+CALL test.await('deploy', 'reverted');
 RESET ROLE;
-CALL await('deploy', 'ready');
+CALL test.await('deploy', 'ready');
 SELECT label, relation, state FROM zdm.migrations WHERE label = 'deploy' ORDER BY id;
 
 SET client_min_messages = warning;
 DROP EXTENSION pg_zdm CASCADE;
 DROP TABLE t, h_new;
 DROP SCHEMA one, two CASCADE;
-DROP PROCEDURE await;
 DROP ROLE deploy_one, deploy_two;

@@ -1,7 +1,8 @@
 -- MERGE: one action may name the old column and another the new one.
 -- a is the old name, b the new one.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE t (id int PRIMARY KEY, a text, b text, x int);

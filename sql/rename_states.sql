@@ -3,25 +3,11 @@
 -- once, settings, waiting, failing and going on.
 --
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET zdm.guard = off;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 \set SHOW_CONTEXT never
 
--- Hold workers at a debug point, let them go, and wait until one is there.
-CREATE FUNCTION hold(point text) RETURNS void LANGUAGE sql AS
-	$$ SELECT pg_advisory_lock(hashtextextended('zdm:' || point, 0)) $$;
-CREATE FUNCTION release(point text) RETURNS void LANGUAGE sql AS
-	$$ SELECT 1 / pg_advisory_unlock(hashtextextended('zdm:' || point, 0))::int $$;
-CREATE FUNCTION arrive(point text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-	key bigint := hashtextextended('zdm:' || point, 0);
-BEGIN
-	WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-	                  AND (classid::bigint << 32) | objid::bigint = key) LOOP
-		PERFORM pg_sleep(0.01);
-	END LOOP;
-END
-$$;
 -- What a statement says, with numbers of migrations taken out.
 CREATE FUNCTION saying(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -74,7 +60,7 @@ BEGIN
 	IF state IN ('ready', 'switched') THEN
 		CALL zdm.wait(m, state, '60s');
 	ELSE
-		PERFORM arrive('state-' || state);
+		CALL test.arrive('state-' || state);
 	END IF;
 END
 $$;
@@ -87,7 +73,7 @@ DECLARE
 BEGIN
 	CALL make(t);
 	COMMIT;
-	PERFORM hold('state-' || state);
+	PERFORM test.hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;
 	CALL reach(m, state);
@@ -102,7 +88,7 @@ BEGIN
 	COMMIT;
 	PERFORM zdm.revert(m);
 	COMMIT;
-	PERFORM release('state-' || state);
+	PERFORM test.release('state-' || state);
 	CALL zdm.wait(m, 'reverted', '60s');
 	EXECUTE format('INSERT INTO back SELECT $1, $2, count(*), count(*) FILTER (WHERE old = ''changed''), '
 		'count(*) FILTER (WHERE old LIKE ''by%%''), $3, (SELECT string_agg(what, '', '') FROM ours(%1$L)) FROM %1$I', t)
@@ -148,25 +134,25 @@ DECLARE
 BEGIN
 	CALL make(t);
 	COMMIT;
-	PERFORM hold('state-' || state);
+	PERFORM test.hold('state-' || state);
 	m := zdm.rename_column(t::regclass, 'old', 'new');
 	COMMIT;
 	IF state = 'reverting' THEN
 		CALL zdm.wait(m, 'ready', '60s');
 		PERFORM zdm.revert(m);
 		COMMIT;
-		PERFORM arrive('state-reverting');
+		CALL test.arrive('state-reverting');
 	ELSE
 		CALL reach(m, state);
 	END IF;
-	PERFORM hold(point || ':error');
-	PERFORM release('state-' || state);
+	PERFORM test.hold(point || ':error');
+	PERFORM test.release('state-' || state);
 	CALL zdm.wait(m, 'failed', '60s');
 	SELECT * INTO failure FROM zdm.migrations WHERE id = m;
 	INSERT INTO failures SELECT state, failure.state, failure.error_state, failure.error, (SELECT error FROM zdm.steps WHERE migration = m AND error IS NOT NULL),
 		(SELECT waiting_for FROM zdm.progress WHERE id = m);
 	EXECUTE format('INSERT INTO %I (id, old) VALUES (1001, ''meanwhile'')', t);
-	PERFORM release(point || ':error');
+	PERFORM test.release(point || ':error');
 	PERFORM zdm.resume(m);
 	COMMIT;
 	CALL zdm.wait(m, timeout => '60s');
@@ -232,11 +218,11 @@ SELECT * FROM ours('differs');
 -- pause and resume
 --
 CALL make('pauses');
-SELECT hold('state-migrating');
+SELECT test.hold('state-migrating');
 SELECT zdm.rename_column('pauses', 'old', 'new', 'pauses') AS m \gset
-SELECT arrive('state-migrating');
+CALL test.arrive('state-migrating');
 SELECT zdm.pause('pauses');
-SELECT release('state-migrating');
+SELECT test.release('state-migrating');
 SELECT saying('SELECT zdm.pause(''pauses'')');
 SELECT saying('SELECT zdm.cutover(''pauses'')');
 -- the worker goes; both names are kept in step meanwhile
@@ -277,34 +263,34 @@ $$;
 \pset format unaligned
 \pset tuples_only on
 CALL make('verbs');
-SELECT hold('state-expanding'), hold('state-migrating'), hold('state-cutting_over'), hold('state-contracting'), hold('state-reverting');
+SELECT test.hold('state-expanding'), test.hold('state-migrating'), test.hold('state-cutting_over'), test.hold('state-contracting'), test.hold('state-reverting');
 SELECT zdm.rename_column('verbs', 'old', 'new') AS m \gset
-SELECT arrive('state-expanding');
+CALL test.arrive('state-expanding');
 SELECT * FROM verbs(:m);
-SELECT release('state-expanding');
-SELECT arrive('state-migrating');
+SELECT test.release('state-expanding');
+CALL test.arrive('state-migrating');
 SELECT * FROM verbs(:m);
-SELECT release('state-migrating');
+SELECT test.release('state-migrating');
 CALL zdm.wait(:m, 'ready', '60s');
 SELECT * FROM verbs(:m);
 SELECT zdm.cutover(:m);
-SELECT arrive('state-cutting_over');
+CALL test.arrive('state-cutting_over');
 SELECT * FROM verbs(:m);
-SELECT release('state-cutting_over');
+SELECT test.release('state-cutting_over');
 CALL zdm.wait(:m, 'switched', '60s');
 SELECT * FROM verbs(:m);
 SELECT zdm.contract(:m);
-SELECT arrive('state-contracting');
+CALL test.arrive('state-contracting');
 SELECT * FROM verbs(:m);
-SELECT release('state-contracting');
+SELECT test.release('state-contracting');
 CALL zdm.wait(:m, 'completed', '60s');
 SELECT * FROM verbs(:m);
 SELECT zdm.rename_column('verbs', 'new', 'newer') AS m \gset
 CALL zdm.wait(:m, 'ready', '60s');
 SELECT zdm.revert(:m);
-SELECT arrive('state-reverting');
+CALL test.arrive('state-reverting');
 SELECT * FROM verbs(:m);
-SELECT release('state-reverting');
+SELECT test.release('state-reverting');
 CALL zdm.wait(:m, 'reverted', '60s');
 SELECT * FROM verbs(:m);
 SELECT saying('SELECT zdm.cutover(0)');
@@ -316,17 +302,17 @@ SELECT zdm.rename_column('verbs', 'new', 'newer') AS m \gset
 CALL zdm.wait(:m, 'ready', '60s');
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m, 'switched', '60s');
-SELECT hold('state-contracting');
+SELECT test.hold('state-contracting');
 SELECT zdm.contract(:m);
-SELECT arrive('state-contracting');
-SELECT hold('step-before-commit');
-SELECT release('state-contracting');
-SELECT arrive('step-before-commit');
-SELECT hold('state-contracting');
-SELECT release('step-before-commit');
-SELECT arrive('state-contracting');
+CALL test.arrive('state-contracting');
+SELECT test.hold('step-before-commit');
+SELECT test.release('state-contracting');
+CALL test.arrive('step-before-commit');
+SELECT test.hold('state-contracting');
+SELECT test.release('step-before-commit');
+CALL test.arrive('state-contracting');
 SELECT saying(format('SELECT zdm.revert(%s)', :m));
-SELECT release('state-contracting');
+SELECT test.release('state-contracting');
 CALL zdm.wait(:m, 'completed', '60s');
 SELECT * FROM ours('verbs');
 \pset format aligned
@@ -449,9 +435,9 @@ SELECT * FROM ours('settings');
 -- waiting
 --
 CALL make('waits');
-SELECT hold('state-expanding');
+SELECT test.hold('state-expanding');
 SELECT zdm.rename_column('waits', 'old', 'new', 'waits') AS m \gset
-SELECT arrive('state-expanding');
+CALL test.arrive('state-expanding');
 -- (the detail names sessions)
 \set VERBOSITY terse
 CALL zdm.wait('waits', timeout => '0');
@@ -466,7 +452,7 @@ SELECT waits();
 CALL zdm.wait('waits', 'nowhere');
 CALL zdm.wait(NULL::bigint);
 CALL zdm.wait('waits', 'queued', '1ms');
-SELECT release('state-expanding');
+SELECT test.release('state-expanding');
 CALL zdm.wait('waits', 'ready', '60s');
 CALL zdm.wait('waits', 'completed', '10ms');
 SELECT zdm.revert('waits');

@@ -5,20 +5,15 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = notice;
 SET zdm.batch_rest = 0;
 CREATE TABLE t (id int PRIMARY KEY, b text);
 INSERT INTO t SELECT i, i FROM generate_series(1, 10) i;
-CREATE PROCEDURE await(label text, until text) LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM set_config('client_min_messages', 'warning', false);
-	CALL zdm.wait(label, until, '60s');
-	PERFORM set_config('client_min_messages', 'notice', false);
-END $$;
 
 SELECT zdm.rename_column('t', 'b', 'c', label => 'r');
 SELECT zdm.rename_column('t', 'b', 'c', label => 'r');
-CALL await('r', 'ready');
+CALL test.await('r', 'ready');
 SELECT zdm.resume('r');
 SELECT zdm.pause('r');
 SELECT zdm.pause('r');
@@ -31,14 +26,14 @@ BEGIN;
 SELECT zdm.cutover('r');
 SELECT zdm.cutover('r');
 COMMIT;
-CALL await('r', 'switched');
+CALL test.await('r', 'switched');
 SELECT zdm.cutover('r');
 BEGIN;
 SELECT zdm.contract('r');
 SELECT zdm.contract('r');
 SELECT zdm.cutover('r');
 COMMIT;
-CALL await('r', 'completed');
+CALL test.await('r', 'completed');
 SELECT zdm.cutover('r');
 SELECT zdm.contract('r');
 SELECT zdm.resume('r');
@@ -46,18 +41,18 @@ SELECT zdm.revert('r');
 CALL zdm.wait('r', 'switched');
 
 SELECT zdm.rename_column('t', 'c', 'd', label => 's');
-CALL await('s', 'ready');
+CALL test.await('s', 'ready');
 BEGIN;
 SELECT zdm.revert('s');
 SELECT zdm.revert('s');
 COMMIT;
-CALL await('s', 'reverted');
+CALL test.await('s', 'reverted');
 SELECT zdm.revert('s');
 SELECT zdm.cutover('s');
 
 -- nothing to cut over: the way to what cannot be undone is not pointed out
 SELECT zdm.migrate('ALTER TABLE t DROP COLUMN c', label => 'gone');
-CALL await('gone', 'ready');
+CALL test.await('gone', 'ready');
 SELECT zdm.cutover('gone');
 
 -- steering is possible when a database has been made read-only by default, and
@@ -82,13 +77,12 @@ SELECT zdm.pause('gone');
 COMMIT;
 
 -- DROP EXTENSION beside any of them
-CALL await('gone', 'reverted');
+CALL test.await('gone', 'reverted');
 SELECT zdm.rename_column('t', 'c', 'd', label => 'last');
-CALL await('last', 'ready');
+CALL test.await('last', 'ready');
 BEGIN;
 SELECT zdm.pause('last');
 SET LOCAL client_min_messages = warning;
 DROP EXTENSION pg_zdm CASCADE;
 COMMIT;
 DROP TABLE t;
-DROP PROCEDURE await;

@@ -1,6 +1,7 @@
 -- COPY FROM: its column list is what it names.  a is the old name, b the new.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE t (id serial, a text, b text, x int);

@@ -1,6 +1,7 @@
 -- up and down: how they are resolved, stored, compiled, and fail.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE t (id int PRIMARY KEY, gone int, a text, "Quoted ""Name" text, n numeric(10,2), v varchar(5),

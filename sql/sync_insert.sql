@@ -1,7 +1,8 @@
 -- INSERT: which column of a pair the statement names, and what comes out.
 -- a is the old name, b the new one.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE t (id serial PRIMARY KEY, a text, b text, x int);

@@ -1,7 +1,8 @@
 -- Partitioned tables: routing, moves, partitions attached later.
 -- a is the old name, b the new one.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE p (k int, s int, a text, b text, x int, PRIMARY KEY (k, s)) PARTITION BY RANGE (k);

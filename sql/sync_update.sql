@@ -1,7 +1,8 @@
 -- UPDATE: which side of a pair changed, and what comes out.
 -- a is the old name, b the new one.
 \set ECHO none
-\i test/lib/sync.sql
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 \set ECHO all
 
 CREATE TABLE t (id int PRIMARY KEY, a text, b text, x int);

@@ -145,6 +145,35 @@ CALL zdm.wait('u', 'switched', '1 minute');
 CALL upsert();
 SELECT conflicts FROM zdm.migrations WHERE label = 'u';
 
+-- whatever it is, where the other one was named: a NULL that was meant, or that a
+-- trigger has put back
+CREATE TABLE w (id int PRIMARY KEY, a int, c text, note text DEFAULT 'n');
+INSERT INTO w VALUES (1, 9, NULL), (2, 1, NULL), (3, 1, 'three');
+CREATE FUNCTION clip() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.a = 9 THEN NEW.c := NULL; END IF; RETURN NEW; END$$;
+CREATE TRIGGER clip BEFORE INSERT OR UPDATE ON w FOR EACH ROW EXECUTE FUNCTION clip();
+SELECT zdm.change_column_type('w', 'c', 'varchar(60)', up => 'coalesce(c, note || '' is good'')', down => 'c', label => 'w') IS NOT NULL;
+CALL zdm.wait('w', 'ready', '1 minute');
+CREATE PROCEDURE clipped() LANGUAGE plpgsql AS $$
+DECLARE
+	w text := hidden('w');
+	r record;
+BEGIN
+	EXECUTE format('INSERT INTO w (id, c, %s, note) VALUES (1, ''x'', DEFAULT, ''m'') ON CONFLICT (id) DO UPDATE SET c = excluded.c, %1$s = excluded.%1$s', w);
+	EXECUTE format('INSERT INTO w (id, c, %s, note) VALUES (2, NULL, DEFAULT, ''m'') ON CONFLICT (id) DO UPDATE SET c = excluded.c, %1$s = excluded.%1$s', w);
+	EXECUTE format('UPDATE w SET c = c, %s = ''stale'' WHERE id = 3', w);
+	EXECUTE format('INSERT INTO w (id, a, c, %s, note) SELECT id + 10, a, c, %1$s, ''copy'' FROM w', w);
+	FOR r IN EXECUTE format('SELECT id, a, c, %s AS hidden FROM w ORDER BY id', w) LOOP
+		RAISE WARNING '%', r;
+	END LOOP;
+	DELETE FROM w WHERE id > 3;
+END $$;
+CALL clipped();
+SELECT zdm.cutover('w');
+CALL zdm.wait('w', 'switched', '1 minute');
+UPDATE w SET a = 9, c = DEFAULT WHERE id = 2;
+CALL clipped();
+SELECT conflicts FROM zdm.migrations WHERE label = 'w';
+
 -- a default that is another one each time cannot be compared with: what stands beside
 -- it is a value, and counts
 CREATE TABLE v (id int PRIMARY KEY, code text DEFAULT 'made ' || gen_random_uuid());

@@ -157,5 +157,21 @@ SELECT attrelid::regclass, attname, attacl, attstattarget, col_description(attre
 	WHERE attrelid IN ('part'::regclass, 'part1'::regclass, 'part2'::regclass, 'part3'::regclass) AND attname ~ '^v' ORDER BY 1;
 DROP TABLE part;
 
+--
+-- what was dropped meanwhile, where no guard keeps it, does not come back in silence
+--
+SELECT zdm.change_column_type('k', 'v', 'smallint', up => 'v::smallint', down => 'v::bigint', label => 'gone') AS m \gset
+CALL zdm.wait('gone', 'ready', '60s');
+DROP INDEX k_renamed;
+SELECT zdm.cutover('gone');
+CREATE INDEX k_renamed ON k (v);
+SELECT zdm.cutover('gone');
+CALL zdm.wait('gone', 'switched', '60s');
+DROP INDEX k_renamed;
+SELECT zdm.contract('gone');
+SELECT zdm.revert('gone');
+CALL zdm.wait('gone', 'reverted', '60s');
+SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'k'::regclass AND NOT indisprimary;
+
 DROP TABLE k CASCADE;
 DROP ROLE regress_zdm_late, regress_zdm_late2;

@@ -38,7 +38,7 @@
 -- fire_triggers (f...); and in code that zdm.check() follows (do).
 --
 CREATE EXTENSION pg_zdm;
-CREATE EXTENSION zdm_watch;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = error;
 \set SHOW_CONTEXT never
 \set ON_ERROR_STOP off
@@ -77,8 +77,8 @@ BEGIN
 	EXECUTE format('CREATE TYPE canary.t_%1$s;
 		CREATE FUNCTION canary.typ_in_%1$s(cstring) RETURNS canary.t_%1$s STRICT IMMUTABLE LANGUAGE internal AS ''textin'';
 		CREATE FUNCTION canary.typ_out_%1$s(canary.t_%1$s) RETURNS cstring STRICT IMMUTABLE LANGUAGE internal AS ''textout'';
-		CREATE FUNCTION canary.typ_modin_%1$s(cstring[]) RETURNS int STRICT IMMUTABLE LANGUAGE c AS ''zdm_watch'', ''zdm_watch_typmod_in'';
-		CREATE FUNCTION canary.typ_modout_%1$s(int) RETURNS cstring STRICT IMMUTABLE LANGUAGE c AS ''zdm_watch'', ''zdm_watch_typmod_out'';
+		CREATE FUNCTION canary.typ_modin_%1$s(cstring[]) RETURNS int STRICT IMMUTABLE LANGUAGE c AS ''zdm_test'', ''zdm_watch_typmod_in'';
+		CREATE FUNCTION canary.typ_modout_%1$s(int) RETURNS cstring STRICT IMMUTABLE LANGUAGE c AS ''zdm_test'', ''zdm_watch_typmod_out'';
 		CREATE TYPE canary.t_%1$s (INPUT = canary.typ_in_%1$s, OUTPUT = canary.typ_out_%1$s,
 			TYPMOD_IN = canary.typ_modin_%1$s, TYPMOD_OUT = canary.typ_modout_%1$s, LIKE = text)', place);
 	EXECUTE (SELECT string_agg(format('ALTER ROUTINE %s OWNER TO %s', oid::regprocedure, owner), '; ')

@@ -48,9 +48,17 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-/* ALTER TABLE ... SET ACCESS METHOD: 15.  Before, a number that no command has. */
+/* ALTER TABLE ... SET ACCESS METHOD: 15.  ALTER COLUMN ... SET EXPRESSION: 17.  Before, numbers that no command has. */
 #if PG_VERSION_NUM < 150000
-#define AT_SetAccessMethod ((AlterTableType) 1000)
+#define AT_SetAccessMethod ((AlterTableType) 100)
+#endif
+#if PG_VERSION_NUM < 170000
+#define AT_SetExpression ((AlterTableType) 101)
+#endif
+
+/* ALTER DATABASE ... REFRESH COLLATION VERSION: 15. */
+#if PG_VERSION_NUM >= 150000
+#define ZDM_HAS_REFRESH_COLLATION 1
 #endif
 
 /* AmBackgroundWorkerProcess: 17.  A variable before. */
@@ -423,13 +431,6 @@ zdm_set_enforced(Constraint *con, bool enforced)
 #endif
 }
 
-/* ALTER COLUMN ... SET EXPRESSION: 17. */
-#if PG_VERSION_NUM >= 170000
-#define zdm_is_set_expression(cmd)	((cmd)->subtype == AT_SetExpression)
-#else
-#define zdm_is_set_expression(cmd)	(false)
-#endif
-
 /* pg_attribute.attgenerated of a virtual column: 18. */
 #define ZDM_GENERATED_VIRTUAL		'v'
 
@@ -497,12 +498,7 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 	((con)->val.type == T_String ? strVal(&(con)->val) : NULL)
 #endif
 
-/* ALTER COLUMN ... SET EXPRESSION: 17.  ALTER CONSTRAINT ... ENFORCED: 18. */
-#if PG_VERSION_NUM >= 170000
-#define zdm_is_set_expression(cmd)	((cmd)->subtype == AT_SetExpression)
-#else
-#define zdm_is_set_expression(cmd)	(false)
-#endif
+/* ALTER CONSTRAINT ... ENFORCED: 18. */
 #if PG_VERSION_NUM >= 180000
 #define zdm_enforced_constraint(cmd) \
 	((cmd)->subtype == AT_AlterConstraint && \

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "backfill/assign.h"
+#include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/shmem.h"
@@ -33,6 +34,7 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	debug_point_init();
 	guc_init();
 	identity_init();
 	guard_init();

@@ -532,10 +532,10 @@ ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
 
 CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_privileges_changed';
-COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns of a migration the same privileges';
+COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns, or both names, of a migration the same privileges';
 
 CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
-	WHEN TAG IN ('GRANT', 'REVOKE', 'CREATE SCHEMA')
+	WHEN TAG IN ('GRANT', 'REVOKE', 'DROP OWNED', 'CREATE SCHEMA', 'ALTER TABLE')
 	EXECUTE FUNCTION zdm.privileges_changed();
 
 ALTER EVENT TRIGGER zdm_privileges_changed ENABLE ALWAYS;

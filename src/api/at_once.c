@@ -20,6 +20,7 @@
 #include "catalog/pg_class.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "ddl/statement.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -110,47 +111,17 @@ run_sql(const char *sql)
 	SPI_finish();
 }
 
-/* CONCURRENTLY is for the sake of others, and cannot be in a transaction. */
-static void
-strip_concurrently(Node *stmt)
-{
-	ListCell   *lc;
-
-	if (IsA(stmt, IndexStmt))
-		((IndexStmt *) stmt)->concurrent = false;
-	else if (IsA(stmt, DropStmt))
-		((DropStmt *) stmt)->concurrent = false;
-	else if (IsA(stmt, RefreshMatViewStmt))
-		((RefreshMatViewStmt *) stmt)->concurrent = false;
-	else if (IsA(stmt, ReindexStmt))
-	{
-		foreach(lc, ((ReindexStmt *) stmt)->params)
-		{
-			if (strcmp(lfirst_node(DefElem, lc)->defname, "concurrently") == 0)
-				((ReindexStmt *) stmt)->params = foreach_delete_current(((ReindexStmt *) stmt)->params, lc);
-		}
-	}
-	else if (IsA(stmt, AlterTableStmt))
-	{
-		foreach(lc, ((AlterTableStmt *) stmt)->cmds)
-		{
-			AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
-			if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
-				((PartitionCmd *) cmd->def)->concurrent = false;
-		}
-	}
-}
-
 static void
 run_statement(const Change *change)
 {
+	void		(*alone) (Node *stmt) = statement_kind(change->stmt)->alone;
 	PlannedStmt *planned = makeNode(PlannedStmt);
 
 	planned->commandType = CMD_UTILITY;
 	planned->utilityStmt = copyObject(change->stmt);
 	planned->stmt_location = -1;
-	strip_concurrently(planned->utilityStmt);
+	if (alone != NULL)
+		alone(planned->utilityStmt);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ProcessUtility(planned, change->statement, false, PROCESS_UTILITY_QUERY, NULL, NULL,
 				   None_Receiver, NULL);

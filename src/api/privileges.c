@@ -6,13 +6,16 @@
  * Who revokes a privilege on a column that is migrated does not know of the other
  * one, and who grants it to an application means what the application reads, under
  * either name.  So what a GRANT or REVOKE has made of one of them is made of the
- * other in the same transaction, as the table's owner.  A GRANT can be a part of
- * CREATE SCHEMA, too.
+ * other in the same transaction, as the table's owner.  The same holds for a table
+ * that is renamed and the view that has its other name; one that reads with its
+ * owner's rights would show what row-level security hides, which cannot be enabled
+ * then.  A GRANT can be a part of CREATE SCHEMA, too.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "catalog/second_name.h"
 #include "catalog/twin.h"
 #include "commands/event_trigger.h"
 #include "core/errors.h"
@@ -24,6 +27,9 @@
 
 PG_FUNCTION_INFO_V1(zdm_privileges_changed);
 
+/* What is run here comes by here again. */
+static bool following = false;
+
 /* Ours are not judged: the statement that they follow from was. */
 static void
 run(Oid owner, const char *sql)
@@ -33,6 +39,7 @@ run(Oid owner, const char *sql)
 
 	identity_enter(owner, NIL, &saved);
 	guard_own = sql;
+	following = true;
 	PG_TRY();
 	{
 		SPI_connect();
@@ -45,36 +52,93 @@ run(Oid owner, const char *sql)
 	PG_FINALLY();
 	{
 		guard_own = was_own;
+		following = false;
 	}
 	PG_END_TRY();
 	identity_leave(&saved);
 }
 
-/* What is run here comes by here again, and finds nothing to do. */
-Datum
-zdm_privileges_changed(PG_FUNCTION_ARGS)
+/* Of two columns. */
+static void
+follow_columns(void)
 {
 	List	   *owners;
-	List	   *migrations;
+	List	   *migrations = twin_migrations(&owners);
 	ListCell   *lc;
 	ListCell   *owner;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("zdm.privileges_changed must be called by an event trigger")));
-	if (!extension_ready())
-		PG_RETURN_NULL();
-	migrations = twin_migrations(&owners);
 	forboth(lc, migrations, owner, owners)
 	{
 		int64		migration = *(int64 *) lfirst(lc);
 		char	   *sql = twin_privileges_sql(migration);
 
-		if (sql[0] == '\0')
-			continue;
-		run(lfirst_oid(owner), sql);
+		if (sql[0] != '\0')
+			run(lfirst_oid(owner), sql);
+		/* both may have lost, or been given, the same at once */
 		twin_note_privileges(migration);
 	}
+}
+
+/* Of a table and a view. */
+static void
+follow_names(SecondNameRule rule)
+{
+	ListCell   *lc;
+
+	foreach(lc, second_names())
+	{
+		SecondName *name = lfirst(lc);
+		char	   *of_table;
+		char	   *of_view;
+
+		if (!second_name_is_written(name))
+			continue;
+		of_table = second_name_sql(name, name->table, rule);
+		of_view = second_name_sql(name, name->view, rule);
+		if (of_table[0] != '\0')
+			run(identity_of(name->table), of_table);
+		if (of_view[0] != '\0')
+			run(identity_of(name->view), of_view);
+	}
+}
+
+static bool
+enables_row_security(Node *stmt)
+{
+	ListCell   *lc;
+
+	if (!IsA(stmt, AlterTableStmt))
+		return false;
+	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+	{
+		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_EnableRowSecurity)
+			return true;
+	}
+	return false;
+}
+
+Datum
+zdm_privileges_changed(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *event;
+	ListCell   *lc;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("zdm.privileges_changed must be called by an event trigger")));
+	event = (EventTriggerData *) fcinfo->context;
+	if (following || !extension_ready())
+		PG_RETURN_NULL();
+	if (event->tag == CMDTAG_ALTER_TABLE)
+	{
+		if (!enables_row_security(event->parsetree))
+			PG_RETURN_NULL();
+		foreach(lc, second_names())
+			second_name_check_policies(lfirst(lc));
+		PG_RETURN_NULL();
+	}
+	follow_columns();
+	follow_names(event->tag == CMDTAG_REVOKE || event->tag == CMDTAG_DROP_OWNED ? SECOND_NAME_BOTH : SECOND_NAME_EITHER);
 	PG_RETURN_NULL();
 }

@@ -19,6 +19,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/acl_hold.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
 #include "lib/stringinfo.h"
@@ -126,6 +127,28 @@ twin_unknown(int64 migration, TwinSide side)
 					UNSHARED("p.old_attnum", "p.new_attnum") OF_PARTITIONS("p.old_attnum") ") x(name)", migration);
 }
 
+/*
+ * Of what a pair's list has as name and object, one after the other, those of which
+ * the new column has a copy and neither column the original; a long name is cut
+ * before "_zdm".  A copy that another migration has made is that one's affair.
+ */
+#define GONE \
+	"SELECT string_agg(DISTINCT k.name || ' of ' || n.relid::regclass, ', ') FROM zdm.pair p, LATERAL " \
+	"(SELECT p.dependents[i] AS name, p.dependents[i + 1] AS object, regexp_replace(p.dependents[i], '^\\w+ ', '') AS bare " \
+	"  FROM generate_series(1, cardinality(p.dependents), 2) i) k, LATERAL " \
+	"(SELECT x.relid, regexp_replace(x.name, '^\\w+ ', '') AS name FROM " DEPENDENTS("p.relid", "p.new_attnum") " x) n, LATERAL " \
+	"(SELECT '_zdm' || p.migration) z(suffix) " \
+	"WHERE p.migration = $1 AND p.new_attnum IS NOT NULL AND k.name ~ '^(index|constraint|statistics) ' AND k.name !~ '_zdm\\d+$' " \
+	"AND (n.name = k.bare || z.suffix OR octet_length(k.bare || z.suffix) > 63 AND starts_with(n.name, left(k.bare, 12)) AND n.name LIKE '%\\' || z.suffix) " \
+	"AND NOT EXISTS (SELECT FROM " DEPENDENTS("p.relid", "p.old_attnum") " x WHERE k.name = x.name OR k.object = x.object) " \
+	"AND NOT EXISTS (SELECT FROM " DEPENDENTS("p.relid", "p.new_attnum") " x WHERE k.name = x.name OR k.object = x.object)"
+
+char *
+twin_gone(int64 migration)
+{
+	return names_of(GONE, migration);
+}
+
 void
 twin_note_dependents(int64 migration)
 {
@@ -184,8 +207,21 @@ twin_privileges_sql(int64 migration)
 void
 twin_note_privileges(int64 migration)
 {
-	(void) QUERY_ONCE("WITH " ITEMS "UPDATE zdm.pair SET privileges = ARRAY(SELECT text FROM item WHERE item.id = pair.id AND item.attnum = pair.new_attnum) "
-					  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	(void) QUERY_ONCE("WITH " ITEMS ", now AS (SELECT p.id, ARRAY(SELECT text FROM item WHERE item.id = p.id AND item.attnum = p.new_attnum ORDER BY text) AS privileges FROM p) "
+					  "UPDATE zdm.pair SET privileges = now.privileges FROM now WHERE now.id = pair.id AND pair.privileges <> now.privileges", arg_int8(migration));
+}
+
+void
+twin_hold_privileges(int64 migration)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT relid, old_attnum::int FROM zdm.pair WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+		acl_hold(query_oid(row, 1), (AttrNumber) query_int4(row, 2));
+	query_end(&session);
 }
 
 char *

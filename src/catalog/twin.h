@@ -26,6 +26,12 @@ typedef enum TwinSide
  */
 extern char *twin_unknown(int64 migration, TwinSide side);
 
+/*
+ * Indexes, constraints and statistics of which the migration has made copies, and which
+ * are on neither of the columns any more; NULL if there are none.  Needs a transaction.
+ */
+extern char *twin_gone(int64 migration);
+
 /* What hangs on the new column by now is known: after the exchange, in its transaction. */
 extern void twin_note_dependents(int64 migration);
 
@@ -37,6 +43,9 @@ extern void twin_note_dependents(int64 migration);
  */
 extern char *twin_privileges_sql(int64 migration);
 extern void twin_note_privileges(int64 migration);
+
+/* Until the transaction's end, nobody else grants or revokes anything on a column that has another one now (acl_hold()). */
+extern void twin_hold_privileges(int64 migration);
 
 /* The same, for an exchange: the comment and the statistics target, as the side in charge has them. */
 extern char *twin_remarks_sql(int64 migration);

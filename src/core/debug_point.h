@@ -3,29 +3,35 @@
  * debug_point.h
  *		Named places at which a test can hold or fail a process.
  *
- * ZDM_DEBUG_POINT("backfill-after-batch") waits there while another session
- * holds the advisory lock hashtextextended('zdm:backfill-after-batch', 0), and
- * raises an error while one holds that of 'zdm:backfill-after-batch:error', or
- * of a SQLSTATE that debug_point.c knows, in place of "error".
- * Without -DZDM_DEBUG it is nothing at all.
+ * Nothing happens there unless a library that only tests load (test/module) has
+ * put its address into the rendezvous variable "zdm_debug_points".  It then
+ * makes ZDM_DEBUG_POINT("backfill-after-batch") wait while another session holds
+ * the advisory lock hashtextextended('zdm:backfill-after-batch', 0), and raise an
+ * error while one holds that of 'zdm:backfill-after-batch:error', or of a SQLSTATE
+ * that it knows, in place of "error".
  *
  *-------------------------------------------------------------------------
  */
 #ifndef ZDM_DEBUG_POINT_H
 #define ZDM_DEBUG_POINT_H
 
-#ifdef ZDM_DEBUG
-#define ZDM_DEBUG_POINT(name) debug_point(name)
-#else
-#define ZDM_DEBUG_POINT(name) ((void) 0)
-#endif
+typedef struct DebugPoints
+{
+	/* May be called with or without a transaction; leaves no lock. */
+	void		(*reach) (const char *name);
+} DebugPoints;
 
-#ifdef ZDM_DEBUG
-/*
- * Wait, or fail with ERRCODE_INTERNAL_ERROR, if a test has asked for it at
- * this name.  May be called with or without a transaction; leaves no lock.
- */
-extern void debug_point(const char *name);
-#endif
+#define ZDM_DEBUG_POINT(name) \
+	do { \
+		if (*debug_points != NULL) \
+			(*debug_points)->reach(name); \
+	} while (0)
+
+/* How long to wait for what takes minutes: tests see it, too. */
+#define ZDM_DEBUG_MS(ordinary, in_tests) (*debug_points != NULL ? (in_tests) : (ordinary))
+
+extern DebugPoints **debug_points;
+
+extern void debug_point_init(void);
 
 #endif							/* ZDM_DEBUG_POINT_H */

@@ -25,6 +25,7 @@
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
 #include "ddl/hint.h"
+#include "ddl/statement.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -347,26 +348,6 @@ unsafe_first(List *findings)
 	return list_concat(unsafe, cautions);
 }
 
-/* Does it make something that a later statement may name, and that facts know nothing of? */
-static bool
-makes_unknown(const Node *stmt)
-{
-	switch (nodeTag(stmt))
-	{
-		case T_CreateEnumStmt:
-		case T_CreateDomainStmt:
-		case T_CreateRangeStmt:
-		case T_CompositeTypeStmt:
-		case T_DefineStmt:
-		case T_CreateFunctionStmt:
-		case T_CreateExtensionStmt:
-		case T_CreateOpClassStmt:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* The rule for what the statement does to the rows of a table, at the worst; NULL: nothing. */
 static const char *
 worst_rule(const Node *stmt, const RangeVar **relation)
@@ -384,11 +365,10 @@ worst_rule(const Node *stmt, const RangeVar **relation)
 	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
 	{
 		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		const char *worst = subcommand_kind(cmd)->worst;
 
-		if (cmd->subtype == AT_AlterColumnType || cmd->subtype == AT_AddColumn)
-			return RULE_TABLE_REWRITE;
-		if (cmd->subtype == AT_AddConstraint && !castNode(Constraint, cmd->def)->skip_validation)
-			return RULE_SCAN_UNDER_LOCK;
+		if (worst != NULL && !(IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->skip_validation))
+			return worst;
 	}
 	return NULL;
 }
@@ -427,7 +407,7 @@ judge_one(Check *check, CheckStatement *stmt)
 	ErrorData  *error;
 
 	check->judgement = NULL;
-	check->made |= makes_unknown(stmt->node);
+	check->made |= statement_kind(stmt->node)->makes == MAKES_UNKNOWN;
 	if (!attempt_run(judge_statement, &attempt, ATTEMPT_UNDO, &error))
 	{
 		if (!assume_worst(check, stmt, error))
@@ -522,16 +502,14 @@ calls_function(Node *node, void *context)
 	return raw_expression_tree_walker(node, calls_function, context);
 }
 
-/* Is this code, which may hold DDL of its own?  A query that reads tables is not followed. */
-static bool
-is_code(Node *node)
+/* A query that reads tables is not followed. */
+bool
+check_is_code(Node *node)
 {
-	SelectStmt *select = (SelectStmt *) node;
+	SelectStmt *select = castNode(SelectStmt, node);
 	ListCell   *lc;
 
-	if (IsA(node, DoStmt) || IsA(node, CallStmt))
-		return true;
-	if (!IsA(node, SelectStmt) || select->op != SETOP_NONE || select->intoClause != NULL)
+	if (select->op != SETOP_NONE || select->intoClause != NULL)
 		return false;
 	foreach(lc, select->fromClause)
 	{
@@ -539,6 +517,12 @@ is_code(Node *node)
 			return false;
 	}
 	return calls_function((Node *) select->targetList, NULL) || select->fromClause != NIL;
+}
+
+bool
+check_is_always_code(Node *stmt)
+{
+	return true;
 }
 
 static bool
@@ -554,6 +538,8 @@ moves_sequence(Node *node, bool *found)
 static void
 check_statement(Check *check, CheckStatement *stmt)
 {
+	bool		(*is_code) (Node *stmt) = statement_kind(stmt->node)->is_code;
+
 	check->statement = stmt->number;
 	if (IsA(stmt->node, TransactionStmt))
 		check_transaction(check, (TransactionStmt *) stmt->node);
@@ -564,7 +550,7 @@ check_statement(Check *check, CheckStatement *stmt)
 		if (IsA(stmt->node, SelectStmt))
 			moves_sequence(stmt->node, &check->facts->sequences_set);
 		judge_one(check, stmt);
-		if (is_code(stmt->node))
+		if (is_code != NULL && is_code(stmt->node))
 			follow(check, stmt);
 		if (!check->in_block)
 			end_transaction(check, stmt->sql);

@@ -149,16 +149,6 @@ facts_plan_work(QueryDesc *query_desc)
 	return work.blocks;
 }
 
-bool
-facts_is_query(Node *raw)
-{
-#ifdef ZDM_HAS_MERGE
-	if (IsA(raw, MergeStmt))
-		return true;
-#endif
-	return IsA(raw, SelectStmt) || IsA(raw, InsertStmt) || IsA(raw, UpdateStmt) || IsA(raw, DeleteStmt);
-}
-
 /* The rows that a statement touches, as a SELECT; NULL if it has none to plan. */
 static SelectStmt *
 touched_rows(Node *raw)

@@ -31,9 +31,6 @@ extern double facts_statement_work(Facts *facts, Node *raw);
  */
 extern double facts_matview_work(Facts *facts, FactRelation *view);
 
-/* Is it a raw statement whose work facts_statement_work() can tell? */
-extern bool facts_is_query(Node *raw);
-
 /* Names of the columns of a query, raw or analyzed; NIL if they cannot be known. */
 extern List *facts_query_columns(Facts *facts, Node *query);
 

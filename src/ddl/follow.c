@@ -30,6 +30,7 @@
 #include "core/attempt.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
+#include "ddl/statement.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -269,12 +270,25 @@ is_harmless_setting(const char *name)
 	return false;
 }
 
-static void
-refuse_language(DoStmt *stmt)
+/* What runs all the same: it holds no DDL itself, and changes nothing that outlives the rollback. */
+bool
+follow_runs_always(Node *stmt)
+{
+	return true;
+}
+
+bool
+follow_runs_setting(Node *stmt)
+{
+	return is_harmless_setting(castNode(VariableSetStmt, stmt)->name);
+}
+
+bool
+follow_runs_do(Node *stmt)
 {
 	ListCell   *lc;
 
-	foreach(lc, stmt->args)
+	foreach(lc, castNode(DoStmt, stmt)->args)
 	{
 		DefElem    *arg = lfirst_node(DefElem, lc);
 
@@ -284,25 +298,15 @@ refuse_language(DoStmt *stmt)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("code in %s is not run by zdm.check()", strVal(arg->arg))));
 	}
+	return true;
 }
 
-/* What runs all the same: it holds no DDL itself, and changes nothing that outlives the rollback. */
 static bool
 runs(Node *stmt)
 {
-	switch (nodeTag(stmt))
-	{
-		case T_DoStmt:
-			refuse_language((DoStmt *) stmt);
-			return true;
-		case T_CallStmt:
-		case T_VariableShowStmt:
-			return true;
-		case T_VariableSetStmt:
-			return is_harmless_setting(((VariableSetStmt *) stmt)->name);
-		default:
-			return false;
-	}
+	bool		(*followed) (Node *stmt) = statement_kind(stmt)->followed;
+
+	return followed != NULL && followed(stmt);
 }
 
 static void

@@ -21,6 +21,11 @@ typedef void (*FollowCollector) (Node *stmt, const char *sql, void *arg);
  */
 extern bool follow_code(const char *sql, FollowCollector collector, void *arg, ErrorData **error);
 
+/* Is a utility statement of the followed code run all the same?  Raises what is no code for it. */
+extern bool follow_runs_always(Node *stmt);
+extern bool follow_runs_setting(Node *stmt);
+extern bool follow_runs_do(Node *stmt);
+
 /* Is code being followed? */
 extern bool follow_active(void);
 

@@ -22,7 +22,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/defrem.h"
 #include "commands/extension.h"
 #include "core/attempt.h"
 #include "core/citus.h"
@@ -37,6 +36,7 @@
 #include "ddl/hold_timeout.h"
 #include "ddl/log_watch.h"
 #include "ddl/pending.h"
+#include "ddl/statement.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -273,54 +273,6 @@ report_size(const Judgement *judgement)
 	}
 }
 
-/* A table or index that is no tree is done in the transaction of the statement. */
-static bool
-reindexes_one(ReindexStmt *stmt)
-{
-	ListCell   *lc;
-	Oid			relid;
-	char		relkind;
-
-	foreach(lc, stmt->params)
-	{
-		DefElem    *option = lfirst_node(DefElem, lc);
-
-		if (strcmp(option->defname, "concurrently") == 0 && defGetBoolean(option))
-			return false;
-	}
-	relid = stmt->relation != NULL ? RangeVarGetRelid(stmt->relation, NoLock, true) : InvalidOid;
-	relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
-	return relkind == RELKIND_RELATION || relkind == RELKIND_MATVIEW || relkind == RELKIND_INDEX;
-}
-
-/* Statements that end their transaction inside, or wait for others by design. */
-static bool
-takes_lock_timeout(Node *stmt)
-{
-	switch (nodeTag(stmt))
-	{
-		case T_VacuumStmt:
-		case T_ClusterStmt:
-			return false;
-		case T_ReindexStmt:
-			return reindexes_one((ReindexStmt *) stmt);
-		case T_IndexStmt:
-			return !((IndexStmt *) stmt)->concurrent;
-		case T_DropStmt:
-			return !((DropStmt *) stmt)->concurrent;
-		case T_RefreshMatViewStmt:
-			return !((RefreshMatViewStmt *) stmt)->concurrent;
-		case T_AlterTableStmt:
-			{
-				AlterTableCmd *cmd = linitial(((AlterTableStmt *) stmt)->cmds);
-
-				return cmd->subtype != AT_DetachPartition || !((PartitionCmd *) cmd->def)->concurrent;
-			}
-		default:
-			return true;
-	}
-}
-
 static char *
 statement_text(PlannedStmt *pstmt, const char *query)
 {
@@ -407,10 +359,11 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 		   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc,
 		   LOCKMODE mode, const char *relation, bool strong, bool watched)
 {
+	bool		(*waits) (Node *stmt) = statement_kind(pstmt->utilityStmt)->waits;
 	JudgedStatement *outer = session.judged;
 	int			nest_level = 0;
 
-	if (strong && takes_lock_timeout(pstmt->utilityStmt))
+	if (strong && (waits == NULL || !waits(pstmt->utilityStmt)))
 	{
 		nest_level = NewGUCNestLevel();
 		limit_lock_wait();
@@ -548,7 +501,7 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 
 	/* What another statement runs for itself was judged with it. */
 	if (IsA(stmt, TransactionStmt) || query == guard_own || context == PROCESS_UTILITY_SUBCOMMAND ||
-		!rules_cover(stmt) || !is_active())
+		!statement_kind(stmt)->guarded || !is_active())
 	{
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 		return;

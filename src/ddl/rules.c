@@ -22,6 +22,7 @@
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_query.h"
 #include "ddl/rules.h"
+#include "ddl/statement.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -420,84 +421,8 @@ rules_breaches(Facts *facts, List *contracts, List *findings)
 	return j.findings;
 }
 
-static bool
-names_label_walker(Node *node, List *labels)
-{
-	ListCell   *lc;
-
-	if (node == NULL)
-		return false;
-	if (IsA(node, A_Const))
-	{
-		const char *text = zdm_const_string((A_Const *) node);
-
-		foreach(lc, labels)
-		{
-			if (text != NULL && strcmp(text, (char *) lfirst(lc)) == 0)
-				return true;
-		}
-		return false;
-	}
-	return raw_expression_tree_walker(node, names_label_walker, labels);
-}
-
-static bool
-column_names_label(ColumnDef *def, List *labels)
-{
-	ListCell   *lc;
-
-	foreach(lc, def->constraints)
-	{
-		if (names_label_walker(((Constraint *) lfirst(lc))->raw_expr, labels))
-			return true;
-	}
-	return false;
-}
-
-/* raw_expression_tree_walker knows no DDL: look into the parts that hold expressions. */
-static bool
-names_new_label(Node *stmt, List *labels)
-{
-	ListCell   *lc;
-
-	if (labels == NIL)
-		return false;
-	if (IsA(stmt, AlterTableStmt))
-	{
-		foreach(lc, ((AlterTableStmt *) stmt)->cmds)
-		{
-			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
-
-			if (cmd->def == NULL)
-				continue;
-			if (cmd->subtype == AT_ColumnDefault && names_label_walker(cmd->def, labels))
-				return true;
-			if (IsA(cmd->def, Constraint) &&
-				names_label_walker(((Constraint *) cmd->def)->raw_expr, labels))
-				return true;
-			if (IsA(cmd->def, ColumnDef) && column_names_label((ColumnDef *) cmd->def, labels))
-				return true;
-		}
-		return false;
-	}
-	if (IsA(stmt, CreateStmt))
-	{
-		foreach(lc, ((CreateStmt *) stmt)->tableElts)
-		{
-			if (IsA(lfirst(lc), ColumnDef) && column_names_label((ColumnDef *) lfirst(lc), labels))
-				return true;
-		}
-		return false;
-	}
-	if (IsA(stmt, IndexStmt))
-		return names_label_walker(((IndexStmt *) stmt)->whereClause, labels);
-	if (IsA(stmt, SelectStmt) || IsA(stmt, InsertStmt) || IsA(stmt, UpdateStmt) || IsA(stmt, DeleteStmt))
-		return names_label_walker(stmt, labels);
-	return false;
-}
-
-static void
-judge_query(Judgement *j, Node *stmt)
+void
+rules_query(Judgement *j, Node *stmt)
 {
 	FactRelation *into = NULL;
 	double		blocks;
@@ -515,9 +440,10 @@ judge_query(Judgement *j, Node *stmt)
 }
 
 /* EXPLAIN (ANALYZE) runs the query. */
-static void
-judge_explain(Judgement *j, ExplainStmt *stmt)
+void
+rules_explain(Judgement *j, Node *node)
 {
+	ExplainStmt *stmt = castNode(ExplainStmt, node);
 	bool		analyze = false;
 	ListCell   *lc;
 
@@ -528,201 +454,58 @@ judge_explain(Judgement *j, ExplainStmt *stmt)
 		if (strcmp(option->defname, "analyze") == 0)
 			analyze = defGetBoolean(option);
 	}
-	if (analyze && facts_is_query(stmt->query))
-		judge_query(j, stmt->query);
+	if (analyze && statement_kind(stmt->query)->query)
+		rules_query(j, stmt->query);
 }
 
 bool
-rules_cover(Node *stmt)
+rules_always_outside(Facts *facts, Node *stmt)
 {
-	switch (nodeTag(stmt))
-	{
-		case T_AlterTableStmt:
-		case T_AlterTableMoveAllStmt:
-		case T_IndexStmt:
-		case T_ReindexStmt:
-		case T_VacuumStmt:
-		case T_ClusterStmt:
-		case T_RefreshMatViewStmt:
-		case T_DropStmt:
-		case T_TruncateStmt:
-		case T_RenameStmt:
-		case T_AlterObjectSchemaStmt:
-		case T_DropOwnedStmt:
-		case T_ReassignOwnedStmt:
-		case T_CreateSchemaStmt:
-		case T_CreateStmt:
-		case T_CreateTableAsStmt:
-		case T_ViewStmt:
-		case T_CreateSeqStmt:
-		case T_AlterSeqStmt:
-		case T_CreateFunctionStmt:
-		case T_AlterFunctionStmt:
-		case T_CreateDomainStmt:
-		case T_AlterDomainStmt:
-		case T_AlterEnumStmt:
-		case T_CreateTrigStmt:
-		case T_RuleStmt:
-		case T_LockStmt:
-		case T_CopyStmt:
-		case T_GrantStmt:
-		case T_AlterRoleStmt:
-		case T_CreatePolicyStmt:
-		case T_AlterPolicyStmt:
-		case T_CreatePublicationStmt:
-		case T_AlterPublicationStmt:
-		case T_CreatedbStmt:
-		case T_DropdbStmt:
-		case T_CreateTableSpaceStmt:
-		case T_DropTableSpaceStmt:
-		case T_AlterSystemStmt:
-			return true;
-		default:
-			return false;
-	}
+	return true;
+}
+
+bool
+rules_vacuum_outside(Facts *facts, Node *stmt)
+{
+	return castNode(VacuumStmt, stmt)->is_vacuumcmd;
+}
+
+/* Partitions are gone through one transaction each, as are all tables of a schema or database. */
+bool
+rules_trees_outside(Facts *facts, Node *stmt)
+{
+	RangeVar   *name = statement_relation(stmt);
+	FactRelation *rel = name ? facts_find(facts, name) : NULL;
+
+	return name == NULL || (rel != NULL && (rel->kind == RELKIND_PARTITIONED_TABLE ||
+											rel->kind == RELKIND_PARTITIONED_INDEX));
 }
 
 static void
-judge_relation_statement(Judgement *j, Node *stmt)
+fails_in_block(Judgement *j, const StatementKind *kind, Node *stmt)
 {
-	switch (nodeTag(stmt))
-	{
-		case T_AlterTableStmt:
-			rules_alter_table(j, (AlterTableStmt *) stmt);
-			break;
-		case T_AlterTableMoveAllStmt:
-			rules_alter_table_move(j, (AlterTableMoveAllStmt *) stmt);
-			break;
-		case T_IndexStmt:
-			rules_index(j, (IndexStmt *) stmt);
-			break;
-		case T_ReindexStmt:
-			rules_reindex(j, (ReindexStmt *) stmt);
-			break;
-		case T_VacuumStmt:
-			rules_vacuum(j, (VacuumStmt *) stmt);
-			break;
-		case T_ClusterStmt:
-			rules_cluster(j, (ClusterStmt *) stmt);
-			break;
-		case T_RefreshMatViewStmt:
-			rules_refresh(j, (RefreshMatViewStmt *) stmt);
-			break;
-		case T_TruncateStmt:
-			rules_truncate(j, (TruncateStmt *) stmt);
-			break;
-		case T_CreateStmt:
-			rules_create_table(j, (CreateStmt *) stmt);
-			break;
-		case T_CreateTableAsStmt:
-			rules_create_table_as(j, (CreateTableAsStmt *) stmt);
-			break;
-		case T_ViewStmt:
-			rules_create_view(j, (ViewStmt *) stmt);
-			break;
-		case T_CreateTrigStmt:
-			rules_trigger(j, (CreateTrigStmt *) stmt);
-			break;
-		case T_RuleStmt:
-			rules_rule(j, (RuleStmt *) stmt);
-			break;
-		case T_LockStmt:
-			rules_lock_table(j, (LockStmt *) stmt);
-			break;
-		case T_CopyStmt:
-			rules_copy(j, (CopyStmt *) stmt);
-			break;
-		default:
-			break;
-	}
+	if (j->facts->in_block && kind->outside_block != NULL && kind->outside_block(j->facts, stmt))
+		rules_find(j, RULE_WOULD_FAIL, kind->name, NoLock,
+				   psprintf("%s cannot run inside a transaction block or a function.", kind->name),
+				   pstrdup("Run it by itself, outside a transaction block."));
 }
 
+/* What a migration needs of the statement, then what it does. */
 static void
-judge_other_statement(Judgement *j, Node *stmt)
+judge_statement(Judgement *j, const StatementKind *kind, Node *stmt)
 {
-	switch (nodeTag(stmt))
-	{
-		case T_DropStmt:
-			rules_drop(j, (DropStmt *) stmt);
-			break;
-		case T_RenameStmt:
-			rules_rename(j, (RenameStmt *) stmt);
-			break;
-		case T_AlterObjectSchemaStmt:
-			rules_set_schema(j, (AlterObjectSchemaStmt *) stmt);
-			break;
-		case T_DropOwnedStmt:
-			rules_drop_owned(j, (DropOwnedStmt *) stmt);
-			break;
-		case T_ReassignOwnedStmt:
-			rules_reassign_owned(j, (ReassignOwnedStmt *) stmt);
-			break;
-		case T_CreateSeqStmt:
-			rules_create_sequence(j, (CreateSeqStmt *) stmt);
-			break;
-		case T_AlterSeqStmt:
-			rules_alter_sequence(j, (AlterSeqStmt *) stmt);
-			break;
-		case T_CreateFunctionStmt:
-			rules_create_function(j, (CreateFunctionStmt *) stmt);
-			break;
-		case T_CreateDomainStmt:
-			rules_create_domain(j, (CreateDomainStmt *) stmt);
-			break;
-		case T_AlterDomainStmt:
-			rules_alter_domain(j, (AlterDomainStmt *) stmt);
-			break;
-		case T_AlterEnumStmt:
-			rules_alter_enum(j, (AlterEnumStmt *) stmt);
-			break;
-		case T_GrantStmt:
-			rules_grant(j, (GrantStmt *) stmt);
-			break;
-		case T_AlterRoleStmt:
-			rules_alter_role(j, (AlterRoleStmt *) stmt);
-			break;
-		case T_CreatePolicyStmt:
-			rules_create_policy(j, (CreatePolicyStmt *) stmt);
-			break;
-		case T_AlterPolicyStmt:
-			rules_alter_policy(j, (AlterPolicyStmt *) stmt);
-			break;
-		case T_CreatePublicationStmt:
-			rules_create_publication(j, (CreatePublicationStmt *) stmt);
-			break;
-		case T_AlterPublicationStmt:
-			rules_alter_publication(j, (AlterPublicationStmt *) stmt);
-			break;
-		default:
-			break;
-	}
-}
-
-/* The name of what an element of CREATE SCHEMA makes or alters; NULL if it has none of that kind. */
-static RangeVar *
-element_name(Node *element)
-{
-	switch (nodeTag(element))
-	{
-		case T_CreateStmt:
-			return ((CreateStmt *) element)->relation;
-		case T_ViewStmt:
-			return ((ViewStmt *) element)->view;
-		case T_IndexStmt:
-			return ((IndexStmt *) element)->relation;
-		case T_CreateSeqStmt:
-			return ((CreateSeqStmt *) element)->sequence;
-		case T_CreateTrigStmt:
-			return ((CreateTrigStmt *) element)->relation;
-		default:
-			return NULL;
-	}
+	if (kind->claims != NULL)
+		kind->claims(j, stmt);
+	fails_in_block(j, kind, stmt);
+	if (kind->judge != NULL)
+		kind->judge(j, stmt);
 }
 
 /* PostgreSQL runs each element by itself, with the new schema where none is named. */
-static void
-judge_schema_elements(Judgement *j, CreateSchemaStmt *stmt)
+void
+rules_create_schema(Judgement *j, Node *node)
 {
+	CreateSchemaStmt *stmt = castNode(CreateSchemaStmt, node);
 	char	   *schema = stmt->schemaname ? stmt->schemaname :
 		stmt->authrole ? get_rolespec_name(stmt->authrole) : NULL;
 	ListCell   *lc;
@@ -730,88 +513,11 @@ judge_schema_elements(Judgement *j, CreateSchemaStmt *stmt)
 	foreach(lc, stmt->schemaElts)
 	{
 		Node	   *element = copyObject((Node *) lfirst(lc));
-		RangeVar   *name = element_name(element);
+		RangeVar   *name = statement_relation(element);
 
 		if (name != NULL && name->schemaname == NULL && schema != NULL)
 			name->schemaname = schema;
-		rules_migration(j, element);
-		judge_relation_statement(j, element);
-		judge_other_statement(j, element);
-	}
-}
-
-/* Partitions are gone through one transaction each, as are all tables of a schema or database. */
-static bool
-takes_several_transactions(Facts *facts, const RangeVar *relation)
-{
-	FactRelation *rel = relation ? facts_find(facts, relation) : NULL;
-
-	return relation == NULL || (rel != NULL && (rel->kind == RELKIND_PARTITIONED_TABLE ||
-												rel->kind == RELKIND_PARTITIONED_INDEX));
-}
-
-/* What the statement is called if PostgreSQL never runs it inside a transaction block; else NULL. */
-static const char *
-outside_blocks_only(Facts *facts, Node *stmt)
-{
-	switch (nodeTag(stmt))
-	{
-		case T_VacuumStmt:
-			return ((VacuumStmt *) stmt)->is_vacuumcmd ? "VACUUM" : NULL;
-		case T_ClusterStmt:
-			return takes_several_transactions(facts, ((ClusterStmt *) stmt)->relation) ? "CLUSTER" : NULL;
-		case T_ReindexStmt:
-			return takes_several_transactions(facts, ((ReindexStmt *) stmt)->relation) ? "REINDEX" : NULL;
-		case T_CreatedbStmt:
-			return "CREATE DATABASE";
-		case T_DropdbStmt:
-			return "DROP DATABASE";
-		case T_CreateTableSpaceStmt:
-			return "CREATE TABLESPACE";
-		case T_DropTableSpaceStmt:
-			return "DROP TABLESPACE";
-		case T_AlterSystemStmt:
-			return "ALTER SYSTEM";
-		default:
-			return NULL;
-	}
-}
-
-static void
-fails_in_block(Judgement *j, Node *stmt)
-{
-	const char *command = j->facts->in_block ? outside_blocks_only(j->facts, stmt) : NULL;
-
-	if (command != NULL)
-		rules_find(j, RULE_WOULD_FAIL, command, NoLock,
-				   psprintf("%s cannot run inside a transaction block or a function.", command),
-				   pstrdup("Run it by itself, outside a transaction block."));
-}
-
-/* The relation that PostgreSQL lets its owner alone alter by the statement; NULL if it is none of these. */
-static RangeVar *
-owners_relation(Node *stmt)
-{
-	switch (nodeTag(stmt))
-	{
-		case T_AlterTableStmt:
-			return ((AlterTableStmt *) stmt)->relation;
-		case T_IndexStmt:
-			return ((IndexStmt *) stmt)->relation;
-		case T_RenameStmt:
-			return ((RenameStmt *) stmt)->relation;
-		case T_AlterObjectSchemaStmt:
-			return ((AlterObjectSchemaStmt *) stmt)->relation;
-		case T_AlterSeqStmt:
-			return ((AlterSeqStmt *) stmt)->sequence;
-		case T_RuleStmt:
-			return ((RuleStmt *) stmt)->relation;
-		case T_CreatePolicyStmt:
-			return ((CreatePolicyStmt *) stmt)->table;
-		case T_AlterPolicyStmt:
-			return ((AlterPolicyStmt *) stmt)->table;
-		default:
-			return NULL;
+		judge_statement(j, statement_kind(element), element);
 	}
 }
 
@@ -855,7 +561,7 @@ drops_relations(Node *stmt)
 FactRelation *
 rules_forbidden(Facts *facts, Node *stmt)
 {
-	RangeVar   *name = owners_relation(stmt);
+	RangeVar   *name = statement_kind(stmt)->owners ? statement_relation(stmt) : NULL;
 	FactRelation *rel = name != NULL && !facts->other_role ? facts_find(facts, name) : NULL;
 
 	if (!facts->other_role && drops_relations(stmt))
@@ -920,11 +626,12 @@ Judgement *
 rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 {
 	Judgement  *j = palloc0(sizeof(Judgement));
+	const StatementKind *kind = statement_kind(stmt);
 
 	j->facts = facts;
 	j->sql = sql;
 	j->find_held = find_held;
-	if (names_new_label(stmt, facts->enum_labels))
+	if (facts->enum_labels != NIL && kind->uses_label != NULL && kind->uses_label(stmt, facts->enum_labels))
 	{
 		rules_find(j, RULE_WOULD_FAIL, "enum", NoLock,
 				   "The statement uses an enum value that this transaction added, which PostgreSQL refuses.",
@@ -933,19 +640,9 @@ rules_judge(Facts *facts, Node *stmt, const char *sql, HeldFinder find_held)
 	}
 	if (is_forbidden(j, stmt))
 		return j;
-	if (facts_is_query(stmt))
-		judge_query(j, stmt);
-	else if (IsA(stmt, ExplainStmt))
-		judge_explain(j, (ExplainStmt *) stmt);
-	else
-	{
-		rules_migration(j, stmt);
-		fails_in_block(j, stmt);
-		if (IsA(stmt, CreateSchemaStmt))
-			judge_schema_elements(j, (CreateSchemaStmt *) stmt);
-		judge_relation_statement(j, stmt);
-		judge_other_statement(j, stmt);
-	}
+	if (kind->name == NULL)
+		rules_caution(j, RULE_NOT_JUDGED, "statement", "What this kind of statement does is not known.", NULL);
+	judge_statement(j, kind, stmt);
 	decide(j);
 	judge_citus(j);
 	/* One call of a function made for one change does not say all of several. */

@@ -89,6 +89,7 @@ typedef struct Judgement
 	bool		held_known;		/* the finder was asked: */
 	LOCKMODE	strong_held;	/* a strong lock that is held already, or NoLock */
 	char	   *strong_on;		/* on which existing table */
+	List	   *subcommands;	/* AlterTableCmd: of the ALTER TABLE */
 	List	   *locks;			/* TakenLock */
 	List	   *works;			/* RuleWork */
 	List	   *contracts;		/* RuleContract */
@@ -113,9 +114,6 @@ extern Judgement *rules_judge(Facts *facts, Node *stmt, const char *sql,
  * for objects of which "findings" says so already.
  */
 extern List *rules_breaches(Facts *facts, List *contracts, List *findings);
-
-/* Is this a statement that the rules look at?  Pure; cheap. */
-extern bool rules_cover(Node *stmt);
 
 /* The strongest lock that blocks writers of an existing relation; NoLock if none. */
 extern LOCKMODE rules_strong_lock(const Judgement *judgement, FactRelation **rel);
@@ -161,7 +159,24 @@ extern void rules_missing(Judgement *j, const RangeVar *name);
 extern void rules_virtual_checks(Judgement *j, List *tree, const char *column, bool notnull);
 
 /* What a migration in progress needs; asked before the families change the facts. */
-extern void rules_migration(Judgement *j, Node *stmt);
+extern void rules_claims_alter_table(Judgement *j, Node *stmt);
+extern void rules_claims_rename(Judgement *j, Node *stmt);
+extern void rules_claims_set_schema(Judgement *j, Node *stmt);
+extern void rules_claims_drop(Judgement *j, Node *stmt);
+extern void rules_claims_truncate(Judgement *j, Node *stmt);
+extern void rules_claims_alter_function(Judgement *j, Node *stmt);
+extern void rules_claims_alter_enum(Judgement *j, Node *stmt);
+
+/* Has it an expression with one of these labels? */
+extern bool rules_label_in_query(Node *stmt, List *labels);
+extern bool rules_label_in_alter_table(Node *stmt, List *labels);
+extern bool rules_label_in_create_table(Node *stmt, List *labels);
+extern bool rules_label_in_index(Node *stmt, List *labels);
+
+/* Does PostgreSQL run it outside of transaction blocks only? */
+extern bool rules_always_outside(Facts *facts, Node *stmt);
+extern bool rules_vacuum_outside(Facts *facts, Node *stmt);
+extern bool rules_trees_outside(Facts *facts, Node *stmt);
 
 /* The relation that the statement would alter and that the current user does not own; NULL if there is none. */
 extern FactRelation *rules_forbidden(Facts *facts, Node *stmt);
@@ -170,46 +185,47 @@ extern FactRelation *rules_forbidden(Facts *facts, Node *stmt);
 extern void rules_migration_function(Judgement *j, Oid funcid);
 
 /* The families. */
-extern void rules_alter_table(Judgement *j, AlterTableStmt *stmt);
-extern void rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt);
+extern void rules_query(Judgement *j, Node *node);
+extern void rules_explain(Judgement *j, Node *node);
+extern void rules_create_schema(Judgement *j, Node *node);
+extern void rules_alter_table(Judgement *j, Node *node);
+extern void rules_alter_table_move(Judgement *j, Node *node);
 extern void rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd);
 extern void rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd);
 extern void rules_add_constraint(Judgement *j, FactRelation *rel, List *tree,
 								 Constraint *con, bool new_column);
 extern void rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column);
-extern void rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd);
-extern void rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd);
 extern void rules_partition_of(Judgement *j, CreateStmt *stmt, FactRelation *parent);
-extern void rules_index(Judgement *j, IndexStmt *stmt);
-extern void rules_reindex(Judgement *j, ReindexStmt *stmt);
-extern void rules_vacuum(Judgement *j, VacuumStmt *stmt);
-extern void rules_cluster(Judgement *j, ClusterStmt *stmt);
-extern void rules_refresh(Judgement *j, RefreshMatViewStmt *stmt);
-extern void rules_drop(Judgement *j, DropStmt *stmt);
-extern void rules_truncate(Judgement *j, TruncateStmt *stmt);
-extern void rules_rename(Judgement *j, RenameStmt *stmt);
-extern void rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt);
-extern void rules_drop_owned(Judgement *j, DropOwnedStmt *stmt);
-extern void rules_reassign_owned(Judgement *j, ReassignOwnedStmt *stmt);
-extern void rules_create_table(Judgement *j, CreateStmt *stmt);
-extern void rules_create_table_as(Judgement *j, CreateTableAsStmt *stmt);
-extern void rules_create_view(Judgement *j, ViewStmt *stmt);
-extern void rules_create_sequence(Judgement *j, CreateSeqStmt *stmt);
+extern void rules_index(Judgement *j, Node *node);
+extern void rules_reindex(Judgement *j, Node *node);
+extern void rules_vacuum(Judgement *j, Node *node);
+extern void rules_cluster(Judgement *j, Node *node);
+extern void rules_refresh(Judgement *j, Node *node);
+extern void rules_drop(Judgement *j, Node *node);
+extern void rules_truncate(Judgement *j, Node *node);
+extern void rules_rename(Judgement *j, Node *node);
+extern void rules_set_schema(Judgement *j, Node *node);
+extern void rules_drop_owned(Judgement *j, Node *node);
+extern void rules_reassign_owned(Judgement *j, Node *node);
+extern void rules_create_table(Judgement *j, Node *node);
+extern void rules_create_table_as(Judgement *j, Node *node);
+extern void rules_create_view(Judgement *j, Node *node);
+extern void rules_create_sequence(Judgement *j, Node *node);
 extern void rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option);
-extern void rules_alter_sequence(Judgement *j, AlterSeqStmt *stmt);
-extern void rules_create_function(Judgement *j, CreateFunctionStmt *stmt);
-extern void rules_create_domain(Judgement *j, CreateDomainStmt *stmt);
-extern void rules_alter_domain(Judgement *j, AlterDomainStmt *stmt);
-extern void rules_alter_enum(Judgement *j, AlterEnumStmt *stmt);
-extern void rules_trigger(Judgement *j, CreateTrigStmt *stmt);
-extern void rules_rule(Judgement *j, RuleStmt *stmt);
-extern void rules_lock_table(Judgement *j, LockStmt *stmt);
-extern void rules_copy(Judgement *j, CopyStmt *stmt);
-extern void rules_grant(Judgement *j, GrantStmt *stmt);
-extern void rules_alter_role(Judgement *j, AlterRoleStmt *stmt);
-extern void rules_create_policy(Judgement *j, CreatePolicyStmt *stmt);
-extern void rules_alter_policy(Judgement *j, AlterPolicyStmt *stmt);
-extern void rules_create_publication(Judgement *j, CreatePublicationStmt *stmt);
-extern void rules_alter_publication(Judgement *j, AlterPublicationStmt *stmt);
+extern void rules_alter_sequence(Judgement *j, Node *node);
+extern void rules_create_function(Judgement *j, Node *node);
+extern void rules_create_domain(Judgement *j, Node *node);
+extern void rules_alter_domain(Judgement *j, Node *node);
+extern void rules_alter_enum(Judgement *j, Node *node);
+extern void rules_trigger(Judgement *j, Node *node);
+extern void rules_rule(Judgement *j, Node *node);
+extern void rules_lock_table(Judgement *j, Node *node);
+extern void rules_copy(Judgement *j, Node *node);
+extern void rules_grant(Judgement *j, Node *node);
+extern void rules_alter_role(Judgement *j, Node *node);
+extern void rules_create_policy(Judgement *j, Node *node);
+extern void rules_alter_policy(Judgement *j, Node *node);
+extern void rules_create_publication(Judgement *j, Node *node);
+extern void rules_alter_publication(Judgement *j, Node *node);
 
 #endif							/* ZDM_RULES_H */

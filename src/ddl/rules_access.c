@@ -232,8 +232,9 @@ grant_in_schema(Judgement *j, GrantStmt *stmt, const char *schema)
 }
 
 void
-rules_grant(Judgement *j, GrantStmt *stmt)
+rules_grant(Judgement *j, Node *node)
 {
+	GrantStmt  *stmt = castNode(GrantStmt, node);
 	ListCell   *lc;
 
 	/* REVOKE GRANT OPTION FOR leaves everyone his privileges. */
@@ -251,8 +252,9 @@ rules_grant(Judgement *j, GrantStmt *stmt)
 
 /* A role that bypassed row security, and no longer does, meets the policies of every table. */
 void
-rules_alter_role(Judgement *j, AlterRoleStmt *stmt)
+rules_alter_role(Judgement *j, Node *node)
 {
+	AlterRoleStmt *stmt = castNode(AlterRoleStmt, node);
 	Oid			role = get_rolespec_oid(stmt->role, true);
 	bool		loses = false;
 	ListCell   *lc;
@@ -336,8 +338,9 @@ read_policy(FactPolicy *policy, Node *qual, Node *with_check)
 }
 
 void
-rules_create_policy(Judgement *j, CreatePolicyStmt *stmt)
+rules_create_policy(Judgement *j, Node *node)
 {
+	CreatePolicyStmt *stmt = castNode(CreatePolicyStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->table);
 	FactPolicy *policy;
 
@@ -357,8 +360,9 @@ rules_create_policy(Judgement *j, CreatePolicyStmt *stmt)
 }
 
 void
-rules_alter_policy(Judgement *j, AlterPolicyStmt *stmt)
+rules_alter_policy(Judgement *j, Node *node)
 {
+	AlterPolicyStmt *stmt = castNode(AlterPolicyStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->table);
 	ListCell   *lc;
 
@@ -523,8 +527,10 @@ publish_objects(Judgement *j, List *objects)
 }
 
 void
-rules_create_publication(Judgement *j, CreatePublicationStmt *stmt)
+rules_create_publication(Judgement *j, Node *node)
 {
+	CreatePublicationStmt *stmt = castNode(CreatePublicationStmt, node);
+
 	if (!publishes_changes(stmt->options, true))
 		return;
 	if (stmt->for_all_tables)
@@ -548,8 +554,9 @@ publish_published(Judgement *j, const char *name)
 }
 
 void
-rules_alter_publication(Judgement *j, AlterPublicationStmt *stmt)
+rules_alter_publication(Judgement *j, Node *node)
 {
+	AlterPublicationStmt *stmt = castNode(AlterPublicationStmt, node);
 	Publication *pub;
 
 	if (stmt->options != NIL)

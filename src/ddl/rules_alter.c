@@ -18,40 +18,15 @@
 #include "ddl/facts_catalog.h"
 #include "ddl/facts_expr.h"
 #include "ddl/facts_query.h"
-#include "ddl/rules.h"
+#include "ddl/rules_alter.h"
 #include "ddl/rules_work.h"
+#include "ddl/statement.h"
 #include "miscadmin.h"
 #include "parser/parse_type.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
-
-static int
-pass_of(AlterTableType subtype)
-{
-	switch (subtype)
-	{
-		case AT_DropColumn:
-		case AT_DropConstraint:
-		case AT_DropNotNull:
-		case AT_DropIdentity:
-		case AT_DropExpression:
-			return 0;
-		case AT_AlterColumnType:
-			return 1;
-		case AT_AddColumn:
-			return 2;
-		case AT_SetNotNull:
-		case AT_AddIdentity:
-		case AT_SetIdentity:
-			return 3;
-		case AT_AddConstraint:
-			return 4;
-		default:
-			return 5;
-	}
-}
 
 /* The column of that type that the statement adds, or the transaction has added; NULL if none. */
 static const char *
@@ -91,8 +66,8 @@ rename_in_disguise(Judgement *j, FactRelation *rel, FactColumn *col, List *cmds)
 							quote_literal_cstr(name));
 }
 
-static void
-drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, List *cmds)
+void
+rules_drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
 	ListCell   *lc;
@@ -104,7 +79,7 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, Lis
 				   psprintf("Column %s of %s and its data are lost, and statements that name it fail.",
 							quote_identifier(col->name), facts_name(rel)),
 				   rules_escape("Deploy applications that no longer name the column first", "in the transaction that drops it"));
-	rename_in_disguise(j, rel, col, cmds);
+	rename_in_disguise(j, rel, col, j->subcommands);
 	if (cmd->behavior == DROP_CASCADE)
 		rules_drop_views(j, facts_dependent_views(j->facts, rel, col->attnum));
 	foreach(lc, tree)
@@ -119,8 +94,8 @@ drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, Lis
 	}
 }
 
-static void
-drop_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+void
+rules_drop_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	ListCell   *lc;
 
@@ -150,8 +125,8 @@ drop_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 	}
 }
 
-static void
-validate_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+void
+rules_validate_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	FactConstraint *con = facts_constraint(rel, cmd->name);
 	ListCell   *lc;
@@ -208,10 +183,10 @@ set_persistence(Judgement *j, FactRelation *rel, char persistence)
 	rel->persistence = persistence;
 }
 
-static void
-set_access_method(Judgement *j, FactRelation *rel, const char *name)
+void
+rules_set_access_method(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	Oid			am = name ? get_table_am_oid(name, true) : InvalidOid;
+	Oid			am = cmd->name ? get_table_am_oid(cmd->name, true) : InvalidOid;
 
 	if (!OidIsValid(am) || am == rel->am || !facts_has_storage(rel))
 		return;
@@ -237,8 +212,8 @@ set_default(Judgement *j, FactRelation *rel, FactColumn *col, Node *raw)
 	col->has_default = expr == NULL || !facts_is_null(rel->author, expr);
 }
 
-static void
-column_default(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+void
+rules_column_default(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
 
@@ -263,40 +238,48 @@ restart_identity(Judgement *j, FactRelation *rel, FactColumn *col, DefElem *opti
 		rules_restart_sequence(j, seq, option);
 }
 
-static void
-change_identity(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+void
+rules_add_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	FactColumn *col = facts_column(rel, cmd->name);
+
+	if (col != NULL)
+		col->identity = castNode(Constraint, cmd->def)->generated_when;
+}
+
+void
+rules_set_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
 	ListCell   *lc;
 
-	if (col == NULL)
-		return;
-	switch (cmd->subtype)
+	foreach(lc, col != NULL ? (List *) cmd->def : NIL)
 	{
-		case AT_AddIdentity:
-			col->identity = ((Constraint *) cmd->def)->generated_when;
-			break;
-		case AT_DropIdentity:
-			col->identity = '\0';
-			break;
-		default:
-			foreach(lc, (List *) cmd->def)
-			{
-				DefElem    *option = (DefElem *) lfirst(lc);
+		DefElem    *option = (DefElem *) lfirst(lc);
 
-				if (strcmp(option->defname, "generated") == 0)
-					col->identity = (char) defGetInt32(option);
-				else if (strcmp(option->defname, "restart") == 0)
-					restart_identity(j, rel, col, option);
-			}
+		if (strcmp(option->defname, "generated") == 0)
+			col->identity = (char) defGetInt32(option);
+		else if (strcmp(option->defname, "restart") == 0)
+			restart_identity(j, rel, col, option);
 	}
 }
 
-static void
-replica_identity(FactRelation *rel, ReplicaIdentityStmt *stmt)
+void
+rules_drop_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
+	FactColumn *col = facts_column(rel, cmd->name);
+
+	if (col != NULL)
+		col->identity = '\0';
+}
+
+void
+rules_replica_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	ReplicaIdentityStmt *stmt = castNode(ReplicaIdentityStmt, cmd->def);
 	ListCell   *lc;
 
+	rules_touch_root(j, rel, "Give the partition another replica identity.");
 	rel->replica_identity = stmt->identity_type;
 	foreach(lc, rel->indexes)
 	{
@@ -306,9 +289,8 @@ replica_identity(FactRelation *rel, ReplicaIdentityStmt *stmt)
 	}
 }
 
-
-static void
-relation_options(FactRelation *rel, AlterTableCmd *cmd)
+void
+rules_relation_options(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	ListCell   *lc;
 
@@ -321,103 +303,94 @@ relation_options(FactRelation *rel, AlterTableCmd *cmd)
 	}
 }
 
-/* SET EXPRESSION and ENFORCED are of newer servers: compat.h names them. */
-static void
-newer_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+/* Partitions and children compute it too, whether or not the statement names them. */
+void
+rules_set_expression(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	FactColumn *col;
-	FactConstraint *con;
+	FactColumn *col = facts_column(rel, cmd->name);
+	List	   *whole = facts_tree(j->facts, rel, true);
 
-	if (zdm_is_set_expression(cmd))
-	{
-		col = facts_column(rel, cmd->name);
-		if (col != NULL && col->generated != ATTRIBUTE_GENERATED_STORED)
-			rules_virtual_checks(j, tree, col->name, col->notnull);
-		if (col != NULL && col->generated == ATTRIBUTE_GENERATED_STORED)
-			rules_tree_work(j, WORK_REWRITE, tree, true,
-							psprintf("rewrite of %s to compute column %s",
-									 facts_name(rel), quote_identifier(cmd->name)),
-							pstrdup("Add a plain column, fill it in batches and by a trigger, then swap the names."));
-	}
-	else if (zdm_enforced_constraint(cmd) != NULL)
-	{
-		con = facts_constraint(rel, zdm_enforced_constraint(cmd));
-		if (con == NULL || con->enforced)
-			return;
-		rules_tree_work(j, WORK_SCAN, tree, false,
-						psprintf("scan of %s to check constraint %s",
-								 facts_name(rel), quote_identifier(con->name)),
-						pstrdup("Drop the constraint, add it NOT VALID, then VALIDATE CONSTRAINT."));
-		con->enforced = con->valid = true;
-	}
+	if (col != NULL && col->generated != ATTRIBUTE_GENERATED_STORED)
+		rules_virtual_checks(j, whole, col->name, col->notnull);
+	if (col != NULL && col->generated == ATTRIBUTE_GENERATED_STORED)
+		rules_tree_work(j, WORK_REWRITE, whole, true,
+						psprintf("rewrite of %s to compute column %s",
+								 facts_name(rel), quote_identifier(cmd->name)),
+						pstrdup("Add a plain column, fill it in batches and by a trigger, then swap the names."));
 }
 
-static void
-alter_access(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+/* ENFORCED is of newer servers: compat.h names it. */
+void
+rules_alter_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
-	{
-		case AT_EnableRowSecurity:
-			rel->row_security = true;
-			break;
-		case AT_DisableRowSecurity:
-			rel->row_security = false;
-			break;
-		case AT_ForceRowSecurity:
-			rel->row_security_forced = true;
-			break;
-		case AT_NoForceRowSecurity:
-			rel->row_security_forced = false;
-			break;
-		case AT_ChangeOwner:
-			rules_change_owner(j, rel, get_rolespec_oid(cmd->newowner, false));
-			break;
-		case AT_SetRelOptions:
-		case AT_ResetRelOptions:
-		case AT_ReplaceRelOptions:
-			relation_options(rel, cmd);
-			break;
-		case AT_ReplicaIdentity:
-			rules_touch_root(j, rel, "Give the partition another replica identity.");
-			replica_identity(rel, (ReplicaIdentityStmt *) cmd->def);
-			break;
-		default:
-			break;
-	}
+	const char *name = zdm_enforced_constraint(cmd);
+	FactConstraint *con = name != NULL ? facts_constraint(rel, name) : NULL;
+
+	if (con == NULL || con->enforced)
+		return;
+	rules_tree_work(j, WORK_SCAN, facts_tree(j->facts, rel, true), false,
+					psprintf("scan of %s to check constraint %s",
+							 facts_name(rel), quote_identifier(con->name)),
+					pstrdup("Drop the constraint, add it NOT VALID, then VALIDATE CONSTRAINT."));
+	con->enforced = con->valid = true;
 }
 
-static void
-alter_storage(Judgement *j, FactRelation *rel, AlterTableCmd *cmd)
+void
+rules_enable_row_security(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	switch ((int) cmd->subtype)
-	{
-		case AT_SetTableSpace:
-			set_tablespace(j, rel, cmd->name);
-			break;
-		case AT_SetLogged:
-			set_persistence(j, rel, RELPERSISTENCE_PERMANENT);
-			break;
-		case AT_SetUnLogged:
-			set_persistence(j, rel, RELPERSISTENCE_UNLOGGED);
-			break;
-		case AT_SetAccessMethod:
-			set_access_method(j, rel, cmd->name);
-			break;
-		case AT_AttachPartition:
-			if (rel->kind == RELKIND_PARTITIONED_TABLE)
-				rules_attach_partition(j, rel, (PartitionCmd *) cmd->def);
-			break;
-		case AT_DetachPartition:
-			rules_detach_partition(j, rel, (PartitionCmd *) cmd->def);
-			break;
-		default:
-			newer_subcommand(j, rel, facts_tree(j->facts, rel, true), cmd);
-			break;
-	}
+	rel->row_security = true;
 }
 
-static void
-drop_not_null(Judgement *j, List *tree, const char *column)
+void
+rules_disable_row_security(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	rel->row_security = false;
+}
+
+void
+rules_force_row_security(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	rel->row_security_forced = true;
+}
+
+void
+rules_no_force_row_security(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	rel->row_security_forced = false;
+}
+
+void
+rules_owner_to(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	rules_change_owner(j, rel, get_rolespec_oid(cmd->newowner, false));
+}
+
+void
+rules_set_tablespace(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	set_tablespace(j, rel, cmd->name);
+}
+
+void
+rules_set_logged(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	set_persistence(j, rel, RELPERSISTENCE_PERMANENT);
+}
+
+void
+rules_set_unlogged(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	set_persistence(j, rel, RELPERSISTENCE_UNLOGGED);
+}
+
+void
+rules_set_not_null(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
+{
+	rules_not_null(j, rel, tree, cmd->name);
+}
+
+void
+rules_drop_not_null(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	ListCell   *lc;
 
@@ -427,66 +400,25 @@ drop_not_null(Judgement *j, List *tree, const char *column)
 		FactColumn *col;
 
 		facts_detail(j->facts, member);
-		col = facts_column(member, column);
+		col = facts_column(member, cmd->name);
 		if (col != NULL)
 			col->notnull = false;
 	}
 }
 
-static void
-drop_expression(FactRelation *rel, const char *column)
+void
+rules_drop_expression(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	FactColumn *col = facts_column(rel, column);
+	FactColumn *col = facts_column(rel, cmd->name);
 
 	if (col != NULL)
 		col->generated = '\0';
 }
 
-static void
-alter_subcommand(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd, List *cmds)
+void
+rules_new_constraint(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
-	{
-		case AT_DropColumn:
-			drop_column(j, rel, tree, cmd, cmds);
-			break;
-		case AT_DropConstraint:
-			drop_constraint(j, rel, tree, cmd);
-			break;
-		case AT_DropNotNull:
-			drop_not_null(j, tree, cmd->name);
-			break;
-		case AT_DropExpression:
-			drop_expression(rel, cmd->name);
-			break;
-		case AT_AlterColumnType:
-			rules_column_type(j, rel, tree, cmd);
-			break;
-		case AT_AddColumn:
-			rules_add_column(j, rel, tree, cmd);
-			break;
-		case AT_SetNotNull:
-			rules_not_null(j, rel, tree, cmd->name);
-			break;
-		case AT_AddIdentity:
-		case AT_SetIdentity:
-		case AT_DropIdentity:
-			change_identity(j, rel, cmd);
-			break;
-		case AT_AddConstraint:
-			rules_add_constraint(j, rel, tree, (Constraint *) cmd->def, false);
-			break;
-		case AT_ValidateConstraint:
-			validate_constraint(j, rel, tree, cmd);
-			break;
-		case AT_ColumnDefault:
-			column_default(j, rel, cmd);
-			break;
-		default:
-			alter_access(j, rel, cmd);
-			alter_storage(j, rel, cmd);
-			break;
-	}
+	rules_add_constraint(j, rel, tree, castNode(Constraint, cmd->def), false);
 }
 
 static bool
@@ -514,13 +446,31 @@ missing_columns(Judgement *j, FactRelation *rel, List *cmds)
 	{
 		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
-		if ((cmd->subtype == AT_AlterColumnType || cmd->subtype == AT_ColumnDefault ||
-			 cmd->subtype == AT_SetNotNull || cmd->subtype == AT_DropNotNull ||
-			 (cmd->subtype == AT_DropColumn && !cmd->missing_ok)) &&
+		if (subcommand_kind(cmd)->old_column && !cmd->missing_ok &&
 			rel->columns != NIL && facts_column(rel, cmd->name) == NULL && !adds_column(cmds, cmd->name))
 			rules_find(j, RULE_WOULD_FAIL, facts_name(rel), NoLock,
 					   psprintf("Column %s of %s does not exist.", quote_identifier(cmd->name), facts_name(rel)),
 					   NULL);
+	}
+}
+
+static void
+run_pass(Judgement *j, FactRelation *rel, List *tree, SubcommandPass pass)
+{
+	ListCell   *lc;
+
+	foreach(lc, j->subcommands)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+		const SubcommandKind *kind = subcommand_kind(cmd);
+
+		CHECK_FOR_INTERRUPTS();
+		if (kind->pass != pass)
+			continue;
+		if (kind->name == NULL)
+			rules_caution(j, RULE_NOT_JUDGED, facts_name(rel), "What this kind of ALTER TABLE does is not known.", NULL);
+		if (kind->judge != NULL)
+			kind->judge(j, rel, tree, cmd);
 	}
 }
 
@@ -535,17 +485,10 @@ alter_tree(Judgement *j, FactRelation *rel, List *tree, LOCKMODE mode, List *cmd
 	rules_touch(j, rel, rules_escape("Do it in steps that running applications survive", "in the transaction that does it"));
 	facts_detail(j->facts, rel);
 	missing_columns(j, rel, cmds);
-	for (int pass = 0; pass <= 5; pass++)
-	{
-		foreach(lc, cmds)
-		{
-			AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
-
-			CHECK_FOR_INTERRUPTS();
-			if (pass_of(cmd->subtype) == pass)
-				alter_subcommand(j, rel, tree, cmd, cmds);
-		}
-	}
+	j->subcommands = cmds;
+	for (int pass = PASS_DROP; pass <= PASS_CONSTRAINT; pass++)
+		run_pass(j, rel, tree, pass);
+	run_pass(j, rel, tree, PASS_LAST);
 }
 
 static bool
@@ -617,28 +560,16 @@ recurses(AlterTableStmt *stmt)
 		return false;
 	foreach(lc, stmt->cmds)
 	{
-		switch (((AlterTableCmd *) lfirst(lc))->subtype)
-		{
-			case AT_AddColumn:
-			case AT_DropColumn:
-			case AT_AlterColumnType:
-			case AT_SetNotNull:
-			case AT_DropNotNull:
-			case AT_AddConstraint:
-			case AT_DropConstraint:
-			case AT_ValidateConstraint:
-			case AT_ColumnDefault:
-				return true;
-			default:
-				break;
-		}
+		if (subcommand_kind(lfirst_node(AlterTableCmd, lc))->recurses)
+			return true;
 	}
 	return false;
 }
 
 void
-rules_alter_table(Judgement *j, AlterTableStmt *stmt)
+rules_alter_table(Judgement *j, Node *node)
 {
+	AlterTableStmt *stmt = castNode(AlterTableStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 
 	if (rel == NULL)
@@ -671,8 +602,9 @@ owned_by(FactRelation *rel, List *roles)
 }
 
 void
-rules_alter_table_move(Judgement *j, AlterTableMoveAllStmt *stmt)
+rules_alter_table_move(Judgement *j, Node *node)
 {
+	AlterTableMoveAllStmt *stmt = castNode(AlterTableMoveAllStmt, node);
 	Oid			from = get_tablespace_oid(stmt->orig_tablespacename, true);
 	char		kind = stmt->objtype == OBJECT_INDEX ? RELKIND_INDEX :
 		stmt->objtype == OBJECT_MATVIEW ? RELKIND_MATVIEW : RELKIND_RELATION;

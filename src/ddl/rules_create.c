@@ -136,8 +136,9 @@ create_elements(Judgement *j, FactRelation *rel, CreateStmt *stmt)
 }
 
 void
-rules_create_table(Judgement *j, CreateStmt *stmt)
+rules_create_table(Judgement *j, Node *node)
 {
+	CreateStmt *stmt = castNode(CreateStmt, node);
 	FactRelation *rel;
 	ListCell   *lc;
 
@@ -183,8 +184,9 @@ columns_of_query(Judgement *j, FactRelation *rel, Node *query, List *aliases)
 }
 
 void
-rules_create_table_as(Judgement *j, CreateTableAsStmt *stmt)
+rules_create_table_as(Judgement *j, Node *node)
 {
+	CreateTableAsStmt *stmt = castNode(CreateTableAsStmt, node);
 	IntoClause *into = stmt->into;
 	FactRelation *rel;
 	double		blocks;
@@ -219,8 +221,9 @@ wants_invoker(List *options)
 }
 
 void
-rules_create_view(Judgement *j, ViewStmt *stmt)
+rules_create_view(Judgement *j, Node *node)
 {
+	ViewStmt   *stmt = castNode(ViewStmt, node);
 	FactRelation *rel = facts_find_name(j->facts, facts_target_schema(stmt->view), stmt->view->relname);
 
 	if (rel != NULL && (!stmt->replace || rel->kind != RELKIND_VIEW))
@@ -246,8 +249,10 @@ rules_create_view(Judgement *j, ViewStmt *stmt)
 }
 
 void
-rules_create_sequence(Judgement *j, CreateSeqStmt *stmt)
+rules_create_sequence(Judgement *j, Node *node)
 {
+	CreateSeqStmt *stmt = castNode(CreateSeqStmt, node);
+
 	if (facts_find_name(j->facts, facts_target_schema(stmt->sequence), stmt->sequence->relname) == NULL)
 		facts_add(j->facts, stmt->sequence, RELKIND_SEQUENCE);
 }
@@ -277,8 +282,9 @@ rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option)
 }
 
 void
-rules_alter_sequence(Judgement *j, AlterSeqStmt *stmt)
+rules_alter_sequence(Judgement *j, Node *node)
 {
+	AlterSeqStmt *stmt = castNode(AlterSeqStmt, node);
 	FactRelation *seq = facts_find(j->facts, stmt->sequence);
 	ListCell   *lc;
 
@@ -381,8 +387,9 @@ is_volatile(CreateFunctionStmt *stmt)
 }
 
 void
-rules_create_function(Judgement *j, CreateFunctionStmt *stmt)
+rules_create_function(Judgement *j, Node *node)
 {
+	CreateFunctionStmt *stmt = castNode(CreateFunctionStmt, node);
 	Oid			types[FUNC_MAX_ARGS];
 	int			count;
 	int			defaults;
@@ -404,8 +411,9 @@ rules_create_function(Judgement *j, CreateFunctionStmt *stmt)
 }
 
 void
-rules_create_domain(Judgement *j, CreateDomainStmt *stmt)
+rules_create_domain(Judgement *j, Node *node)
 {
+	CreateDomainStmt *stmt = castNode(CreateDomainStmt, node);
 	ListCell   *lc;
 
 	foreach(lc, stmt->constraints)
@@ -432,8 +440,9 @@ is_not_null_type(Oid type)
 }
 
 void
-rules_alter_domain(Judgement *j, AlterDomainStmt *stmt)
+rules_alter_domain(Judgement *j, Node *node)
 {
+	AlterDomainStmt *stmt = castNode(AlterDomainStmt, node);
 	TypeName   *name = makeTypeNameFromNameList(stmt->typeName);
 	Oid			type = LookupTypeNameOid(NULL, name, true);
 	bool		checks = false;
@@ -461,8 +470,9 @@ rules_alter_domain(Judgement *j, AlterDomainStmt *stmt)
 }
 
 void
-rules_alter_enum(Judgement *j, AlterEnumStmt *stmt)
+rules_alter_enum(Judgement *j, Node *node)
 {
+	AlterEnumStmt *stmt = castNode(AlterEnumStmt, node);
 	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(stmt->typeName), true);
 
 	if (stmt->oldVal == NULL)
@@ -485,8 +495,9 @@ rules_alter_enum(Judgement *j, AlterEnumStmt *stmt)
 }
 
 void
-rules_trigger(Judgement *j, CreateTrigStmt *stmt)
+rules_trigger(Judgement *j, Node *node)
 {
+	CreateTrigStmt *stmt = castNode(CreateTrigStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 	ListCell   *lc;
 
@@ -497,8 +508,9 @@ rules_trigger(Judgement *j, CreateTrigStmt *stmt)
 }
 
 void
-rules_rule(Judgement *j, RuleStmt *stmt)
+rules_rule(Judgement *j, Node *node)
 {
+	RuleStmt   *stmt = castNode(RuleStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 
 	if (rel != NULL)
@@ -506,8 +518,9 @@ rules_rule(Judgement *j, RuleStmt *stmt)
 }
 
 void
-rules_lock_table(Judgement *j, LockStmt *stmt)
+rules_lock_table(Judgement *j, Node *node)
 {
+	LockStmt   *stmt = castNode(LockStmt, node);
 	ListCell   *lc;
 
 	foreach(lc, stmt->relations)
@@ -524,8 +537,9 @@ rules_lock_table(Judgement *j, LockStmt *stmt)
 }
 
 void
-rules_copy(Judgement *j, CopyStmt *stmt)
+rules_copy(Judgement *j, Node *node)
 {
+	CopyStmt   *stmt = castNode(CopyStmt, node);
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
 	if (!rules_strong_held(j))

@@ -304,8 +304,9 @@ drop_object(Judgement *j, DropStmt *stmt, Node *object)
 }
 
 void
-rules_drop(Judgement *j, DropStmt *stmt)
+rules_drop(Judgement *j, Node *node)
 {
+	DropStmt   *stmt = castNode(DropStmt, node);
 	ListCell   *lc;
 
 	foreach(lc, stmt->objects)
@@ -339,8 +340,9 @@ truncate_relation(Judgement *j, FactRelation *rel, bool recurse, bool cascade, L
 }
 
 void
-rules_truncate(Judgement *j, TruncateStmt *stmt)
+rules_truncate(Judgement *j, Node *node)
 {
+	TruncateStmt *stmt = castNode(TruncateStmt, node);
 	List	   *done = NIL;
 	ListCell   *lc;
 
@@ -470,8 +472,10 @@ lose_type(Judgement *j, List *name)
 }
 
 void
-rules_rename(Judgement *j, RenameStmt *stmt)
+rules_rename(Judgement *j, Node *node)
 {
+	RenameStmt *stmt = castNode(RenameStmt, node);
+
 	if (stmt->relation != NULL)
 	{
 		rename_relation(j, stmt);
@@ -533,8 +537,9 @@ function_stays_in_reach(ObjectType type, ObjectWithArgs *name, const char *newsc
 }
 
 void
-rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
+rules_set_schema(Judgement *j, Node *node)
 {
+	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
 	FactRelation *rel;
 
 	switch (stmt->objectType)
@@ -569,8 +574,9 @@ rules_set_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
 }
 
 void
-rules_drop_owned(Judgement *j, DropOwnedStmt *stmt)
+rules_drop_owned(Judgement *j, Node *node)
 {
+	DropOwnedStmt *stmt = castNode(DropOwnedStmt, node);
 	ListCell   *lc;
 
 	foreach(lc, stmt->roles)
@@ -585,8 +591,9 @@ rules_drop_owned(Judgement *j, DropOwnedStmt *stmt)
 }
 
 void
-rules_reassign_owned(Judgement *j, ReassignOwnedStmt *stmt)
+rules_reassign_owned(Judgement *j, Node *node)
 {
+	ReassignOwnedStmt *stmt = castNode(ReassignOwnedStmt, node);
 	Oid			owner = get_rolespec_oid(stmt->newrole, true);
 	ListCell   *lc;
 	ListCell   *lr;

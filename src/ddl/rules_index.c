@@ -182,8 +182,9 @@ key_columns(FactRelation *rel, FactIndex *idx)
 }
 
 void
-rules_index(Judgement *j, IndexStmt *stmt)
+rules_index(Judgement *j, Node *node)
 {
+	IndexStmt  *stmt = castNode(IndexStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 	FactIndex  *idx;
 	List	   *build;
@@ -247,8 +248,9 @@ judge_reindex_relation(Judgement *j, FactRelation *rel, ReindexStmt *stmt, bool 
 }
 
 void
-rules_reindex(Judgement *j, ReindexStmt *stmt)
+rules_reindex(Judgement *j, Node *node)
 {
+	ReindexStmt *stmt = castNode(ReindexStmt, node);
 	bool		concurrent = has_option(stmt->params, "concurrently");
 	List	   *relations;
 	ListCell   *lc;
@@ -296,8 +298,9 @@ rewrite_in_place(Judgement *j, FactRelation *rel, const char *command)
 }
 
 void
-rules_vacuum(Judgement *j, VacuumStmt *stmt)
+rules_vacuum(Judgement *j, Node *node)
 {
+	VacuumStmt *stmt = castNode(VacuumStmt, node);
 	ListCell   *lc;
 
 	if (!stmt->is_vacuumcmd || !has_option(stmt->options, "full"))
@@ -331,8 +334,9 @@ is_clustered(FactRelation *rel)
 }
 
 void
-rules_cluster(Judgement *j, ClusterStmt *stmt)
+rules_cluster(Judgement *j, Node *node)
 {
+	ClusterStmt *stmt = castNode(ClusterStmt, node);
 	FactRelation *rel;
 	ListCell   *lc;
 
@@ -352,8 +356,9 @@ rules_cluster(Judgement *j, ClusterStmt *stmt)
 }
 
 void
-rules_refresh(Judgement *j, RefreshMatViewStmt *stmt)
+rules_refresh(Judgement *j, Node *node)
 {
+	RefreshMatViewStmt *stmt = castNode(RefreshMatViewStmt, node);
 	FactRelation *view = facts_find(j->facts, stmt->relation);
 
 	if (view == NULL || view->kind != RELKIND_MATVIEW)

@@ -31,7 +31,7 @@
 #include "catalog/query.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
-#include "ddl/rules.h"
+#include "ddl/statement.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "parser/parse_type.h"
@@ -188,55 +188,20 @@ uses(const Migration *migration, const char *column)
 	return column != NULL && claims(migration, psprintf(MIGRATION_USES "%s", column));
 }
 
-/* Does the subcommand take the column away from what reads it? */
-static bool
-takes_away(const AlterTableCmd *cmd)
-{
-	return cmd->subtype == AT_DropColumn || cmd->subtype == AT_AlterColumnType;
-}
-
-/* Does the subcommand change the column that it names, beyond what a migration can bear? */
-static bool
-changes_column(const AlterTableCmd *cmd)
-{
-	switch (cmd->subtype)
-	{
-		case AT_DropColumn:
-		case AT_AlterColumnType:
-		case AT_ColumnDefault:
-		case AT_SetNotNull:
-		case AT_DropNotNull:
-		case AT_AddIdentity:
-		case AT_SetIdentity:
-		case AT_DropIdentity:
-		case AT_DropExpression:
-			return true;
-		default:
-			return false;
-	}
-}
-
-/*
- * Enabled along with others, it would no longer fire for what replication
- * writes.  ENABLE ALWAYS is how it has to be, and mends all of these.
- */
+/* ENABLE ALWAYS is how the trigger has to be, and mends all that has it fire less. */
 static bool
 silences_trigger(const AlterTableCmd *cmd, const char *trigger)
 {
-	switch (cmd->subtype)
-	{
-		case AT_DisableTrigAll:
-		case AT_DisableTrigUser:
-		case AT_EnableTrigAll:
-		case AT_EnableTrigUser:
-			return true;
-		case AT_DisableTrig:
-		case AT_EnableTrig:
-		case AT_EnableReplicaTrig:
-			return trigger != NULL && strcmp(cmd->name, trigger) == 0;
-		default:
-			return false;
-	}
+	int			touches = subcommand_kind(cmd)->touches;
+
+	return (touches & TOUCHES_TRIGGERS) != 0 ||
+		((touches & TOUCHES_TRIGGER) != 0 && strcmp(cmd->name, trigger) == 0);
+}
+
+static bool
+touches_column(const AlterTableCmd *cmd, int touch)
+{
+	return (subcommand_kind(cmd)->touches & touch) != 0;
 }
 
 static bool
@@ -301,25 +266,9 @@ judge_name(Judgement *j, FactRelation *rel, const char *what, const char *name)
 static const char *
 named_object(const AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
-	{
-		case AT_DropConstraint:
-		case AT_AlterConstraint:
-			return "constraint";
-		case AT_DropColumn:
-			return "column";
-		default:
-			return changes_column(cmd) && maker_of(cmd->name) > 0 ? "column" : NULL;
-	}
-}
+	const char *object = subcommand_kind(cmd)->object;
 
-/* The name as a constraint's: on 18, the statement has it in a node of its own. */
-static const char *
-object_name(const AlterTableCmd *cmd)
-{
-	if (cmd->subtype == AT_AlterConstraint)
-		return zdm_altered_constraint(cmd);
-	return cmd->name;
+	return object == NULL && touches_column(cmd, TOUCHES_COLUMN) && maker_of(cmd->name) > 0 ? "column" : object;
 }
 
 static bool
@@ -352,8 +301,8 @@ alter_named(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 		const char *what = named_object(cmd);
 
 		/* alter_table() has said so of a column that is claimed */
-		if (what != NULL && object_name(cmd) != NULL && !claimed_by_any(migrations, object_name(cmd)))
-			judge_name(j, rel, what, object_name(cmd));
+		if (what != NULL && subcommand_object(cmd) != NULL && !claimed_by_any(migrations, subcommand_object(cmd)))
+			judge_name(j, rel, what, subcommand_object(cmd));
 	}
 }
 
@@ -381,8 +330,8 @@ alter_table(Judgement *j, FactRelation *rel, const Migration *migration, AlterTa
 	{
 		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
 
-		if ((changes_column(cmd) && claims(migration, cmd->name)) ||
-			(takes_away(cmd) && uses(migration, cmd->name)))
+		if ((touches_column(cmd, TOUCHES_COLUMN) && claims(migration, cmd->name)) ||
+			(touches_column(cmd, TOUCHES_READERS) && uses(migration, cmd->name)))
 			refuse(j, rel, migration, psprintf("column %s as it is", quote_identifier(cmd->name)));
 		else if (cmd->subtype == AT_AddColumn &&
 				 claims(migration, ((ColumnDef *) cmd->def)->colname))
@@ -572,27 +521,6 @@ judge_needed(Judgement *j, RangeVar *name)
 	}
 }
 
-/* Functions, types and views are found again by name. */
-static void
-judge_new_name(Judgement *j, RenameStmt *stmt)
-{
-	judge_function(j, stmt->renameType, stmt->object);
-	if (is_type(stmt->renameType))
-		judge_type(j, castNode(List, stmt->object));
-	if (stmt->renameType == OBJECT_VIEW || stmt->renameType == OBJECT_MATVIEW)
-		judge_needed(j, stmt->relation);
-}
-
-static void
-judge_new_schema(Judgement *j, AlterObjectSchemaStmt *stmt)
-{
-	judge_function(j, stmt->objectType, stmt->object);
-	if (is_type(stmt->objectType))
-		judge_type(j, castNode(List, stmt->object));
-	if (stmt->objectType == OBJECT_VIEW || stmt->objectType == OBJECT_MATVIEW)
-		judge_needed(j, stmt->relation);
-}
-
 /* Does the type of object have relations' names? */
 static bool
 is_relation(ObjectType type)
@@ -601,9 +529,10 @@ is_relation(ObjectType type)
 		type == OBJECT_SEQUENCE || type == OBJECT_INDEX;
 }
 
-static void
-judge_drop(Judgement *j, DropStmt *stmt)
+void
+rules_claims_drop(Judgement *j, Node *node)
 {
+	DropStmt   *stmt = castNode(DropStmt, node);
 	ListCell   *lc;
 
 	foreach(lc, stmt->objects)
@@ -637,50 +566,96 @@ judge_drop(Judgement *j, DropStmt *stmt)
 	}
 }
 
-void
-rules_migration(Judgement *j, Node *stmt)
+/* Is it a relation whose migrations are to be asked?  What is our own, and an index, is judged here. */
+static bool
+has_migrations(Judgement *j, FactRelation *rel)
 {
-	FactRelation *rel = NULL;
+	return rel != NULL && OidIsValid(rel->oid) && !is_own(j, rel) && !judge_index(j, rel);
+}
+
+void
+rules_claims_alter_table(Judgement *j, Node *node)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, node);
+	FactRelation *rel = facts_find(j->facts, stmt->relation);
 	ListCell   *lc;
 
-	if (IsA(stmt, DropStmt))
-	{
-		judge_drop(j, (DropStmt *) stmt);
+	if (!has_migrations(j, rel))
 		return;
-	}
-	if (IsA(stmt, AlterFunctionStmt))
-		judge_function(j, ((AlterFunctionStmt *) stmt)->objtype, (Node *) ((AlterFunctionStmt *) stmt)->func);
-	else if (IsA(stmt, AlterObjectSchemaStmt))
-		judge_new_schema(j, (AlterObjectSchemaStmt *) stmt);
-	else if (IsA(stmt, RenameStmt))
-		judge_new_name(j, (RenameStmt *) stmt);
-	else if (IsA(stmt, AlterEnumStmt) && ((AlterEnumStmt *) stmt)->oldVal != NULL)
-		judge_type(j, ((AlterEnumStmt *) stmt)->typeName);
-	if (IsA(stmt, AlterTableStmt))
-		rel = facts_find(j->facts, ((AlterTableStmt *) stmt)->relation);
-	else if (IsA(stmt, RenameStmt) && ((RenameStmt *) stmt)->relation != NULL)
-		rel = facts_find(j->facts, ((RenameStmt *) stmt)->relation);
-	else if (IsA(stmt, AlterObjectSchemaStmt) && ((AlterObjectSchemaStmt *) stmt)->objectType == OBJECT_TABLE)
-		rel = facts_find(j->facts, ((AlterObjectSchemaStmt *) stmt)->relation);
-	else if (IsA(stmt, TruncateStmt))
-		rel = facts_find(j->facts, (RangeVar *) linitial(((TruncateStmt *) stmt)->relations));
-	if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
+	foreach(lc, live_migrations_above(rel->oid))
+		alter_table(j, rel, (Migration *) lfirst(lc), stmt);
+	alter_named(j, rel, stmt);
+}
+
+/* Functions, types and views are found again by name. */
+void
+rules_claims_rename(Judgement *j, Node *node)
+{
+	RenameStmt *stmt = castNode(RenameStmt, node);
+	FactRelation *rel;
+	ListCell   *lc;
+
+	judge_function(j, stmt->renameType, stmt->object);
+	if (is_type(stmt->renameType))
+		judge_type(j, castNode(List, stmt->object));
+	if (stmt->renameType == OBJECT_VIEW || stmt->renameType == OBJECT_MATVIEW)
+		judge_needed(j, stmt->relation);
+	rel = stmt->relation != NULL ? facts_find(j->facts, stmt->relation) : NULL;
+	if (!has_migrations(j, rel))
 		return;
-	if (!IsA(stmt, TruncateStmt) && judge_index(j, rel))
+	foreach(lc, live_migrations_above(rel->oid))
+		rename_object(j, rel, (Migration *) lfirst(lc), stmt);
+	rename_named(j, rel, stmt);
+}
+
+void
+rules_claims_set_schema(Judgement *j, Node *node)
+{
+	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
+	FactRelation *rel;
+	ListCell   *lc;
+
+	judge_function(j, stmt->objectType, stmt->object);
+	if (is_type(stmt->objectType))
+		judge_type(j, castNode(List, stmt->object));
+	if (stmt->objectType == OBJECT_VIEW || stmt->objectType == OBJECT_MATVIEW)
+		judge_needed(j, stmt->relation);
+	rel = stmt->objectType == OBJECT_TABLE ? facts_find(j->facts, stmt->relation) : NULL;
+	if (!has_migrations(j, rel))
 		return;
 	foreach(lc, live_migrations_above(rel->oid))
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 
-		if (IsA(stmt, AlterTableStmt))
-			alter_table(j, rel, migration, (AlterTableStmt *) stmt);
-		else if (IsA(stmt, RenameStmt))
-			rename_object(j, rel, migration, (RenameStmt *) stmt);
-		else if (IsA(stmt, AlterObjectSchemaStmt) && migration->relid == rel->oid)
+		if (migration->relid == rel->oid)
 			refuse(j, rel, migration, pstrdup("the table in its schema"));
 	}
-	if (IsA(stmt, AlterTableStmt))
-		alter_named(j, rel, (AlterTableStmt *) stmt);
-	else if (IsA(stmt, RenameStmt))
-		rename_named(j, rel, (RenameStmt *) stmt);
+}
+
+/* Rows may go while it works on them; not ours. */
+void
+rules_claims_truncate(Judgement *j, Node *node)
+{
+	FactRelation *rel = facts_find(j->facts, linitial_node(RangeVar, castNode(TruncateStmt, node)->relations));
+
+	if (rel != NULL && OidIsValid(rel->oid))
+		(void) is_own(j, rel);
+}
+
+void
+rules_claims_alter_function(Judgement *j, Node *node)
+{
+	AlterFunctionStmt *stmt = castNode(AlterFunctionStmt, node);
+
+	judge_function(j, stmt->objtype, (Node *) stmt->func);
+}
+
+/* A value that is added takes nothing away. */
+void
+rules_claims_alter_enum(Judgement *j, Node *node)
+{
+	AlterEnumStmt *stmt = castNode(AlterEnumStmt, node);
+
+	if (stmt->oldVal != NULL)
+		judge_type(j, stmt->typeName);
 }

@@ -15,7 +15,7 @@
 #include "ddl/facts_expr.h"
 #include "ddl/facts_partition.h"
 #include "ddl/facts_query.h"
-#include "ddl/rules.h"
+#include "ddl/rules_alter.h"
 #include "ddl/rules_work.h"
 #include "utils/builtins.h"
 #include "compat.h"
@@ -95,9 +95,10 @@ attach_hint(FactRelation *parent, FactRelation *rel)
 }
 
 void
-rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
+rules_attach_partition(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *subcommand)
 {
-	FactRelation *partition = facts_find(j->facts, cmd->name);
+	PartitionCmd *cmd = castNode(PartitionCmd, subcommand->def);
+	FactRelation *partition = rel->kind == RELKIND_PARTITIONED_TABLE ? facts_find(j->facts, cmd->name) : NULL;
 	FactBound	bound;
 	List	   *unproven;
 
@@ -124,8 +125,9 @@ rules_attach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
 }
 
 void
-rules_detach_partition(Judgement *j, FactRelation *rel, PartitionCmd *cmd)
+rules_detach_partition(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *subcommand)
 {
+	PartitionCmd *cmd = castNode(PartitionCmd, subcommand->def);
 	FactRelation *partition = facts_find(j->facts, cmd->name);
 	LOCKMODE	mode = cmd->concurrent ? ShareUpdateExclusiveLock : AccessExclusiveLock;
 	ListCell   *lc;

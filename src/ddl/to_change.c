@@ -17,14 +17,13 @@
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
+#include "ddl/statement.h"
 #include "ddl/to_change.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "storage/lockdefs.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
-
-pg_noreturn static void refuse(const char *what, const char *detail, const char *hint);
 
 static void
 refuse(const char *what, const char *detail, const char *hint)
@@ -49,121 +48,22 @@ change_error_callback(void *ddl)
 	}
 }
 
-#define NEEDS_NO_TRANSACTION "PostgreSQL runs it only outside a transaction, and it blocks nobody."
-#define RUN_IT_YOURSELF "Run it as it is."
-#define NOT_DDL "It is no change of a schema."
-
-/* Statements that are refused for what they are. */
-static const struct
-{
-	NodeTag		tag;
-	const char *what;
-	const char *detail;
-	const char *hint;
-}			refused[] =
-{
-	{T_ClusterStmt, "CLUSTER", "It writes the whole table anew while nobody can read it.",
-	"pg_squeeze or pg_repack rewrite a table online."},
-	{T_VacuumStmt, "VACUUM", "Plain VACUUM and ANALYZE block nobody; VACUUM FULL is done for one table, with no option but VERBOSE.",
-	"Run plain VACUUM or ANALYZE as it is, and state VACUUM FULL for each table by itself."},
-	{T_AlterTableMoveAllStmt, "ALTER TABLE ALL IN TABLESPACE", "It copies every table while nobody can read it.",
-	"pg_repack moves a table to another tablespace online."},
-	{T_TruncateStmt, "TRUNCATE", "It removes data, not a shape, and cannot be reverted.",
-	"Run it yourself, with SET lock_timeout = '2s'."},
-	{T_DropOwnedStmt, "DROP OWNED", "What it drops is known only when it runs.",
-	"Drop the objects by name, one by one."},
-	{T_CreatedbStmt, "CREATE DATABASE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_DropdbStmt, "DROP DATABASE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_CreateTableSpaceStmt, "CREATE TABLESPACE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_DropTableSpaceStmt, "DROP TABLESPACE", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_CreateSubscriptionStmt, "CREATE SUBSCRIPTION", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_AlterSubscriptionStmt, "ALTER SUBSCRIPTION", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_DropSubscriptionStmt, "DROP SUBSCRIPTION", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_AlterSystemStmt, "ALTER SYSTEM", NEEDS_NO_TRANSACTION, RUN_IT_YOURSELF},
-	{T_UpdateStmt, "UPDATE", NOT_DDL, "SELECT zdm.backfill() updates a whole table in batches."},
-	{T_SelectStmt, "SELECT", NOT_DDL, RUN_IT_YOURSELF},
-	{T_InsertStmt, "INSERT", NOT_DDL, RUN_IT_YOURSELF},
-	{T_DeleteStmt, "DELETE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_CopyStmt, "COPY", NOT_DDL, RUN_IT_YOURSELF},
-	{T_CallStmt, "CALL", NOT_DDL, RUN_IT_YOURSELF},
-	{T_DoStmt, "DO", "What it runs is known only when it runs.",
-	"State each of its statements by itself."},
-	{T_TransactionStmt, "transaction control", NOT_DDL,
-	"A migration is stated in the transaction that the call is in."},
-	{T_VariableSetStmt, "SET", NOT_DDL, RUN_IT_YOURSELF},
-	{T_VariableShowStmt, "SHOW", NOT_DDL, RUN_IT_YOURSELF},
-	{T_LockStmt, "LOCK", NOT_DDL, RUN_IT_YOURSELF},
-	{T_ExplainStmt, "EXPLAIN", NOT_DDL, RUN_IT_YOURSELF},
-	{T_PrepareStmt, "PREPARE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_ExecuteStmt, "EXECUTE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_DeallocateStmt, "DEALLOCATE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_DeclareCursorStmt, "DECLARE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_FetchStmt, "FETCH", NOT_DDL, RUN_IT_YOURSELF},
-	{T_ClosePortalStmt, "CLOSE", NOT_DDL, RUN_IT_YOURSELF},
-	{T_NotifyStmt, "NOTIFY", NOT_DDL, RUN_IT_YOURSELF},
-	{T_ListenStmt, "LISTEN", NOT_DDL, RUN_IT_YOURSELF},
-	{T_UnlistenStmt, "UNLISTEN", NOT_DDL, RUN_IT_YOURSELF},
-	{T_DiscardStmt, "DISCARD", NOT_DDL, RUN_IT_YOURSELF},
-	{T_LoadStmt, "LOAD", NOT_DDL, RUN_IT_YOURSELF},
-	{T_CheckPointStmt, "CHECKPOINT", NOT_DDL, RUN_IT_YOURSELF},
-	{T_ConstraintsSetStmt, "SET CONSTRAINTS", NOT_DDL, RUN_IT_YOURSELF},
-};
-
-static void
-refuse_by_tag(Node *stmt)
-{
-	for (int i = 0; i < lengthof(refused); i++)
-	{
-		if (nodeTag(stmt) == refused[i].tag)
-			refuse(refused[i].what, refused[i].detail, refused[i].hint);
-	}
-}
-
-/* The kind of a single ALTER TABLE subcommand; "alter_table" for the many that have none of their own. */
-static const char *
-subcommand_kind(const AlterTableCmd *cmd)
-{
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			return "add_column";
-		case AT_DropColumn:
-			return "drop_column";
-		case AT_SetNotNull:
-			return "set_not_null";
-		case AT_AddConstraint:
-			return "add_constraint";
-		case AT_AlterColumnType:
-			return "change_column_type";
-		case AT_AttachPartition:
-			return "attach_partition";
-		case AT_DetachPartition:
-			return "detach_partition";
-		default:
-			return "alter_table";
-	}
-}
-
 static void
 refuse_subcommand(const AlterTableCmd *cmd)
 {
-	switch (cmd->subtype)
-	{
-		case AT_SetTableSpace:
-			refuse("SET TABLESPACE", "It copies the table while nobody can read it.",
-				   "pg_repack moves a table to another tablespace online.");
-		case AT_SetLogged:
-		case AT_SetUnLogged:
-			refuse("SET LOGGED or UNLOGGED", "It writes the whole table anew while nobody can read it.",
-				   "Make a new table of the wanted kind and move the rows in batches.");
-		default:
-			break;
-	}
+	const SubcommandKind *kind = subcommand_kind(cmd);
+
+	if (kind->name == NULL)
+		refuse("this kind of ALTER TABLE", "What it does is not known.", "Run it as it is.");
+	if (kind->refusal.detail != NULL)
+		refuse(kind->refusal.what ? kind->refusal.what : kind->name, kind->refusal.detail, kind->refusal.hint);
 }
 
-static void
-read_alter_table(Change *change, AlterTableStmt *stmt)
+void
+change_read_alter_table(Change *change, Node *node)
 {
+	AlterTableStmt *stmt = castNode(AlterTableStmt, node);
+	AlterTableCmd *first = linitial_node(AlterTableCmd, stmt->cmds);
 	ListCell   *lc;
 
 	if (stmt->objtype != OBJECT_TABLE)
@@ -180,14 +80,16 @@ read_alter_table(Change *change, AlterTableStmt *stmt)
 	change->relid = RangeVarGetRelid(stmt->relation, AccessShareLock, stmt->missing_ok);
 	if (!OidIsValid(change->relid))
 		return;
-	change->kind = list_length(stmt->cmds) > 1 ? "alter_table" :
-		subcommand_kind(linitial_node(AlterTableCmd, stmt->cmds));
-	change->column = linitial_node(AlterTableCmd, stmt->cmds)->name;
+	change->kind = list_length(stmt->cmds) == 1 ? subcommand_kind(first)->kind : NULL;
+	if (change->kind == NULL)
+		change->kind = "alter_table";
+	change->column = first->name;
 }
 
-static void
-read_rename(Change *change, RenameStmt *stmt)
+void
+change_read_rename(Change *change, Node *node)
 {
+	RenameStmt *stmt = castNode(RenameStmt, node);
 	bool		table = stmt->renameType == OBJECT_TABLE;
 
 	if (!table && (stmt->renameType != OBJECT_COLUMN || stmt->relationType != OBJECT_TABLE))
@@ -201,9 +103,10 @@ read_rename(Change *change, RenameStmt *stmt)
 }
 
 /* To the schema that it is in already is nothing: as it stands. */
-static void
-read_set_schema(Change *change, AlterObjectSchemaStmt *stmt)
+void
+change_read_set_schema(Change *change, Node *node)
 {
+	AlterObjectSchemaStmt *stmt = castNode(AlterObjectSchemaStmt, node);
 	Oid			relid;
 	Oid			namespace;
 
@@ -222,20 +125,37 @@ read_set_schema(Change *change, AlterObjectSchemaStmt *stmt)
 
 /* A temporary relation would be the worker's own, and go with it. */
 static void
-refuse_temporary(Node *stmt)
+refuse_temporary(const RangeVar *rel)
 {
-	RangeVar   *rel = NULL;
+	if (rel->relpersistence == RELPERSISTENCE_TEMP)
+		refuse("temporary relations", "A temporary relation is its session's own.", "Run it as it is.");
+}
 
-	if (IsA(stmt, CreateStmt))
-		rel = ((CreateStmt *) stmt)->relation;
-	else if (IsA(stmt, CreateTableAsStmt))
-		rel = ((CreateTableAsStmt *) stmt)->into->rel;
-	else if (IsA(stmt, ViewStmt))
-		rel = ((ViewStmt *) stmt)->view;
-	else if (IsA(stmt, CreateSeqStmt))
-		rel = ((CreateSeqStmt *) stmt)->sequence;
-	if (rel != NULL && rel->relpersistence == RELPERSISTENCE_TEMP)
-		refuse("temporary relations", "A temporary relation is its session's own.", RUN_IT_YOURSELF);
+void
+change_read_create_table_as(Change *change, Node *stmt)
+{
+	refuse_temporary(castNode(CreateTableAsStmt, stmt)->into->rel);
+}
+
+void
+change_read_index(Change *change, Node *stmt)
+{
+	change->relid = RangeVarGetRelid(castNode(IndexStmt, stmt)->relation, AccessShareLock, false);
+	change->kind = "create_index";
+}
+
+void
+change_read_drop(Change *change, Node *stmt)
+{
+	change->kind = castNode(DropStmt, stmt)->removeType == OBJECT_INDEX ? "drop_index" : "drop";
+}
+
+/* A value that is added is no change that needs a plan. */
+void
+change_read_alter_enum(Change *change, Node *stmt)
+{
+	if (castNode(AlterEnumStmt, stmt)->oldVal != NULL)
+		change->kind = "rename_enum_value";
 }
 
 /* VACUUM (FULL, VERBOSE) of one table, of which nothing else is wanted. */
@@ -260,50 +180,32 @@ vacuumed_full(const VacuumStmt *stmt)
 	return full ? rel->relation : NULL;
 }
 
+void
+change_read_vacuum(Change *change, Node *stmt)
+{
+	RangeVar   *vacuumed = vacuumed_full(castNode(VacuumStmt, stmt));
+
+	if (vacuumed == NULL)
+		return;
+	change->relid = RangeVarGetRelid(vacuumed, AccessShareLock, false);
+	change->kind = "rewrite";
+}
+
 static void
 read_statement(Change *change, Node *stmt)
 {
-	RangeVar   *vacuumed = IsA(stmt, VacuumStmt) ? vacuumed_full((VacuumStmt *) stmt) : NULL;
+	const StatementKind *kind = statement_kind(stmt);
 
-	if (vacuumed != NULL)
-	{
-		change->relid = RangeVarGetRelid(vacuumed, AccessShareLock, false);
-		change->kind = "rewrite";
-		return;
-	}
-	refuse_by_tag(stmt);
-	refuse_temporary(stmt);
-	switch (nodeTag(stmt))
-	{
-		case T_AlterTableStmt:
-			read_alter_table(change, (AlterTableStmt *) stmt);
-			break;
-		case T_RenameStmt:
-			read_rename(change, (RenameStmt *) stmt);
-			break;
-		case T_AlterObjectSchemaStmt:
-			read_set_schema(change, (AlterObjectSchemaStmt *) stmt);
-			break;
-		case T_IndexStmt:
-			change->relid = RangeVarGetRelid(((IndexStmt *) stmt)->relation, AccessShareLock, false);
-			change->kind = "create_index";
-			break;
-		case T_DropStmt:
-			change->kind = ((DropStmt *) stmt)->removeType == OBJECT_INDEX ? "drop_index" : "drop";
-			break;
-		case T_ReindexStmt:
-			change->kind = "reindex";
-			break;
-		case T_RefreshMatViewStmt:
-			change->kind = "refresh";
-			break;
-		case T_AlterEnumStmt:
-			if (((AlterEnumStmt *) stmt)->oldVal != NULL)
-				change->kind = "rename_enum_value";
-			break;
-		default:
-			break;
-	}
+	if (kind->name == NULL)
+		refuse("this kind of statement", "What it does is not known.", "Run it as it is.");
+	if (kind->makes == MAKES_RELATION)
+		refuse_temporary(statement_relation(stmt));
+	if (kind->kind != NULL)
+		change->kind = kind->kind;
+	if (kind->read != NULL)
+		kind->read(change, stmt);
+	if (kind->refusal.detail != NULL && strcmp(change->kind, "plain") == 0)
+		refuse(kind->refusal.what ? kind->refusal.what : kind->name, kind->refusal.detail, kind->refusal.hint);
 }
 
 /* The statement's own text: without what stands before and after it. */

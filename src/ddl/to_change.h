@@ -26,4 +26,17 @@ extern Change *change_from_ddl(const char *ddl, const char *up, const char *down
  */
 extern void change_error_callback(void *ddl);
 
+/*
+ * Of one kind of statement (ddl/statement.h): what change it is, if it is one that
+ * has a plan of its own.
+ */
+extern void change_read_alter_table(Change *change, Node *stmt);
+extern void change_read_rename(Change *change, Node *stmt);
+extern void change_read_set_schema(Change *change, Node *stmt);
+extern void change_read_create_table_as(Change *change, Node *stmt);
+extern void change_read_index(Change *change, Node *stmt);
+extern void change_read_drop(Change *change, Node *stmt);
+extern void change_read_alter_enum(Change *change, Node *stmt);
+extern void change_read_vacuum(Change *change, Node *stmt);
+
 #endif							/* ZDM_TO_CHANGE_H */

@@ -16,11 +16,30 @@
 #include "plan/ddl_text.h"
 
 /*
- * in alter_check.c: raise what PostgreSQL would find wrong with a subcommand
- * when it runs.  With new columns in the statement, what names columns is left
- * to those who know them.
+ * in alter_check.c, of one subcommand (ddl/statement.h): raise what PostgreSQL would
+ * find wrong with it when it runs.
  */
-extern void alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_add_column(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_add_constraint(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_old_column(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_default(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_drop_not_null(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_drop_constraint(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_validation(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_expression(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_options(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_owner(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_trigger(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_rule(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+extern void alter_check_parent(const Change *change, const AlterTableCmd *cmd, bool new_columns);
+
+/* in alter_table.c, of one subcommand: add its steps. */
+extern void alter_plan_add_column(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_set_not_null(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_add_constraint(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_last(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
 
 /* in alter_table.c: is there a constraint of that name, which the statement drops? */
 extern bool alter_replaces(const Change *change, const char *constraint);

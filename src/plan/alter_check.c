@@ -407,8 +407,8 @@ check_drop_constraint(const Change *change, const AlterTableCmd *cmd)
 						  psprintf("constraint %s on table %s", cmd->name, get_rel_name(change->relid)));
 }
 
-static void
-check_options(const Change *change, const AlterTableCmd *cmd)
+void
+alter_check_options(const Change *change, const AlterTableCmd *cmd, bool new_columns)
 {
 	zdm_reloption_namespace namespaces[] = HEAP_RELOPT_NAMESPACES;
 	static const char *const parts[] = {NULL, "toast"};
@@ -423,8 +423,8 @@ check_options(const Change *change, const AlterTableCmd *cmd)
 }
 
 /* It is changed with the rights of the owner, who must be able to give it away. */
-static void
-check_new_owner(const Change *change, const AlterTableCmd *cmd)
+void
+alter_check_owner(const Change *change, const AlterTableCmd *cmd, bool new_columns)
 {
 	Oid			owner = get_rolespec_oid(cmd->newowner, false);
 	Oid			namespace = get_rel_namespace(change->relid);
@@ -439,72 +439,84 @@ check_new_owner(const Change *change, const AlterTableCmd *cmd)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(namespace));
 }
 
-void
-alter_check_subcommand(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+/* What one subcommand may not do, it may after another of the statement. */
+static bool
+is_alone(const Change *change)
 {
-	/* what one subcommand may not do, it may after another of the statement */
-	bool		alone = list_length(castNode(AlterTableStmt, change->stmt)->cmds) == 1;
+	return list_length(castNode(AlterTableStmt, change->stmt)->cmds) == 1;
+}
 
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			check_may_have_column(change, castNode(AlterTableStmt, change->stmt));
-			if (!cmd->missing_ok)
-				column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
-			check_new_column(change, castNode(ColumnDef, cmd->def));
-			break;
-		case AT_AddConstraint:
-			check_new_constraint(change, castNode(Constraint, cmd->def), new_columns);
-			break;
-		case AT_ColumnDefault:
-		case AT_DropNotNull:
-		case AT_SetNotNull:
-		case AT_SetStorage:
-		case AT_SetOptions:
-		case AT_ResetOptions:
-			if (new_columns)
-				break;
-			(void) ddl_attribute(change->relid, cmd->name);
-			if (alone && cmd->subtype == AT_ColumnDefault)
-				check_default(change, cmd);
-			if (alone && cmd->subtype == AT_DropNotNull)
-				check_drop_not_null(change, cmd);
-			break;
-		case AT_DropConstraint:
-			check_drop_constraint(change, cmd);
-			break;
-		case AT_ValidateConstraint:
-			check_validation(change, cmd, constraint_oid(change, cmd));
-			break;
-		case AT_DropExpression:
-			if (alone)
-				check_expression(change, cmd);
-			break;
-		case AT_SetRelOptions:
-			check_options(change, cmd);
-			break;
-		case AT_ChangeOwner:
-			check_new_owner(change, cmd);
-			break;
-		case AT_EnableTrig:
-		case AT_EnableAlwaysTrig:
-		case AT_EnableReplicaTrig:
-		case AT_DisableTrig:
-			(void) get_trigger_oid(change->relid, cmd->name, false);
-			break;
-		case AT_EnableRule:
-		case AT_EnableAlwaysRule:
-		case AT_EnableReplicaRule:
-		case AT_DisableRule:
-			(void) get_rewrite_oid(change->relid, cmd->name, false);
-			break;
-		case AT_AddInherit:
-		case AT_DropInherit:
-			(void) RangeVarGetRelid((RangeVar *) cmd->def, AccessShareLock, false);
-			break;
-		default:
-			if (alone && zdm_is_set_expression(cmd))
-				check_expression(change, cmd);
-			break;
-	}
+void
+alter_check_add_column(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	check_may_have_column(change, castNode(AlterTableStmt, change->stmt));
+	if (!cmd->missing_ok)
+		column_check_new_name(change->relid, castNode(ColumnDef, cmd->def)->colname);
+	check_new_column(change, castNode(ColumnDef, cmd->def));
+}
+
+void
+alter_check_add_constraint(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	check_new_constraint(change, castNode(Constraint, cmd->def), new_columns);
+}
+
+void
+alter_check_old_column(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	if (!new_columns)
+		(void) ddl_attribute(change->relid, cmd->name);
+}
+
+void
+alter_check_default(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	alter_check_old_column(change, cmd, new_columns);
+	if (!new_columns && is_alone(change))
+		check_default(change, cmd);
+}
+
+void
+alter_check_drop_not_null(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	alter_check_old_column(change, cmd, new_columns);
+	if (!new_columns && is_alone(change))
+		check_drop_not_null(change, cmd);
+}
+
+void
+alter_check_drop_constraint(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	check_drop_constraint(change, cmd);
+}
+
+void
+alter_check_validation(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	check_validation(change, cmd, constraint_oid(change, cmd));
+}
+
+void
+alter_check_expression(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	if (is_alone(change))
+		check_expression(change, cmd);
+}
+
+void
+alter_check_trigger(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	(void) get_trigger_oid(change->relid, cmd->name, false);
+}
+
+void
+alter_check_rule(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	(void) get_rewrite_oid(change->relid, cmd->name, false);
+}
+
+void
+alter_check_parent(const Change *change, const AlterTableCmd *cmd, bool new_columns)
+{
+	(void) RangeVarGetRelid(castNode(RangeVar, cmd->def), AccessShareLock, false);
 }

@@ -21,6 +21,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "ddl/statement.h"
 #include "plan/alter.h"
 #include "plan/by_path.h"
 #include "plan/column.h"
@@ -56,7 +57,12 @@ stands(const Change *change)
 
 	/* first, as the rules would find some of the mistakes, but not their positions */
 	foreach(lc, stmt->cmds)
-		alter_check_subcommand(change, lfirst_node(AlterTableCmd, lc), new_columns);
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (subcommand_kind(cmd)->check != NULL)
+			subcommand_kind(cmd)->check(change, cmd, new_columns);
+	}
 	judgement = ddl_judge(change);
 	return get_rel_relkind(change->relid) != RELKIND_MATVIEW &&
 		change->up_source == NULL && change->down_source == NULL &&
@@ -103,8 +109,8 @@ present_default(Oid relid, AttrNumber attnum)
 }
 
 /* First, as applications may need it for what the other subcommands ask of a row. */
-static void
-plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+void
+alter_plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum = ddl_attribute(change->relid, cmd->name);
 	char	   *table = names_template_relation(change->relid);
@@ -231,8 +237,8 @@ plan_drops(MigrationPlan *plan, const Change *change)
 }
 
 /* Of a foreign key it is a query of the owner, on both tables. */
-static void
-plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+void
+alter_plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
 {
 	Oid			referenced = referenced_table(change->relid, cmd->name);
 
@@ -246,43 +252,49 @@ plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *
 	});
 }
 
+void
+alter_plan_add_column(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+	add_column_plan(plan, change, castNode(ColumnDef, cmd->def));
+}
+
+void
+alter_plan_set_not_null(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+	not_null_plan(plan, cmd->name, fill_template(change, cmd->name));
+}
+
+void
+alter_plan_add_constraint(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+	constraint_plan(plan, change, under_own_name(plan, change, castNode(Constraint, cmd->def)));
+}
+
+/* What takes something away: plan_drops(). */
+void
+alter_plan_last(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+{
+}
+
 static void
 plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
 {
-	switch (cmd->subtype)
+	const SubcommandKind *kind = subcommand_kind(cmd);
+
+	if (kind->plan != NULL)
 	{
-		case AT_AddColumn:
-			add_column_plan(plan, change, castNode(ColumnDef, cmd->def));
-			return;
-		case AT_DropColumn:
-			drop_column_plan(plan, change, cmd);
-			return;
-		case AT_SetNotNull:
-			not_null_plan(plan, cmd->name, fill_template(change, cmd->name));
-			return;
-		case AT_AddConstraint:
-			constraint_plan(plan, change, under_own_name(plan, change, castNode(Constraint, cmd->def)));
-			return;
-		case AT_ColumnDefault:
-			plan_default(plan, change, cmd);
-			return;
-		case AT_DropNotNull:
-		case AT_DropConstraint:
-			return;				/* comes last: drop_statements() */
-		case AT_ValidateConstraint:
-			plan_validation(plan, change, cmd);
-			return;
-		default:
-			if (ddl_objection(judgement) != NULL)
-				ddl_refuse(ddl_objection(judgement));
-			if (list_length(((AlterTableStmt *) change->stmt)->cmds) == 1)
-				refuse_work(judgement);
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("zdm.migrate() cannot take this ALTER TABLE apart"),
-					 errdetail("One of its subcommands needs an online way, and another cannot be planned together with it."),
-					 errhint("State its subcommands one by one.")));
+		kind->plan(plan, change, cmd);
+		return;
 	}
+	if (ddl_objection(judgement) != NULL)
+		ddl_refuse(ddl_objection(judgement));
+	if (list_length(((AlterTableStmt *) change->stmt)->cmds) == 1)
+		refuse_work(judgement);
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("zdm.migrate() cannot take this ALTER TABLE apart"),
+			 errdetail("One of its subcommands needs an online way, and another cannot be planned together with it."),
+			 errhint("State its subcommands one by one.")));
 }
 
 static int
@@ -431,14 +443,10 @@ claims(const Change *change)
 
 	foreach(lc, stmt->cmds)
 	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		const char *name = subcommand_object(lfirst_node(AlterTableCmd, lc));
 
-		if (cmd->name != NULL)
-			names = lappend(names, cmd->name);
-		if (cmd->def != NULL && IsA(cmd->def, ColumnDef) && cmd->subtype == AT_AddColumn)
-			names = lappend(names, ((ColumnDef *) cmd->def)->colname);
-		if (cmd->def != NULL && IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->conname != NULL)
-			names = lappend(names, ((Constraint *) cmd->def)->conname);
+		if (name != NULL)
+			names = lappend(names, unconstify(char *, name));
 	}
 	return names;
 }

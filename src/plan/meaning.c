@@ -34,6 +34,7 @@
 #include "core/guc.h"
 #include "core/names.h"
 #include "core/resolution.h"
+#include "ddl/statement.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
@@ -105,20 +106,20 @@ meaning_note_query(int64 migration, const char *query)
 }
 
 /* What is read of one statement. */
-typedef struct Reading
+struct Reading
 {
 	const char *sql;
 	List	   *trees;
-} Reading;
+};
 
 /* A query in a statement, or the statement itself. */
-static void
-read_query(Reading *reading, Node *query)
+void
+meaning_read_query(Reading *reading, Node *query)
 {
 	RawStmt    *raw = makeNode(RawStmt);
 
 	/* one that is PREPAREd, or is none */
-	if (query == NULL || !(IsA(query, SelectStmt) || IsA(query, InsertStmt) || IsA(query, UpdateStmt) || IsA(query, DeleteStmt)))
+	if (query == NULL || statement_kind(query)->meaning != meaning_read_query)
 		return;
 	raw->stmt = copyObject(query);
 	reading->trees = lappend(reading->trees, parse_analyze_fixedparams(raw, reading->sql, NULL, 0, NULL));
@@ -204,46 +205,66 @@ read_bound(Reading *reading, ParseState *pstate, const PartitionBoundSpec *bound
 	}
 }
 
-static void
-read_subcommand(Reading *reading, ParseState *pstate, Relation rel, const AlterTableCmd *cmd)
+void
+meaning_of_new_column(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
 {
-	Oid			type = InvalidOid;
-	int32		typmod = -1;
-	Oid			collation;
-	AttrNumber	attnum = cmd->name ? get_attnum(RelationGetRelid(rel), cmd->name) : InvalidAttrNumber;
+	read_new_column(reading, pstate, castNode(ColumnDef, cmd->def));
+}
 
-	if (attnum > 0)
-		get_atttypetypmodcoll(RelationGetRelid(rel), attnum, &type, &typmod, &collation);
-	if (zdm_is_set_expression(cmd))
-		read_expression(reading, pstate, cmd->def, EXPR_KIND_GENERATED_COLUMN, type, typmod);
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			read_new_column(reading, pstate, castNode(ColumnDef, cmd->def));
-			break;
-		case AT_ColumnDefault:
-			read_expression(reading, pstate, cmd->def, EXPR_KIND_COLUMN_DEFAULT, type, typmod);
-			break;
-		case AT_AlterColumnType:
-			typenameTypeIdAndMod(pstate, castNode(ColumnDef, cmd->def)->typeName, &type, &typmod);
-			read_expression(reading, pstate, ((ColumnDef *) cmd->def)->raw_default, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod);
-			break;
-		case AT_AddConstraint:
-			if (IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->contype == CONSTR_CHECK)
-				read_expression(reading, pstate, ((Constraint *) cmd->def)->raw_expr, EXPR_KIND_CHECK_CONSTRAINT, BOOLOID, -1);
-			break;
-		case AT_AttachPartition:
-			if (((PartitionCmd *) cmd->def)->bound != NULL)
-				read_bound(reading, pstate, ((PartitionCmd *) cmd->def)->bound);
-			break;
-		default:
-			break;
-	}
+void
+meaning_of_default(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
+{
+	read_expression(reading, pstate, cmd->def, EXPR_KIND_COLUMN_DEFAULT, type, typmod);
+}
+
+void
+meaning_of_generation(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
+{
+	read_expression(reading, pstate, cmd->def, EXPR_KIND_GENERATED_COLUMN, type, typmod);
+}
+
+void
+meaning_of_new_type(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
+{
+	ColumnDef  *def = castNode(ColumnDef, cmd->def);
+
+	typenameTypeIdAndMod(pstate, def->typeName, &type, &typmod);
+	read_expression(reading, pstate, def->raw_default, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod);
+}
+
+void
+meaning_of_constraint(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
+{
+	if (IsA(cmd->def, Constraint) && ((Constraint *) cmd->def)->contype == CONSTR_CHECK)
+		read_expression(reading, pstate, ((Constraint *) cmd->def)->raw_expr, EXPR_KIND_CHECK_CONSTRAINT, BOOLOID, -1);
+}
+
+void
+meaning_of_partition(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd, Oid type, int32 typmod)
+{
+	if (((PartitionCmd *) cmd->def)->bound != NULL)
+		read_bound(reading, pstate, ((PartitionCmd *) cmd->def)->bound);
 }
 
 static void
-read_alter_table(Reading *reading, const AlterTableStmt *stmt)
+read_subcommand(Reading *reading, ParseState *pstate, Oid relid, const AlterTableCmd *cmd)
 {
+	const SubcommandKind *kind = subcommand_kind(cmd);
+	Oid			type = InvalidOid;
+	int32		typmod = -1;
+	Oid			collation;
+	AttrNumber	attnum = cmd->name ? get_attnum(relid, cmd->name) : InvalidAttrNumber;
+
+	if (attnum > 0)
+		get_atttypetypmodcoll(relid, attnum, &type, &typmod, &collation);
+	if (kind->meaning != NULL)
+		kind->meaning(reading, pstate, cmd, type, typmod);
+}
+
+void
+meaning_read_alter_table(Reading *reading, Node *node)
+{
+	AlterTableStmt *stmt = castNode(AlterTableStmt, node);
 	Relation	rel;
 	ParseState *pstate;
 	ListCell   *lc;
@@ -252,15 +273,16 @@ read_alter_table(Reading *reading, const AlterTableStmt *stmt)
 		return;
 	pstate = open_columns(reading, stmt->relation, false, &rel);
 	foreach(lc, stmt->cmds)
-		read_subcommand(reading, pstate, rel, lfirst_node(AlterTableCmd, lc));
+		read_subcommand(reading, pstate, RelationGetRelid(rel), lfirst_node(AlterTableCmd, lc));
 	free_parsestate(pstate);
 	table_close(rel, NoLock);
 }
 
 /* PostgreSQL does not read again what has been. */
-static void
-read_index(Reading *reading, IndexStmt *stmt)
+void
+meaning_read_index(Reading *reading, Node *node)
 {
+	IndexStmt  *stmt = castNode(IndexStmt, node);
 	ListCell   *lc;
 
 	if (!stmt->transformed)
@@ -270,9 +292,10 @@ read_index(Reading *reading, IndexStmt *stmt)
 	reading->trees = lappend(reading->trees, stmt->whereClause);
 }
 
-static void
-read_statistics(Reading *reading, const CreateStatsStmt *stmt)
+void
+meaning_read_statistics(Reading *reading, Node *node)
 {
+	CreateStatsStmt *stmt = castNode(CreateStatsStmt, node);
 	Relation	rel;
 	ParseState *pstate = open_columns(reading, linitial_node(RangeVar, stmt->relations), false, &rel);
 	ListCell   *lc;
@@ -283,60 +306,62 @@ read_statistics(Reading *reading, const CreateStatsStmt *stmt)
 	table_close(rel, NoLock);
 }
 
-static void
-read_rule(Reading *reading, const RuleStmt *stmt)
+void
+meaning_read_rule(Reading *reading, Node *node)
 {
+	RuleStmt   *stmt = castNode(RuleStmt, node);
 	List	   *actions;
 	Node	   *condition;
 
-	transformRuleStmt(copyObject((RuleStmt *) stmt), reading->sql, &actions, &condition);
+	transformRuleStmt(copyObject(stmt), reading->sql, &actions, &condition);
 	reading->trees = lappend(list_concat(reading->trees, actions), condition);
 }
 
-/* A new kind of statement with something of a user's in it is one more case. */
+void
+meaning_read_create_table_as(Reading *reading, Node *stmt)
+{
+	meaning_read_query(reading, castNode(CreateTableAsStmt, stmt)->query);
+}
+
+void
+meaning_read_view(Reading *reading, Node *stmt)
+{
+	meaning_read_query(reading, castNode(ViewStmt, stmt)->query);
+}
+
+void
+meaning_read_create_policy(Reading *reading, Node *node)
+{
+	CreatePolicyStmt *stmt = castNode(CreatePolicyStmt, node);
+
+	read_condition(reading, stmt->table, false, stmt->qual, EXPR_KIND_POLICY);
+	read_condition(reading, stmt->table, false, stmt->with_check, EXPR_KIND_POLICY);
+}
+
+void
+meaning_read_alter_policy(Reading *reading, Node *node)
+{
+	AlterPolicyStmt *stmt = castNode(AlterPolicyStmt, node);
+
+	read_condition(reading, stmt->table, false, stmt->qual, EXPR_KIND_POLICY);
+	read_condition(reading, stmt->table, false, stmt->with_check, EXPR_KIND_POLICY);
+}
+
+void
+meaning_read_trigger(Reading *reading, Node *node)
+{
+	CreateTrigStmt *stmt = castNode(CreateTrigStmt, node);
+
+	read_condition(reading, stmt->relation, true, stmt->whenClause, EXPR_KIND_TRIGGER_WHEN);
+}
+
 static void
 read_statement(Reading *reading, Node *stmt)
 {
-	switch (nodeTag(stmt))
-	{
-		case T_SelectStmt:
-		case T_InsertStmt:
-		case T_UpdateStmt:
-		case T_DeleteStmt:
-			read_query(reading, stmt);
-			break;
-		case T_CreateTableAsStmt:
-			read_query(reading, ((CreateTableAsStmt *) stmt)->query);
-			break;
-		case T_ViewStmt:
-			read_query(reading, ((ViewStmt *) stmt)->query);
-			break;
-		case T_AlterTableStmt:
-			read_alter_table(reading, (AlterTableStmt *) stmt);
-			break;
-		case T_IndexStmt:
-			read_index(reading, (IndexStmt *) stmt);
-			break;
-		case T_CreateStatsStmt:
-			read_statistics(reading, (CreateStatsStmt *) stmt);
-			break;
-		case T_CreatePolicyStmt:
-			read_condition(reading, ((CreatePolicyStmt *) stmt)->table, false, ((CreatePolicyStmt *) stmt)->qual, EXPR_KIND_POLICY);
-			read_condition(reading, ((CreatePolicyStmt *) stmt)->table, false, ((CreatePolicyStmt *) stmt)->with_check, EXPR_KIND_POLICY);
-			break;
-		case T_AlterPolicyStmt:
-			read_condition(reading, ((AlterPolicyStmt *) stmt)->table, false, ((AlterPolicyStmt *) stmt)->qual, EXPR_KIND_POLICY);
-			read_condition(reading, ((AlterPolicyStmt *) stmt)->table, false, ((AlterPolicyStmt *) stmt)->with_check, EXPR_KIND_POLICY);
-			break;
-		case T_CreateTrigStmt:
-			read_condition(reading, ((CreateTrigStmt *) stmt)->relation, true, ((CreateTrigStmt *) stmt)->whenClause, EXPR_KIND_TRIGGER_WHEN);
-			break;
-		case T_RuleStmt:
-			read_rule(reading, (RuleStmt *) stmt);
-			break;
-		default:
-			break;
-	}
+	const StatementKind *kind = statement_kind(stmt);
+
+	if (kind->meaning != NULL)
+		kind->meaning(reading, stmt);
 }
 
 static bool

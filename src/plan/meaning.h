@@ -10,6 +10,9 @@
 
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
+#include "parser/parse_node.h"
+
+typedef struct Reading Reading;
 
 /*
  * Write down what there is now of the names in the migration's texts: of its plan,
@@ -30,5 +33,34 @@ extern void meaning_check(int64 migration, const RawStmt *statement, const char 
 
 /* The same of a text, whose statements are independent of each other. */
 extern void meaning_check_text(int64 migration, const char *sql);
+
+/*
+ * Of one kind of statement (ddl/statement.h): read the expressions in it.  A new
+ * kind with something of a user's in it is one more of these.
+ */
+extern void meaning_read_query(Reading *reading, Node *stmt);
+extern void meaning_read_create_table_as(Reading *reading, Node *stmt);
+extern void meaning_read_view(Reading *reading, Node *stmt);
+extern void meaning_read_alter_table(Reading *reading, Node *stmt);
+extern void meaning_read_index(Reading *reading, Node *stmt);
+extern void meaning_read_statistics(Reading *reading, Node *stmt);
+extern void meaning_read_create_policy(Reading *reading, Node *stmt);
+extern void meaning_read_alter_policy(Reading *reading, Node *stmt);
+extern void meaning_read_trigger(Reading *reading, Node *stmt);
+extern void meaning_read_rule(Reading *reading, Node *stmt);
+
+/* The same of a subcommand of ALTER TABLE; the type is that of the column that it names. */
+extern void meaning_of_new_column(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
+extern void meaning_of_default(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
+extern void meaning_of_generation(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
+extern void meaning_of_new_type(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
+extern void meaning_of_constraint(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
+extern void meaning_of_partition(Reading *reading, ParseState *pstate, const AlterTableCmd *cmd,
+							   Oid type, int32 typmod);
 
 #endif							/* ZDM_MEANING_H */

@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
+#include "ddl/statement.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "plan/alter.h"
@@ -30,34 +31,6 @@ static List *
 add(List *outcome, const char *what, const char *name)
 {
 	return name == NULL ? outcome : lappend(outcome, psprintf("%s %s", what, name));
-}
-
-static List *
-add_constraint(List *outcome, const Constraint *con)
-{
-	return add(outcome, "constraint", con->conname);
-}
-
-static List *
-add_subcommand(List *outcome, const AlterTableCmd *cmd)
-{
-	switch (cmd->subtype)
-	{
-		case AT_AddColumn:
-			return add(outcome, "column", castNode(ColumnDef, cmd->def)->colname);
-		case AT_DropColumn:
-			return add(outcome, "no-column", cmd->name);
-		case AT_SetNotNull:
-			return add(outcome, "not-null", cmd->name);
-		case AT_DropNotNull:
-			return add(outcome, "no-not-null", cmd->name);
-		case AT_AddConstraint:
-			return add_constraint(outcome, castNode(Constraint, cmd->def));
-		case AT_DropConstraint:
-			return add(outcome, "no-constraint", cmd->name);
-		default:
-			return outcome;
-	}
 }
 
 /* What DROP names: later its names may be others'. */
@@ -114,7 +87,12 @@ outcome_of(const Change *change)
 	if (IsA(change->stmt, AlterTableStmt))
 	{
 		foreach(lc, ((AlterTableStmt *) change->stmt)->cmds)
-			outcome = add_subcommand(outcome, lfirst_node(AlterTableCmd, lc));
+		{
+			AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+			if (subcommand_kind(cmd)->outcome != NULL)
+				outcome = add(outcome, subcommand_kind(cmd)->outcome, subcommand_object(cmd));
+		}
 	}
 	return outcome;
 }

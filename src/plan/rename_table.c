@@ -333,7 +333,7 @@ plan_view(MigrationPlan *plan, const Place *new)
 		.undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = psprintf("both names can be read and written from here on; %s%s%s%s", NOT_THROUGH_VIEW,
 						 ZDM_HAS_MERGE_INTO_VIEW ? "" : ", MERGE",
-						 invoker ? "" : "; what is granted, revoked or ruled by policies from here on has to be so on both",
+						 invoker ? "" : "; row-level security cannot be enabled meanwhile",
 						 notes(plan->relid)),
 		.index_name = quote_qualified_identifier(get_namespace_name(new->namespace), new->name),
 	});

@@ -7,7 +7,7 @@
  * days pass in which others work on the table.  What the plan relied on is asked
  * again by who steers, so that it is told at once, and in the transaction that
  * does it, with the locks had: the table under its name, what hangs on its columns
- * (catalog/twin.c), the trigger, and whether the sequences can go back.
+ * (catalog/twin.c), what was dropped of it, the trigger, and whether the sequences can go back.
  *
  *-------------------------------------------------------------------------
  */
@@ -56,6 +56,24 @@ refuse_swapped_table(const Migration *migration)
 				 errhint("Give it its name back, or go back with SELECT zdm.revert(" INT64_FORMAT ").", migration->id)));
 }
 
+/*
+ * What somebody has dropped would be there again: the copy on the new column gets its
+ * name.  Under the guard it cannot be dropped.
+ */
+static void
+refuse_gone(const Migration *migration, const char *again)
+{
+	char	   *gone = twin_gone(migration->id);
+
+	if (gone != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s would be there again", gone),
+				 errdetail("That was dropped since the migration was stated, which has made a copy of it on the new column."),
+				 errhint("Make it again on the old column, then SELECT zdm.%s(" INT64_FORMAT "), and drop it when the migration has completed; or SELECT zdm.revert(" INT64_FORMAT ").",
+						 again, migration->id, migration->id)));
+}
+
 void
 look_again_before_cutover(const Migration *migration, const char *again)
 {
@@ -73,6 +91,7 @@ look_again_before_cutover(const Migration *migration, const char *again)
 				 errdetail("The migration was stated before that was made."),
 				 errhint("Drop it, then SELECT zdm.%s(" INT64_FORMAT "), and make it again afterwards; or SELECT zdm.revert(" INT64_FORMAT ") and state the migration anew.",
 						 again, migration->id, migration->id)));
+	refuse_gone(migration, again);
 }
 
 void
@@ -92,6 +111,7 @@ look_again_before_contract(const Migration *migration, const char *again)
 				 errdetail("The migration was stated before that was made."),
 				 errhint("Make the same over the new column, drop this one, then SELECT zdm.%s(" INT64_FORMAT ").",
 						 again, migration->id)));
+	refuse_gone(migration, again);
 }
 
 /* The sequences of the new column that are to have the old one's type again, and cannot. */

@@ -8,6 +8,7 @@
 #ifndef ZDM_PLACES_H
 #define ZDM_PLACES_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "postgres_ext.h"
 
@@ -19,8 +20,12 @@ typedef struct Places
 	List	   *owners;			/* Oids: the owner of each migration worked on */
 } Places;
 
-/* A worker's place: the claim that it is.  0: it has none. */
-typedef int64 Place;
+/* A worker's place; zeroed: it has none. */
+typedef struct Place
+{
+	int64		number;			/* of the claim that it is, or 0 */
+	TimestampTz looked;			/* when it was last looked whether others need it more */
+} Place;
 
 /* Look at all workers of the cluster.  Needs memory. */
 extern void places_look(Places *places);

@@ -13,17 +13,12 @@
  */
 #include "postgres.h"
 
+#include "core/debug_point.h"
 #include "core/errors.h"
 #include "run/retry.h"
 
-#ifdef ZDM_DEBUG
-/* tests come to the limit too */
-#define FIRST_PAUSE_MS 10
-#define LONGEST_PAUSE_MS 200
-#else
-#define FIRST_PAUSE_MS 500
-#define LONGEST_PAUSE_MS 60000
-#endif
+#define FIRST_PAUSE_MS ZDM_DEBUG_MS(500, 10)
+#define LONGEST_PAUSE_MS ZDM_DEBUG_MS(60000, 200)
 
 /*
  * Two sessions have changed the same catalog row, or one has dropped what the

@@ -21,6 +21,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/second.h"
+#include "catalog/second_name.h"
 #include "catalog/twin.h"
 #include "catalog/pg_inherits.h"
 #include "core/citus.h"
@@ -449,6 +450,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			else
 			{
 				pair_activate(migration->id);
+				/* the statement has given it what the other one had at the call */
+				twin_hold_privileges(migration->id);
+				run_as_owner(migration, twin_privileges_sql(migration->id));
+				twin_note_privileges(migration->id);
 				depend_record(migration->relid, migration->id);
 			}
 			break;
@@ -466,7 +471,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 			break;
 		case EFFECT_VIEW_ADD:
 			if (!undo)
+			{
 				step_add_relation(migration->id, step->index_name);
+				run_as_owner(migration, second_name_start(migration->id));
+			}
 			break;
 		case EFFECT_DETACH_END:
 		case EFFECT_FOREIGN_KEY_TREE:

@@ -14,18 +14,13 @@
 
 #include "access/xact.h"
 #include "catalog/query.h"
+#include "core/debug_point.h"
 #include "run/wait_log.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#ifdef ZDM_DEBUG
-/* tests see it, too */
-#define LOOK_INTERVAL_MS 500
-#define FIRST_AFTER_MS 2000
-#else
-#define LOOK_INTERVAL_MS 10000
-#define FIRST_AFTER_MS (5 * 60 * 1000)
-#endif
+#define LOOK_INTERVAL_MS ZDM_DEBUG_MS(10000, 500)
+#define FIRST_AFTER_MS ZDM_DEBUG_MS(5 * 60 * 1000, 2000)
 #define AGAIN_AFTER_MS (60 * 60 * 1000)
 
 static char *

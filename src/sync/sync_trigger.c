@@ -214,6 +214,10 @@ decide_for_insert(SyncRow *row, SyncPair *pair)
 	old_named = insert_names(row, &pair->old_side, verdict, cols);
 	new_named = insert_names(row, &pair->new_side, verdict, cols);
 
+	/* what the hidden side holds has no say beside the one that was named, NULL or not */
+	if (old_named && new_named && (pair->old_side.hidden || pair->new_side.hidden))
+		return DECIDE_BOTH;
+
 	/* the usual statement: values need not be looked at */
 	if (old_named != new_named)
 		return old_named ? DECIDE_UP : DECIDE_DOWN;
@@ -249,6 +253,16 @@ set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
 	row->nulls[side->attnum - 1] = isnull;
 }
 
+/* The side is to be as it was before the UPDATE. */
+static void
+take_back(SyncRow *row, const PairSide *side)
+{
+	bool		isnull;
+	Datum		was = slot_getattr(row->before, side->attnum, &isnull);
+
+	set_value(row, side, was, isnull);
+}
+
 /*
  * Has the UPDATE changed the side?  A NULL or default that was given to a hidden
  * one is taken back.
@@ -256,17 +270,25 @@ set_value(SyncRow *row, const PairSide *side, Datum value, bool isnull)
 static bool
 update_changes(SyncRow *row, const PairSide *side)
 {
-	Datum		was;
-	bool		isnull;
 	bool		uncertain;
 
 	if (!has_changed(row, side))
 		return false;
 	if (!side->hidden || !is_blank(row, side, &uncertain))
 		return true;
-	was = slot_getattr(row->before, side->attnum, &isnull);
-	set_value(row, side, was, isnull);
+	take_back(row, side);
 	return false;
+}
+
+/*
+ * Is the one side that has changed a hidden one, while the statement named the
+ * other?  An upsert that names every column gives it what belongs to the row that was
+ * to be inserted; the other may be as it was because a trigger has put that back.
+ */
+static bool
+is_overruled(const PairSide *changed, const PairSide *other, StmtCols verdict, const Bitmapset *cols)
+{
+	return changed->hidden && is_named(other, verdict, cols);
 }
 
 static Decision
@@ -280,6 +302,16 @@ decide_for_update(SyncRow *row, SyncPair *pair)
 	if (!old_changed && !new_changed)
 		return DECIDE_REST;
 	verdict = get_named(row, &cols);
+	if (!old_changed && is_overruled(&pair->new_side, &pair->old_side, verdict, cols))
+	{
+		take_back(row, &pair->new_side);
+		return DECIDE_REST;
+	}
+	if (!new_changed && is_overruled(&pair->old_side, &pair->new_side, verdict, cols))
+	{
+		take_back(row, &pair->old_side);
+		return DECIDE_REST;
+	}
 	return decide_update(update_claim(old_changed, is_named(&pair->old_side, verdict, cols)),
 						 update_claim(new_changed, is_named(&pair->new_side, verdict, cols)));
 }

@@ -11,7 +11,9 @@ package ZdmTest;
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Exporter 'import';
+use File::Basename qw(dirname);
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -19,12 +21,17 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
+  $zdm_conf
   zdm_node
   seed_random
   pick
   wait_for
   migration_state
   wait_for_state
+  steer
+  debug_point
+  hold
+  arrive
   kill_postmaster
   start_again
   rows_that_differ
@@ -34,17 +41,21 @@ our @EXPORT = qw(
   start_psql
 );
 
+# What every test server runs with.
+our $zdm_conf = dirname(dirname(abs_path(__FILE__))) . '/zdm.conf';
+
 # zdm_node(name, preload => 1, extension => 1, conf => text): a started server
-# with the extension in its database postgres.
+# with the extension in its database postgres.  Without preload, what tests need
+# inside the server (test/module) is there all the same.
 sub zdm_node
 {
 	my ($name, %option) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init;
-	$node->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}));
+	$node->append_conf('postgresql.conf', slurp_file($zdm_conf));
 	$node->append_conf('postgresql.conf', 'log_statement = none');
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = ''")
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'zdm_test'")
 	  unless $option{preload} // 1;
 	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
 	$node->start;
@@ -123,6 +134,52 @@ sub wait_for_state
 	return 1;
 }
 
+# steer(node, migration, verb, state): call zdm.<verb>(), and wait for the state.
+sub steer
+{
+	my ($node, $migration, $verb, $state) = @_;
+
+	$node->safe_psql('postgres', "SELECT zdm.$verb($migration)");
+	return wait_for_state($node, $migration, $state);
+}
+
+# debug_point(name): in SQL, the advisory lock that holds processes there, or makes
+# them fail, with ":error" or a SQLSTATE behind it.
+sub debug_point
+{
+	my ($name) = @_;
+
+	return "hashtextextended('zdm:$name', 0)";
+}
+
+# hold(node, point, dbname): a session that holds workers there, until it quits.
+sub hold
+{
+	my ($node, $point, $dbname) = @_;
+	my $session = start_psql($node, $dbname);
+
+	$session->query_safe('SELECT pg_advisory_lock(' . debug_point($point) . ')');
+	return $session;
+}
+
+# arrive(node, point, dbname, count): wait until a worker is there, or so many, and
+# return its process id.
+sub arrive
+{
+	my ($node, $point, $dbname, $count) = @_;
+	my $pids;
+
+	wait_for(
+		"a worker at $point",
+		sub {
+			$pids = $node->safe_psql($dbname // 'postgres',
+				"SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
+				  . 'AND (classid::bigint << 32) | objid::bigint = ' . debug_point($point));
+			return ($pids =~ tr/\n//) + ($pids ne '') >= ($count // 1);
+		});
+	return $pids;
+}
+
 # kill_postmaster(node): SIGKILL, and wait until the process is gone; a server
 # does not start as long as the one in its lock file is there.  Where process 1
 # reaps nobody, the dead stay there for ever: then the lock file has to go.
@@ -181,6 +238,19 @@ END
 {
 	local $?;
 	tell_to_end($_) for values %started;
+}
+
+# No server of the test may have heard code of one role that was run as another by
+# us (test/module).
+END
+{
+	for my $log (glob "$PostgreSQL::Test::Utils::log_path/*.log")
+	{
+		my @heard = slurp_file($log) =~ /^(.*zdm_watch: .*(?:\n.*DETAIL.*)?)/mg or next;
+
+		diag("$log:", @heard);
+		$? ||= 1;
+	}
 }
 
 sub tell_to_end

@@ -12,46 +12,15 @@ set -u -o pipefail
 
 . test/lib/machine.sh
 . test/lib/build.sh
+. test/lib/tests.sh
 
 wanted=("$@")
-major=$(major_of "$PG_CONFIG")
+tree=$PWD
 pgxs_test=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 results=$WORK/results
 limit=(timeout -k 10 "${ZDM_TEST_TIMEOUT:-900}")	# a test that hangs has failed
 passed=0
 failed=0
-
-# is_wanted NAME: was it named on the command line, or was nothing?
-is_wanted() {
-	local name
-	[ ${#wanted[@]} -eq 0 ] && return
-	for name in "${wanted[@]}"; do
-		name=${name#./}
-		name=${name#test/}
-		name=${name%.*}
-		[[ $1 == *"$name"* ]] && return
-	done
-	return 1
-}
-
-# fits_server FILE: ge15_x.sql, lt16_x.sql, eq18_x.sql are for some majors; what
-# says "# long" is left out where ZDM_SHORT asks for that, "-- needs libxml" where
-# the server has none.
-fits_server() {
-	local name=${1##*/}
-	if [ -n "${ZDM_SHORT:-}" ] && grep -qx '# long' "$1"; then
-		return 1
-	fi
-	if grep -qx -e '-- needs libxml' "$1" && ! "$PG_CONFIG" --configure | grep -q with-libxml; then
-		say "skipped $name: this server is built without libxml"
-		return 1
-	fi
-	case $name in
-		ge[0-9][0-9]_*) [ "$major" -ge "${name:2:2}" ] ;;
-		lt[0-9][0-9]_*) [ "$major" -lt "${name:2:2}" ] ;;
-		eq[0-9][0-9]_*) [ "$major" -eq "${name:2:2}" ] ;;
-	esac
-}
 
 # one_test NAME COMMAND...: run it, count it, and show what it said if it
 # failed.
@@ -81,85 +50,81 @@ run_source_checks() {
 	if is_wanted include_order; then
 		one_test include_order perl test/include_order
 	fi
-}
-
-# start_server: the server that regression tests and specifications run on.
-start_server() {
-	mkdir -p "$WORK/s" "$results"
-	export PGHOST=$WORK/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-	initdb -D "$WORK/data" -A trust -N --no-locale -E UTF8 -U postgres >"$results/initdb.log" &&
-		cat test/zdm.conf >>"$WORK/data/postgresql.conf" &&
-		cat >>"$WORK/data/postgresql.conf" <<-EOC &&
-			listen_addresses = ''
-			unix_socket_directories = '$PGHOST'
-		EOC
-		pg_ctl start -s -w -D "$WORK/data" -l "$results/server.log"
-}
-
-# fresh_database: the next test makes it anew.  FORCE, since a worker may
-# still be at work in what the last test left.
-fresh_database() {
-	psql -X -q -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" 2>/dev/null
-}
-
-# regress_options PROGRAM OUTPUT-DIR INPUT-DIR: where PostgreSQL 16 and later have to be
-# told to find expected output; before, it is beside the input.
-regress_options() {
-	printf -- '--bindir=%s\n--outputdir=%s\n' "$("$PG_CONFIG" --bindir)" "$2"
-	if "$1" --help | grep -q expecteddir; then
-		printf -- '--expecteddir=%s\n' "$3"
+	if is_wanted statement_lines; then
+		one_test statement_lines perl test/statement_lines
 	fi
-	printf -- '--inputdir=%s\n' "$3"
+	if is_wanted indent && ! test/indent >"$results/indent.log" 2>&1; then
+		say "remark: test/indent would lay $(grep -c '^+++ ' "$results/indent.log") files out anew"
+	fi
 }
 
-# run_with PROGRAM PREFIX INPUT-DIR FILE...: each file by pg_regress or
-# pg_isolation_regress.
-run_with() {
-	local program=$1 prefix=$2 input=$3 file name output options
-	shift 3
-	for file in "$@"; do
-		name=$(basename "${file%.*}")
-		if [ ! -e "$file" ] || ! fits_server "$file" || ! is_wanted "$prefix/$name"; then
-			continue
-		fi
-		output=$results/$prefix/$name
-		mkdir -p "$output"
-		fresh_database contrib_regression
-		mapfile -t options < <(regress_options "$program" "$output" "$input")
-		if [ "$prefix" = specs ]; then
-			options+=(--load-extension=pg_zdm)
-		fi
-		if ! one_test "$prefix/$name" "${limit[@]}" "$program" "${options[@]}" \
-			--dbname=contrib_regression "$name"; then
-			show "$output/regression.diffs" 200 differences
-			if [ ! -e "$input/expected/$name.out" ]; then
-				show "$output/results/$name.out" 200 "output, with none expected"
-			fi
-			grep -v ' client backend ' "$results/server.log" >"$output/server.log"
-			show "$output/server.log" 30 "server log, but for what clients did"
-		fi
-	done
-	fresh_database contrib_regression
-}
-
-# nothing_heard LOG-OR-DIRECTORY: test/module has heard no code of one role run as
-# another by us.  What it says is named by function and reason.
-nothing_heard() {
-	! grep -rhE -A1 'zdm_watch: ' "$1"
-}
-
-# no_damage LOG: no test kills a process of the shared server, so that a crash,
-# or a complaint about something leaked, is a bug even if no test noticed.
-no_damage() {
-	! grep -E 'PANIC|TRAP: |terminated by signal|(refcount|reference) leak|leak: |[Ss]napshot .*still (active|referenced)|don.t own a lock' "$1" &&
-		nothing_heard "$1"
-}
-
-# run_prove LOG-DIRECTORY ENVIRONMENT-AND-COMMAND...
-run_prove() {
+# make_in DIRECTORY ARGUMENT...: make, with nothing written into the tree.
+make_in() {
 	local directory=$1
 	shift
-	env "$@" && nothing_heard "$directory"
+	mkdir -p "$directory"
+	make -s -C "$directory" -f "$tree/Makefile" PG_CONFIG="$PG_CONFIG" "$@"
+}
+
+# outcome_of LINE: from a line of pg_regress, "ok" or "failed", the test and its
+# milliseconds; before 16, and since.
+outcome_of() {
+	sed -nE \
+		-e 's/^test ([^ ]+) +\.\.\. ok +([0-9]+) ms.*/ok \1 \2/p' \
+		-e 's/^test ([^ ]+) +\.\.\. .* ([0-9]+) ms.*/failed \1 \2/p' \
+		-e 's/^ok [0-9]+ +[-+] ([^ ]+) +([0-9]+) ms.*/ok \1 \2/p' \
+		-e 's/^not ok [0-9]+ +[-+] ([^ ]+) +([0-9]+) ms.*/failed \1 \2/p' <<<"$1"
+}
+
+# why_failed KIND NAME EXPECTED OUTPUT-DIRECTORY: what it says, and the server.
+why_failed() {
+	local name=$1 expected=$2/$1.out output=$3
+	if [ -e "$expected" ]; then
+		diff -U3 "$expected" "$output/results/$name.out" >"$output/$name.diff"
+		show "$output/$name.diff" 200 differences
+	else
+		show "$output/results/$name.out" 200 "output, with none expected"
+	fi
+	grep -v ' client backend ' "$output/log/postmaster.log" >"$output/$name.server.log"
+	show "$output/$name.server.log" 30 "server log, but for what clients did"
+}
+
+# run_regress KIND VARIABLE EXPECTED OUTPUT-DIRECTORY: what is wanted of sql or
+# specs, by make installcheck; and what the server had to say in all.
+run_regress() {
+	local kind=$1 expected=$3 output=$results/$1/$4 line how name ms all left
+	mapfile -t all < <(test/lib/list_tests "$kind" "${wanted[@]}")
+	[ ${#all[@]} -gt 0 ] || return
+	left=" ${all[*]} "
+	while IFS= read -r line; do
+		say "$line" >>"$results/$kind.log"
+		read -r how name ms < <(outcome_of "$line")
+		case $how in
+			ok)
+				passed=$((passed + 1))
+				say "ok      $kind/$name ($((ms / 1000)) s)"
+				;;
+			failed)
+				failed=$((failed + 1))
+				say "FAILED  $kind/$name ($((ms / 1000)) s)"
+				why_failed "$name" "$expected" "$output"
+				;;
+			*) continue ;;
+		esac
+		left=${left/ $name / }
+	done < <(make_in "$results/$kind" installcheck REGRESS= ISOLATION= TAP_TESTS= REGRESS_PREP= \
+		"$2=${all[*]}" 2>&1)
+	for name in $left; do
+		failed=$((failed + 1))
+		say "FAILED  $kind/$name: it was not run"
+	done
+	if [ -n "${left// /}" ]; then
+		show "$results/$kind.log" 40 "make installcheck"
+		show "$output/log/postmaster.log" 40 "server log"
+	fi
+	if is_wanted server_log; then
+		one_test "server_log/$kind" test/lib/no_damage "$output/log/postmaster.log"
+	fi
 }
 
 # perl_modules: where PostgreSQL's own modules for TAP tests are.  A server that
@@ -174,28 +139,21 @@ perl_modules() {
 	done
 }
 
-# run_tap: each script makes its own servers.
+# run_tap: each script makes its own servers.  The modules are there even where
+# the server was built without them.
 run_tap() {
-	local file name base log modules
+	local name base log modules
 	modules=$(perl_modules)
-	for file in test/t/*.pl; do
-		name=$(basename "${file%.pl}")
-		if [ ! -e "$file" ] || ! fits_server "$file" || ! is_wanted "t/$name"; then
-			continue
-		fi
+	for name in $(test/lib/list_tests t "${wanted[@]}"); do
 		base=$results/t/$name
-		mkdir -p "$base"
-		mkdir -p "$base/log"
-		if ! one_test "t/$name" run_prove "$base/log" -u PGHOST -u PGUSER -u PGDATABASE \
-			PGPORT=65432 TESTDIR="$base" TESTDATADIR="$base/data" TESTLOGDIR="$base/log" \
-			PG_REGRESS="$pgxs_test/regress/pg_regress" PERL5LIB="$modules:$PWD/test/lib" \
-			ZDM_CONF="$PWD/test/zdm.conf" "${limit[@]}" prove -v "$file"; then
+		if ! one_test "t/$name" make_in "$base" installcheck REGRESS= ISOLATION= REGRESS_PREP= \
+			TAP_TESTS="$name" enable_tap_tests=yes PROVE="${limit[*]} prove" PROVE_FLAGS="-v -I $modules"; then
 			while IFS= read -r log; do
 				show "$log" 40 "${log##*/}"
 			done < <(find "$base" -path '*/log/*' -type f | sort -r)
 		fi
 		if [ -z "${ZDM_KEEP:-}" ]; then
-			rm -rf "$base/data" "$base/tmp_check"
+			rm -rf "$base/tmp_check"/*data*
 		fi
 	done
 }
@@ -209,31 +167,38 @@ run_random() {
 	fi
 }
 
+# build_all: the extension and what tests need beside it, in a directory of its own.
+# By relative paths, so that a compiler's cache knows the files again.
+build_all() {
+	mkdir "$WORK/build" &&
+		build_and_install -C "$WORK/build" -f ../tree/Makefile &&
+		build_and_install -C "$WORK/build" -f ../tree/Makefile test-module install-test-module
+}
+
+# untouched: neither building nor testing has written into the tree.
+untouched() {
+	! find "$tree" -newer "$WORK/begin" | grep .
+}
+
 main() {
 	mkdir -p "$results"
+	touch "$WORK/begin"
 	run_source_checks
 	if [ -n "${ZDM_SANITIZE:-}" ]; then
 		watch_with_sanitizers "$WORK/sanitizers"
 	fi
-	if ! build_and_install ZDM_DEBUG=1 || ! build_and_install -C test/module; then
+	if ! build_all; then
 		failed=$((failed + 1))
 		say "FAILED  build"
 		return
 	fi
-	if ! start_server; then
-		failed=$((failed + 1))
-		say "FAILED  server start"
-		show "$results/server.log" 40 "server log"
-		return
-	fi
-	run_with "$pgxs_test/regress/pg_regress" sql . sql/*.sql
-	run_with "$pgxs_test/isolation/pg_isolation_regress" specs test test/specs/*.spec
-	pg_ctl stop -s -w -m fast -D "$WORK/data"
-	if is_wanted server_log; then
-		one_test server_log no_damage "$results/server.log"
-	fi
+	run_regress sql REGRESS expected .
+	run_regress specs ISOLATION test/expected output_iso
 	run_tap
 	run_random
+	if is_wanted tree; then
+		one_test tree untouched
+	fi
 	if [ -n "${ZDM_SANITIZE:-}" ]; then
 		one_test sanitizers no_reports "$WORK/sanitizers"
 	fi

@@ -19,7 +19,8 @@ $publisher->safe_psql('postgres', q{
 	CREATE PUBLICATION pub FOR TABLE t, p;
 });
 $subscriber->safe_psql('postgres', q{
-	\i test/lib/sync.sql
+	CREATE EXTENSION pg_zdm;
+	CREATE EXTENSION zdm_test;
 	CREATE TABLE t (b text, id int PRIMARY KEY, x int, a text);
 	SELECT test.pair('t', 'a', 'b');
 	CREATE TABLE p (id int PRIMARY KEY, a text, b text DEFAULT 'unset') PARTITION BY RANGE (id);

@@ -11,7 +11,8 @@ use Test::More;
 my $node = zdm_node('bare', preload => 0, extension => 0);
 
 $node->safe_psql('postgres', q{
-	\i test/lib/sync.sql
+	CREATE EXTENSION pg_zdm;
+	CREATE EXTENSION zdm_test;
 	CREATE TABLE t (id serial PRIMARY KEY, a text, b text, x int);
 	SELECT test.pair('t', 'a', 'b');
 	CREATE TABLE d (id serial, a text DEFAULT 'old default', b text DEFAULT 'new default');

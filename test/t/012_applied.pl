@@ -17,7 +17,8 @@ $publisher->safe_psql('postgres', q{
 	CREATE PUBLICATION pub FOR TABLE o, n, ab;
 });
 $subscriber->safe_psql('postgres', q{
-	\i test/lib/sync.sql
+	CREATE EXTENSION pg_zdm;
+	CREATE EXTENSION zdm_test;
 	CREATE TABLE o (id int PRIMARY KEY, a text DEFAULT 'unset', b text DEFAULT 'unset');
 	CREATE TABLE n (id int PRIMARY KEY, a text DEFAULT 'unset', b text DEFAULT 'unset');
 	CREATE TABLE ab (id int PRIMARY KEY, a text DEFAULT 'unset', b text DEFAULT 'unset');

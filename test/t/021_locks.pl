@@ -68,10 +68,10 @@ EOS
 	return ($named, $done, join ', ', sort keys %long);
 }
 
-# hold(what, column, call, state): with the lock of a reader held, make the
+# hold_table(what, column, call, state): with the lock of a reader held, make the
 # call and see that nobody suffers who uses that name of the column; then let
 # go and see that the state is reached.
-sub hold
+sub hold_table
 {
 	my ($what, $column, $call, $state) = @_;
 	my $holder = start_psql($node);
@@ -101,7 +101,7 @@ EOS
 	return;
 }
 
-hold(
+hold_table(
 	'expand', 'phone',
 	"SELECT zdm.rename_column('account', 'phone', 'phone_number', 'locks')",
 	'ready');
@@ -109,7 +109,7 @@ hold(
 $node->safe_psql('postgres', "SELECT zdm.cutover('locks')");
 wait_for_state($node, 'locks', 'switched');
 
-hold('contract', 'phone_number', "SELECT zdm.contract('locks')", 'completed');
+hold_table('contract', 'phone_number', "SELECT zdm.contract('locks')", 'completed');
 
 $node->stop;
 done_testing();

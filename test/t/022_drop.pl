@@ -10,28 +10,6 @@ use Test::More;
 my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\n");
 my $psql = sub { $node->safe_psql($_[1] // 'postgres', $_[0]) };
 
-# hold(point): a session that holds workers there, until it quits.
-sub hold
-{
-	my ($point, $dbname) = @_;
-	my $session = start_psql($node, $dbname);
-
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$point', 0))");
-	return $session;
-}
-
-sub arrive
-{
-	my ($point, $dbname) = @_;
-
-	wait_for("a worker at $point",
-		sub {
-			$psql->("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-				  . "AND (classid::bigint << 32) | objid::bigint = hashtextextended('zdm:$point', 0)",
-				$dbname) > 0;
-		});
-}
-
 # state_it(table, dbname): a table with a migration whose backfill has begun.
 sub state_it
 {
@@ -76,10 +54,10 @@ sub no_workers
 # --- the table, between two batches and while a batch has it locked
 for my $point (qw(backfill-after-batch state-migrating))
 {
-	my $held = hold($point);
+	my $held = hold($node, $point);
 	my $id = state_it('dropped');
 
-	arrive($point);
+	arrive($node, $point);
 	$psql->('DROP TABLE dropped');
 	$held->quit;
 	wait_for('it to fail', sub { state_of($id) eq 'failed' });
@@ -133,11 +111,11 @@ for my $point (qw(backfill-after-batch state-migrating))
 # --- the owner
 {
 	$psql->('CREATE ROLE keeper; CREATE ROLE heir; GRANT CREATE ON SCHEMA public TO keeper, heir');
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	$psql->("CREATE TABLE owned (id int, a text); INSERT INTO owned SELECT i, 'v' || i FROM generate_series(1, 2000) i;"
 		  . "ALTER TABLE owned OWNER TO keeper");
 	my $id = $psql->("SELECT zdm.rename_column('owned', 'a', 'b')");
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	my ($rc, undef, $error) = $node->psql('postgres', 'DROP ROLE keeper');
 	isnt($rc, 0, 'a role that owns a table cannot be dropped');
 	$psql->('REASSIGN OWNED BY keeper TO heir; DROP OWNED BY keeper; DROP ROLE keeper');
@@ -156,10 +134,10 @@ for my $point (qw(backfill-after-batch state-migrating))
 
 # --- the extension
 {
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = state_it('orphan');
 
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	my ($rc, undef, $error) = $node->psql('postgres', 'DROP EXTENSION pg_zdm');
 	isnt($rc, 0, 'the extension cannot be dropped while a sync trigger needs it');
 	$psql->('DROP EXTENSION pg_zdm CASCADE');
@@ -180,9 +158,9 @@ for my $point (qw(backfill-after-batch state-migrating))
 	{
 		$node->safe_psql('postgres', 'CREATE DATABASE doomed');
 		$psql->('CREATE EXTENSION pg_zdm', 'doomed');
-		my $held = $name eq 'held' ? hold('backfill-after-batch', 'doomed') : undef;
+		my $held = $name eq 'held' ? hold($node, 'backfill-after-batch', 'doomed') : undef;
 		my $id = state_it('t', 'doomed');
-		if ($held) { arrive('backfill-after-batch', 'doomed') }
+		if ($held) { arrive($node, 'backfill-after-batch', 'doomed') }
 		else { wait_for_state($node, $id, 'ready', 'doomed'); no_workers('doomed') }
 		if ($held)
 		{

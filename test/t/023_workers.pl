@@ -13,26 +13,6 @@ my $node;
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-sub hold
-{
-	my $session = start_psql($node);
-
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]', 0))");
-	return $session;
-}
-
-sub arrive
-{
-	my ($point, $count) = @_;
-
-	wait_for("a worker at $point",
-		sub {
-			sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-				  . "AND (classid::bigint << 32) | objid::bigint = hashtextextended('zdm:$point', 0)")
-			  >= ($count // 1);
-		});
-}
-
 sub make
 {
 	for my $table (@_)
@@ -82,13 +62,13 @@ make(qw(killed off on1 one two three late));
 
 # terminated: replaced within seconds, as often as it takes
 {
-	my $held = hold('state-migrating');
+	my $held = hold($node, 'state-migrating');
 	my $id = rename_it('killed');
 	my %seen;
 
 	for (1 .. 3)
 	{
-		arrive('state-migrating');
+		arrive($node, 'state-migrating');
 		my $pid = worker_of($id);
 		ok(!$seen{$pid}++, 'a worker of its own');
 		like(sql("SELECT application_name || '|' || backend_type || '|' || query FROM pg_stat_activity WHERE pid = $pid"),
@@ -116,10 +96,10 @@ make(qw(killed off on1 one two three late));
 
 # zdm.enabled
 {
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = rename_it('off');
 
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	$node->append_conf('postgresql.conf', 'zdm.enabled = off');
 	$node->reload;
 	wait_for('the setting', sub { sql('SHOW zdm.enabled') eq 'off' });
@@ -142,10 +122,10 @@ make(qw(killed off on1 one two three late));
 	$node->append_conf('postgresql.conf', 'zdm.max_workers = 1');
 	$node->reload;
 	wait_for('the setting', sub { sql('SHOW zdm.max_workers') eq '1' });
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my %id = map { $_ => rename_it($_) } qw(one two three);
 
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	wait_for('the view to say what the others wait for',
 		sub { sql("SELECT count(*) FROM zdm.progress WHERE waiting_for LIKE 'a free worker%'") == 2 });
 	is(sql("SELECT count(*) FROM zdm.progress WHERE worker IS NOT NULL"), 1, 'one worker for three migrations');
@@ -166,13 +146,13 @@ $node->stop;
 		sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_zdm launcher'") == 1 });
 	wait_for('its look at the databases',
 		sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_zdm dispatcher'") == 0 });
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	make(qw(first second));
 	my $first = rename_it('first');
 	my ($second, $warning, $rc);
 
 	# launcher, logical replication's launcher, and this one worker
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	$rc = $node->psql('postgres', "SELECT zdm.rename_column('second', 'a', 'b')", stdout => \$second, stderr => \$warning);
 	is($rc, 0, 'without a free process a change can be stated');
 	like($warning, qr/WARNING:  no background worker slot is free: 1 migration waits/, 'and it is said that it waits');
@@ -197,9 +177,9 @@ make(qw(plain crashed session));
 		'with the setting to add');
 	whole_way('plain', $id);
 
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	$id = rename_it('crashed');
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	my $pid = worker_of($id);
 	sql("SELECT pg_terminate_backend($pid)");
 	wait_for('it to be gone', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") == 0 });

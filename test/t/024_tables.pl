@@ -14,25 +14,6 @@ my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\nmax_wa
 
 sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]) }
 
-sub hold
-{
-	my $session = start_psql($node);
-
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]', 0))");
-	return $session;
-}
-
-sub arrive
-{
-	my ($point) = @_;
-
-	wait_for("a worker at $point",
-		sub {
-			sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-				  . "AND (classid::bigint << 32) | objid::bigint = hashtextextended('zdm:$point', 0)") > 0;
-		});
-}
-
 sub make
 {
 	my ($table, $rows) = @_;
@@ -52,9 +33,9 @@ for my $how ('VACUUM FULL %', 'CLUSTER % USING %_pkey', 'ALTER TABLE % ALTER n T
 
 	make($table, 20000);
 	sql("DELETE FROM $table WHERE id % 3 = 0");
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = rename_it($table);
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	cmp_ok(sql("SELECT count(*) FROM $table WHERE b IS NULL"), '>', 0, "$name: in the middle");
 	sql($statement);
 	sql("INSERT INTO $table (id, a) VALUES (100001, 'old'); INSERT INTO $table (id, b) VALUES (100002, 'new')");
@@ -75,9 +56,9 @@ CREATE TABLE late (n int, gone int, id int, a text NOT NULL DEFAULT 'x');
 ALTER TABLE late DROP COLUMN gone;
 INSERT INTO late SELECT i, i, 'late' || i FROM generate_series(20000, 25000) i;
 EOS
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = rename_it('parted');
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 
 	# the new column has to be there: PostgreSQL wants that of a partition
 	sql("ALTER TABLE late ADD COLUMN b text DEFAULT 'x'; ALTER TABLE parted ATTACH PARTITION late FOR VALUES FROM (20000) TO (30000)");
@@ -171,9 +152,9 @@ EOS
 # --- dumped in the middle and restored elsewhere
 {
 	make('dumped', 20000);
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = rename_it('dumped');
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
 
 	$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $file ], 'a dump in mid-migration');
@@ -204,9 +185,9 @@ EOS
 	$standby->init_from_backup($node, 'base', has_streaming => 1);
 	$standby->start;
 	make('promoted', 20000);
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	my $id = rename_it('promoted');
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 	is($standby->safe_psql('postgres', "SELECT state FROM zdm.migrations WHERE id = $id"), 'migrating', 'a standby shows it');
 	my ($rc, undef, $error) = $standby->psql('postgres', "SELECT zdm.pause($id)");

@@ -71,31 +71,37 @@ sub stays
 	wait_for_state($node, $_, 'completed') for @waiting;
 }
 
-# a role that keeps all places busy, and tries to have more
+# roles that keep all places busy, and try to have more
 {
-	sql("CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN; CREATE SCHEMA mal AUTHORIZATION mallory;"
-		  . "CREATE SCHEMA vic AUTHORIZATION victim;"
-		  . "SET ROLE mallory; CREATE FUNCTION mal.slow() RETURNS int LANGUAGE plpgsql AS "
-		  . "\$\$BEGIN PERFORM pg_advisory_unlock_all(); PERFORM pg_advisory_xact_lock(4711); RETURN 1; END\$\$;"
-		  . "SET ROLE victim; CREATE TABLE vic.t (id int PRIMARY KEY, a text); INSERT INTO vic.t VALUES (1, 'x')");
+	sql("CREATE ROLE $_ LOGIN; CREATE SCHEMA $_ AUTHORIZATION $_") for qw(mallory mordred victim);
 	my $held = start_psql($node);
 	$held->query_safe('SELECT pg_advisory_lock(4711)');
-	for my $n (1 .. 6)
+	my $busy = sub {
+		sql("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.objid = 4711 AND NOT l.granted AND a.query ~ ' on $_[0]'");
+	};
+	for my $role (qw(mallory mordred))
 	{
-		sql("SET ROLE mallory; CREATE TABLE mal.t$n (x int); INSERT INTO mal.t$n VALUES (0);"
-			  . "SELECT zdm.backfill('mal.t$n', 'x = mal.slow()', 'x = 0')");
+		sql("SET ROLE $role; CREATE FUNCTION $role.slow(int) RETURNS int LANGUAGE plpgsql AS "
+			  . "\$\$BEGIN PERFORM pg_advisory_unlock_all(); PERFORM pg_advisory_xact_lock(4711); RETURN 1; END\$\$");
+		for my $n (1 .. 6)
+		{
+			# batch after batch, of a row each
+			sql("SET ROLE $role; SET zdm.batch_time = '1ms'; CREATE TABLE $role.t$n (x int); INSERT INTO $role.t$n SELECT 0 FROM generate_series(1, 5);"
+				  . "SELECT zdm.backfill('$role.t$n', 'x = $role.slow(x)', 'x = 0')");
+		}
+		my $most = $role eq 'mallory' ? 4 : 1;
+		wait_for("$role to be at work", sub { $busy->($role) >= $most });
 	}
-	wait_for('four to be at work', sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted") >= 4 });
-	my $id = sql("SET ROLE victim; SELECT zdm.rename_column('vic.t', 'a', 'b')");
+	sql("SET ROLE victim; CREATE TABLE victim.t (id int PRIMARY KEY, a text); INSERT INTO victim.t VALUES (1, 'x')");
+	my $id = sql("SET ROLE victim; SELECT zdm.rename_column('victim.t', 'a', 'b')");
 	wait_for_state($node, $id, 'ready');
-	pass('another role has its turn');
+	pass('a third role has its turn while two are busy with all that they have');
 	sql("SELECT zdm.cutover($id)");
 	wait_for_state($node, $id, 'switched');
 	# one that waited for a lock while the places were counted may go on beside them
-	cmp_ok(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"), '<=', 5,
-		'pg_advisory_unlock_all() gives nobody more than zdm.max_workers');
+	cmp_ok($busy->('m'), '<=', 7, 'pg_advisory_unlock_all() gives nobody more than zdm.max_workers');
 	$held->quit;
-	wait_for('all of them', sub { sql("SELECT count(*) FROM zdm.migrations WHERE state = 'completed' AND kind = 'backfill'") == 6 });
+	wait_for('all of them', sub { sql("SELECT count(*) FROM zdm.migrations WHERE state = 'completed' AND kind = 'backfill'") == 12 });
 }
 
 # a worker that cannot even look at its migration

@@ -64,21 +64,14 @@ my $keys = "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM p
 my $before = $node->safe_psql('postgres', $keys);
 my $sequence = $node->safe_psql('postgres', $serial);
 
-sub go
-{
-	my ($id, $verb, $state) = @_;
-	$node->safe_psql('postgres', "SELECT zdm.$verb($id)");
-	return wait_for_state($node, $id, $state);
-}
-
 my $state = "SELECT zdm.change_column_type('parent', 'id', 'bigint', label => 'parent id')";
 my $first = $node->safe_psql('postgres', $state);
 ok(wait_for_state($node, $first, 'ready'), 'ready');
 is($node->safe_psql('postgres', $type), 'integer', 'the old type counts up to cutover');
-ok(go($first, 'cutover', 'switched'), 'switched');
+ok(steer($node, $first, 'cutover', 'switched'), 'switched');
 is($node->safe_psql('postgres', $type), 'bigint', 'the new type counts after cutover');
 is($node->safe_psql('postgres', $serial), $sequence, 'the sequence belongs to the column');
-ok(go($first, 'revert', 'reverted'), 'reverted');
+ok(steer($node, $first, 'revert', 'reverted'), 'reverted');
 is($node->safe_psql('postgres', $type), 'integer', 'the old type is back');
 is($node->safe_psql('postgres', $keys), $before, 'and so are the keys');
 
@@ -86,9 +79,9 @@ is($node->safe_psql('postgres', $keys), $before, 'and so are the keys');
 my $second = $node->safe_psql('postgres', $state);
 cmp_ok($second, '>', $first, 'what was reverted is begun anew');
 ok(wait_for_state($node, $second, 'ready'), 'ready again');
-ok(go($second, 'cutover', 'switched'), 'switched again');
+ok(steer($node, $second, 'cutover', 'switched'), 'switched again');
 is($node->safe_psql('postgres', "SELECT count(*) FROM zdm.verify($second)"), 0, 'no row differs');
-ok(go($second, 'contract', 'completed'), 'completed');
+ok(steer($node, $second, 'contract', 'completed'), 'completed');
 
 for my $name (sort keys %running)
 {

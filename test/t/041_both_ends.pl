@@ -165,7 +165,7 @@ sub hold_worker
 	# it comes back again and again for this lock, and so to the debug point
 	$reader->query_safe("BEGIN; LOCK TABLE $lock;");
 	$until->();
-	$holder->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:state-$state', 0));");
+	$holder->query_safe('SELECT pg_advisory_lock(' . debug_point("state-$state") . ')');
 	wait_for("$who to be held", sub {
 		return ask(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) > 0;
 	});

@@ -55,27 +55,20 @@ my $keys = "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid), conva
   . "AND confrelid IS NOT DISTINCT FROM coalesce((SELECT confrelid FROM pg_constraint p WHERE p.oid = o.conparentid), confrelid) ORDER BY 1, 2";
 my $before = $node->safe_psql('postgres', $keys);
 
-sub go
-{
-	my ($id, $verb, $state) = @_;
-	$node->safe_psql('postgres', "SELECT zdm.$verb($id)");
-	return wait_for_state($node, $id, $state);
-}
-
 my $first = $node->safe_psql('postgres', "SELECT zdm.change_column_type('parent', 'id', 'bigint')");
 ok(wait_for_state($node, $first, 'ready'), 'ready');
-ok(go($first, 'cutover', 'switched'), 'switched');
+ok(steer($node, $first, 'cutover', 'switched'), 'switched');
 is($node->safe_psql('postgres', $type), 'bigint', 'the new type counts after cutover');
 is($node->safe_psql('postgres', $keys), $before, 'the keys are as before, and valid');
-ok(go($first, 'revert', 'reverted'), 'reverted');
+ok(steer($node, $first, 'revert', 'reverted'), 'reverted');
 is($node->safe_psql('postgres', $type), 'integer', 'the old type is back');
 is($node->safe_psql('postgres', $keys), $before, 'and so are the keys');
 
 my $second = $node->safe_psql('postgres', "SELECT zdm.change_column_type('parent', 'id', 'bigint')");
 ok(wait_for_state($node, $second, 'ready'), 'ready again');
-ok(go($second, 'cutover', 'switched'), 'switched again');
+ok(steer($node, $second, 'cutover', 'switched'), 'switched again');
 is($node->safe_psql('postgres', "SELECT count(*) FROM zdm.verify($second)"), 0, 'no row differs');
-ok(go($second, 'contract', 'completed'), 'completed');
+ok(steer($node, $second, 'contract', 'completed'), 'completed');
 
 # pgbench counts a deadlock among its tries, and says nothing of it
 unlike(slurp_file($node->logfile), qr/client backend pgbench ERROR/, 'the server knows of no failed query');

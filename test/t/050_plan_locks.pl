@@ -59,7 +59,7 @@ sub files
 # Two sessions hold every step, at one of these points: when a step may go on,
 # the one that has the point lets go, and the other, which stands in the queue
 # behind the worker by then, has it before the worker can come to it again.
-my %point = map { $_ => "hashtextextended('zdm:$_-before-commit', 0)" } qw(step backfill);
+my %point = map { $_ => debug_point("$_-before-commit") } qw(step backfill);
 
 sub take_hold
 {

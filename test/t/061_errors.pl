@@ -16,7 +16,7 @@ sub inject
 {
 	my $session = start_psql($node);
 
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]:$_[1]', 0))");
+	$session->query_safe('SELECT pg_advisory_lock(' . debug_point("$_[0]:$_[1]") . ')');
 	return $session;
 }
 

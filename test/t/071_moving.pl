@@ -16,25 +16,6 @@ my $node = zdm_node('main', conf => $conf);
 
 sub sql { return $_[1] ? $_[1]->safe_psql('postgres', $_[0]) : $node->safe_psql('postgres', $_[0]) }
 
-sub hold
-{
-	my $session = start_psql($node);
-
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]', 0))");
-	return $session;
-}
-
-sub arrive
-{
-	my ($point) = @_;
-
-	wait_for("a worker at $point",
-		sub {
-			sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-				  . "AND (classid::bigint << 32) | objid::bigint = hashtextextended('zdm:$point', 0)") > 0;
-		});
-}
-
 sub make
 {
 	sql("CREATE TABLE $_[0] (id int PRIMARY KEY, gone int, a text NOT NULL DEFAULT 'x', n int);"
@@ -64,9 +45,9 @@ sub finish
 {
 	sql('CREATE SCHEMA aside');
 	make('indexed_aside');
-	my $held = hold('toplevel-before-run');
+	my $held = hold($node, 'toplevel-before-run');
 	sql("SELECT zdm.migrate('CREATE INDEX aside_n ON indexed_aside (n)', label => 'aside')");
-	arrive('toplevel-before-run');
+	arrive($node, 'toplevel-before-run');
 	sql('ALTER TABLE indexed_aside SET SCHEMA aside');
 	$held->quit;
 	wait_for_state($node, 'aside', 'completed');
@@ -81,9 +62,9 @@ sub finish
 		  . 'GRANT CREATE ON SCHEMA public TO first; GRANT CREATE, USAGE ON SCHEMA elsewhere, public TO "Second one", first');
 	make('moved');
 	sql('ALTER TABLE moved OWNER TO first');
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	sql("SET ROLE first; SELECT zdm.rename_column('moved', 'a', 'b', 'moved')");
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	sql('ALTER TABLE moved SET SCHEMA elsewhere; ALTER TABLE elsewhere.moved RENAME TO "Moved %1"; ALTER SCHEMA elsewhere RENAME TO "Else"');
 	$held->quit;
 	wait_for_state($node, 'moved', 'ready');
@@ -104,9 +85,9 @@ sub finish
 	# and what is dropped with its owner
 	make('dropped');
 	sql('ALTER TABLE dropped OWNER TO "Second one"');
-	$held = hold('backfill-after-batch');
+	$held = hold($node, 'backfill-after-batch');
 	sql(q{SET ROLE "Second one"; SELECT zdm.change_column_type('dropped', 'n', 'bigint', label => 'dropped')});
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	sql('DROP OWNED BY "Second one" CASCADE; DROP ROLE "Second one"');
 	$held->quit;
 	wait_for('it to fail', sub { migration_state($node, 'dropped') eq 'failed' });
@@ -118,9 +99,9 @@ sub finish
 # --- an upgrade by pg_upgrade, each migration in another state
 {
 	make($_) for qw(queued filling ready switched indexed typed);
-	my $held = hold('backfill-after-batch');
+	my $held = hold($node, 'backfill-after-batch');
 	sql("SELECT zdm.rename_column('filling', 'a', 'b', 'filling')");
-	arrive('backfill-after-batch');
+	arrive($node, 'backfill-after-batch');
 	sql("SELECT zdm.pause('filling')");
 	$held->quit;
 	sql("SELECT zdm.rename_column('$_', 'a', 'b', '$_')") for qw(ready switched);
@@ -137,7 +118,7 @@ sub finish
 
 	my $new = PostgreSQL::Test::Cluster->new('upgraded');
 	$new->init;
-	$new->append_conf('postgresql.conf', slurp_file($ENV{ZDM_CONF}) . $conf . "log_statement = none\n");
+	$new->append_conf('postgresql.conf', slurp_file($zdm_conf) . $conf . "log_statement = none\n");
 	my $bin = $node->config_data('--bindir');
 	my $here = PostgreSQL::Test::Utils::tempdir();
 	command_ok(

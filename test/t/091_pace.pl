@@ -40,19 +40,15 @@ INSERT INTO u SELECT i, i, '' FROM generate_series(1, 2200) i;
 DELETE FROM u WHERE id > 150 AND id % 100 <> 0;
 VACUUM u;
 EOC
-my $holder = start_psql($node, 'postgres');
-$holder->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:backfill-after-batch', 0))");
+my $held = hold($node, 'backfill-after-batch');
 $id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 0;"
 	  . "SELECT zdm.change_column_type('u', 'a', 'bigint', up => 'slow(a)', down => 'a::int')");
-my $worker;
-wait_for('the first batch', sub { $worker = sql(<<'EOC') });
-SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-AND (classid::bigint << 32 | objid::bigint) = hashtextextended('zdm:backfill-after-batch', 0)
-EOC
+my $worker = arrive($node, 'backfill-after-batch');
+
 is(sql("SELECT cursor->>'phase_block' FROM zdm.step WHERE migration = $id AND cursor IS NOT NULL"), 1, 'a batch has done one page');
 sql("SELECT pg_terminate_backend($worker)");
 wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $worker") == 0 });
-$holder->query_safe("SELECT pg_advisory_unlock(hashtextextended('zdm:backfill-after-batch', 0))");
+$held->quit;
 wait_for_state($node, $id, 'ready');
 is(sql("SELECT count(*) FROM u WHERE a_zdm$id IS DISTINCT FROM a"), 0, 'the next worker leaves no row of it out');
 

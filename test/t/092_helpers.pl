@@ -43,36 +43,9 @@ sub outstanding { return sql("SELECT count(*) FROM zdm.stretch WHERE $_[0]") }
 # A session that holds the debug points.
 my $holder = start_psql($node, 'postgres');
 
-sub hold { $holder->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]', 0))"); return }
+sub hold_at { $holder->query_safe('SELECT pg_advisory_lock(' . debug_point($_[0]) . ')'); return }
 
-sub let_go { $holder->query_safe("SELECT pg_advisory_unlock(hashtextextended('zdm:$_[0]', 0))"); return }
-
-# Who waits there.
-sub held_at
-{
-	return sql(<<"EOS");
-SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-AND (classid::bigint << 32 | objid::bigint) = hashtextextended('zdm:$_[0]', 0)
-EOS
-}
-
-# How many wait there.
-sub held_count
-{
-	return sql(<<"EOS");
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-AND (classid::bigint << 32 | objid::bigint) = hashtextextended('zdm:$_[0]', 0)
-EOS
-}
-
-sub wait_until_held
-{
-	my ($point) = @_;
-	my $pid;
-
-	wait_for("someone at $point", sub { $pid = held_at($point) });
-	return $pid;
-}
+sub let_go { $holder->query_safe('SELECT pg_advisory_unlock(' . debug_point($_[0]) . ')'); return }
 
 # filled(id, rows, name): the migration is ready, and has filled in each row once.
 sub filled
@@ -90,9 +63,9 @@ sub filled
 
 # the helper is held with its first stretch: the worker does the rest, and waits
 fresh_table(2000);
-hold('helper-before-store');
+hold_at('helper-before-store');
 my $id = change('');
-my $helper = wait_until_held('helper-before-store');
+my $helper = arrive($node, 'helper-before-store');
 is(sql("SELECT helpers FROM zdm.progress WHERE id = $id"), "{$helper}", 'zdm.progress names the helper');
 is(sql("SELECT backend_type FROM pg_stat_activity WHERE pid = $helper"), 'pg_zdm helper', 'which is a process of its own');
 wait_for('the worker to have done what nobody has', sub {
@@ -102,18 +75,18 @@ let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
 
 # the helper is terminated in the midst of a batch
-hold('helper-before-store');
+hold_at('helper-before-store');
 $id = change('');
-$helper = wait_until_held('helper-before-store');
+$helper = arrive($node, 'helper-before-store');
 sql("SELECT pg_terminate_backend($helper)");
 wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $helper") == 0 });
 let_go('helper-before-store');
 filled($id, 2000, 'a helper terminated');
 
 # the worker is terminated while the helper has a stretch
-hold('helper-before-store');
+hold_at('helper-before-store');
 $id = change('');
-wait_until_held('helper-before-store');
+arrive($node, 'helper-before-store');
 my $worker = sql("SELECT worker FROM zdm.progress WHERE id = $id");
 sql("SELECT pg_terminate_backend($worker)");
 wait_for('another worker', sub { (sql("SELECT worker FROM zdm.progress WHERE id = $id") || $worker) != $worker });
@@ -121,20 +94,20 @@ let_go('helper-before-store');
 filled($id, 2000, 'the worker terminated');
 
 # one that looks whether a stretch can be taken over, and one that takes it at that moment
-hold('helper-before-store');
-hold('backfill-before-take-over');
+hold_at('helper-before-store');
+hold_at('backfill-before-take-over');
 $id = change('');
-wait_until_held('helper-before-store');
-wait_until_held('backfill-before-take-over');
+arrive($node, 'helper-before-store');
+arrive($node, 'backfill-before-take-over');
 let_go('helper-before-store');
 wait_for('the helper to have it', sub { outstanding("migration = $id AND helper IS NULL") == 0 });
 let_go('backfill-before-take-over');
 filled($id, 2000, 'a stretch taken from two sides');
 
 # paused: nobody goes on; with one worker from then on, it does the rest
-hold('helper-before-store');
+hold_at('helper-before-store');
 $id = change('');
-wait_until_held('helper-before-store');
+arrive($node, 'helper-before-store');
 sql("SELECT zdm.pause($id)");
 let_go('helper-before-store');
 wait_for('all to end', sub {
@@ -162,9 +135,9 @@ filled($id, undef, 'rewritten');
 
 # the server crashes
 fresh_table(2000);
-hold('helper-before-store');
+hold_at('helper-before-store');
 $id = change('');
-$helper = wait_until_held('helper-before-store');
+$helper = arrive($node, 'helper-before-store');
 cmp_ok(outstanding("migration = $id"), '>', 0, 'stretches are out');
 kill_postmaster($node);
 start_again($node);
@@ -180,20 +153,20 @@ CREATE TABLE t20 (id int, a int, pad text);
 INSERT INTO t20 SELECT i, i, 'late' FROM generate_series(4000, 4199) i;
 EOC
 $holder = start_psql($node, 'postgres');
-hold('helper-before-store');
+hold_at('helper-before-store');
 # slowly, so that the worker has not done it all before both helpers are there
 $id = change("SET zdm.backfill_workers = 3; SET zdm.batch_rest = 100;");
-wait_until_held('helper-before-store');
-wait_for('both helpers at work', sub { held_count('helper-before-store') == 2 });
+arrive($node, 'helper-before-store');
+arrive($node, 'helper-before-store', undef, 2);
 sql("ALTER TABLE t20 ADD COLUMN a_zdm$id bigint; ALTER TABLE t ATTACH PARTITION t20 FOR VALUES FROM (4000) TO (4200)");
 sql("SELECT zdm.configure($id, 'batch_rest', '0')");
 let_go('helper-before-store');
 filled($id, 4200, 'leaves');
 
 # reverted in the midst: nothing of it is left, and nobody stands in the way
-hold('helper-before-store');
+hold_at('helper-before-store');
 $id = change('');
-wait_until_held('helper-before-store');
+arrive($node, 'helper-before-store');
 sql("SELECT zdm.revert($id)");
 let_go('helper-before-store');
 wait_for_state($node, $id, 'reverted');

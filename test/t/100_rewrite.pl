@@ -18,25 +18,6 @@ my $merge = $node->safe_psql('postgres', 'SHOW server_version_num') >= 150000;
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-sub hold
-{
-	my $session = start_psql($node);
-
-	$session->query_safe("SELECT pg_advisory_lock(hashtextextended('zdm:$_[0]', 0))");
-	return $session;
-}
-
-sub arrive
-{
-	my ($point) = @_;
-
-	wait_for("a worker at $point",
-		sub {
-			sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted "
-				  . "AND (classid::bigint << 32) | objid::bigint = hashtextextended('zdm:$point', 0)") > 0;
-		});
-}
-
 sub differ
 {
 	my ($one, $other) = @_;
@@ -112,11 +93,11 @@ sub write_all
 }
 
 {
-	my $held = hold('copy-after-batch');
+	my $held = hold($node, 'copy-after-batch');
 	my $before = storage('t');
 	my $id = sql("SELECT zdm.rewrite('t')");
 
-	arrive('copy-after-batch');
+	arrive($node, 'copy-after-batch');
 	my $copied = sql("SELECT count(*) FROM zdm_${id}_t");
 	cmp_ok($copied, '>', 0, 'some rows have been copied');
 	cmp_ok($copied, '<', 3600, 'and some not');
@@ -141,10 +122,10 @@ for my $how ('TRUNCATE %; INSERT INTO % (id, n) VALUES (1, 1)', 'VACUUM FULL %',
 	for my $point ($how =~ /^TRUNCATE|CREATE INDEX|ADD later|DROP NOT NULL/ ? ('copy-after-batch', 'second-before-index') : 'copy-after-batch')
 	{
 		sql("DROP TABLE IF EXISTS w, w_was; CREATE TABLE w (id int $key, n int, v text); INSERT INTO w SELECT i, i, repeat('y', 200) FROM generate_series(1, 3000) i; DELETE FROM w WHERE id % 3 = 0");
-		my $held = hold($point);
+		my $held = hold($node, $point);
 		my $id = sql("CREATE INDEX ON w (v); SELECT zdm.rewrite('w')");
 
-		arrive($point);
+		arrive($node, $point);
 		(my $statement = $how) =~ s/(?<!id )(?<!g )%/w/g;
 		sql($_) for split /; /, $statement;
 		sql("UPDATE w SET n = n + 1; DELETE FROM w WHERE id % 5 = 0; CREATE TABLE w_was AS TABLE w");
@@ -175,10 +156,10 @@ for my $how ('TRUNCATE %; INSERT INTO % (id, n) VALUES (1, 1)', 'VACUUM FULL %',
 
 # --- back: nothing is left
 {
-	my $held = hold('copy-after-batch');
+	my $held = hold($node, 'copy-after-batch');
 	my $before = storage('model');
 	my $id = sql("SELECT zdm.rewrite('model')");
-	arrive('copy-after-batch');
+	arrive($node, 'copy-after-batch');
 	sql("SELECT zdm.revert($id)");
 	$held->quit;
 	wait_for_state($node, $id, 'reverted');
@@ -215,11 +196,11 @@ COMMIT;
 EOS
 	for my $point ('copy-before-commit', 'second-before-index', 'exchange-before-commit')
 	{
-		my $held = hold($point);
+		my $held = hold($node, $point);
 		my $before = storage('account');
 		my $id = sql("SELECT zdm.rewrite('account')");
 
-		arrive($point);
+		arrive($node, $point);
 		kill_postmaster($node);
 		$held->{run}->finish if $held->{run};
 		start_again($node);

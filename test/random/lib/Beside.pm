@@ -11,6 +11,7 @@ use strict;
 use warnings;
 
 use Change;
+use Rough;
 use Time::HiRes qw(time usleep);
 
 my @kinds = (
@@ -35,9 +36,11 @@ sub invent
 {
 	my ($dice) = @_;
 
-	return { op => 'beside', what => 'beside', type => 1, way => $dice->pick(qw(on on on revert through)) } if $dice->chance(50);
-	return { op => 'beside', what => 'beside', aside => 1 } if $dice->chance(15);
-	return { op => 'beside', what => 'beside', kind => $dice->pick(@kinds) };
+	my $signal = $dice->chance(20) ? Rough::signal($dice) : undef;
+
+	return { op => 'beside', what => 'beside', signal => $signal, type => 1, way => $dice->pick(qw(on on on revert through)) } if $dice->chance(50);
+	return { op => 'beside', what => 'beside', signal => $signal, aside => 1 } if $dice->chance(15);
+	return { op => 'beside', what => 'beside', signal => $signal, kind => $dice->pick(@kinds) };
 }
 
 sub fill { return $_[1] =~ s/\{T\}/$_[0]{case}{schema}{table}/gr }
@@ -58,11 +61,13 @@ sub settled
 {
 	my ($run, $id, $expected) = @_;
 	my $until = time + 40;
+	my $signal = delete $run->{signal};
 
+	$run->do_signal($signal) if $signal;
 	while (1)
 	{
 		my ($state, $error) = $run->{monitor}{zdm}->must("SELECT state, error FROM zdm.migrations WHERE id = $id")->[0]->@*;
-		if ($state eq 'failed' && $run->is_owners_affair($error))
+		if ($state eq 'failed' && ($run->is_owners_affair($error) || $run->was_cancelled($error)))
 		{
 			call($run, "SELECT zdm.resume($id)");
 			next;
@@ -81,6 +86,8 @@ sub settled
 sub play
 {
 	my ($run, $event) = @_;
+
+	$run->{signal} = $event->{signal};
 	return aside($run) if $event->{aside};
 	return kind($run, $event) if !$event->{type};
 	return type($run, $event->{way}) if $event->{way} ne 'through';

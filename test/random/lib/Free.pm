@@ -15,6 +15,7 @@ use Change;
 use Dice;
 use IO::Select;
 use Properties;
+use Rough;
 use Runner;
 use Schema;
 use Time::HiRes qw(time usleep);
@@ -81,8 +82,8 @@ sub step
 	if ($dice->chance(50))
 	{
 		usleep(1000 * $dice->between(0, 30));
-		my $rough = $dice->pick(qw(do_pause do_kill_worker vacuum vacuum_full analyze lock));
-		$run->can($rough) ? $run->$rough : quick($run, $rough);
+		my $rough = $dice->pick(qw(do_pause do_signal do_signal vacuum vacuum_full analyze lock));
+		$run->can($rough) ? $run->$rough(Rough::signal($dice)) : quick($run, $rough);
 	}
 	$run->do_wait;
 	names($run, 'both') if $run->{model}->in_step;

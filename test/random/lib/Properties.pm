@@ -9,7 +9,7 @@ use Change;
 use IPC::Open3;
 use Runner;
 use Server;
-use Time::HiRes qw(usleep);
+use Time::HiRes qw(time usleep);
 
 # at_rest(run): the migration has come to a state in which it rests.
 sub at_rest
@@ -55,6 +55,7 @@ sub at_end
 		$run->differ('amcheck', $heap->{error} ? Runner::show_error($heap->{error}) : join "\n", map { Runner::show_row($_) } @{ $heap->{rows} }) if $heap->{error} || @{ $heap->{rows} };
 	}
 	idle($run) if $state =~ /^(ready|switched|completed|reverted)$/;
+	nothing_left($run) if $state =~ /^(ready|switched|completed|reverted)$/;
 	return if $state !~ /^(completed|reverted)$/;
 	restores($run) if $run->{case}{seed} % 10 == 3;
 	my %begun = map { $_ => begin_dump($run, $run->{"${_}_db"}) } qw(zdm model);
@@ -83,6 +84,25 @@ sub idle
 		$run->differ('spins', "worker $pid used $used ticks of a second's 100 with nothing to do:
 " . $run->progress) if $used > 30;
 	}
+	return;
+}
+
+# nothing_left(run): where all rests, there is soon no worker, and no claim of one.
+sub nothing_left
+{
+	my ($run) = @_;
+	my $until = time + 15;
+	my $left;
+
+	do
+	{
+		usleep(20_000) if $left;
+		$left = $run->{monitor}{zdm}->must(q{SELECT l.pid, a.backend_type, a.query, l.locktype, l.relation::regclass, l.mode, l.objid, l.objsubid
+			FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+			WHERE (a.datname = current_database() AND a.backend_type ~ 'zdm (worker|helper)') OR (l.locktype = 'advisory' AND l.objsubid > 2)
+			UNION ALL SELECT pid, backend_type, query, NULL, NULL, NULL, NULL, NULL FROM pg_stat_activity WHERE datname = current_database() AND backend_type ~ 'zdm (worker|helper)'});
+	} while (@$left && time < $until);
+	$run->differ('left behind', join "\n", 'where all rests, there is still:', (map { '  ' . Runner::show_row($_) } @$left), $run->progress) if @$left;
 	return;
 }
 

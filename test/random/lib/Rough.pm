@@ -1,6 +1,7 @@
-# Rough.pm: what happens to sessions, and must leave no trace: cancelled and timed
-# out statements, DDL that the guard refuses or that waits for a lock in vain, and
-# functions of ours that anybody calls with anything.
+# Rough.pm: what happens to sessions and workers, and must leave no trace: cancelled
+# and timed out statements, DDL that the guard refuses or that waits for a lock in
+# vain, functions of ours that anybody calls with anything, and workers that are
+# cancelled or terminated.
 #
 # It is played on the zdm side alone.  A statement that was cancelled has not been,
 # for the model; all else is rolled back, and the session is looked at afterwards.
@@ -42,6 +43,15 @@ sub invent
 	return { op => $what, calls => [ map { { values => [ map { $dice->chance(25) ? template($dice) : $dice->pick(@garbage) } 1 .. 12 ], at => $dice->next } } 1 .. 6 ] } if $what eq 'called';
 	return { op => $what, guard => $dice->pick(qw(refuse warn refuse)), ddl => $dice->pick(@ddl), held => $dice->pick('ACCESS EXCLUSIVE', 'ROW EXCLUSIVE', ''),
 		block => $dice->pick('', 'caught', 'transaction'), time => $dice->pick('lock_timeout', 'lock_timeout', 'statement_timeout', 'zdm.ddl_lock_timeout') };
+}
+
+# signal(dice): workers are cancelled or terminated, whatever they are at: once, or
+# again as many milliseconds later.
+sub signal
+{
+	my ($dice) = @_;
+
+	return { op => 'signal', what => $dice->pick(qw(cancel cancel terminate)), moments => [ map { $dice->pick(0, 1, 2, 5, 10, 20, 50, 100) } 1 .. $dice->pick(1, 1, 2, 4) ] };
 }
 
 # usable(run, session, who): it is in no transaction, and answers.

@@ -645,13 +645,19 @@ sub do_pause
 	return 1;
 }
 
-sub do_kill_worker
+# do_signal(event): at moments that nothing else is bound to.
+sub do_signal
 {
-	my ($self) = @_;
+	my ($self, $event) = @_;
+	my $function = "pg_$event->{what}_backend";
 
-	return 0 if !$self->{id};
-	my $rows = $self->{monitor}{zdm}->must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type LIKE '%zdm%'");
-	$self->note('dba', 'the worker is terminated') if @$rows;
+	return 0 if !$self->{id} && !$self->{beside};
+	for my $moment (@{ $event->{moments} })
+	{
+		usleep(1000 * $moment);
+		my $rows = $self->{monitor}{zdm}->must("SELECT $function(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type ~ 'zdm (worker|helper)'");
+		$self->note('dba', "$function() of the worker, $moment ms later") if @$rows;
+	}
 	return 1;
 }
 
@@ -693,7 +699,7 @@ sub failed
 	my $model = $self->{model};
 	my $late = $model->{late} // {};
 
-	return $self->steer('resume', $model->{state}) if $self->is_owners_affair($error);
+	return $self->steer('resume', $model->{state}) if $self->is_owners_affair($error) || $self->was_cancelled($error);
 	if ($model->is_plain)
 	{
 		my $plain = $self->plain_ddl;
@@ -749,6 +755,14 @@ sub is_owners_affair
 	return 0 if $error !~ /^must be owner of / || $self->{adopted} < 2;
 	$self->both_sides('monitor', {}, 'ALTER TABLE {T} OWNER TO zr_owner');
 	return 1;
+}
+
+# was_cancelled(error): too often in a row to be tried again; it says so, and can go on.
+sub was_cancelled
+{
+	my ($self, $error) = @_;
+
+	return $error =~ /^canceling statement due to user request/ && ($self->{cancelled}++ // 0) < 4;
 }
 
 # old_writers_go_on(): whatever stopped the migration, what the old application

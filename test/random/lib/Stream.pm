@@ -29,7 +29,10 @@ sub invent
 	my $work = sub { push @events, some($self, @_) };
 
 	$work->(0, 6);
+	my $signal = sub { push @events, Rough::signal($dice) if $dice->chance(25) };
+
 	push @events, { op => 'call' };
+	$signal->();
 	$work->(1, 10);
 	push @events, { op => 'wait' };
 	$work->(4, 14);
@@ -39,6 +42,7 @@ sub invent
 	for my $step (@road)
 	{
 		push @events, { op => $step };
+		$signal->();
 		$work->(0, 3);
 		push @events, { op => 'wait' };
 		$work->(2, 12);
@@ -123,7 +127,7 @@ sub dba
 	my $n = $self->{fresh}++;
 	my $partitioned = $self->{schema}{partitioned};
 	my $what = $self->{dice}->weighted(
-		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, kill_worker => 2,
+		vacuum_full => $partitioned ? 0 : 3, vacuum => 2, analyze => 2, late_index => 2, pause => 2, signal => 3,
 		grant => 1, owner => $partitioned || (grep { Schema::piece($self->{schema}, $_) } qw(child parent odd)) ? 0 : 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
@@ -137,7 +141,7 @@ sub dba
 	return { op => 'crash' } if $what eq 'crash';
 	return late($self, $n) if $what eq 'late';
 	return { op => 'pause' } if $what eq 'pause';
-	return { op => 'kill_worker' } if $what eq 'kill_worker';
+	return Rough::signal($self->{dice}) if $what eq 'signal';
 	return { op => 'detach', part => $self->{dice}->weighted('app.p1' => 3, 'app.p3' => 1), vals => [ values_for($self) ] } if $what eq 'detach';
 	return { op => 'attach', part => "app.late_$n", bound => $n,
 		vals => [ values_for($self), values_for($self) ], as => $self->{dice}->pick('old', 'new'), ids => [ $n * 10, $n * 10 + 1 ] };

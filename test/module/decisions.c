@@ -1,16 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * debug.c
- *		The pure decisions, callable from SQL by tests.
- *
- * Only in a library built with ZDM_DEBUG, and declared only by
- * test/lib/decisions.sql: the extension has none of these functions.
+ * decisions.c
+ *		The pure decisions, callable from SQL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#ifdef ZDM_DEBUG
 
 #include "backfill/pace.h"
 #include "backfill/stops.h"
@@ -20,18 +15,18 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(zdm_debug_state_next);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_next_blocks);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_rows_due);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_phases_serve);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_rest);
-PG_FUNCTION_INFO_V1(zdm_debug_pace_stretch);
-PG_FUNCTION_INFO_V1(zdm_debug_stops_beyond);
-PG_FUNCTION_INFO_V1(zdm_debug_window_is_open);
+PG_FUNCTION_INFO_V1(zdm_test_state_next);
+PG_FUNCTION_INFO_V1(zdm_test_pace_next_blocks);
+PG_FUNCTION_INFO_V1(zdm_test_pace_rows_due);
+PG_FUNCTION_INFO_V1(zdm_test_pace_phases_serve);
+PG_FUNCTION_INFO_V1(zdm_test_pace_rest);
+PG_FUNCTION_INFO_V1(zdm_test_pace_stretch);
+PG_FUNCTION_INFO_V1(zdm_test_stops_beyond);
+PG_FUNCTION_INFO_V1(zdm_test_window_is_open);
 
 /* (state text, failed_from text, event int) -> the next state, or NULL */
 Datum
-zdm_debug_state_next(PG_FUNCTION_ARGS)
+zdm_test_state_next(PG_FUNCTION_ARGS)
 {
 	MigrationState next;
 
@@ -44,7 +39,7 @@ zdm_debug_state_next(PG_FUNCTION_ARGS)
 
 /* (blocks bigint, elapsed float8, target float8) -> bigint */
 Datum
-zdm_debug_pace_next_blocks(PG_FUNCTION_ARGS)
+zdm_test_pace_next_blocks(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(pace_next_blocks(PG_GETARG_INT64(0), PG_GETARG_FLOAT8(1),
 									 PG_GETARG_FLOAT8(2)));
@@ -52,21 +47,21 @@ zdm_debug_pace_next_blocks(PG_FUNCTION_ARGS)
 
 /* (rows int, phase int) -> int */
 Datum
-zdm_debug_pace_rows_due(PG_FUNCTION_ARGS)
+zdm_test_pace_rows_due(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(pace_rows_due(PG_GETARG_INT32(0), PG_GETARG_INT32(1)));
 }
 
 /* (phase int, rows bigint, kept bigint) -> boolean */
 Datum
-zdm_debug_pace_phases_serve(PG_FUNCTION_ARGS)
+zdm_test_pace_phases_serve(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(pace_phases_serve(PG_GETARG_INT32(0), PG_GETARG_INT64(1), PG_GETARG_INT64(2)));
 }
 
 /* (best float8, elapsed float8, rows bigint) -> float8 */
 Datum
-zdm_debug_pace_stretch(PG_FUNCTION_ARGS)
+zdm_test_pace_stretch(PG_FUNCTION_ARGS)
 {
 	double		best = PG_GETARG_FLOAT8(0);
 
@@ -75,7 +70,7 @@ zdm_debug_pace_stretch(PG_FUNCTION_ARGS)
 
 /* (elapsed float8, ratio float8, wal bigint, rate bigint) -> int */
 Datum
-zdm_debug_pace_rest(PG_FUNCTION_ARGS)
+zdm_test_pace_rest(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(pace_rest(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
 							  PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
@@ -83,7 +78,7 @@ zdm_debug_pace_rest(PG_FUNCTION_ARGS)
 
 /* (reading float8, limit float8, floor bool, held bool) -> bool */
 Datum
-zdm_debug_stops_beyond(PG_FUNCTION_ARGS)
+zdm_test_stops_beyond(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(stops_beyond(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
 								PG_GETARG_BOOL(2), PG_GETARG_BOOL(3)));
@@ -91,9 +86,7 @@ zdm_debug_stops_beyond(PG_FUNCTION_ARGS)
 
 /* (windows text, at timestamptz) -> bool */
 Datum
-zdm_debug_window_is_open(PG_FUNCTION_ARGS)
+zdm_test_window_is_open(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(window_is_open(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_TIMESTAMPTZ(1)));
 }
-
-#endif							/* ZDM_DEBUG */

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * zdm_watch.c
+ * watch.c
  *		Who runs what, as whom: the ear of the tests.
  *
  * Preloaded beside pg_zdm in the throw-away servers of the tests.  It hears each
@@ -57,10 +57,7 @@
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 #include "compat.h"
-
-PG_MODULE_MAGIC;
-
-void		_PG_init(void);
+#include "zdm_test.h"
 
 #define MOMENT_LENGTH 96
 #define MAX_HEARD 16384
@@ -117,7 +114,7 @@ PG_FUNCTION_INFO_V1(zdm_watch_typmod_out);
 
 /* Does the frame run the statement that a hook was called for? */
 static bool
-is_standard(const char *symbol)
+is_standard(const char *function)
 {
 	static const char *const standard[] = {
 		"standard_ProcessUtility",
@@ -127,8 +124,8 @@ is_standard(const char *symbol)
 		"standard_ExecutorEnd",
 	};
 
-	for (int i = 0; symbol != NULL && i < lengthof(standard); i++)
-		if (strcmp(symbol, standard[i]) == 0)
+	for (int i = 0; function != NULL && i < lengthof(standard); i++)
+		if (strcmp(function, standard[i]) == 0)
 			return true;
 	return false;
 }
@@ -194,7 +191,8 @@ ours_on_stack(StringInfo where)
 	void	   *frames[MAX_FRAMES];
 	int			n = backtrace(frames, MAX_FRAMES);
 	bool		ours = false;
-	bool		handed_on = false;	/* the frames within belong to the statement */
+	bool		handed_on = false;	/* the frames within belong to the
+									 * statement */
 
 	for (int i = 0; i < n; i++)
 	{
@@ -511,15 +509,14 @@ zdm_watch_typmod_out(PG_FUNCTION_ARGS)
 }
 
 void
-_PG_init(void)
+watch_init(void)
 {
 	void	   *frame;
 
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	DefineCustomBoolVariable("zdm_watch.expected", "What is run here, is meant to be.", NULL,
 							 &expected, false, PGC_SUSET, 0, NULL, NULL, NULL);
-	(void) backtrace(&frame, 1);	/* loads what it needs, here and not in a hook */
+	(void) backtrace(&frame, 1);	/* loads what it needs, here and not in a
+									 * hook */
 #ifdef ZDM_HAS_SHMEM_REQUEST_HOOK
 	prev_shmem_request = shmem_request_hook;
 	shmem_request_hook = watch_shmem_request;

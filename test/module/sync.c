@@ -1,16 +1,11 @@
 /*-------------------------------------------------------------------------
  *
- * sync_debug.c
- *		What tests of this room call from SQL.
- *
- * Only in a library built with ZDM_DEBUG, and declared only by test/lib/sync.sql:
- * the extension has none of these functions.
+ * sync.c
+ *		Expressions and pairs of columns, callable from SQL.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-
-#ifdef ZDM_DEBUG
 
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -24,12 +19,12 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-PG_FUNCTION_INFO_V1(zdm_debug_expr_cast);
-PG_FUNCTION_INFO_V1(zdm_debug_expr_readable);
-PG_FUNCTION_INFO_V1(zdm_debug_expr_resolve);
-PG_FUNCTION_INFO_V1(zdm_debug_pair_invalidate);
-PG_FUNCTION_INFO_V1(zdm_debug_pairs_disagree);
-PG_FUNCTION_INFO_V1(zdm_debug_trigger_sql);
+PG_FUNCTION_INFO_V1(zdm_test_expr_cast);
+PG_FUNCTION_INFO_V1(zdm_test_expr_readable);
+PG_FUNCTION_INFO_V1(zdm_test_expr_resolve);
+PG_FUNCTION_INFO_V1(zdm_test_pair_invalidate);
+PG_FUNCTION_INFO_V1(zdm_test_pairs_disagree);
+PG_FUNCTION_INFO_V1(zdm_test_trigger_sql);
 
 static ExprColumn
 column_of_type(const char *name, Oid type, int32 typmod)
@@ -46,7 +41,7 @@ column_of_type(const char *name, Oid type, int32 typmod)
 
 /* (table, source, target type, target typmod, new column's name and type) */
 Datum
-zdm_debug_expr_resolve(PG_FUNCTION_ARGS)
+zdm_test_expr_resolve(PG_FUNCTION_ARGS)
 {
 	ExprColumn	target = column_of_type("target", PG_GETARG_OID(2), PG_GETARG_INT32(3));
 	ExprColumn	new_column;
@@ -62,7 +57,7 @@ zdm_debug_expr_resolve(PG_FUNCTION_ARGS)
 
 /* (table, stored, new column's number) */
 Datum
-zdm_debug_expr_readable(PG_FUNCTION_ARGS)
+zdm_test_expr_readable(PG_FUNCTION_ARGS)
 {
 	return CStringGetTextDatum(expr_readable(PG_GETARG_OID(0),
 											 text_to_cstring(PG_GETARG_TEXT_PP(1)),
@@ -71,7 +66,7 @@ zdm_debug_expr_readable(PG_FUNCTION_ARGS)
 
 /* (from type, its typmod, to type, its typmod, explicit allowed) */
 Datum
-zdm_debug_expr_cast(PG_FUNCTION_ARGS)
+zdm_test_expr_cast(PG_FUNCTION_ARGS)
 {
 	ExprColumn	from = column_of_type("c", PG_GETARG_OID(0), PG_GETARG_INT32(1));
 	ExprColumn	to = column_of_type("c", PG_GETARG_OID(2), PG_GETARG_INT32(3));
@@ -83,7 +78,7 @@ zdm_debug_expr_cast(PG_FUNCTION_ARGS)
 }
 
 Datum
-zdm_debug_pair_invalidate(PG_FUNCTION_ARGS)
+zdm_test_pair_invalidate(PG_FUNCTION_ARGS)
 {
 	pair_invalidate(PG_GETARG_OID(0));
 	PG_RETURN_VOID();
@@ -91,18 +86,23 @@ zdm_debug_pair_invalidate(PG_FUNCTION_ARGS)
 
 /* (table, row of it): in how many of the table's pairs do the sides disagree? */
 Datum
-zdm_debug_pairs_disagree(PG_FUNCTION_ARGS)
+zdm_test_pairs_disagree(PG_FUNCTION_ARGS)
 {
+	static bool ready = false;
 	Relation	rel = table_open(PG_GETARG_OID(0), AccessShareLock);
 	HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(1);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-	PairSet    *set = pairs_get(rel);
+	PairSet    *set;
 	HeapTupleData tuple = {
 		.t_len = HeapTupleHeaderGetDatumLength(header),
 		.t_data = header
 	};
 	int32		disagree = 0;
 
+	if (!ready)
+		pairs_init();			/* of this library's copy */
+	ready = true;
+	set = pairs_get(rel);
 	ExecStoreHeapTuple(&tuple, slot, false);
 	for (int i = 0; i < set->npairs; i++)
 		disagree += !pair_in_step(&set->pairs[i], slot, pair_is_past(&set->pairs[i], slot));
@@ -113,7 +113,7 @@ zdm_debug_pairs_disagree(PG_FUNCTION_ARGS)
 
 /* (table, drop instead of create) */
 Datum
-zdm_debug_trigger_sql(PG_FUNCTION_ARGS)
+zdm_test_trigger_sql(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
 	char	   *template = PG_GETARG_BOOL(1) ?
@@ -121,5 +121,3 @@ zdm_debug_trigger_sql(PG_FUNCTION_ARGS)
 
 	return CStringGetTextDatum(names_render(template, false));
 }
-
-#endif							/* ZDM_DEBUG */

@@ -1,0 +1,17 @@
+/*-------------------------------------------------------------------------
+ *
+ * zdm_test.h
+ *		What _PG_init() calls.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_TEST_H
+#define ZDM_TEST_H
+
+/* in points.c */
+extern void points_init(void);
+
+/* in watch.c: only while shared libraries are preloaded */
+extern void watch_init(void);
+
+#endif							/* ZDM_TEST_H */
