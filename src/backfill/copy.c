@@ -163,12 +163,12 @@ copy_rows(const RowRange *range, const Second *second, double time_ms, instr_tim
 static bool
 is_held(BatchState *state, const Migration *migration, const Step *step)
 {
-	const Hold *hold = stops_look(&state->stops, migration, step, true);
+	const char *reason = stops_look(&state->stops, migration, step, true);
 
-	if (hold == NULL)
+	if (reason == NULL)
 		return false;
 	cursor_break(&state->clock);
-	step_set_waiting(step, hold->reason);
+	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;

@@ -269,7 +269,7 @@ twin_migrations(List **owners)
 	*owners = NIL;
 	query_begin(&session);
 	n = QUERY("SELECT p.migration, c.relowner, p.relid, p.old_attnum::int, p.new_attnum::int FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
-			  "WHERE p.new_attnum IS NOT NULL AND $1 ORDER BY 1", arg_bool(true));
+			  "WHERE p.new_attnum IS NOT NULL ORDER BY 1");
 	for (uint64 row = 0; row < n; row++)
 	{
 		int64	   *id;
