@@ -42,6 +42,10 @@ SELECT test.pace_rest(100, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0) AS non
 SELECT test.pace_stretch(0, 10, 100) AS first, test.pace_stretch(0.1, 10, 100) AS best, test.pace_stretch(0.1, 40, 100) AS slow,
 	test.pace_stretch(0.1, 1e6, 100) AS very_slow, test.pace_stretch(0.1, 1e6, 5) AS few_rows;
 
+-- workers that rest as long as they work take turns; who does not rest need not
+SELECT test.pace_at_once(2, 1) AS half, test.pace_at_once(3, 1) AS two_of_three, test.pace_at_once(4, 3) AS quarters,
+	test.pace_at_once(2, 0) AS both, test.pace_at_once(2, 1000) AS at_least, test.pace_at_once(4, 0.5) AS two_thirds;
+
 -- stops, with hysteresis
 SELECT test.stops_beyond(10, 10, false, false) AS at_limit, test.stops_beyond(11, 10, false, false) AS above,
 	test.stops_beyond(8, 10, false, false) AS below, test.stops_beyond(8, 10, false, true) AS not_far_enough,
@@ -56,6 +60,8 @@ FROM unnest(ARRAY['', '22:00-06:00', '22:00-06:00 Europe/Berlin', 'fri 22:00-06:
 	'08:00-09:00, 23:00-23:30', 'mon-fri 21:00-05:00 Europe/Berlin']) WITH ORDINALITY w (w, n),
 	unnest(ARRAY['2026-07-03 20:30', '2026-07-03 21:59', '2026-07-03 23:15', '2026-07-04 04:30', '2026-07-04 05:30', '2026-07-05 05:30']) at
 GROUP BY n, w ORDER BY n;
+SELECT w AS windows, test.window_opens(w, '2026-07-03 20:30') AS opens
+FROM unnest(ARRAY['22:00-06:00', '22:00-06:00 Europe/Berlin', 'fri 20:00-21:00', 'fri 20:00-20:30', 'sat-mon 00:00-24:00']) w;
 SET zdm.batch_window = '22:00-25:00';
 SET zdm.batch_window = 'mon,tue 22:00-06:00';
 SET zdm.batch_window = '22:00-06:00 Europe/Nowhere';

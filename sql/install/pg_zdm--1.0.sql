@@ -84,6 +84,9 @@ CREATE TABLE zdm.step (
 	waiting_for   text,
 	waiting_since timestamptz,
 	holds         jsonb NOT NULL DEFAULT '{}',   -- how often each stop has begun to hold it
+	held          text[] NOT NULL DEFAULT '{}',  -- the stops that do so now
+	holder        text,                          -- of the xmin horizon, when the growth began to
+	holder_size   bigint,                        -- of the table when that one was first seen
 	PRIMARY KEY (migration, step)
 );
 

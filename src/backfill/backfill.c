@@ -22,6 +22,7 @@
 #include "backfill/pages.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
+#include "backfill/turn.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -160,12 +161,12 @@ finish_pass(const Step *step, Cursor *cursor)
 static bool
 is_held(const Migration *migration, const Step *step)
 {
-	const Hold *hold = stops_look(migration, step, true);
+	const char *reason = stops_look(migration, step, true);
 
-	if (hold == NULL)
+	if (reason == NULL)
 		return false;
 	cursor_break();
-	step_set_waiting(step, hold->reason);
+	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;
@@ -520,11 +521,18 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	bool		only_new = strcmp(step->phase, "migrate") != 0;
 	Cursor	   *cursor;
 	Relation	leaf;
-	Batch		batch = begin_batch();
+	Batch		batch;
 	bool		worked;
 	bool		shared;
 	char	   *waiting;
 
+	if (!turn_take(migration->id))
+	{
+		CommitTransactionCommand();
+		*pause_ms = turn_pause();
+		return false;
+	}
+	batch = begin_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_held(migration, step))
 	{
@@ -609,12 +617,19 @@ store(const Stretch *stretch, const Cursor *cursor, StretchState state)
 bool
 backfill_help(const Migration *migration, const Step *step, int helper, int *pause_ms)
 {
-	Batch		batch = begin_batch();
+	Batch		batch;
 	Stretch    *stretch = NULL;
 	Cursor	   *cursor = NULL;
 	Relation	leaf;
 	bool		held;
 
+	if (!turn_take(migration->id))
+	{
+		CommitTransactionCommand();
+		*pause_ms = turn_pause();
+		return true;
+	}
+	batch = begin_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	held = stops_look(migration, step, false) != NULL;
 	if (!held && (stretch = stretch_get(step, helper)) != NULL)

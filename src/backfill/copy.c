@@ -166,12 +166,12 @@ copy_rows(const RowRange *range, const Second *second, double time_ms, instr_tim
 static bool
 is_held(const Migration *migration, const Step *step)
 {
-	const Hold *hold = stops_look(migration, step, true);
+	const char *reason = stops_look(migration, step, true);
 
-	if (hold == NULL)
+	if (reason == NULL)
 		return false;
 	cursor_break();
-	step_set_waiting(step, hold->reason);
+	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;

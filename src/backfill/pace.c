@@ -109,3 +109,9 @@ pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate)
 		rest = Max(rest, wal_bytes / (double) wal_rate * 1000.0 - elapsed_ms);
 	return (int) Min(rest, (double) LONGEST_REST_MS);
 }
+
+int
+pace_at_once(int workers, double ratio)
+{
+	return Max((int) ceil(workers / (1.0 + ratio)), 1);
+}

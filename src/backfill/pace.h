@@ -66,4 +66,11 @@ extern double pace_stretch(double *best_ms, double elapsed_ms, int64 rows);
  */
 extern int	pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate);
 
+/*
+ * How many of so many workers may be in a batch at once, if each rests "ratio" times
+ * as long as it works, so that each comes to its share and no more are at work than
+ * that takes.  At least 1.  Pure.
+ */
+extern int	pace_at_once(int workers, double ratio);
+
 #endif							/* ZDM_PACE_H */

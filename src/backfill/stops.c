@@ -6,7 +6,8 @@
  * One function for each stop, and one array of them; another stop is another
  * line there.  Each reads the server, compares with its limit, and says what it
  * found.  What cannot be read is a reason to hold: a backfill that goes on
- * blindly fills a disk.
+ * blindly fills a disk.  A stop that has begun to hold does so until its reading is
+ * clearly within its limit again, whichever process looks (catalog/hold.c).
  *
  * Reading costs some queries, so it is done once a second and the answer kept
  * meanwhile; but a fast backfill writes much in a second, so it is also done
@@ -23,6 +24,7 @@
 #include "backfill/hold_when.h"
 #include "backfill/lag.h"
 #include "backfill/stops.h"
+#include "catalog/hold.h"
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/guc.h"
@@ -46,6 +48,9 @@
 #define GROWTH_SHARE 0.25
 #define WAL_SHARE 3.0
 
+/* An archiver that succeeds again is trusted so long after its last failure. */
+#define ARCHIVER_TRUST_S 60
+
 /* A table grows by this much without anybody's noticing. */
 #define GROWTH_SLACK (512.0 * 1024.0)
 
@@ -54,7 +59,7 @@ typedef struct Look
 {
 	const Migration *migration;
 	const Step *step;
-	bool		held;			/* by the stop that is asked now */
+	bool		held;			/* the stop that is asked now has held before */
 	double		headroom;		/* bytes of WAL to the nearest limit */
 } Look;
 
@@ -64,14 +69,19 @@ typedef struct Stop
 	char	   *(*look) (Look *look);	/* the reason, or NULL */
 } Stop;
 
+/* The stops below, and the user's own query. */
+#define STOPS 10
+
 /* Of this process: a worker carries one migration. */
 static struct
 {
+	int32		step;			/* that what follows is about */
 	TimestampTz read;
 	uint64		wal_bytes;		/* written when it was read */
 	double		headroom;
-	Hold		hold;			/* reason NULL: go on */
-	char	   *holder;			/* of the xmin horizon, when last looked */
+	char	   *reason;			/* NULL: go on */
+	bool		held[STOPS];
+	char	   *holder;			/* of the xmin horizon, when last looked; empty: nobody */
 	double		holder_size;	/* of the table when that was first seen */
 }			state;
 
@@ -93,9 +103,11 @@ stops_beyond(double reading, double limit, bool floor, bool held)
 static char *
 look_window(Look *look)
 {
-	if (window_is_open(guc_batch_window, GetCurrentTimestamp()))
+	TimestampTz opens = window_opens(guc_batch_window, GetCurrentTimestamp());
+
+	if (opens == 0)
 		return NULL;
-	return psprintf("the next batch window (zdm.batch_window is \"%s\")", guc_batch_window);
+	return psprintf("the next batch window, at %s (zdm.batch_window is \"%s\")", timestamptz_to_str(opens), guc_batch_window);
 }
 
 static char *
@@ -246,22 +258,30 @@ look_disk(Look *look)
 	return NULL;
 }
 
+/*
+ * One that fails now and then has not come through yet: it has to have emptied its
+ * queue since, or gone a while without a failure.
+ */
 static char *
 look_archive(Look *look)
 {
 	double		waiting;
 	bool		failing;
+	bool		failed_lately;
 
 	if (guc_max_archive_backlog == 0 || !XLogArchivingActive())
 		return NULL;
 	(void) QUERY("SELECT (SELECT count(*) FROM pg_ls_archive_statusdir() f WHERE f.name ~~ '%.ready'), "
-				 "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) "
-				 "FROM pg_stat_archiver WHERE $1", arg_bool(true));
+				 "coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false), "
+				 "coalesce(last_failed_time > clock_timestamp() - $1 * interval '1 second', false) "
+				 "FROM pg_stat_archiver", arg_int4(ARCHIVER_TRUST_S));
 	waiting = (double) query_int8(0, 1) * wal_segment_size;
 	failing = query_bool(0, 2);
+	failed_lately = query_bool(0, 3);
 	look->headroom = Min(look->headroom, guc_max_archive_backlog * MEGABYTE - waiting);
-	if (failing && waiting > 0)
-		return psprintf("the archiver, which fails; %.0f MB of WAL wait for it", waiting / MEGABYTE);
+	if (waiting > 0 && (failing || (look->held && failed_lately)))
+		return psprintf("the archiver, which %s; %.0f MB of WAL wait for it (it goes on when none does, or %d s after a failure)",
+						failing ? "fails" : "has failed", waiting / MEGABYTE, ARCHIVER_TRUST_S);
 	if (stops_beyond(waiting, guc_max_archive_backlog * MEGABYTE, false, look->held))
 		return psprintf("the archiver, for which %.0f MB of WAL wait (zdm.max_archive_backlog is %d MB; it goes on at %.0f)",
 						waiting / MEGABYTE, guc_max_archive_backlog, resume_at(guc_max_archive_backlog, false));
@@ -271,25 +291,31 @@ look_archive(Look *look)
 /*
  * Who holds the xmin horizon of this database's tables back the furthest, and a
  * key that stays the same while it does not move; false if nobody does.
+ *
+ * A session that has written is in the way by its transaction id, whatever snapshot
+ * its present statement has; all snapshots that are taken beside it are as old as it
+ * is, and none of them is the reason.  A slot's catalog_xmin keeps catalogs alone, and
+ * our own batches are nobody to wait for.
  */
 static bool
 read_holder(char **who, char **key)
 {
-	if (QUERY("SELECT who, key FROM ("
-			  "SELECT format('pid %s (%s, %s since %s)', a.pid, coalesce(nullif(a.application_name, ''), a.backend_type), a.state, "
-			  " date_trunc('second', coalesce(a.state_change, a.xact_start))), "
-			  " greatest(age(a.backend_xmin), age(a.backend_xid)), concat('p', a.pid, ' ', a.backend_xmin, ' ', a.backend_xid) "
+	if (QUERY("SELECT CASE kind WHEN 'p' THEN zdm.session_text(name::int) ELSE name END, concat(kind, name, ' ', xid) FROM ("
+			  "SELECT 'p' AS kind, a.pid::text AS name, CASE WHEN age(a.backend_xid) >= coalesce(age(a.backend_xmin), 0) THEN a.backend_xid ELSE a.backend_xmin END AS xid, "
+			  " (age(a.backend_xid) >= coalesce(age(a.backend_xmin), 0)) IS TRUE AS writes, a.xact_start AS since "
 			  " FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid() "
-			  " AND a.datname = current_database() AND a.backend_type <> 'walsender' "
+			  " AND a.datname = current_database() AND a.backend_type NOT IN ('walsender', 'pg_zdm helper') "
 			  " AND (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) "
 			  " AND NOT EXISTS (SELECT FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid) "
-			  "UNION ALL SELECT format('standby \"%s\", by hot_standby_feedback', application_name), age(backend_xmin), concat('r', pid, ' ', backend_xmin) "
-			  " FROM pg_stat_replication WHERE backend_xmin IS NOT NULL "
-			  "UNION ALL SELECT format('replication slot \"%s\"', slot_name), age(xmin), concat('s', slot_name, ' ', xmin) "
-			  " FROM pg_replication_slots WHERE xmin IS NOT NULL "
-			  "UNION ALL SELECT format('prepared transaction %L', gid), age(transaction), concat('x', gid) "
+			  "UNION ALL SELECT 'r', CASE WHEN s.slot_type = 'logical' THEN format('subscriber \"%s\" (pid %s)', r.application_name, r.pid) "
+			  " ELSE format('standby \"%s\", by hot_standby_feedback', r.application_name) END, r.backend_xmin, false, NULL "
+			  " FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid "
+			  " WHERE r.backend_xmin IS NOT NULL AND (s.slot_type IS DISTINCT FROM 'logical' OR s.database = current_database()) "
+			  "UNION ALL SELECT 's', format('replication slot \"%s\"', s.slot_name) || CASE WHEN r.pid IS NULL THEN '' ELSE format(' of standby \"%s\", by hot_standby_feedback', r.application_name) END, s.xmin, false, NULL "
+			  " FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.xmin IS NOT NULL "
+			  "UNION ALL SELECT 'x', format('prepared transaction %L', gid), transaction, true, prepared "
 			  " FROM pg_prepared_xacts WHERE database = current_database()"
-			  ") x (who, age, key) WHERE $1 ORDER BY age DESC LIMIT 1", arg_bool(true)) == 0)
+			  ") h WHERE $1 ORDER BY age(xid) DESC, writes DESC, since NULLS FIRST, name LIMIT 1", arg_bool(true)) == 0)
 		return false;
 	*who = query_text(0, 1);
 	*key = query_text(0, 2);
@@ -304,6 +330,15 @@ tree_size(Oid relid)
 	return query_int8(0, 1);
 }
 
+static void
+set_holder(const char *key, double size)
+{
+	if (state.holder != NULL)
+		pfree(state.holder);
+	state.holder = MemoryContextStrdup(TopMemoryContext, key);
+	state.holder_size = size;
+}
+
 /* Growth counts from when the present holder is first seen. */
 static char *
 look_growth(Look *look)
@@ -312,6 +347,7 @@ look_growth(Look *look)
 	char	   *key = NULL;
 	double		size;
 	double		grown;
+	double		percent;
 
 	if (guc_max_growth < 0)
 		return NULL;
@@ -319,17 +355,13 @@ look_growth(Look *look)
 		key = "";
 	size = tree_size(look->migration->relid);
 	if (state.holder == NULL || strcmp(state.holder, key) != 0)
-	{
-		if (state.holder != NULL)
-			pfree(state.holder);
-		state.holder = MemoryContextStrdup(TopMemoryContext, key);
-		state.holder_size = size;
-	}
+		set_holder(key, size);
 	grown = size - state.holder_size;
-	if (who == NULL || grown <= GROWTH_SLACK || grown <= state.holder_size * guc_max_growth / 100.0)
+	percent = 100.0 * grown / Max(state.holder_size, 1.0);
+	if (who == NULL || grown <= GROWTH_SLACK || !stops_beyond(percent, guc_max_growth, false, look->held))
 		return NULL;
-	return psprintf("%s, which holds the xmin horizon back: the table has grown by %.0f %% since (zdm.max_growth is %d)",
-					who, 100.0 * grown / Max(state.holder_size, 1.0), guc_max_growth);
+	return psprintf("%s, which holds the xmin horizon back: the table has grown by %.0f %% since (zdm.max_growth is %d; it goes on at %.1f)",
+					who, percent, guc_max_growth, resume_at(guc_max_growth, false));
 }
 
 /* It cannot be cancelled, and what we write is more for it to do. */
@@ -346,19 +378,26 @@ look_wraparound_vacuum(Look *look)
 	return psprintf("the autovacuum of %s (pid %d), to prevent wraparound", query_text(0, 2), query_int4(0, 1));
 }
 
-/* Where VACUUM itself stops being considerate, we stop being in its way. */
+/*
+ * Where VACUUM itself stops being considerate, we stop being in its way.  An age that
+ * autovacuum lets a table come to anyway is low enough to go on, if the settings
+ * are such that it is below the limit.
+ */
 static char *
 look_wraparound(Look *look)
 {
-	if (QUERY("SELECT datname, CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END, "
-			  "CASE WHEN x THEN 'transaction ids' ELSE 'multixacts' END, current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END) "
-			  "FROM pg_database, (VALUES (true), (false)) v (x) WHERE $1 AND "
-			  "CASE WHEN x THEN age(datfrozenxid) ELSE mxid_age(datminmxid) END > "
-			  "(current_setting(CASE WHEN x THEN 'vacuum_failsafe_age' ELSE 'vacuum_multixact_failsafe_age' END))::int4 LIMIT 1",
-			  arg_bool(true)) == 0)
+	if (QUERY("SELECT what, datname, age, most, enough FROM ("
+			  "SELECT what, datname, age, most, greatest(($2 * most)::int8, CASE WHEN usual < most THEN usual ELSE 0 END) AS enough FROM ("
+			  "SELECT 'transaction ids' AS what, datname, age(datfrozenxid)::int8 AS age, "
+			  " (current_setting('vacuum_failsafe_age'))::int8 AS most, (current_setting('autovacuum_freeze_max_age'))::int8 AS usual FROM pg_database "
+			  "UNION ALL SELECT 'multixacts', datname, mxid_age(datminmxid), "
+			  " (current_setting('vacuum_multixact_failsafe_age'))::int8, (current_setting('autovacuum_multixact_freeze_max_age'))::int8 FROM pg_database"
+			  ") r) l WHERE age > CASE WHEN $1 THEN enough ELSE most END ORDER BY age::float8 / greatest(most, 1) DESC LIMIT 1",
+			  arg_bool(look->held), arg_float8(RESUME_AT)) == 0)
 		return NULL;
-	return psprintf("the wraparound of %s in database \"%s\", which is near: their age is %d (the limit is %s)",
-					query_text(0, 3), query_text(0, 1), query_int4(0, 2), query_text(0, 4));
+	return psprintf("the wraparound of %s in database \"%s\", which is near: their age is " INT64_FORMAT
+					" (the limit is " INT64_FORMAT "; it goes on at " INT64_FORMAT ")",
+					query_text(0, 1), query_text(0, 2), query_int8(0, 3), query_int8(0, 4), query_int8(0, 5));
 }
 
 static const Stop stops[] = {
@@ -371,68 +410,63 @@ static const Stop stops[] = {
 	{"max_growth", look_growth},
 	{"wraparound_vacuum", look_wraparound_vacuum},
 	{"wraparound", look_wraparound},
+	{"hold_when", NULL},		/* that is the user's code: see read_all() */
 };
 
-/* All that are asked, and the first that holds. */
+#define HOLD_WHEN (STOPS - 1)
+
+StaticAssertDecl(lengthof(stops) == STOPS, "each stop has a place in state.held");
+
+/* One look at them all: which hold, and the first one's reason. */
 typedef struct Round
 {
 	Look		look;
-	Hold		hold;
-	const char *asked;			/* the name of the last */
+	bool		held[STOPS];
+	int			asked;			/* the last */
+	char	   *reason;
 } Round;
+
+static void
+note_answer(Round *round, int stop, char *reason)
+{
+	round->held[stop] = reason != NULL;
+	if (round->reason == NULL)
+		round->reason = reason;
+}
 
 /* All are asked: each keeps what it has to. */
 static void
-ask_all(Round *round)
+ask_all(void *arg)
 {
-	Look	   *look = &round->look;
-	Hold	   *hold = &round->hold;
-	const char *before = state.hold.name;
-
-	hold->name = NULL;
-	hold->reason = NULL;
-	for (int i = 0; i < lengthof(stops); i++)
-	{
-		char	   *reason;
-
-		round->asked = stops[i].name;
-		look->held = before != NULL && strcmp(before, stops[i].name) == 0;
-		reason = stops[i].look(look);
-		if (reason != NULL && hold->reason == NULL)
-		{
-			hold->name = stops[i].name;
-			hold->reason = reason;
-		}
-	}
-}
-
-static void
-ask_in_session(void *arg)
-{
+	Round	   *round = arg;
 	QuerySession session;
 
 	query_begin(&session);
-	ask_all(arg);
+	for (int i = 0; i < HOLD_WHEN; i++)
+	{
+		round->asked = i;
+		round->look.held = state.held[i];
+		note_answer(round, i, stops[i].look(&round->look));
+	}
 	query_end(&session);
 }
 
 /* What cannot be read, for whatever reason, holds too. */
-static Hold
-read_all(const Migration *migration, const Step *step, double *headroom)
+static void
+read_all(Round *round)
 {
-	Round		round = {.look = {.migration = migration,.step = step,.headroom = 1e18},.asked = "reading"};
 	ErrorData  *error;
 
-	if (!attempt_run(ask_in_session, &round, ATTEMPT_UNDO, &error))
-		round.hold = (Hold) {
-			.name = round.asked,
-			.reason = psprintf("a reading that cannot be had: %s", error->message),
-		};
-	/* not among them: that is the user's code */
-	else if (round.hold.name == NULL && (round.hold.reason = hold_when_look(migration)) != NULL)
-		round.hold.name = "hold_when";
-	*headroom = round.look.headroom;
-	return round.hold;
+	/* of those that come to be asked no more, what was so is so */
+	memcpy(round->held, state.held, sizeof(round->held));
+	if (!attempt_run(ask_all, round, ATTEMPT_UNDO, &error))
+	{
+		round->held[round->asked] = true;
+		if (round->reason == NULL)
+			round->reason = psprintf("a reading that cannot be had: %s", error->message);
+	}
+	else if (round->reason == NULL)
+		note_answer(round, HOLD_WHEN, hold_when_look(round->look.migration));
 }
 
 static bool
@@ -442,25 +476,67 @@ must_read(void)
 		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4 / guc_backfill_workers;
 }
 
-const Hold *
-stops_look(const Migration *migration, const Step *step, bool count)
+/* What another process has found out about the step. */
+static void
+take_over(const Step *step)
 {
-	if (state.read == 0 || must_read())
-	{
-		double		headroom;
-		Hold		hold = read_all(migration, step, &headroom);
-		bool		begins = hold.name != NULL &&
-			(state.hold.name == NULL || strcmp(hold.name, state.hold.name) != 0);
+	NotedHolds	noted = hold_load(step);
+	ListCell   *lc;
 
-		if (state.hold.reason != NULL)
-			pfree(state.hold.reason);
-		state.hold.name = hold.name;
-		state.hold.reason = hold.reason ? MemoryContextStrdup(TopMemoryContext, hold.reason) : NULL;
-		state.read = GetCurrentTimestamp();
-		state.wal_bytes = pgWalUsage.wal_bytes;
-		state.headroom = headroom;
-		if (begins && count)
-			step_count_hold(step, hold.name);
+	memset(state.held, 0, sizeof(state.held));
+	foreach(lc, noted.names)
+	{
+		for (int i = 0; i < STOPS; i++)
+		{
+			if (strcmp(stops[i].name, lfirst(lc)) == 0)
+				state.held[i] = true;
+		}
 	}
-	return state.hold.reason != NULL ? &state.hold : NULL;
+	if (noted.holder != NULL)
+		set_holder(noted.holder, (double) noted.holder_size);
+	state.step = step->number;
+}
+
+/* What is to be known without this process. */
+static void
+note_round(const Step *step)
+{
+	NotedHolds	now = {.holder = state.holder,.holder_size = (int64) state.holder_size};
+
+	for (int i = 0; i < STOPS; i++)
+	{
+		if (state.held[i])
+			now.names = lappend(now.names, unconstify(char *, stops[i].name));
+	}
+	hold_note(step, &now);
+}
+
+static void
+look_anew(const Migration *migration, const Step *step, bool worker)
+{
+	Round		round = {.look = {.migration = migration,.step = step,.headroom = 1e18}};
+
+	if (state.step != step->number)
+		take_over(step);
+	read_all(&round);
+	/* a helper has come later than its worker, and seen less of what grows */
+	if (!worker && round.reason == NULL && hold_load(step).names != NIL)
+		round.reason = pstrdup("what the worker holds for");
+	if (state.reason != NULL)
+		pfree(state.reason);
+	state.reason = round.reason ? MemoryContextStrdup(TopMemoryContext, round.reason) : NULL;
+	memcpy(state.held, round.held, sizeof(state.held));
+	state.read = GetCurrentTimestamp();
+	state.wal_bytes = pgWalUsage.wal_bytes;
+	state.headroom = round.look.headroom;
+	if (worker)
+		note_round(step);
+}
+
+const char *
+stops_look(const Migration *migration, const Step *step, bool worker)
+{
+	if (state.read == 0 || state.step != step->number || must_read())
+		look_anew(migration, step, worker);
+	return state.reason;
 }

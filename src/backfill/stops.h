@@ -11,13 +11,6 @@
 #include "catalog/migration.h"
 #include "catalog/step.h"
 
-/* A reason to hold. */
-typedef struct Hold
-{
-	const char *name;			/* of the stop, by which it is counted */
-	char	   *reason;			/* with reading and limit, for people */
-} Hold;
-
 /*
  * Is a reading beyond its limit, above it or, with "floor", below?  Once held, it
  * has to come 30 % nearer before it is not, so that nothing flutters.  Pure.
@@ -25,11 +18,12 @@ typedef struct Hold
 extern bool stops_beyond(double reading, double limit, bool floor, bool held);
 
 /*
- * Why the backfill of the step must hold, or NULL to go on.  Looks once a second,
- * and sooner when so much WAL has been written since that a limit may be near.
- * Unless "count", that it begins to hold is not counted.
+ * Why the step must hold, with reading and limit, or NULL to go on.  Looks once a
+ * second, and sooner when so much WAL has been written since that a limit may be
+ * near.  The migration's worker notes what holds the step, by which it is counted; a
+ * helper then holds as well.
  * Needs a transaction with an active snapshot.
  */
-extern const Hold *stops_look(const Migration *migration, const Step *step, bool count);
+extern const char *stops_look(const Migration *migration, const Step *step, bool worker);
 
 #endif							/* ZDM_STOPS_H */

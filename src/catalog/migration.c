@@ -295,6 +295,19 @@ migration_live_on_partitioned(void)
 					  "AND $1::oid = 0 AND $2::text IS NULL ORDER BY id", InvalidOid, NULL);
 }
 
+List *
+migration_live_tables(void)
+{
+	QuerySession session;
+	List	   *tables;
+
+	query_begin(&session);
+	query_run("SELECT coalesce(array_agg(DISTINCT relid), '{}') FROM zdm.migration WHERE state NOT IN ('completed', 'reverted')", NULL, 0);
+	tables = query_oids(0, 1);
+	query_end(&session);
+	return tables;
+}
+
 /* A template names a view by name (plan/definition.h), and other relations by Oid. */
 List *
 migration_needing(Oid relid)

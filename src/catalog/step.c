@@ -454,15 +454,3 @@ step_is_waiting(const Step *step)
 	query_end(&session);
 	return waiting;
 }
-
-void
-step_count_hold(const Step *step, const char *name)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET holds = holds || jsonb_build_object($3::text, coalesce((holds ->> $3)::int, 0) + 1) "
-		  "WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(name));
-	query_end(&session);
-}

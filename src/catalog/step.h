@@ -42,7 +42,7 @@ typedef enum StepEffect
 	EFFECT_FOREIGN_KEY_TREE,	/* first plan for partitions that have no part of it yet */
 	EFFECT_INDEX_TREE,			/* plan for partitions that have no part of the index yet */
 	EFFECT_TRIGGER_DROP,		/* drop the sync trigger unless it is needed */
-	EFFECT_VIEW_ADD,			/* the migration's view: its steps lock it from now on */
+	EFFECT_VIEW_ADD,			/* the migration's views: its steps lock the one that is named from now on */
 	EFFECT_DETACH_END			/* what DETACH CONCURRENTLY has begun is finished, once no snapshot is older */
 } StepEffect;
 
@@ -200,9 +200,6 @@ extern void step_set_waiting(const Step *step, const char *reason);
 
 /* Is there something that it waits for, as noted? */
 extern bool step_is_waiting(const Step *step);
-
-/* The step has begun to hold for the stop of that name. */
-extern void step_count_hold(const Step *step, const char *name);
 
 /* The migration's first step of that effect that is not done; NULL if there is none. */
 extern Step *step_with_effect(int64 migration, StepEffect effect);

@@ -44,7 +44,7 @@ claim_database(ClaimKind kind)
 static bool
 is_transactional(ClaimKind kind)
 {
-	return kind == CLAIM_STATEMENT || kind == CLAIM_LABEL;
+	return kind == CLAIM_STATEMENT || kind == CLAIM_LABEL || kind == CLAIM_TURN;
 }
 
 static void

@@ -18,7 +18,8 @@ typedef enum ClaimKind
 	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
 	CLAIM_COUNTING,				/* by a worker that counts places, per cluster */
-	CLAIM_HELPER				/* by a helper of a backfill: claim_helper_number() */
+	CLAIM_HELPER,				/* by a helper of a backfill: claim_helper_number() */
+	CLAIM_TURN					/* by a transaction of a batch, one of several beside each other (backfill/turn.c) */
 } ClaimKind;
 
 typedef struct ClaimHolder
@@ -36,8 +37,8 @@ claim_helper_number(int64 migration, int helper)
 }
 
 /*
- * Take the claim for as long as this process lives, or, for CLAIM_STATEMENT and
- * CLAIM_LABEL, to the end of the transaction.  False at once if another has it.
+ * Take the claim for as long as this process lives, or, for CLAIM_STATEMENT,
+ * CLAIM_LABEL and CLAIM_TURN, to the end of the transaction.  False at once if another has it.
  * The number is of this database, but for those that are per cluster.
  */
 extern bool claim_try(ClaimKind kind, int64 number);

@@ -41,6 +41,7 @@ int			guc_min_free_disk = 2048;
 char	   *guc_not_before = NULL;
 int			guc_on_conflict = ON_CONFLICT_NEW;
 bool		guc_reversible = true;
+int			guc_window_lock_wait = 0;
 
 const char *const guc_migration_settings[] = {
 	"zdm.backfill_workers",
@@ -58,6 +59,7 @@ const char *const guc_migration_settings[] = {
 	"zdm.not_before",
 	"zdm.on_conflict",
 	"zdm.reversible",
+	"zdm.window_lock_wait",
 	NULL
 };
 
@@ -318,6 +320,18 @@ define_stop_settings(void)
 							   NULL,
 							   NULL,
 							   NULL);
+	DefineCustomIntVariable("zdm.window_lock_wait",
+							"Takes the place of zdm.lock_wait while a window of zdm.batch_window is open.",
+							"Zero means that it does not.",
+							&guc_window_lock_wait,
+							0,
+							0,
+							60 * 60 * 1000,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "utils/timestamp.h"
 
 #define MINUTES_A_DAY (24 * 60)
+#define DAYS_A_WEEK 7
 #define EVERY_DAY 0x7F
 
 typedef struct Window
@@ -188,18 +189,43 @@ is_open(const Window *window, pg_time_t at)
 	return (today && minute >= window->opens) || (yesterday && minute < window->closes);
 }
 
-bool
-window_is_open(const char *text, TimestampTz at)
+/* Is one of the windows of the text open? */
+static bool
+any_is_open(List *parts, pg_time_t at)
 {
-	List	   *parts = split_windows(text);
 	ListCell   *lc;
 
 	foreach(lc, parts)
 	{
 		Window		window;
 
-		if (parse_window(lfirst(lc), &window) && is_open(&window, timestamptz_to_time_t(at)))
+		if (parse_window(lfirst(lc), &window) && is_open(&window, at))
 			return true;
 	}
 	return parts == NIL;
+}
+
+bool
+window_is_open(const char *text, TimestampTz at)
+{
+	return any_is_open(split_windows(text), timestamptz_to_time_t(at));
+}
+
+/* Minute by minute, as clocks are put forward and back. */
+TimestampTz
+window_opens(const char *text, TimestampTz at)
+{
+	List	   *parts = split_windows(text);
+	pg_time_t	now = timestamptz_to_time_t(at);
+	pg_time_t	minute = now - now % SECS_PER_MINUTE;
+
+	if (any_is_open(parts, now))
+		return 0;
+	for (int i = 0; i < (DAYS_A_WEEK + 1) * MINUTES_A_DAY; i++)
+	{
+		minute += SECS_PER_MINUTE;
+		if (any_is_open(parts, minute))
+			break;
+	}
+	return time_t_to_timestamptz(minute);
 }

@@ -24,4 +24,7 @@ extern char *window_with_zone(const char *text);
 /* Is one of the windows open at that time?  An empty text always is. */
 extern bool window_is_open(const char *text, TimestampTz at);
 
+/* When the next one opens; 0 if one is open now. */
+extern TimestampTz window_opens(const char *text, TimestampTz at);
+
 #endif							/* ZDM_WINDOW_H */

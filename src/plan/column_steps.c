@@ -326,7 +326,7 @@ plan_matviews(MigrationPlan *plan, const Column *old, const NewColumn *new)
 	matview_append_undo(&undo, plan, old);
 	plan_add(plan, &(Step) {
 		.phase = "migrate", .action = ACTION_SQL, .statement = sql.data, .undo = undo.data,
-		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .effect = EFFECT_VIEW_ADD,
 		.note = "materialized views over the new column, without data: the column has the old one's name while they are made",
 	});
 }

@@ -33,6 +33,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
+#include "core/window.h"
 #include "miscadmin.h"
 #include "run/locks.h"
 #include "storage/lmgr.h"
@@ -105,8 +106,18 @@ conflicting_modes(LOCKMODE mode)
 	return modes;
 }
 
+/* What traffic may be kept waiting for: longer at times that the user has named for that. */
+static int
+queue_wait_ms(void)
+{
+	if (guc_window_lock_wait > 0 && guc_batch_window[0] != '\0' &&
+		window_is_open(guc_batch_window, GetCurrentTimestamp()))
+		return guc_window_lock_wait;
+	return guc_lock_wait;
+}
+
 /*
- * Is any conflicting holder's transaction older than zdm.lock_wait?  Holders
+ * Is any conflicting holder's transaction older than that?  Holders
  * without a transaction start (prepared ones) count as old.
  */
 static bool
@@ -123,13 +134,13 @@ holder_is_old(Oid relid, LOCKMODE mode)
 				"AND (a.xact_start IS NULL OR a.xact_start < clock_timestamp() - $3 * interval '1 millisecond') "
 				"LIMIT 1",
 				arg_oid(relid), arg_texts(conflicting_modes(mode)),
-				arg_int4(guc_lock_wait)) > 0;
+				arg_int4(queue_wait_ms())) > 0;
 	query_end(&session);
 	return old;
 }
 
 /*
- * Stand in the queue for at most zdm.lock_wait.  Raises
+ * Stand in the queue for at most that time.  Raises
  * ERRCODE_LOCK_NOT_AVAILABLE when that is over, which ends the transaction as
  * a refused try does.
  */
@@ -139,7 +150,8 @@ lock_in_queue(Oid relid, LOCKMODE mode)
 	int			nestlevel = NewGUCNestLevel();
 
 	/* closes the race between the look at the holders and a new long one */
-	guc_bound_lock_waits();
+	(void) set_config_option("lock_timeout", psprintf("%d", queue_wait_ms()), PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	LockRelationOid(relid, mode);
 	AtEOXact_GUC(false, nestlevel);
 }

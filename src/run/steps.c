@@ -472,7 +472,8 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 		case EFFECT_VIEW_ADD:
 			if (!undo)
 			{
-				step_add_relation(migration->id, step->index_name);
+				if (step->index_name != NULL)
+					step_add_relation(migration->id, step->index_name);
 				run_as_owner(migration, second_name_start(migration->id));
 			}
 			break;

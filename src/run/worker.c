@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "backfill/backfill.h"
+#include "catalog/hold.h"
 #include "catalog/migration.h"
 #include "catalog/query.h"
 #include "catalog/step.h"
@@ -251,9 +252,14 @@ phase_end(const Migration *migration, bool rests)
 static void
 note_look(const Migration *migration, const Step *step, bool held)
 {
+	static bool noted = false;
+
 	if (held)
 		step_set_waiting(step, "default_transaction_read_only: it is on");
-	else if (!migration->paused && step != NULL && step->state != STEP_RUNNING && step->state != STEP_DONE)
+	if (step != NULL && (held || noted))
+		hold_note_one(step, "read_only", held);
+	noted = held;
+	if (!held && !migration->paused && step != NULL && step->state != STEP_RUNNING && step->state != STEP_DONE)
 		step_mark_running(step);
 }
 

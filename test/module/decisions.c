@@ -20,9 +20,11 @@ PG_FUNCTION_INFO_V1(zdm_test_pace_next_blocks);
 PG_FUNCTION_INFO_V1(zdm_test_pace_rows_due);
 PG_FUNCTION_INFO_V1(zdm_test_pace_phases_serve);
 PG_FUNCTION_INFO_V1(zdm_test_pace_rest);
+PG_FUNCTION_INFO_V1(zdm_test_pace_at_once);
 PG_FUNCTION_INFO_V1(zdm_test_pace_stretch);
 PG_FUNCTION_INFO_V1(zdm_test_stops_beyond);
 PG_FUNCTION_INFO_V1(zdm_test_window_is_open);
+PG_FUNCTION_INFO_V1(zdm_test_window_opens);
 
 /* (state text, failed_from text, event int) -> the next state, or NULL */
 Datum
@@ -76,6 +78,13 @@ zdm_test_pace_rest(PG_FUNCTION_ARGS)
 							  PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
 }
 
+/* (workers int, ratio float8) -> int */
+Datum
+zdm_test_pace_at_once(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(pace_at_once(PG_GETARG_INT32(0), PG_GETARG_FLOAT8(1)));
+}
+
 /* (reading float8, limit float8, floor bool, held bool) -> bool */
 Datum
 zdm_test_stops_beyond(PG_FUNCTION_ARGS)
@@ -89,4 +98,15 @@ Datum
 zdm_test_window_is_open(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(window_is_open(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_TIMESTAMPTZ(1)));
+}
+
+/* (windows text, at timestamptz) -> timestamptz, NULL if one is open */
+Datum
+zdm_test_window_opens(PG_FUNCTION_ARGS)
+{
+	TimestampTz opens = window_opens(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_TIMESTAMPTZ(1));
+
+	if (opens == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(opens);
 }

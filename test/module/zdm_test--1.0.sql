@@ -45,10 +45,14 @@ CREATE FUNCTION test.pace_rest(elapsed float8, ratio float8, wal bigint, rate bi
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_rest';
 CREATE FUNCTION test.pace_stretch(best float8, elapsed float8, rows bigint) RETURNS float8 STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_stretch';
+CREATE FUNCTION test.pace_at_once(workers int, ratio float8) RETURNS int STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_at_once';
 CREATE FUNCTION test.stops_beyond(reading float8, "limit" float8, floor boolean, held boolean) RETURNS boolean STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_stops_beyond';
 CREATE FUNCTION test.window_is_open(windows text, at timestamptz) RETURNS boolean STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_window_is_open';
+CREATE FUNCTION test.window_opens(windows text, at timestamptz) RETURNS timestamptz STRICT
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_window_opens';
 
 --
 -- The sync trigger: pairs and triggers set up by hand, without a migration that does

@@ -70,7 +70,10 @@ sub ends_well
 
 	like(sql("SELECT settings ->> 'zdm.batch_window' FROM zdm.migrations WHERE id = $id"),
 		qr{^00:00-00:01 Asia/Tokyo, 00:01-00:02 Asia/Tokyo$}, 'a window is by the clock of who stated it');
-	like(holds_for($id, qr/window/), qr/^the next batch window \(zdm.batch_window is "00:00-00:01 Asia/, 'it waits for its window');
+	my ($opens) = holds_for($id, qr/window/) =~ /^the next batch window, at (.+) \(zdm.batch_window is "00:00-00:01 Asia/;
+
+	ok($opens, 'it waits for its window');
+	is(sql("SELECT ('$opens'::timestamptz AT TIME ZONE 'Asia/Tokyo')::time"), '00:00:00', 'and says when that opens');
 	sql("SELECT zdm.configure($id, 'batch_window', '')");
 	ends_well($table, $id, 'batch_window');
 
@@ -81,6 +84,25 @@ sub ends_well
 	wait_for_state($node, $id, 'switched');
 	my ($code, undef, $error) = $node->psql('postgres', "SET zdm.not_before = 'some day'; SELECT zdm.rename_column('$table', 'pad', 'p')");
 	like($error, qr/ERROR:  invalid input syntax for type timestamp with time zone: "some day"/, 'a time that is none is an error at the call');
+}
+
+# --- in a window, traffic may be kept waiting for longer: behind a transaction that is
+# older than zdm.lock_wait, the request stands in the queue
+{
+	my $reader = start_psql($node, 'postgres');
+
+	sql('CREATE TABLE read (id int PRIMARY KEY, a text)');
+	$reader->query_safe('BEGIN; SELECT count(*) FROM read');
+	my $id = sql("SET zdm.batch_window = '00:00-24:00'; SET zdm.window_lock_wait = '1h'; SELECT zdm.rename_column('read', 'a', 'b')");
+
+	wait_for('the worker to queue', sub { sql(<<'EOC') });
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE backend_type = 'pg_zdm worker' AND relation = 'read'::regclass
+AND mode = 'AccessExclusiveLock' AND NOT granted AND waitstart < clock_timestamp() - interval '200 ms'
+EOC
+	pass('a window has a zdm.lock_wait of its own');
+	$reader->query_safe('COMMIT');
+	$reader->quit;
+	wait_for_state($node, $id, 'ready');
 }
 
 # --- a small disk: it is never as large as that
@@ -165,24 +187,46 @@ sub ends_well
 	my ($table, $id) = begin("SET zdm.max_growth = 5; SET zdm.batch_rest = 10;");
 
 	like(holds_for($id, qr/horizon/),
-		qr/^prepared transaction 'old', which holds the xmin horizon back: the table has grown by \d+ % since \(zdm.max_growth is 5\)$/,
+		qr/^prepared transaction 'old', which holds the xmin horizon back: the table has grown by \d+ % since \(zdm.max_growth is 5; it goes on at 3.5\)$/,
 		'it names who holds the horizon');
+
+	# within the limit, but not by much, and for another worker too
+	my ($grown) = holds_for($id, qr/grown/) =~ /grown by (\d+) %/;
+	my $worker = sql("SELECT worker FROM zdm.progress WHERE id = $id");
+
+	sql("SELECT zdm.configure($id, 'max_growth', '" . ($grown + 1) . "')");
+	like(holds_for($id, qr/horizon.*zdm.max_growth is @{[$grown + 1]};/), qr/grown by $grown %/, 'a hold lasts until it is clearly over');
+	sql("SELECT pg_terminate_backend($worker)");
+	wait_for('another worker', sub { (sql("SELECT worker FROM zdm.progress WHERE id = $id") || $worker) != $worker });
+	sql("SELECT zdm.configure($id, 'max_growth', '" . ($grown + 2) . "')");
+	like(holds_for($id, qr/zdm.max_growth is @{[$grown + 2]};/), qr/grown by $grown %/, 'which another worker goes on with');
 	sql("COMMIT PREPARED 'old'");
 	ends_well($table, $id, 'max_growth');
 }
 
-# --- an archiver that fails
+# --- an archiver that fails, then succeeds once: it waits for a file of each segment's
+# name, and fails if that is not empty
 {
+	my $told = PostgreSQL::Test::Utils::tempdir;
+	my $tell = sub { append_to_file("$told/$_[0]", $_[1]) };
+	my $switch = sub { return sql('CREATE TABLE s' . ++$label . ' (); SELECT pg_walfile_name(pg_switch_wal())') };
+
 	sql("ALTER SYSTEM SET archive_mode = on");
-	sql("ALTER SYSTEM SET archive_command = 'false'");
+	sql("ALTER SYSTEM SET archive_command = 'until test -e $told/%f; do sleep 0.1; done; ! test -s $told/%f'");
 	$node->restart;
-	sql('SELECT pg_switch_wal()');
+	my $first = $switch->();
+	$tell->($first, 'fail');
 	wait_for('the archiver to fail', sub { sql('SELECT failed_count > 0 FROM pg_stat_archiver') eq 't' });
 	my ($table, $id) = begin('');
 
-	like(holds_for($id, qr/archiver/), qr/^the archiver, which fails; \d+ MB of WAL wait for it$/, 'it waits for the archiver');
+	like(holds_for($id, qr/archiver/),
+		qr/^the archiver, which fails; \d+ MB of WAL wait for it \(it goes on when none does, or 60 s after a failure\)$/, 'it waits for the archiver');
+	truncate("$told/$first", 0) or die "cannot empty $told/$first: $!";
+	my $second = $switch->();
+	like(holds_for($id, qr/has failed/), qr/^the archiver, which has failed; \d+ MB of WAL wait for it/, 'one segment is not enough');
 	sql("ALTER SYSTEM SET archive_command = 'true'");
 	sql('SELECT pg_reload_conf()');
+	$tell->($second, '');
 	ends_well($table, $id, 'max_archive_backlog');
 }
 
@@ -208,10 +252,53 @@ SKIP:
 	my ($table, $id) = begin('');
 
 	like(holds_for($id, qr/wraparound/),
-		qr/^the wraparound of transaction ids in database "\w+", which is near: their age is \d+ \(the limit is 100\)$/, 'it says whose, how near and the limit');
+		qr/^the wraparound of transaction ids in database "\w+", which is near: their age is \d+ \(the limit is 100; it goes on at 70\)$/, 'it says whose, how near and the limit');
+	my $limit = sql('SELECT max(age(datfrozenxid)) * 6 / 5 FROM pg_database');
+	sql("ALTER SYSTEM SET vacuum_failsafe_age = $limit");
+	sql('SELECT pg_reload_conf()');
+	like(holds_for($id, qr/the limit is $limit;/), qr/^the wraparound of transaction ids/, 'and holds until it is clearly over');
 	sql('ALTER SYSTEM RESET vacuum_failsafe_age');
 	sql('SELECT pg_reload_conf()');
 	ends_well($table, $id, 'wraparound');
+}
+
+# --- multixacts too: a lock of a subtransaction beside that of its parent makes one
+{
+	sql('ALTER SYSTEM SET vacuum_multixact_failsafe_age = 100');
+	sql('SELECT pg_reload_conf()');
+	sql(<<'EOC');
+CREATE TABLE locked (i int PRIMARY KEY);
+INSERT INTO locked SELECT generate_series(1, 200);
+DO $$ BEGIN FOR n IN 1 .. 200 LOOP
+	PERFORM FROM locked WHERE i = n FOR SHARE;
+	BEGIN PERFORM FROM locked WHERE i = n FOR UPDATE; EXCEPTION WHEN division_by_zero THEN NULL; END;
+END LOOP; END $$;
+EOC
+	my ($table, $id) = begin('');
+
+	like(holds_for($id, qr/wraparound/),
+		qr/^the wraparound of multixacts in database "\w+", which is near: their age is \d+ \(the limit is 100; it goes on at 70\)$/, 'multixacts come to an end as well');
+	my $limit = sql('SELECT max(mxid_age(datminmxid)) * 6 / 5 FROM pg_database');
+	sql("ALTER SYSTEM SET vacuum_multixact_failsafe_age = $limit");
+	sql('SELECT pg_reload_conf()');
+	like(holds_for($id, qr/the limit is $limit;/), qr/^the wraparound of multixacts/, 'and it holds until it is clearly over');
+	sql('ALTER SYSTEM RESET vacuum_multixact_failsafe_age');
+	sql('SELECT pg_reload_conf()');
+	ends_well($table, $id, 'wraparound');
+}
+
+# --- a database that is read-only
+{
+	my ($table, $id) = begin("SET zdm.batch_window = '00:00-00:01';");
+
+	holds_for($id, qr/window/);
+	sql('ALTER DATABASE postgres SET default_transaction_read_only = on');
+	like(holds_for($id, qr/read_only/), qr/^default_transaction_read_only: it is on$/, 'what is read-only is not written to');
+	sql('SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only');
+	holds_for($id, qr/window/);
+	is(counted($id, 'read_only'), 1, 'and is counted');
+	sql("SELECT zdm.configure($id, 'batch_window', '')");
+	wait_for_state($node, $id, 'ready');
 }
 
 # --- the vacuum that prevents it is at the table: slow, so as to be met

@@ -14,6 +14,8 @@ restart_after_crash = on
 zdm.batch_time = '3ms'
 zdm.batch_rest = 0
 zdm.backfill_workers = 2
+# a helper that the test holds keeps dead rows, and is nothing to wait for
+zdm.max_growth = -1
 EOC
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
@@ -133,6 +135,20 @@ sql('VACUUM FULL t');
 sql("SELECT zdm.configure($id, 'batch_rest', '0')");
 filled($id, undef, 'rewritten');
 
+# who rests as long as he works takes turns: while one is in a batch, the other is in none
+fresh_table(2000);
+hold_at('backfill-before-commit');
+hold_at('turn-refused');
+$id = change("SET zdm.batch_rest = 1;");
+arrive($node, 'backfill-before-commit');
+arrive($node, 'turn-refused');
+is(sql(<<'EOC'), 1, 'one batch at a time');
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 23047 AND granted
+EOC
+let_go('backfill-before-commit');
+let_go('turn-refused');
+filled($id, 2000, 'turns');
+
 # the server crashes
 fresh_table(2000);
 hold_at('helper-before-store');
@@ -154,12 +170,13 @@ INSERT INTO t20 SELECT i, i, 'late' FROM generate_series(4000, 4199) i;
 EOC
 $holder = start_psql($node, 'postgres');
 hold_at('helper-before-store');
-# slowly, so that the worker has not done it all before both helpers are there
-$id = change("SET zdm.backfill_workers = 3; SET zdm.batch_rest = 100;");
+# so that the worker has not done it all before both helpers are there
+hold_at('backfill-after-batch');
+$id = change("SET zdm.backfill_workers = 3;");
 arrive($node, 'helper-before-store');
 arrive($node, 'helper-before-store', undef, 2);
 sql("ALTER TABLE t20 ADD COLUMN a_zdm$id bigint; ALTER TABLE t ATTACH PARTITION t20 FOR VALUES FROM (4000) TO (4200)");
-sql("SELECT zdm.configure($id, 'batch_rest', '0')");
+let_go('backfill-after-batch');
 let_go('helper-before-store');
 filled($id, 4200, 'leaves');
 
