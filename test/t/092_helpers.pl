@@ -1,5 +1,7 @@
 # 092_helpers.pl: several workers fill in one table (zdm.backfill_workers), and
 # whichever of them dies, waits, fails or is told to stop, each row is filled in.
+#
+# long
 
 use strict;
 use warnings;
