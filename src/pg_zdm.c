@@ -11,12 +11,12 @@
  */
 #include "postgres.h"
 
+#include "api/guard.h"
 #include "backfill/assign.h"
 #include "core/debug_point.h"
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/shmem.h"
-#include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "plan/plan.h"

@@ -349,6 +349,39 @@ run_code(void *arg)
 	PopActiveSnapshot();
 }
 
+static bool
+calls_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+		return true;
+	return raw_expression_tree_walker(node, calls_function, context);
+}
+
+/* A query that reads tables is not followed. */
+bool
+follow_is_code(Node *node)
+{
+	SelectStmt *select = castNode(SelectStmt, node);
+	ListCell   *lc;
+
+	if (select->op != SETOP_NONE || select->intoClause != NULL)
+		return false;
+	foreach(lc, select->fromClause)
+	{
+		if (!IsA(lfirst(lc), RangeFunction))
+			return false;
+	}
+	return calls_function((Node *) select->targetList, NULL) || select->fromClause != NIL;
+}
+
+bool
+follow_is_always_code(Node *stmt)
+{
+	return true;
+}
+
 static void
 set_hooks(void)
 {

@@ -31,7 +31,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"

@@ -28,7 +28,7 @@
 #include "core/identity.h"
 #include "catalog/namespace.h"
 #include "commands/tablecmds.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "miscadmin.h"
 #include "parser/parse_utilcmd.h"
 #include "plan/meaning.h"

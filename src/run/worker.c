@@ -33,7 +33,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/shmem.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

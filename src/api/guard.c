@@ -20,7 +20,8 @@
 #include "access/parallel.h"
 #include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
+#include "api/guard.h"
+#include "api/hint.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "core/attempt.h"
@@ -31,10 +32,9 @@
 #include "ddl/backstop.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
-#include "ddl/guard.h"
-#include "ddl/hint.h"
 #include "ddl/hold_timeout.h"
 #include "ddl/log_watch.h"
+#include "ddl/own_statement.h"
 #include "ddl/pending.h"
 #include "ddl/statement.h"
 #include "executor/executor.h"
@@ -42,13 +42,10 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
-
-const char *guard_own = NULL;
 
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
