@@ -21,7 +21,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/identity.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 
