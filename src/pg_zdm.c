@@ -11,14 +11,17 @@
  */
 #include "postgres.h"
 
+#include "api/guard.h"
 #include "backfill/assign.h"
 #include "core/debug_point.h"
 #include "core/guc.h"
+#include "core/identity.h"
 #include "core/shmem.h"
-#include "ddl/guard.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "run/launcher.h"
+#include "run/start.h"
+#include "run/stop.h"
 #include "sync/conflict.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
@@ -32,11 +35,14 @@ _PG_init(void)
 {
 	debug_point_init();
 	guc_init();
+	identity_init();
 	guard_init();
 	stmtcols_init();
 	pairs_init();
 	conflict_init();
 	assign_init();
+	start_init();
+	stop_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		shmem_init();

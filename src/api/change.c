@@ -330,8 +330,9 @@ all_claims(const PlanKind *kind, const Change *change)
 	return list_concat(plan_claims(kind, change), uses_columns(change));
 }
 
-void
-change_check(const Change *change)
+/* Is another migration in the way, or the change wrong? */
+static void
+check(const Change *change)
 {
 	const PlanKind *kind = plan_kind(change->kind);
 
@@ -348,47 +349,6 @@ change_check(const Change *change)
 	 */
 	AcceptInvalidationMessages();
 	plan_validate(kind, change);
-}
-
-void
-change_make(const Change *change, MigrationPlan *plan)
-{
-	const PlanKind *kind = plan_kind(change->kind);
-
-	kind->make(plan, change);
-	if (OidIsValid(change->relid) && plan_has_backfill(plan))
-		citus_check(change->relid, NULL);
-	if (kind->one_shape && OidIsValid(change->relid) && plan_has_backfill(plan))
-		access_check_rows(change->relid, false);
-	preflight(plan, change);
-}
-
-/* Write the migration and its plan, and have it started at commit. */
-static int64
-store_migration(const PlanKind *kind, const Change *change, const char *label, char *definition)
-{
-	bool		on_table = OidIsValid(change->relid);
-	MigrationPlan plan = {.relid = change->relid};
-	Migration	migration = {
-		.label = label ? pstrdup(label) : NULL,
-		.kind = pstrdup(change->kind),
-		.relid = change->relid,
-		.relation = on_table ? names_relation(change->relid) : statement_beginning(change->statement),
-		.owner = on_table ? relation_owner(change->relid) : GetUserId(),
-		.definition = definition,
-		.columns = all_claims(kind, change),
-		.settings = capture_settings(),
-		.result_settings = change->result_settings,
-	};
-
-	migration_insert(&migration);
-	plan.migration = migration.id;
-	change_make(change, &plan);
-	preflight_warn();
-	plan_store(&plan);
-	migration_set_outcome(&migration, outcome_of(change));
-	start_at_commit(migration.id);
-	return migration.id;
 }
 
 /*
@@ -512,13 +472,78 @@ resolve_default(Change *change)
 						 names_relation(change->relid), quote_identifier(change->column))));
 }
 
-void
-change_resolve(Change *change)
+static void
+resolve(Change *change)
 {
 	if (!OidIsValid(change->type))
 		return;
 	resolve_expressions(change);
 	resolve_default(change);
+}
+
+void
+change_make(Change *change, MigrationPlan *plan, Migration *migration)
+{
+	const PlanKind *kind = plan_kind(change->kind);
+	bool		on_table = OidIsValid(change->relid);
+	int			nestlevel;
+
+	/*
+	 * A date in a default or an expression is read back by others, not by this
+	 * session.  What has only the DDL to go by must read it as the session would,
+	 * and pins the formats when it writes.
+	 */
+	change->result_settings = identity_settings();
+	nestlevel = NewGUCNestLevel();
+	if (!kind->one_shape)
+		identity_pin_formats();
+	resolve(change);
+	if (migration != NULL)
+	{
+		migration->columns = all_claims(kind, change);
+		migration->result_settings = change->result_settings;
+		migration_insert(migration);
+		plan->migration = migration->id;
+	}
+	plan->relid = change->relid;
+	kind->make(plan, change);
+	if (on_table && plan_has_backfill(plan))
+		citus_check(change->relid, NULL);
+	if (kind->one_shape && on_table && plan_has_backfill(plan))
+		access_check_rows(change->relid, false);
+	preflight(plan, change);
+	AtEOXact_GUC(false, nestlevel);
+}
+
+void
+change_plan(Change *change, MigrationPlan *plan, Migration *migration)
+{
+	check(change);
+	change_make(change, plan, migration);
+}
+
+/* Write the migration and its plan, and have it started at commit. */
+static int64
+store_migration(Change *change, const char *label, char *definition)
+{
+	bool		on_table = OidIsValid(change->relid);
+	MigrationPlan plan = {0};
+	Migration	migration = {
+		.label = label ? pstrdup(label) : NULL,
+		.kind = pstrdup(change->kind),
+		.relid = change->relid,
+		.relation = on_table ? names_relation(change->relid) : statement_beginning(change->statement),
+		.owner = on_table ? relation_owner(change->relid) : GetUserId(),
+		.definition = definition,
+		.settings = capture_settings(),
+	};
+
+	change_plan(change, &plan, &migration);
+	preflight_warn();
+	plan_store(&plan);
+	migration_set_outcome(&migration, outcome_of(change));
+	start_at_commit(migration.id);
+	return migration.id;
 }
 
 void
@@ -540,7 +565,6 @@ change_state(Change *change, const char *label)
 	bool		on_table = OidIsValid(change->relid);
 	char	   *definition;
 	int64		id;
-	int			nestlevel;
 
 	access_check_writable(psprintf("zdm.%s()", change->ddl ? "migrate" : change->kind));
 
@@ -568,21 +592,7 @@ change_state(Change *change, const char *label)
 		claim_table(change->relid);
 	if (at_once_possible(change))
 		return store_done(change, label, definition);
-	change_check(change);
-
-	/*
-	 * A date in a default or an expression is read back by others, not by this
-	 * session.  What has only the DDL to go by must read it as the session would,
-	 * and pins the formats when it writes.
-	 */
-	change->result_settings = identity_settings();
-	nestlevel = NewGUCNestLevel();
-	if (!kind->one_shape)
-		identity_pin_formats();
-	change_resolve(change);
-	id = store_migration(kind, change, label, definition);
-	AtEOXact_GUC(false, nestlevel);
-	return id;
+	return store_migration(change, label, definition);
 }
 
 char *
@@ -616,13 +626,19 @@ change_sql_argument(FunctionCallInfo fcinfo, int n)
 {
 	char	   *sql = change_text_argument(fcinfo, n);
 
+	change_check_text(sql);
+	return sql;
+}
+
+void
+change_check_text(const char *sql)
+{
 	if (sql != NULL && !standard_conforming_strings && strchr(sql, '\\') != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("backslashes in SQL need standard_conforming_strings to be on"),
 				 errdetail("It reads: %s", sql),
 				 errhint("SET standard_conforming_strings = on; and write E'...' where a backslash is to escape something.")));
-	return sql;
 }
 
 char *

@@ -21,18 +21,20 @@
  */
 extern int64 change_state(Change *change, const char *label);
 
-/*
- * What change_state() does, for who only wants to see the plan: is it a table
- * that the caller can have changed so; is another migration in the way or the
- * change wrong; and, once it is resolved, the plan with what the preflight finds.
- * zdm.migrate() refuses nothing that zdm.plan() has printed.
- */
+/* Can the caller have the table changed so? */
 extern void change_check_table(const Change *change);
-extern void change_check(const Change *change);
-extern void change_make(const Change *change, MigrationPlan *plan);
 
-/* Resolve up and down of a change of type, which has been checked. */
-extern void change_resolve(Change *change);
+/*
+ * From a change to its plan, with what the preflight finds: is another migration in
+ * the way or the change wrong; what its expressions mean; the steps.  The one way
+ * there, whether the plan is shown, stored, written as a script or only tried:
+ * zdm.migrate() refuses nothing that zdm.plan() has printed.  With a migration, that
+ * is written before its plan is made, which has names from its number.
+ */
+extern void change_plan(Change *change, MigrationPlan *plan, Migration *migration);
+
+/* The same of a change that has been checked. */
+extern void change_make(Change *change, MigrationPlan *plan, Migration *migration);
 
 /* What identifies a change stated as DDL under its label. */
 extern char *change_ddl_definition(const char *ddl, const char *up, const char *down);
@@ -53,6 +55,7 @@ extern char *change_text_argument(FunctionCallInfo fcinfo, int n);
  * SQL that somebody has written.  ERRCODE_FEATURE_NOT_SUPPORTED if what it says
  * depends on the session's standard_conforming_strings.
  */
+extern void change_check_text(const char *sql);
 extern char *change_sql_argument(FunctionCallInfo fcinfo, int n);
 extern char *change_required_sql(FunctionCallInfo fcinfo, int n, const char *what);
 extern Oid	change_relation_argument(FunctionCallInfo fcinfo, int n);

@@ -114,6 +114,20 @@ ddl_read_change(char *ddl, const char *up, const char *down)
 	return change;
 }
 
+Change *
+ddl_plan(char *ddl, const char *up, const char *down, MigrationPlan *plan)
+{
+	ErrorContextCallback callback;
+	Change	   *change;
+
+	change_check_text(ddl);
+	push_ddl_context(&callback, ddl);
+	change = read_change(ddl, up, down);
+	change_plan(change, plan, NULL);
+	error_context_stack = callback.previous;
+	return change;
+}
+
 Datum
 zdm_migrate(PG_FUNCTION_ARGS)
 {
@@ -173,19 +187,11 @@ zdm_plan(PG_FUNCTION_ARGS)
 	char	   *ddl = change_required_sql(fcinfo, 0, "ddl");
 	char	   *up = change_sql_argument(fcinfo, 1);
 	char	   *down = change_sql_argument(fcinfo, 2);
-	ErrorContextCallback callback;
 	MigrationPlan plan = {0};
-	Change	   *change;
 	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	push_ddl_context(&callback, ddl);
-	change = read_change(ddl, up, down);
-	change_check(change);
-	change_resolve(change);
-	plan.relid = change->relid;
-	change_make(change, &plan);
-	error_context_stack = callback.previous;
+	(void) ddl_plan(ddl, up, down, &plan);
 	foreach(lc, plan.steps)
 		put_step((ReturnSetInfo *) fcinfo->resultinfo, lfirst(lc), plan.relid);
 	return (Datum) 0;

@@ -7,9 +7,9 @@
  * one, and who grants it to an application means what the application reads, under
  * either name.  So what a GRANT or REVOKE has made of one of them is made of the
  * other in the same transaction, as the table's owner.  The same holds for a table
- * that is renamed and the view that has its other name; one that reads with its
+ * that is renamed and the view that has its other name (one that reads with its
  * owner's rights would show what row-level security hides, which cannot be enabled
- * then.  A GRANT can be a part of CREATE SCHEMA, too.
+ * then), and for a materialized view and the one that is to take its place.  A GRANT can be a part of CREATE SCHEMA, too.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,7 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/identity.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 
@@ -85,7 +85,7 @@ follow_names(SecondNameRule rule)
 {
 	ListCell   *lc;
 
-	foreach(lc, second_names())
+	foreach(lc, second_names(0))
 	{
 		SecondName *name = lfirst(lc);
 		char	   *of_table;
@@ -134,11 +134,14 @@ zdm_privileges_changed(PG_FUNCTION_ARGS)
 	{
 		if (!enables_row_security(event->parsetree))
 			PG_RETURN_NULL();
-		foreach(lc, second_names())
+		foreach(lc, second_names(0))
 			second_name_check_policies(lfirst(lc));
 		PG_RETURN_NULL();
 	}
 	follow_columns();
+	/* a step that makes the second one knows what it had at the call */
+	if (guard_own != NULL)
+		PG_RETURN_NULL();
 	follow_names(event->tag == CMDTAG_REVOKE || event->tag == CMDTAG_DROP_OWNED ? SECOND_NAME_BOTH : SECOND_NAME_EITHER);
 	PG_RETURN_NULL();
 }

@@ -143,19 +143,15 @@ put_files(ReturnSetInfo *rsinfo, List *files)
 	}
 }
 
-/* As change_state() does it, but for what is stored. */
+/* As its plan was made: what is read of the catalog is read back by others. */
 static void
-write_script(FunctionCallInfo fcinfo, Change *change, int64 number, const ScriptOptions *options)
+write_files(FunctionCallInfo fcinfo, const MigrationPlan *plan, const Change *change, const ScriptOptions *options)
 {
-	MigrationPlan plan = {.relid = change->relid, .migration = number};
 	int			nestlevel = NewGUCNestLevel();
 
-	change->result_settings = identity_settings();
 	if (!plan_kind(change->kind)->one_shape)
 		identity_pin_formats();
-	change_resolve(change);
-	change_make(change, &plan);
-	put_files((ReturnSetInfo *) fcinfo->resultinfo, script_files(&plan, change, options));
+	put_files((ReturnSetInfo *) fcinfo->resultinfo, script_files(plan, change, options));
 	AtEOXact_GUC(false, nestlevel);
 }
 
@@ -167,11 +163,13 @@ zdm_script(PG_FUNCTION_ARGS)
 	char	   *down = change_sql_argument(fcinfo, 2);
 	ScriptOptions options = read_options(fcinfo, 3);
 	Change	   *change = ddl_read_change(ddl, up, down);
+	MigrationPlan plan = {0};
 
 	check_kind(change);
 	InitMaterializedSRF(fcinfo, 0);
-	change_check(change);
-	write_script(fcinfo, change, script_number(change->relid, change->definition), &options);
+	plan.migration = script_number(change->relid, change->definition);
+	change_plan(change, &plan, NULL);
+	write_files(fcinfo, &plan, change, &options);
 	return (Datum) 0;
 }
 
@@ -216,6 +214,7 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 {
 	Migration  *migration;
 	ScriptOptions options;
+	MigrationPlan plan = {0};
 	Change	   *change;
 
 	if (PG_ARGISNULL(0))
@@ -242,6 +241,8 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 	change = read_definition(migration);
 	check_kind(change);
 	InitMaterializedSRF(fcinfo, 0);
-	write_script(fcinfo, change, migration->id, &options);
+	plan.migration = migration->id;
+	change_make(change, &plan, NULL);
+	write_files(fcinfo, &plan, change, &options);
 	return (Datum) 0;
 }

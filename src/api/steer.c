@@ -177,7 +177,7 @@ refuse_one_way(const Migration *migration)
 				 errmsg("migration " INT64_FORMAT " cannot be reverted: the old shape has been dropped",
 						migration->id),
 				 errhint("Go on with SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
-	if (!migration->reversible)
+	if (!migration_is_reversible(migration))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("migration " INT64_FORMAT " cannot be reverted: zdm.reversible is off for it",

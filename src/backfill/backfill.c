@@ -67,34 +67,15 @@
 #define LONGEST_SNAPSHOT_PAUSE_MS 10
 #define SNAPSHOT_PATIENCE_MS 500
 
-/* Blocks of the next batch; a worker carries one migration only. */
-static int64 batch_blocks = PACE_FIRST_BLOCKS;
-
-/* Rows of the next batch by the user's own assignments, at most. */
-static int64 batch_rows = PACE_FIRST_ROWS;
-
-/* What a row takes when nobody is in the way. */
-static double best_row_ms = 0;
-
-/* How many more batches are to be done without phases. */
-static int	batches_without_phases = 0;
-static int	next_without_phases = BATCHES_WITHOUT_PHASES;
-
-/*
- * The transaction of the first batch of the last phase, and how long the next phase
- * has waited for it.
- */
-static TransactionId phase_xid = InvalidTransactionId;
-static int	snapshot_wait_ms = 0;	/* in pauses, which a busy machine stretches */
-
-/*
- * Where others' snapshots are always there, as our own helpers' are, a phase has
- * several batches: when it comes to its end, what was replaced at its beginning
- * has been for a while.  Without helpers each window has one, and the table grows
- * the least.
- */
-static int	phase_batches = 1;
-static int	quiet_windows = 0;
+void
+batch_state_init(BatchState *state)
+{
+	memset(state, 0, sizeof(BatchState));
+	state->fill_blocks = state->copy_blocks = state->verify_blocks = PACE_FIRST_BLOCKS;
+	state->rows = PACE_FIRST_ROWS;
+	state->phases.next_without = BATCHES_WITHOUT_PHASES;
+	state->phases.batches = 1;
+}
 
 static double
 milliseconds_since(instr_time start)
@@ -160,13 +141,13 @@ finish_pass(const Step *step, Cursor *cursor)
 
 /* Must the backfill hold?  Then the reason is noted and the transaction over. */
 static bool
-is_held(const Migration *migration, const Step *step)
+is_held(BatchState *state, const Migration *migration, const Step *step)
 {
-	const char *reason = stops_look(migration, step, true);
+	const char *reason = stops_look(&state->stops, migration, step, true);
 
 	if (reason == NULL)
 		return false;
-	cursor_break();
+	cursor_break(&state->clock);
 	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -175,12 +156,12 @@ is_held(const Migration *migration, const Step *step)
 
 /* A window has come to its end without a wait for snapshots, or the next one is to. */
 static void
-count_quiet_window(void)
+count_quiet_window(Phases *phases)
 {
-	if (phase_batches > 1 && ++quiet_windows >= QUIET_WINDOWS)
+	if (phases->batches > 1 && ++phases->quiet_windows >= QUIET_WINDOWS)
 	{
-		phase_batches /= 2;
-		quiet_windows = 0;
+		phases->batches /= 2;
+		phases->quiet_windows = 0;
 	}
 }
 
@@ -190,39 +171,42 @@ count_quiet_window(void)
  * phases; nor are rows for which the backfill comes back.
  */
 static void
-choose_window(Cursor *cursor, const Step *step, Relation leaf)
+choose_window(BatchState *state, Cursor *cursor, const Step *step, Relation leaf)
 {
+	Phases	   *phases = &state->phases;
 	bool		in_phases = fill_args(step) == NULL && leaf->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		(!cursor->revisiting || cursor->fresh) && batches_without_phases == 0;
+		(!cursor->revisiting || cursor->fresh) && phases->batches_without == 0;
 
 	if (cursor->block < cursor->window_end)
 		return;
 	if (in_phases)
 	{
-		batch_blocks = Min(batch_blocks, PACE_LARGEST_WINDOW);
-		count_quiet_window();
+		state->fill_blocks = Min(state->fill_blocks, PACE_LARGEST_WINDOW);
+		count_quiet_window(phases);
 	}
-	cursor_open_window(cursor, in_phases ? Min(batch_blocks * phase_batches, PACE_LARGEST_WINDOW) : batch_blocks,
+	cursor_open_window(cursor, in_phases ? Min(state->fill_blocks * phases->batches, PACE_LARGEST_WINDOW) : state->fill_blocks,
 					   in_phases);
-	if (batches_without_phases > 0)
-		batches_without_phases--;
+	if (phases->batches_without > 0)
+		phases->batches_without--;
 }
 
 /* Do without phases for a while, with batches that take as long. */
 static void
-give_up_phases(void)
+give_up_phases(BatchState *state)
 {
-	batches_without_phases = next_without_phases;
+	Phases	   *phases = &state->phases;
+
+	phases->batches_without = phases->next_without;
 	if (guc_backfill_workers > 1)
-		next_without_phases = Min(next_without_phases * 2, MOST_WITHOUT_PHASES);
-	batch_blocks = Max(batch_blocks / PACE_PHASES, 1);
+		phases->next_without = Min(phases->next_without * 2, MOST_WITHOUT_PHASES);
+	state->fill_blocks = Max(state->fill_blocks / PACE_PHASES, 1);
 }
 
 /* Most are gone in no time. */
 static int
-snapshot_pause(void)
+snapshot_pause(const Phases *phases)
 {
-	return Min(Max(snapshot_wait_ms, SNAPSHOT_PAUSE_MS), LONGEST_SNAPSHOT_PAUSE_MS);
+	return Min(Max(phases->waited_ms, SNAPSHOT_PAUSE_MS), LONGEST_SNAPSHOT_PAUSE_MS);
 }
 
 /*
@@ -231,71 +215,74 @@ snapshot_pause(void)
  * are soon gone; a long one is not waited for.
  */
 static bool
-awaits_snapshots(Cursor *cursor, const Step *step, Relation leaf)
+awaits_snapshots(BatchState *state, Cursor *cursor, const Step *step, Relation leaf)
 {
+	Phases	   *phases = &state->phases;
+
 	/* in the midst of a phase, nothing has been replaced since the last look */
 	if (cursor->phase <= 0 || cursor->phase_block > cursor->block ||
-		!TransactionIdIsValid(phase_xid) ||
-		TransactionIdPrecedes(phase_xid, GetOldestNonRemovableTransactionId(leaf)))
-		snapshot_wait_ms = 0;
-	else if (snapshot_wait_ms < SNAPSHOT_PATIENCE_MS)
+		!TransactionIdIsValid(phases->xid) ||
+		TransactionIdPrecedes(phases->xid, GetOldestNonRemovableTransactionId(leaf)))
+		phases->waited_ms = 0;
+	else if (phases->waited_ms < SNAPSHOT_PATIENCE_MS)
 	{
-		if (snapshot_wait_ms == 0 && guc_backfill_workers > 1)
+		if (phases->waited_ms == 0 && guc_backfill_workers > 1)
 		{
-			phase_batches = Min(phase_batches * 2, MOST_PHASE_BATCHES);
-			quiet_windows = 0;
+			phases->batches = Min(phases->batches * 2, MOST_PHASE_BATCHES);
+			phases->quiet_windows = 0;
 		}
-		snapshot_wait_ms += snapshot_pause();
+		phases->waited_ms += snapshot_pause(phases);
 		return true;
 	}
 	else
 	{
-		snapshot_wait_ms = 0;
-		give_up_phases();
+		phases->waited_ms = 0;
+		give_up_phases(state);
 		cursor_close_window(cursor);
-		choose_window(cursor, step, leaf);
+		choose_window(state, cursor, step, leaf);
 	}
 	return false;
 }
 
 /* How large the next batches are, after one of "range". */
 static void
-adapt_size(const RowRange *range, int phase, const FillResult *result, double work_ms)
+adapt_size(BatchState *state, const RowRange *range, int phase, const FillResult *result, double work_ms)
 {
 	bool		cut = result->reached < range->end;
 
 	/* a short window, or the rest of one, says nothing about the size, nor do the last phases, with few rows */
 	if (cut)
-		batch_blocks = result->reached - range->begin;
-	else if (range->end - range->begin == batch_blocks)
+		state->fill_blocks = result->reached - range->begin;
+	else if (range->end - range->begin == state->fill_blocks)
 	{
-		int64		next = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+		int64		next = pace_next_blocks(state->fill_blocks, work_ms, guc_batch_time);
 
-		batch_blocks = phase > 1 ? Min(batch_blocks, next) : next;
+		state->fill_blocks = phase > 1 ? Min(state->fill_blocks, next) : next;
 	}
 
 	if (result->rows > 0 && (cut || work_ms > guc_batch_time))
-		batch_rows = pace_next_rows(result->rows, work_ms, guc_batch_time);
+		state->rows = pace_next_rows(result->rows, work_ms, guc_batch_time);
 }
 
 /* Draw conclusions from a batch, and go on to the next. */
 static void
-adapt(Cursor *cursor, const RowRange *range, const FillResult *result, double work_ms)
+adapt(BatchState *state, Cursor *cursor, const RowRange *range, const FillResult *result, double work_ms)
 {
+	Phases	   *phases = &state->phases;
 	bool		serve = pace_phases_serve(cursor->phase, result->rows, result->kept);
 	bool		served = serve && cursor->phase > 0 && result->kept > 0;
 
-	adapt_size(range, cursor->phase, result, work_ms);
-	if (range->begin == cursor->block || phase_batches == 1)
-		phase_xid = GetTopTransactionIdIfAny();
+	adapt_size(state, range, cursor->phase, result, work_ms);
+	if (range->begin == cursor->block || phases->batches == 1)
+		phases->xid = GetTopTransactionIdIfAny();
 	cursor_advance(cursor, result->reached,
-				   cursor->phase != PACE_ALL_PHASES && result->reached == cursor->window_end && pages_done(),
+				   cursor->phase != PACE_ALL_PHASES && result->reached == cursor->window_end && pages_done(&state->window),
 				   result->deferred);
 	if (served)
-		next_without_phases = BATCHES_WITHOUT_PHASES;
+		phases->next_without = BATCHES_WITHOUT_PHASES;
 	if (!serve)
 	{
-		give_up_phases();
+		give_up_phases(state);
 		cursor_close_window(cursor);
 	}
 }
@@ -338,23 +325,26 @@ begin_batch(void)
  * nothing done, if the next phase has to wait for snapshots.
  */
 static bool
-do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation leaf, Batch *batch)
+do_blocks(BatchState *state, const Migration *migration, const Step *step, Cursor *cursor, Relation leaf,
+		  Batch *batch)
 {
 	RowRange	range = {.rel = leaf};
 
-	choose_window(cursor, step, leaf);
-	if (awaits_snapshots(cursor, step, leaf))
+	choose_window(state, cursor, step, leaf);
+	if (awaits_snapshots(state, cursor, step, leaf))
 		return false;
 	range.begin = cursor->phase_block;
 	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
-		Min(cursor->phase_block + batch_blocks, cursor->window_end);
+		Min(cursor->phase_block + state->fill_blocks, cursor->window_end);
 	if (fill_args(step) != NULL)
-		assign_rows(&range, migration, step, Max(batch_rows, ASSIGN_FEWEST), &batch->result);
+		assign_rows(&range, migration, step, Max(state->rows, ASSIGN_FEWEST), &batch->result);
 	else
 	{
-		if (cursor->phase != PACE_ALL_PHASES)
-			pages_open(leaf, cursor->block, cursor->window_end, cursor->phase, cursor->phase_block);
-		rows_fill(&range, cursor->phase, migration->id, migration->state == STATE_REVERTING,
+		bool		in_phases = cursor->phase != PACE_ALL_PHASES;
+
+		if (in_phases)
+			pages_open(&state->window, leaf, cursor->block, cursor->window_end, cursor->phase, cursor->phase_block);
+		rows_fill(&range, in_phases ? &state->window : NULL, migration->id, migration->state == STATE_REVERTING,
 				  pace_limit_ms(guc_batch_time), &batch->result);
 	}
 	ZDM_DEBUG_POINT("backfill-before-commit");
@@ -362,16 +352,16 @@ do_blocks(const Migration *migration, const Step *step, Cursor *cursor, Relation
 	batch->work_ms = milliseconds_since(batch->start);
 	cursor->rows_done += batch->result.rows;
 	cursor->pass_rows += batch->result.rows;
-	adapt(cursor, &range, &batch->result, batch->work_ms);
+	adapt(state, cursor, &range, &batch->result, batch->work_ms);
 	return true;
 }
 
 /* How long to rest after the batch, which has been committed.  "workers" share what may be written. */
 static int
-rest_after(const Batch *batch, int workers)
+rest_after(BatchState *state, const Batch *batch, int workers)
 {
 	double		work_ms = milliseconds_since(batch->start);
-	double		stretch = pace_stretch(&best_row_ms, work_ms, batch->result.rows);
+	double		stretch = pace_stretch(&state->best_row_ms, work_ms, batch->result.rows);
 	int			pause_ms = pace_rest(work_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
 									 (int64) (pgWalUsage.wal_bytes - batch->wal_before),
 									 guc_max_wal_rate > 0 ? Max(guc_max_wal_rate / workers, 1) : 0);
@@ -394,11 +384,11 @@ static void
 raise_for_helper(const Stretch *stretch)
 {
 	MigrationError error = {
-		.sqlstate = outlive(stretch->error.sqlstate),
-		.message = outlive(stretch->error.message),
-		.detail = outlive(stretch->error.detail),
-		.hint = outlive(stretch->error.hint),
-		.context = outlive(stretch->error.context),
+		.sqlstate = outlive(stretch->error_state),
+		.message = outlive(stretch->error_message),
+		.detail = outlive(stretch->error_detail),
+		.hint = outlive(stretch->error_hint),
+		.context = outlive(stretch->error_context),
 	};
 	const char *state = error.sqlstate;
 
@@ -517,7 +507,7 @@ hand_out(const Migration *migration, const Step *step, Cursor *cursor)
 }
 
 bool
-backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
+backfill_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms)
 {
 	bool		only_new = strcmp(step->phase, "migrate") != 0;
 	Cursor	   *cursor;
@@ -535,12 +525,12 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	}
 	batch = begin_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (is_held(migration, step))
+	if (is_held(state, migration, step))
 	{
 		*pause_ms = HELD_PAUSE_MS;
 		return false;
 	}
-	cursor = cursor_load(step, only_new);
+	cursor = cursor_load(step, only_new, &state->clock);
 	gather(step, cursor);
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, migration->relid))
@@ -559,13 +549,13 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
-	worked = do_blocks(migration, step, cursor, leaf, &batch);
+	worked = do_blocks(state, migration, step, cursor, leaf, &batch);
 	waiting = describe_locked(leaf, &batch.result);
 	table_close(leaf, NoLock);
 	if (!worked)
 	{
 		CommitTransactionCommand();
-		*pause_ms = snapshot_pause();
+		*pause_ms = snapshot_pause(&state->phases);
 		return false;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -574,9 +564,9 @@ backfill_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor_save(step, cursor, batch.work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	pages_committed();
+	pages_committed(&state->window);
 	ZDM_DEBUG_POINT("backfill-after-batch");
-	*pause_ms = rest_after(&batch, shared ? guc_backfill_workers : 1);
+	*pause_ms = rest_after(state, &batch, shared ? guc_backfill_workers : 1);
 	return false;
 }
 
@@ -616,7 +606,7 @@ store(const Stretch *stretch, const Cursor *cursor, StretchState state)
 }
 
 bool
-backfill_help(const Migration *migration, const Step *step, int helper, int *pause_ms)
+backfill_help(const Migration *migration, const Step *step, int helper, BatchState *state, int *pause_ms)
 {
 	Batch		batch;
 	Stretch    *stretch = NULL;
@@ -632,7 +622,7 @@ backfill_help(const Migration *migration, const Step *step, int helper, int *pau
 	}
 	batch = begin_batch();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	held = stops_look(migration, step, false) != NULL;
+	held = stops_look(&state->stops, migration, step, false) != NULL;
 	if (!held && (stretch = stretch_get(step, helper)) != NULL)
 		cursor = cursor_parse(migration->id, stretch->cursor);
 	PopActiveSnapshot();
@@ -655,18 +645,18 @@ backfill_help(const Migration *migration, const Step *step, int helper, int *pau
 		*pause_ms = 0;
 		return true;
 	}
-	if (!do_blocks(migration, step, cursor, leaf, &batch))
+	if (!do_blocks(state, migration, step, cursor, leaf, &batch))
 	{
 		table_close(leaf, NoLock);
 		CommitTransactionCommand();
-		*pause_ms = snapshot_pause();
+		*pause_ms = snapshot_pause(&state->phases);
 		return true;
 	}
 	table_close(leaf, NoLock);
 	ZDM_DEBUG_POINT("helper-before-store");
 	store(stretch, cursor, OidIsValid(cursor->leaf) ? STRETCH_OPEN : STRETCH_DONE);
-	pages_committed();
-	*pause_ms = rest_after(&batch, guc_backfill_workers);
+	pages_committed(&state->window);
+	*pause_ms = rest_after(state, &batch, guc_backfill_workers);
 	return true;
 }
 

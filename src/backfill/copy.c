@@ -56,9 +56,6 @@
 /* Rows named in the error. */
 #define EXAMPLES 5
 
-/* Blocks of the next batch; a worker carries one migration only. */
-static int64 batch_blocks = PACE_FIRST_BLOCKS;
-
 static double
 milliseconds_since(instr_time start)
 {
@@ -71,7 +68,7 @@ milliseconds_since(instr_time start)
 
 /* Nothing is left. */
 static bool
-finish(const Step *step, const Cursor *cursor)
+finish(const Step *step, Cursor *cursor)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor_save(step, cursor, 0, NULL);
@@ -165,13 +162,13 @@ copy_rows(const RowRange *range, const Second *second, double time_ms, instr_tim
 
 /* Must the copy hold?  Then the reason is noted and the transaction over. */
 static bool
-is_held(const Migration *migration, const Step *step)
+is_held(BatchState *state, const Migration *migration, const Step *step)
 {
-	const char *reason = stops_look(migration, step, true);
+	const char *reason = stops_look(&state->stops, migration, step, true);
 
 	if (reason == NULL)
 		return false;
-	cursor_break();
+	cursor_break(&state->clock);
 	step_set_waiting(step, reason);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
@@ -195,16 +192,16 @@ describe_locked(Relation rel, const FillResult *result)
 
 /* How large the next batch is, after one of "range" that came as far as "reached". */
 static void
-adapt_size(const RowRange *range, int64 reached, double work_ms)
+adapt_size(BatchState *state, const RowRange *range, int64 reached, double work_ms)
 {
 	if (reached < range->end)
-		batch_blocks = Max(reached - range->begin, 1);
-	else if (range->end - range->begin == batch_blocks)
-		batch_blocks = pace_next_blocks(batch_blocks, work_ms, guc_batch_time);
+		state->copy_blocks = Max(reached - range->begin, 1);
+	else if (range->end - range->begin == state->copy_blocks)
+		state->copy_blocks = pace_next_blocks(state->copy_blocks, work_ms, guc_batch_time);
 }
 
 bool
-copy_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms)
+copy_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
 {
 	uint64		wal_before = pgWalUsage.wal_bytes;
 	FillResult	result = {0};
@@ -216,18 +213,18 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, i
 
 	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (is_held(migration, step))
+	if (is_held(state, migration, step))
 	{
 		*pause_ms = HELD_PAUSE_MS;
 		return false;
 	}
-	cursor = cursor_load(step, false);
+	cursor = cursor_load(step, false, &state->clock);
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, second->relid))
 		return finish(step, cursor);
 	range.rel = table_open(second->relid, NoLock);
 	cursor_check_storage(cursor, range.rel);
-	cursor_open_window(cursor, batch_blocks, false);
+	cursor_open_window(cursor, state->copy_blocks, false);
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
@@ -236,7 +233,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, i
 		result.reached = range.end;
 	ZDM_DEBUG_POINT("copy-before-commit");
 	work_ms = milliseconds_since(start);
-	adapt_size(&range, result.reached, work_ms);
+	adapt_size(state, &range, result.reached, work_ms);
 	cursor->rows_done += result.rows;
 	cursor_advance(cursor, result.reached, true, result.deferred);
 	waiting = describe_locked(range.rel, &result);
@@ -329,7 +326,7 @@ settle_either(Cursor *cursor, const Second *second)
 }
 
 bool
-copy_compare_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms)
+copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
 {
 	Cursor	   *cursor;
 	Oid			relid;
@@ -343,7 +340,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	INSTR_TIME_SET_CURRENT(start);
 	initStringInfo(&examples);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor = cursor_load(step, false);
+	cursor = cursor_load(step, false, &state->clock);
 	PopActiveSnapshot();
 	relid = settle_either(cursor, second);
 	if (!OidIsValid(relid))
@@ -351,7 +348,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	source = table_open(second->relid, NoLock);
 	range.rel = relid == second->relid ? table_open(relid, NoLock) : table_open(relid, AccessShareLock);
 	cursor_check_storage(cursor, range.rel);
-	cursor_open_window(cursor, batch_blocks, false);
+	cursor_open_window(cursor, state->copy_blocks, false);
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
@@ -367,7 +364,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	table_close(range.rel, NoLock);
 	table_close(source, NoLock);
 	work_ms = milliseconds_since(start);
-	adapt_size(&range, range.end, work_ms);
+	adapt_size(state, &range, range.end, work_ms);
 	cursor_advance(cursor, range.end, true, NIL);
 	save(step, cursor, work_ms, NULL);
 	*pause_ms = pace_rest(work_ms, guc_batch_rest, 0, 0);

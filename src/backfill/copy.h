@@ -8,6 +8,7 @@
 #ifndef ZDM_COPY_H
 #define ZDM_COPY_H
 
+#include "backfill/batch_state.h"
 #include "catalog/migration.h"
 #include "catalog/second.h"
 #include "catalog/step.h"
@@ -19,7 +20,7 @@
  * marked so; otherwise *pause_ms is how long to rest before the next.
  * Comparing: ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION if they differ.
  */
-extern bool copy_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms);
-extern bool copy_compare_batch(const Migration *migration, const Step *step, const Second *second, int *pause_ms);
+extern bool copy_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms);
+extern bool copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms);
 
 #endif							/* ZDM_COPY_H */

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -42,14 +43,6 @@
 /* Rows a second are smoothed over about this long. */
 #define RATE_SPAN_MS 3000
 
-/* The last time that this process saved a cursor. */
-static struct
-{
-	int32		step;
-	TimestampTz at;				/* 0: not yet, or something held since */
-	double		rows_per_second;
-}			last_save;
-
 static Arrival
 parse_arrival(const char *text)
 {
@@ -63,12 +56,10 @@ parse_arrival(const char *text)
 	return arrival;
 }
 
-/* As a value in JSON. */
 static char *
 format_arrival(const Arrival *arrival)
 {
-	return psprintf("\"%u:" INT64_FORMAT ":" INT64_FORMAT "\"",
-					arrival->leaf, arrival->number, arrival->unfilled);
+	return psprintf("%u:" INT64_FORMAT ":" INT64_FORMAT, arrival->leaf, arrival->number, arrival->unfilled);
 }
 
 static void
@@ -95,8 +86,46 @@ parse_range(const char *text)
 	return range;
 }
 
+static char *
+format_range(const BlockRange *range)
+{
+	return psprintf("%u:%u:" INT64_FORMAT ":" INT64_FORMAT ":%d",
+					range->leaf, range->filenode, range->begin, range->end, range->fresh);
+}
+
+typedef enum FieldKind
+{
+	FIELD_BOOL,
+	FIELD_INT,
+	FIELD_INT8,
+	FIELD_OID
+} FieldKind;
+
+/* What of a cursor is stored as it is, and by which name. */
+static const struct
+{
+	const char *name;
+	FieldKind	kind;
+	size_t		offset;
+}			fields[] = {
+	{"leaf", FIELD_OID, offsetof(Cursor, leaf)},
+	{"filenode", FIELD_OID, offsetof(Cursor, filenode)},
+	{"block", FIELD_INT8, offsetof(Cursor, block)},
+	{"end", FIELD_INT8, offsetof(Cursor, end)},
+	{"window_end", FIELD_INT8, offsetof(Cursor, window_end)},
+	{"phase", FIELD_INT, offsetof(Cursor, phase)},
+	{"phase_block", FIELD_INT8, offsetof(Cursor, phase_block)},
+	{"revisiting", FIELD_BOOL, offsetof(Cursor, revisiting)},
+	{"fresh", FIELD_BOOL, offsetof(Cursor, fresh)},
+	{"stretches", FIELD_INT, offsetof(Cursor, stretches)},
+	{"total", FIELD_INT8, offsetof(Cursor, blocks_total)},
+	{"passed", FIELD_INT8, offsetof(Cursor, blocks_done)},
+	{"rows", FIELD_INT8, offsetof(Cursor, rows_done)},
+	{"pass_rows", FIELD_INT8, offsetof(Cursor, pass_rows)},
+};
+
 static JsonbValue *
-field(Jsonb *json, const char *name)
+find_value(Jsonb *json, const char *name)
 {
 	JsonbValue	key = {.type = jbvString,.val.string = {strlen(name), unconstify(char *, name)}};
 	JsonbValue *value = findJsonbValueFromContainer(&json->root, JB_FOBJECT, &key);
@@ -109,27 +138,47 @@ field(Jsonb *json, const char *name)
 }
 
 static int64
-number(Jsonb *json, const char *name)
+number_of(const JsonbValue *value)
 {
-	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(field(json, name)->val.numeric)));
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 }
 
 static char *
-string(const JsonbValue *value)
+string_of(const JsonbValue *value)
 {
 	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 /* The strings of an array. */
 static List *
-strings(Jsonb *json, const char *name)
+strings_of(const JsonbValue *value)
 {
 	List	   *result = NIL;
-	JsonbContainer *array = field(json, name)->val.binary.data;
+	JsonbContainer *array = value->val.binary.data;
 
 	for (uint32 i = 0; i < JsonContainerSize(array); i++)
-		result = lappend(result, string(getIthJsonbValueFromContainer(array, i)));
+		result = lappend(result, string_of(getIthJsonbValueFromContainer(array, i)));
 	return result;
+}
+
+static void
+read_field(void *field, FieldKind kind, const JsonbValue *value)
+{
+	switch (kind)
+	{
+		case FIELD_BOOL:
+			*(bool *) field = value->val.boolean;
+			break;
+		case FIELD_INT:
+			*(int *) field = (int) number_of(value);
+			break;
+		case FIELD_INT8:
+			*(int64 *) field = number_of(value);
+			break;
+		case FIELD_OID:
+			*(Oid *) field = (Oid) number_of(value);
+			break;
+	}
 }
 
 /* For each batch: so not by a query. */
@@ -139,24 +188,12 @@ parse_cursor(Cursor *cursor, const char *text)
 	Jsonb	   *json = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 	ListCell   *lc;
 
-	cursor->leaf = (Oid) number(json, "leaf");
-	cursor->filenode = (Oid) number(json, "filenode");
-	cursor->block = number(json, "block");
-	cursor->end = number(json, "end");
-	cursor->blocks_total = number(json, "total");
-	cursor->blocks_done = number(json, "passed");
-	cursor->rows_done = number(json, "rows");
-	cursor->revisiting = field(json, "revisiting")->val.boolean;
-	cursor->pass_rows = number(json, "pass_rows");
-	cursor->window_end = number(json, "window_end");
-	cursor->phase = (int) number(json, "phase");
-	cursor->phase_block = number(json, "phase_block");
-	cursor->arrival = parse_arrival(string(field(json, "arrival")));
-	cursor->fresh = field(json, "fresh")->val.boolean;
-	cursor->stretches = (int) number(json, "stretches");
-	foreach(lc, strings(json, "done"))
+	for (int i = 0; i < lengthof(fields); i++)
+		read_field((char *) cursor + fields[i].offset, fields[i].kind, find_value(json, fields[i].name));
+	cursor->arrival = parse_arrival(string_of(find_value(json, "arrival")));
+	foreach(lc, strings_of(find_value(json, "done")))
 		set_done(cursor, parse_arrival(lfirst(lc)));
-	foreach(lc, strings(json, "deferred"))
+	foreach(lc, strings_of(find_value(json, "deferred")))
 		cursor->deferred = lappend(cursor->deferred, parse_range(lfirst(lc)));
 }
 
@@ -171,13 +208,14 @@ cursor_parse(int64 migration, const char *json)
 }
 
 Cursor *
-cursor_load(const Step *step, bool only_new)
+cursor_load(const Step *step, bool only_new, WorkClock *clock)
 {
 	Cursor	   *cursor = palloc0(sizeof(Cursor));
 	int64		rows_done = 0;
 	char	   *json = step_cursor(step, &rows_done);
 
 	cursor->migration = step->migration;
+	cursor->clock = clock;
 	if (json != NULL)
 		parse_cursor(cursor, json);
 	else
@@ -194,9 +232,9 @@ cursor_load(const Step *step, bool only_new)
 }
 
 void
-cursor_break(void)
+cursor_break(WorkClock *clock)
 {
-	last_save.at = 0;
+	clock->at = 0;
 }
 
 /*
@@ -206,58 +244,77 @@ cursor_break(void)
 static int64
 take_time(const Step *step, const Cursor *cursor, double work_ms)
 {
+	WorkClock  *clock = cursor->clock;
 	TimestampTz now = GetCurrentTimestamp();
-	bool		goes_on = last_save.at != 0 && last_save.step == step->number;
-	int64		ms = goes_on ? Max(now - last_save.at, 0) / 1000 : (int64) work_ms;
+	bool		goes_on = clock->at != 0 && clock->step == step->number;
+	int64		ms = goes_on ? Max(now - clock->at, 0) / 1000 : (int64) work_ms;
 	double		rows = (cursor->rows_done - cursor->rows_before) * 1000.0;
 
-	last_save.rows_per_second = goes_on ?
-		(last_save.rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
+	clock->rows_per_second = goes_on ?
+		(clock->rows_per_second * RATE_SPAN_MS + rows) / (RATE_SPAN_MS + ms) :
 		rows / Max(work_ms * (1.0 + guc_batch_rest), 1.0);
-	last_save.step = step->number;
+	clock->step = step->number;
 	/* what is left of a millisecond is for the next time */
-	last_save.at = goes_on ? last_save.at + ms * 1000 : now;
+	clock->at = goes_on ? clock->at + ms * 1000 : now;
 	return ms;
+}
+
+static void
+push_string(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+{
+	JsonbValue	value = {.type = jbvString,.val.string = {strlen(text), unconstify(char *, text)}};
+
+	(void) pushJsonbValue(state, token, &value);
+}
+
+static JsonbValue
+field_value(const void *field, FieldKind kind)
+{
+	switch (kind)
+	{
+		case FIELD_BOOL:
+			return (JsonbValue) {.type = jbvBool,.val.boolean = *(const bool *) field};
+		case FIELD_INT:
+			return (JsonbValue) {.type = jbvNumeric,.val.numeric = int64_to_numeric(*(const int *) field)};
+		case FIELD_INT8:
+			return (JsonbValue) {.type = jbvNumeric,.val.numeric = int64_to_numeric(*(const int64 *) field)};
+		case FIELD_OID:
+			return (JsonbValue) {.type = jbvNumeric,.val.numeric = int64_to_numeric(*(const Oid *) field)};
+	}
+	pg_unreachable();
 }
 
 char *
 cursor_format(const Cursor *cursor)
 {
-	StringInfoData json;
-	const char *separator = "";
+	JsonbParseState *state = NULL;
 	ListCell   *lc;
 
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"leaf\": %u, \"filenode\": %u, \"arrival\": %s, \"block\": " INT64_FORMAT
-					 ", \"end\": " INT64_FORMAT ", \"window_end\": " INT64_FORMAT
-					 ", \"phase\": %d, \"phase_block\": " INT64_FORMAT ", \"total\": " INT64_FORMAT
-					 ", \"passed\": " INT64_FORMAT ", \"rows\": " INT64_FORMAT
-					 ", \"pass_rows\": " INT64_FORMAT ", \"revisiting\": %s, \"fresh\": %s, \"stretches\": %d, \"done\": [",
-					 cursor->leaf, cursor->filenode, format_arrival(&cursor->arrival), cursor->block, cursor->end,
-					 cursor->window_end, cursor->phase, cursor->phase_block,
-					 cursor->blocks_total, cursor->blocks_done, cursor->rows_done, cursor->pass_rows,
-					 cursor->revisiting ? "true" : "false", cursor->fresh ? "true" : "false", cursor->stretches);
-	foreach(lc, cursor->done)
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < lengthof(fields); i++)
 	{
-		appendStringInfo(&json, "%s%s", separator, format_arrival(lfirst(lc)));
-		separator = ", ";
-	}
-	appendStringInfoString(&json, "], \"deferred\": [");
-	separator = "";
-	foreach(lc, cursor->deferred)
-	{
-		BlockRange *range = lfirst(lc);
+		JsonbValue	value = field_value((const char *) cursor + fields[i].offset, fields[i].kind);
 
-		appendStringInfo(&json, "%s\"%u:%u:" INT64_FORMAT ":" INT64_FORMAT ":%d\"", separator,
-						 range->leaf, range->filenode, range->begin, range->end, range->fresh);
-		separator = ", ";
+		push_string(&state, WJB_KEY, fields[i].name);
+		(void) pushJsonbValue(&state, WJB_VALUE, &value);
 	}
-	appendStringInfoString(&json, "]}");
-	return json.data;
+	push_string(&state, WJB_KEY, "arrival");
+	push_string(&state, WJB_VALUE, format_arrival(&cursor->arrival));
+	push_string(&state, WJB_KEY, "done");
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	foreach(lc, cursor->done)
+		push_string(&state, WJB_ELEM, format_arrival(lfirst(lc)));
+	(void) pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	push_string(&state, WJB_KEY, "deferred");
+	(void) pushJsonbValue(&state, WJB_BEGIN_ARRAY, NULL);
+	foreach(lc, cursor->deferred)
+		push_string(&state, WJB_ELEM, format_range(lfirst(lc)));
+	(void) pushJsonbValue(&state, WJB_END_ARRAY, NULL);
+	return JsonbToCString(NULL, &JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))->root, 0);
 }
 
 void
-cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting)
+cursor_save(const Step *step, Cursor *cursor, double work_ms, const char *waiting)
 {
 	int64		worked_ms = take_time(step, cursor, work_ms);
 
@@ -267,7 +324,7 @@ cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *
 		.blocks_done = Min(cursor->blocks_done, cursor->blocks_total),
 		.rows_done = cursor->rows_done,
 		.worked_ms = worked_ms,
-		.rows_per_second = last_save.rows_per_second,
+		.rows_per_second = cursor->clock->rows_per_second,
 		.waiting = waiting,
 	});
 }
@@ -527,9 +584,11 @@ cursor_next_pass(Cursor *cursor)
 {
 	int64		rows_done = cursor->rows_done;
 	int64		migration = cursor->migration;
+	WorkClock  *clock = cursor->clock;
 
 	memset(cursor, 0, sizeof(Cursor));
 	cursor->migration = migration;
+	cursor->clock = clock;
 	cursor->rows_done = rows_done;
 }
 

@@ -23,6 +23,14 @@ typedef struct BlockRange
 	bool		fresh;			/* nobody has gone over them yet: in phases, and counted */
 } BlockRange;
 
+/* When a cursor was last saved, for the speed that zdm.progress shows. */
+typedef struct WorkClock
+{
+	int32		step;
+	TimestampTz at;				/* 0: not yet, or something held since */
+	double		rows_per_second;
+} WorkClock;
+
 typedef struct Cursor
 {
 	int64		migration;
@@ -44,6 +52,7 @@ typedef struct Cursor
 	int64		rows_done;
 	int64		pass_rows;		/* of these, in the present pass */
 	int64		rows_before;	/* of these, when the cursor was loaded */
+	WorkClock  *clock;			/* the worker's; NULL for a stretch, which is not saved with the step */
 } Cursor;
 
 /*
@@ -51,13 +60,13 @@ typedef struct Cursor
  * "only_new", a fresh one counts the leaves as done that the migration's first
  * backfill did.
  */
-extern Cursor *cursor_load(const Step *step, bool only_new);
+extern Cursor *cursor_load(const Step *step, bool only_new, WorkClock *clock);
 
 /*
  * Store it, in the caller's transaction, after a batch that took so long, with
  * the speed for zdm.progress: that of the work and of the rests between batches.
  */
-extern void cursor_save(const Step *step, const Cursor *cursor, double work_ms, const char *waiting);
+extern void cursor_save(const Step *step, Cursor *cursor, double work_ms, const char *waiting);
 
 /* What a helper has done of a stretch, or what is left of it, as text for zdm.stretch. */
 extern char *cursor_format(const Cursor *cursor);
@@ -78,7 +87,7 @@ extern void cursor_take_back(Cursor *cursor, const Cursor *stretch);
 extern void cursor_take_back_void(Cursor *cursor, const Cursor *stretch);
 
 /* The time since the last batch was spent neither working nor resting. */
-extern void cursor_break(void);
+extern void cursor_break(WorkClock *clock);
 
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of

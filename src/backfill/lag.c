@@ -14,59 +14,47 @@
  */
 #include "postgres.h"
 
-#include "access/xlogdefs.h"
 #include "backfill/lag.h"
 #include "catalog/query.h"
 #include "utils/timestamp.h"
 
-#define MAX_SAMPLES 240
-
-/* Where the WAL ended, and when; of this process. */
-static struct
-{
-	int			count;
-	TimestampTz at[MAX_SAMPLES];
-	XLogRecPtr	end[MAX_SAMPLES];
-}			samples;
-
 /* Remember.  When there is no more room, every other one will do. */
 static void
-remember(XLogRecPtr end)
+remember(LagSamples *samples, XLogRecPtr end)
 {
-	if (samples.count == MAX_SAMPLES)
+	if (samples->count == LAG_SAMPLES)
 	{
-		samples.count /= 2;
-		for (int i = 0; i < samples.count; i++)
+		samples->count /= 2;
+		for (int i = 0; i < samples->count; i++)
 		{
-			samples.at[i] = samples.at[i * 2];
-			samples.end[i] = samples.end[i * 2];
+			samples->at[i] = samples->at[i * 2];
+			samples->end[i] = samples->end[i * 2];
 		}
 	}
-	samples.at[samples.count] = GetCurrentTimestamp();
-	samples.end[samples.count++] = end;
+	samples->at[samples->count] = GetCurrentTimestamp();
+	samples->end[samples->count++] = end;
 }
 
 /* The age, in ms, of the first WAL behind "confirmed": at least. */
 static double
-remembered_age(XLogRecPtr confirmed)
+remembered_age(const LagSamples *samples, XLogRecPtr confirmed)
 {
-	for (int i = 0; i < samples.count; i++)
+	for (int i = 0; i < samples->count; i++)
 	{
-		if (samples.end[i] > confirmed)
-			return (GetCurrentTimestamp() - samples.at[i]) / 1000.0;
+		if (samples->end[i] > confirmed)
+			return (GetCurrentTimestamp() - samples->at[i]) / 1000.0;
 	}
 	return 0.0;
 }
 
 LagReading
-lag_read(void)
+lag_read(LagSamples *samples)
 {
 	LagReading	worst = {0};
 	uint64		rows;
 
-	(void) QUERY("SELECT (pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'))::int8 WHERE $1",
-				 arg_bool(true));
-	remember((XLogRecPtr) query_int8(0, 1));
+	(void) QUERY("SELECT (pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0'))::int8");
+	remember(samples, (XLogRecPtr) query_int8(0, 1));
 
 	/* what only receives WAL confirms what it has written */
 	rows = QUERY("SELECT who, (pg_wal_lsn_diff(confirmed, '0/0'))::int8, "
@@ -78,10 +66,10 @@ lag_read(void)
 				 " coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn) AS confirmed, 1000 * extract(epoch FROM r.replay_lag) AS reported "
 				 " FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid "
 				 " WHERE r.state <> 'backup') x "
-				 "WHERE confirmed IS NOT NULL AND confirmed < pg_current_wal_lsn() AND $1", arg_bool(true));
+				 "WHERE confirmed IS NOT NULL AND confirmed < pg_current_wal_lsn()");
 	for (uint64 row = 0; row < rows; row++)
 	{
-		double		ms = Max(remembered_age((XLogRecPtr) query_int8(row, 2)), (double) query_int8(row, 4));
+		double		ms = Max(remembered_age(samples, (XLogRecPtr) query_int8(row, 2)), (double) query_int8(row, 4));
 
 		if (worst.who != NULL && ms <= worst.ms)
 			continue;

@@ -8,6 +8,19 @@
 #ifndef ZDM_LAG_H
 #define ZDM_LAG_H
 
+#include "access/xlogdefs.h"
+#include "datatype/timestamp.h"
+
+#define LAG_SAMPLES 240
+
+/* Where the WAL ended, and when; zeroed before the first call. */
+typedef struct LagSamples
+{
+	int			count;
+	TimestampTz at[LAG_SAMPLES];
+	XLogRecPtr	end[LAG_SAMPLES];
+} LagSamples;
+
 typedef struct LagReading
 {
 	char	   *who;			/* "standby x", "subscriber x"; NULL if there is none */
@@ -19,6 +32,6 @@ typedef struct LagReading
  * Ask.  Within a QuerySession; to be called about once a second, since what was
  * written when is remembered from call to call.
  */
-extern LagReading lag_read(void);
+extern LagReading lag_read(LagSamples *samples);
 
 #endif							/* ZDM_LAG_H */

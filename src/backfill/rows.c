@@ -22,7 +22,6 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "backfill/cursor.h"
-#include "backfill/pace.h"
 #include "backfill/pages.h"
 #include "backfill/rows.h"
 #include "core/debug_point.h"
@@ -47,6 +46,7 @@ typedef struct FillState
 	Relation	rel;
 	int64		migration;
 	bool		back;			/* the old side alone */
+	PageWindow *window;			/* or NULL */
 	Snapshot	snapshot;
 	EState	   *estate;
 	ResultRelInfo *result_rel;
@@ -231,12 +231,12 @@ compute_row(FillState *state, PairSet *pairs, TupleTableSlot *slot)
 
 /* By how much the row grows; it is formed here, and not again by the update. */
 static void
-learn_growth(TupleTableSlot *slot, TupleTableSlot *changed)
+learn_growth(PageWindow *window, TupleTableSlot *slot, TupleTableSlot *changed)
 {
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(changed, true, NULL);
 
-	if (TTS_IS_BUFFERTUPLE(slot))
-		pages_learn((int) tuple->t_len - (int) ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_len);
+	if (window != NULL && TTS_IS_BUFFERTUPLE(slot))
+		pages_learn(window, (int) tuple->t_len - (int) ((BufferHeapTupleTableSlot *) slot)->base.tuple->t_len);
 }
 
 /* Has another transaction the row, or a lock on it, at this moment? */
@@ -296,7 +296,7 @@ update_row(FillState *state, TupleTableSlot *slot, FillResult *totals)
 	state->changed->tts_tableOid = RelationGetRelid(state->rel);
 	if (state->check)
 		ExecConstraints(state->result_rel, state->changed, state->estate);
-	learn_growth(slot, state->changed);
+	learn_growth(state->window, slot, state->changed);
 	if (is_contested(slot) && (result = lock_row(state, slot)) != TM_Ok)
 		return result;
 	result = table_tuple_update(state->rel, &slot->tts_tid, state->changed,
@@ -428,7 +428,7 @@ rows_is_over(instr_time start, double time_ms)
 }
 
 void
-rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
+rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back, double time_ms,
 		  FillResult *result)
 {
 	FillState	state;
@@ -459,6 +459,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 	ZDM_DEBUG_POINT("backfill-with-snapshot");
 	state.migration = migration;
 	state.back = back;
+	state.window = window;
 	fill_begin(&state, range->rel, snapshot);
 	slot = table_slot_create(range->rel, NULL);
 	scan = rows_begin_scan(range, snapshot);
@@ -482,7 +483,7 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 			}
 			block = ItemPointerGetBlockNumber(&slot->tts_tid);
 		}
-		if (phase != PACE_ALL_PHASES && !pages_has_turn(slot, phase))
+		if (window != NULL && !pages_has_turn(window, slot))
 			continue;
 		MemoryContextReset(GetPerTupleMemoryContext(state.estate));
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(state.estate));
@@ -492,8 +493,8 @@ rows_fill(const RowRange *range, int phase, int64 migration, bool back, double t
 		MemoryContextSwitchTo(caller);
 	}
 	error_context_stack = callback.previous;
-	if (phase != PACE_ALL_PHASES)
-		pages_leave();
+	if (window != NULL)
+		pages_leave(window);
 
 	table_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);

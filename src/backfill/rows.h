@@ -9,6 +9,7 @@
 #define ZDM_ROWS_H
 
 #include "access/tableam.h"
+#include "backfill/pages.h"
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
 #include "portability/instr_time.h"
@@ -35,15 +36,15 @@ typedef struct FillResult
 
 /*
  * Set the side of the migration's pairs that is due, mostly the new one, in all
- * rows of the range that are not right yet and have their turn in this phase, as
- * pages_has_turn() says, unless it is PACE_ALL_PHASES.  With "back", the old side alone: the new column goes.
+ * rows of the range that are not right yet and, unless "window" is NULL, have their
+ * turn in its phase.  With "back", the old side alone: the new column goes.
  * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
  * no active snapshot; takes its own.
  * If "time_ms" is not 0, stops after that time at the end of a block, the first
  * one or a later one.
  * Errors: those of the up expressions, with the row's key in the context.
  */
-extern void rows_fill(const RowRange *range, int phase, int64 migration, bool back, double time_ms,
+extern void rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back, double time_ms,
 					  FillResult *result);
 
 /* Read the rows of the range; of heaps alone. */

@@ -59,6 +59,7 @@ typedef struct Look
 {
 	const Migration *migration;
 	const Step *step;
+	StopsState *state;
 	bool		held;			/* the stop that is asked now has held before */
 	double		headroom;		/* bytes of WAL to the nearest limit */
 } Look;
@@ -68,22 +69,6 @@ typedef struct Stop
 	const char *name;
 	char	   *(*look) (Look *look);	/* the reason, or NULL */
 } Stop;
-
-/* The stops below, and the user's own query. */
-#define STOPS 10
-
-/* Of this process: a worker carries one migration. */
-static struct
-{
-	int32		step;			/* that what follows is about */
-	TimestampTz read;
-	uint64		wal_bytes;		/* written when it was read */
-	double		headroom;
-	char	   *reason;			/* NULL: go on */
-	bool		held[STOPS];
-	char	   *holder;			/* of the xmin horizon, when last looked; empty: nobody */
-	double		holder_size;	/* of the table when that was first seen */
-}			state;
 
 /* What it has to come to, once held, for the backfill to go on. */
 static double
@@ -113,7 +98,7 @@ look_window(Look *look)
 static char *
 look_lag(Look *look)
 {
-	LagReading	lag = lag_read();
+	LagReading	lag = lag_read(&look->state->lag);
 
 	if (lag.who == NULL || !stops_beyond(lag.ms, guc_max_replica_lag, false, look->held))
 		return NULL;
@@ -126,8 +111,7 @@ static char *
 look_lost_slot(Look *look)
 {
 	if (QUERY("SELECT slot_name FROM pg_replication_slots "
-			  "WHERE wal_status = 'lost' AND $1 ORDER BY 1 LIMIT 1",
-			  arg_bool(true)) == 0)
+			  "WHERE wal_status = 'lost' ORDER BY 1 LIMIT 1") == 0)
 		return NULL;
 	return psprintf("replication slot \"%s\", which is lost: SELECT pg_drop_replication_slot(%s)",
 					query_text(0, 1), quote_literal_cstr(query_text(0, 1)));
@@ -142,7 +126,7 @@ look_slot_wal(Look *look)
 
 	rows = QUERY("SELECT slot_name, (pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn))::int8, "
 				 "safe_wal_size FROM pg_replication_slots "
-				 "WHERE restart_lsn IS NOT NULL AND $1 ORDER BY 2 DESC", arg_bool(true));
+				 "WHERE restart_lsn IS NOT NULL ORDER BY 2 DESC");
 	for (uint64 row = 0; row < rows; row++)
 	{
 		double		kept = query_int8(row, 2);
@@ -315,7 +299,7 @@ read_holder(char **who, char **key)
 			  " FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.xmin IS NOT NULL "
 			  "UNION ALL SELECT 'x', format('prepared transaction %L', gid), transaction, true, prepared "
 			  " FROM pg_prepared_xacts WHERE database = current_database()"
-			  ") h WHERE $1 ORDER BY age(xid) DESC, writes DESC, since NULLS FIRST, name LIMIT 1", arg_bool(true)) == 0)
+			  ") h ORDER BY age(xid) DESC, writes DESC, since NULLS FIRST, name LIMIT 1") == 0)
 		return false;
 	*who = query_text(0, 1);
 	*key = query_text(0, 2);
@@ -331,18 +315,19 @@ tree_size(Oid relid)
 }
 
 static void
-set_holder(const char *key, double size)
+set_holder(StopsState *state, const char *key, double size)
 {
-	if (state.holder != NULL)
-		pfree(state.holder);
-	state.holder = MemoryContextStrdup(TopMemoryContext, key);
-	state.holder_size = size;
+	if (state->holder != NULL)
+		pfree(state->holder);
+	state->holder = MemoryContextStrdup(TopMemoryContext, key);
+	state->holder_size = size;
 }
 
 /* Growth counts from when the present holder is first seen. */
 static char *
 look_growth(Look *look)
 {
+	StopsState *state = look->state;
 	char	   *who = NULL;
 	char	   *key = NULL;
 	double		size;
@@ -354,10 +339,10 @@ look_growth(Look *look)
 	if (!read_holder(&who, &key))
 		key = "";
 	size = tree_size(look->migration->relid);
-	if (state.holder == NULL || strcmp(state.holder, key) != 0)
-		set_holder(key, size);
-	grown = size - state.holder_size;
-	percent = 100.0 * grown / Max(state.holder_size, 1.0);
+	if (state->holder == NULL || strcmp(state->holder, key) != 0)
+		set_holder(state, key, size);
+	grown = size - state->holder_size;
+	percent = 100.0 * grown / Max(state->holder_size, 1.0);
 	if (who == NULL || grown <= GROWTH_SLACK || !stops_beyond(percent, guc_max_growth, false, look->held))
 		return NULL;
 	return psprintf("%s, which holds the xmin horizon back: the table has grown by %.0f %% since (zdm.max_growth is %d; it goes on at %.1f)",
@@ -415,7 +400,7 @@ static const Stop stops[] = {
 
 #define HOLD_WHEN (STOPS - 1)
 
-StaticAssertDecl(lengthof(stops) == STOPS, "each stop has a place in state.held");
+StaticAssertDecl(lengthof(stops) == STOPS, "each stop has a place in StopsState");
 
 /* One look at them all: which hold, and the first one's reason. */
 typedef struct Round
@@ -445,7 +430,7 @@ ask_all(void *arg)
 	for (int i = 0; i < HOLD_WHEN; i++)
 	{
 		round->asked = i;
-		round->look.held = state.held[i];
+		round->look.held = round->look.state->held[i];
 		note_answer(round, i, stops[i].look(&round->look));
 	}
 	query_end(&session);
@@ -458,7 +443,7 @@ read_all(Round *round)
 	ErrorData  *error;
 
 	/* of those that come to be asked no more, what was so is so */
-	memcpy(round->held, state.held, sizeof(round->held));
+	memcpy(round->held, round->look.state->held, sizeof(round->held));
 	if (!attempt_run(ask_all, round, ATTEMPT_UNDO, &error))
 	{
 		round->held[round->asked] = true;
@@ -470,73 +455,73 @@ read_all(Round *round)
 }
 
 static bool
-must_read(void)
+must_read(const StopsState *state)
 {
-	return TimestampDifferenceExceeds(state.read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
-		pgWalUsage.wal_bytes - state.wal_bytes > Max(state.headroom, 0) / 4 / guc_backfill_workers;
+	return TimestampDifferenceExceeds(state->read, GetCurrentTimestamp(), READ_INTERVAL_MS) ||
+		pgWalUsage.wal_bytes - state->wal_bytes > Max(state->headroom, 0) / 4 / guc_backfill_workers;
 }
 
 /* What another process has found out about the step. */
 static void
-take_over(const Step *step)
+take_over(StopsState *state, const Step *step)
 {
 	NotedHolds	noted = hold_load(step);
 	ListCell   *lc;
 
-	memset(state.held, 0, sizeof(state.held));
+	memset(state->held, 0, sizeof(state->held));
 	foreach(lc, noted.names)
 	{
 		for (int i = 0; i < STOPS; i++)
 		{
 			if (strcmp(stops[i].name, lfirst(lc)) == 0)
-				state.held[i] = true;
+				state->held[i] = true;
 		}
 	}
 	if (noted.holder != NULL)
-		set_holder(noted.holder, (double) noted.holder_size);
-	state.step = step->number;
+		set_holder(state, noted.holder, (double) noted.holder_size);
+	state->step = step->number;
 }
 
 /* What is to be known without this process. */
 static void
-note_round(const Step *step)
+note_round(const StopsState *state, const Step *step)
 {
-	NotedHolds	now = {.holder = state.holder,.holder_size = (int64) state.holder_size};
+	NotedHolds	now = {.holder = state->holder,.holder_size = (int64) state->holder_size};
 
 	for (int i = 0; i < STOPS; i++)
 	{
-		if (state.held[i])
+		if (state->held[i])
 			now.names = lappend(now.names, unconstify(char *, stops[i].name));
 	}
 	hold_note(step, &now);
 }
 
 static void
-look_anew(const Migration *migration, const Step *step, bool worker)
+look_anew(StopsState *state, const Migration *migration, const Step *step, bool worker)
 {
-	Round		round = {.look = {.migration = migration,.step = step,.headroom = 1e18}};
+	Round		round = {.look = {.migration = migration,.step = step,.state = state,.headroom = 1e18}};
 
-	if (state.step != step->number)
-		take_over(step);
+	if (state->step != step->number)
+		take_over(state, step);
 	read_all(&round);
 	/* a helper has come later than its worker, and seen less of what grows */
 	if (!worker && round.reason == NULL && hold_load(step).names != NIL)
 		round.reason = pstrdup("what the worker holds for");
-	if (state.reason != NULL)
-		pfree(state.reason);
-	state.reason = round.reason ? MemoryContextStrdup(TopMemoryContext, round.reason) : NULL;
-	memcpy(state.held, round.held, sizeof(state.held));
-	state.read = GetCurrentTimestamp();
-	state.wal_bytes = pgWalUsage.wal_bytes;
-	state.headroom = round.look.headroom;
+	if (state->reason != NULL)
+		pfree(state->reason);
+	state->reason = round.reason ? MemoryContextStrdup(TopMemoryContext, round.reason) : NULL;
+	memcpy(state->held, round.held, sizeof(state->held));
+	state->read = GetCurrentTimestamp();
+	state->wal_bytes = pgWalUsage.wal_bytes;
+	state->headroom = round.look.headroom;
 	if (worker)
-		note_round(step);
+		note_round(state, step);
 }
 
 const char *
-stops_look(const Migration *migration, const Step *step, bool worker)
+stops_look(StopsState *state, const Migration *migration, const Step *step, bool worker)
 {
-	if (state.read == 0 || state.step != step->number || must_read())
-		look_anew(migration, step, worker);
-	return state.reason;
+	if (state->read == 0 || state->step != step->number || must_read(state))
+		look_anew(state, migration, step, worker);
+	return state->reason;
 }

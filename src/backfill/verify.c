@@ -39,8 +39,6 @@
 /* Rows named in the error. */
 #define EXAMPLES 5
 
-static int64 batch_blocks = PACE_FIRST_BLOCKS;
-
 /* What a batch has found. */
 typedef struct Findings
 {
@@ -60,7 +58,7 @@ count_disagreement(SyncPair *pair, TupleTableSlot *slot, void *context)
 }
 
 bool
-verify_batch(const Migration *migration, const Step *step, int *pause_ms)
+verify_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms)
 {
 	Cursor	   *cursor;
 	RowRange	range;
@@ -71,7 +69,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 
 	INSTR_TIME_SET_CURRENT(start);
 	PushActiveSnapshot(GetLatestSnapshot());
-	cursor = cursor_load(step, false);
+	cursor = cursor_load(step, false, &state->clock);
 	if (!cursor_settle(cursor, migration->relid))
 	{
 		cursor_save(step, cursor, 0, NULL);
@@ -91,7 +89,7 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	range.rel = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, range.rel);
 	range.begin = cursor->block;
-	cursor_open_window(cursor, batch_blocks, false);
+	cursor_open_window(cursor, state->verify_blocks, false);
 	range.end = cursor->window_end;
 	found.rel = range.rel;
 	initStringInfo(&found.examples);
@@ -118,8 +116,8 @@ verify_batch(const Migration *migration, const Step *step, int *pause_ms)
 	cursor_save(step, cursor, elapsed, NULL);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	if (range.end - range.begin == batch_blocks)
-		batch_blocks = pace_next_blocks(batch_blocks, elapsed, guc_batch_time);
+	if (range.end - range.begin == state->verify_blocks)
+		state->verify_blocks = pace_next_blocks(state->verify_blocks, elapsed, guc_batch_time);
 	*pause_ms = pace_rest(elapsed, guc_batch_rest, 0, 0);
 	return false;
 }

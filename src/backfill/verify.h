@@ -8,6 +8,7 @@
 #ifndef ZDM_VERIFY_H
 #define ZDM_VERIFY_H
 
+#include "backfill/batch_state.h"
 #include "catalog/migration.h"
 #include "catalog/step.h"
 #include "utils/tuplestore.h"
@@ -18,7 +19,7 @@
  * True when the step is done, and marked so.
  * Errors: ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION if rows disagree.
  */
-extern bool verify_batch(const Migration *migration, const Step *step, int *pause_ms);
+extern bool verify_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms);
 
 /*
  * Put every pair of every row that does not agree into a tuplestore, as (relation

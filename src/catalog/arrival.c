@@ -15,6 +15,14 @@
 #include "utils/inval.h"
 #include "utils/snapmgr.h"
 
+typedef Arrival Row;
+
+static const RowTable arrivals =
+ROW_TABLE("(SELECT relid AS leaf, max(number) AS number, max(unfilled) AS unfilled FROM ("
+		  "SELECT relid, id AS number, 0 AS unfilled FROM zdm.arrival WHERE migration = $1 "
+		  "UNION ALL SELECT relid, 0, count(*) FROM zdm.unfilled WHERE migration = $1 GROUP BY relid) a "
+		  "GROUP BY relid) r", ARRIVAL_COLUMNS);
+
 /* Which transactions have committed by now, whatever ours sees. */
 static char *
 snapshot_now(void)
@@ -44,15 +52,12 @@ own_transactions(void)
 void
 arrival_note(int64 migration, List *leaves)
 {
-	QuerySession session;
 	char	   *past = snapshot_now();
 	ListCell   *lc;
 
-	query_begin(&session);
-	QUERY("INSERT INTO zdm.arrival (migration, relid, past, own) "
-		  "SELECT $1, relid, $2::pg_snapshot, $3 FROM unnest($4) relid",
-		  arg_int8(migration), arg_text(past), arg_oids(own_transactions()), arg_oids(leaves));
-	query_end(&session);
+	QUERY_ONCE("INSERT INTO zdm.arrival (migration, relid, past, own) "
+			   "SELECT $1, relid, $2::pg_snapshot, $3 FROM unnest($4) relid",
+			   arg_int8(migration), arg_text(past), arg_oids(own_transactions()), arg_oids(leaves));
 	/* who has the pairs of a leaf at hand has them with its past */
 	foreach(lc, leaves)
 		CacheInvalidateRelcacheByRelid(lfirst_oid(lc));
@@ -61,35 +66,15 @@ arrival_note(int64 migration, List *leaves)
 List *
 arrival_list(int64 migration)
 {
-	QuerySession session;
-	List	   *arrivals = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY("SELECT relid, max(number), max(unfilled) FROM ("
-			  "SELECT relid, id AS number, 0 AS unfilled FROM zdm.arrival WHERE migration = $1 "
-			  "UNION ALL SELECT relid, 0, count(*) FROM zdm.unfilled WHERE migration = $1 GROUP BY relid) a "
-			  "GROUP BY relid",
-			  arg_int8(migration));
-	for (uint64 row = 0; row < n; row++)
-	{
-		Arrival    *arrival = palloc(sizeof(Arrival));
-
-		arrival->leaf = query_oid(row, 1);
-		arrival->number = query_int8(row, 2);
-		arrival->unfilled = query_int8(row, 3);
-		arrivals = lappend(arrivals, arrival);
-	}
-	query_end(&session);
-	return arrivals;
+	return ROW_LIST(&arrivals, "", arg_int8(migration));
 }
 
 Arrival
-arrival_of(List *arrivals, Oid leaf)
+arrival_of(List *list, Oid leaf)
 {
 	ListCell   *lc;
 
-	foreach(lc, arrivals)
+	foreach(lc, list)
 	{
 		if (((Arrival *) lfirst(lc))->leaf == leaf)
 			return *(Arrival *) lfirst(lc);

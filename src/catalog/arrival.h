@@ -14,8 +14,7 @@
 #ifndef ZDM_ARRIVAL_H
 #define ZDM_ARRIVAL_H
 
-#include "postgres.h"
-
+#include "catalog/row.h"
 #include "nodes/pg_list.h"
 
 /*
@@ -25,11 +24,14 @@
  */
 extern void arrival_note(int64 migration, List *leaves);
 
+#define ARRIVAL_COLUMNS(COLUMN) \
+	COLUMN(OID, leaf, MADE) \
+	COLUMN(INT8, number, MADE)		/* greater for one that came later; 0: there from the start */ \
+	COLUMN(INT8, unfilled, MADE)	/* transactions that have written rows of it anew, still unfilled */
+
 typedef struct Arrival
 {
-	Oid			leaf;
-	int64		number;			/* greater for one that came later; 0: there from the start */
-	int64		unfilled;		/* transactions that have written rows of it anew, still unfilled */
+	ARRIVAL_COLUMNS(ROW_FIELD)
 } Arrival;
 
 /*

@@ -25,72 +25,27 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
-#define MIGRATION_COLUMNS \
-	"id, label, kind, relid, relation, owner, definition, columns, state, " \
-	"failed_from, paused, settings, (settings ->> 'zdm.reversible')::boolean, result_settings, again, outcome"
+typedef Migration Row;
 
-static Migration *
-read_row(uint64 row)
-{
-	Migration  *m = palloc0(sizeof(Migration));
-	char	   *failed_from;
-
-	m->id = query_int8(row, 1);
-	m->label = query_text(row, 2);
-	m->kind = query_text(row, 3);
-	m->relid = query_oid(row, 4);
-	m->relation = query_text(row, 5);
-	m->owner = query_oid(row, 6);
-	m->definition = query_text(row, 7);
-	m->columns = query_texts(row, 8);
-	m->state = state_from_name(query_text(row, 9));
-	failed_from = query_text(row, 10);
-	m->failed_from = failed_from ? state_from_name(failed_from) : STATE_FAILED;
-	m->paused = query_bool(row, 11);
-	m->settings = query_text(row, 12);
-	m->reversible = query_bool(row, 13);
-	m->result_settings = query_texts(row, 14);
-	m->again = query_bool(row, 15);
-	m->outcome = query_texts(row, 16);
-	return m;
-}
+static const RowTable migrations = ROW_TABLE("zdm.migration", MIGRATION_COLUMNS);
 
 void
 migration_insert(Migration *m)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("INSERT INTO zdm.migration (label, kind, relid, relation, owner, definition, columns, settings, result_settings) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
-		  arg_text(m->label), arg_text(m->kind), arg_oid(m->relid),
-		  arg_text(m->relation), arg_oid(m->owner), arg_jsonb(m->definition),
-		  arg_texts(m->columns), arg_jsonb(m->settings),
-		  arg_texts(m->result_settings));
-	m->id = query_int8(0, 1);
-	m->state = STATE_QUEUED;
-	query_end(&session);
+	row_insert(&migrations, m);
 }
 
 void
 migration_set_notes(int64 id, List *notes)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET notes = $2 WHERE id = $1",
-		  arg_int8(id), arg_texts(notes));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET notes = $2 WHERE id = $1",
+					  arg_int8(id), arg_texts(notes));
 }
 
 void
 migration_add_known(int64 id, List *known)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET known = CASE WHEN known = '{}' THEN $2 ELSE known || $2[2:] END WHERE id = $1", arg_int8(id), arg_texts(known));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET known = CASE WHEN known = '{}' THEN $2 ELSE known || $2[2:] END WHERE id = $1", arg_int8(id), arg_texts(known));
 }
 
 List *
@@ -124,69 +79,34 @@ lock_clause(MigrationLock lock)
 Migration *
 migration_load(int64 id, MigrationLock lock)
 {
-	QuerySession session;
-	Migration  *m = NULL;
-
-	query_begin(&session);
-	if (QUERY(psprintf("SELECT " MIGRATION_COLUMNS
-					   " FROM zdm.migration WHERE id = $1%s", lock_clause(lock)),
-			  arg_int8(id)) > 0)
-		m = read_row(0);
-	query_end(&session);
-	return m;
+	return ROW_FIRST(&migrations, psprintf("WHERE id = $1%s", lock_clause(lock)), arg_int8(id));
 }
 
 List *
 migration_labelled(const char *label)
 {
-	QuerySession session;
-	List	   *result = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY("SELECT " MIGRATION_COLUMNS " FROM zdm.migration WHERE label = $1 "
-			  "ORDER BY state = 'reverted', id DESC", arg_text(label));
-	for (uint64 row = 0; row < n; row++)
-	{
-		Migration  *m = read_row(row);
-
-		result = lappend(result, m);
-	}
-	query_end(&session);
-	return result;
+	return ROW_LIST(&migrations, "WHERE label = $1 ORDER BY state = 'reverted', id DESC", arg_text(label));
 }
 
 void
 migration_set_outcome(Migration *m, List *outcome)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET outcome = $2 WHERE id = $1", arg_int8(m->id), arg_texts(outcome));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET outcome = $2 WHERE id = $1", arg_int8(m->id), arg_texts(outcome));
 	m->outcome = outcome;
 }
 
 void
 migration_set_completed(Migration *m)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET state = 'completed', changed = clock_timestamp() WHERE id = $1", arg_int8(m->id));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET state = 'completed', changed = clock_timestamp() WHERE id = $1", arg_int8(m->id));
 	m->state = STATE_COMPLETED;
 }
 
 void
 migration_set_again(Migration *m, const char *settings)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET again = $2::jsonb IS NOT NULL, settings = coalesce($2, settings) WHERE id = $1",
-		  arg_int8(m->id), arg_jsonb(settings));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET again = $2::jsonb IS NOT NULL, settings = coalesce($2, settings) WHERE id = $1",
+					  arg_int8(m->id), arg_jsonb(settings));
 	m->again = settings != NULL;
 }
 
@@ -259,40 +179,31 @@ migration_is_trusted(const Migration *migration)
 		 check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED);
 }
 
-/* The rows of a query that selects MIGRATION_COLUMNS, mostly about one relation, of that name. */
-static List *
-load_about(const char *sql, Oid relid, const char *name)
-{
-	QuerySession session;
-	List	   *result = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY(sql, arg_oid(relid), arg_text(name));
-	for (uint64 row = 0; row < n; row++)
-	{
-		Migration  *m = read_row(row);
-
-		result = lappend(result, m);
-	}
-	query_end(&session);
-	return result;
-}
-
 List *
 migration_live_on(Oid relid)
 {
-	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
-					  "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id", relid, NULL);
+	return ROW_LIST(&migrations, "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id",
+					arg_oid(relid));
 }
 
 List *
 migration_live_on_partitioned(void)
 {
-	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration "
-					  "WHERE state NOT IN ('completed', 'reverted') "
-					  "AND relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') "
-					  "AND $1::oid = 0 AND $2::text IS NULL ORDER BY id", InvalidOid, NULL);
+	return ROW_LIST(&migrations, "WHERE state NOT IN ('completed', 'reverted') "
+					"AND relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') ORDER BY id");
+}
+
+List *
+migration_live_tables(void)
+{
+	QuerySession session;
+	List	   *tables;
+
+	query_begin(&session);
+	query_run("SELECT coalesce(array_agg(DISTINCT relid), '{}') FROM zdm.migration WHERE state NOT IN ('completed', 'reverted')", NULL, 0);
+	tables = query_oids(0, 1);
+	query_end(&session);
+	return tables;
 }
 
 /*
@@ -302,70 +213,44 @@ migration_live_on_partitioned(void)
 List *
 migration_needing(Oid relid)
 {
-	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
-					  "WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
-					  "(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND "
-					  "  ((s.state <> 'done' OR s.only_back) AND $1 = ANY (s.needs) "
-					  "   OR (s.state <> 'done' OR s.undoable) AND jsonb_path_exists(s.args, "
-					  "     '$.old.views[*].name ? (@ == $name)', jsonb_build_object('name', $2)) "
-					  "   OR s.state <> 'done' AND s.verb = 'create_matviews' AND jsonb_path_exists(s.args, "
-					  "     '$.old.matviews[*].oid ? (@ == $oid)', jsonb_build_object('oid', $1::bigint)))) "
-					  "ORDER BY id", relid, names_relation(relid));
+	return ROW_LIST(&migrations, "m WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
+					"(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND "
+					"  ((s.state <> 'done' OR s.only_back) AND $1 = ANY (s.needs) "
+					"   OR (s.state <> 'done' OR s.undoable) AND jsonb_path_exists(s.args, "
+					"     '$.old.views[*].name ? (@ == $name)', jsonb_build_object('name', $2)) "
+					"   OR s.state <> 'done' AND s.verb = 'create_matviews' AND jsonb_path_exists(s.args, "
+					"     '$.old.matviews[*].oid ? (@ == $oid)', jsonb_build_object('oid', $1::bigint)))) "
+					"ORDER BY id", arg_oid(relid), arg_text(names_relation(relid)));
 }
 
 List *
 migration_naming(Oid relid, const char *name)
 {
-	return load_about("SELECT " MIGRATION_COLUMNS " FROM zdm.migration m "
-					  "WHERE state NOT IN ('completed', 'reverted') AND EXISTS "
-					  "(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND (s.state <> 'done' OR s.undoable) "
-					  "   AND (m.relid = $1 OR $1 = ANY (s.needs || s.relations)) "
-					  "   AND jsonb_path_exists(s.args, '$.** ? (@ == $name)', jsonb_build_object('name', $2))) "
-					  "ORDER BY id", relid, name);
+	return ROW_LIST(&migrations, "m WHERE state NOT IN ('completed', 'reverted') AND EXISTS "
+					"(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND (s.state <> 'done' OR s.undoable) "
+					"   AND (m.relid = $1 OR $1 = ANY (s.needs || s.relations)) "
+					"   AND jsonb_path_exists(s.args, '$.** ? (@ == $name)', jsonb_build_object('name', $2))) "
+					"ORDER BY id", arg_oid(relid), arg_text(name));
+}
+
+bool
+migration_is_reversible(const Migration *m)
+{
+	return QUERY_ONCE("SELECT WHERE ($1 ->> 'zdm.reversible')::boolean", arg_jsonb(m->settings)) > 0;
 }
 
 bool
 migration_has_cutover(int64 id)
 {
-	QuerySession session;
-	bool		found;
-
-	query_begin(&session);
-	found = QUERY("SELECT 1 FROM zdm.step WHERE migration = $1 AND phase = 'cutover' LIMIT 1",
-				  arg_int8(id)) > 0;
-	query_end(&session);
-	return found;
+	return QUERY_ONCE("SELECT FROM zdm.step WHERE migration = $1 AND phase = 'cutover' LIMIT 1", arg_int8(id)) > 0;
 }
 
-List *
-migration_runnable(void)
+bool
+migration_in_prepared_transaction(void)
 {
-	QuerySession session;
-	List	   *result = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = query_run("SELECT id, owner, urgent FROM (SELECT id, owner, "
-				  "state IN ('cutting_over', 'contracting', 'reverting') AS urgent, "
-				  "EXISTS (SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND s.waiting_for IS NOT NULL) AS waits, "
-				  "row_number() OVER (PARTITION BY owner ORDER BY id) AS turn "
-				  "FROM zdm.migration m WHERE NOT paused AND (state IN "
-				  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "
-				  /* at rest, but a partition has been attached */
-				  "OR state IN ('ready', 'switched') AND EXISTS (SELECT 1 FROM zdm.step s "
-				  "WHERE s.migration = m.id AND s.phase = 'migrate' AND s.state <> 'done'))) r "
-				  "ORDER BY NOT urgent, waits, turn, id", NULL, 0);
-	for (uint64 row = 0; row < n; row++)
-	{
-		RunnableMigration *runnable = palloc(sizeof(RunnableMigration));
-
-		runnable->id = query_int8(row, 1);
-		runnable->owner = query_oid(row, 2);
-		runnable->urgent = query_bool(row, 3);
-		result = lappend(result, runnable);
-	}
-	query_end(&session);
-	return result;
+	return QUERY_ONCE("SELECT FROM pg_locks WHERE locktype = 'relation' AND pid IS NULL "
+					  "AND relation = 'zdm.migration'::regclass AND mode = 'RowExclusiveLock' "
+					  "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") > 0;
 }
 
 bool
@@ -373,21 +258,6 @@ migration_is_urgent(const Migration *m)
 {
 	return m->state == STATE_CUTTING_OVER || m->state == STATE_CONTRACTING ||
 		m->state == STATE_REVERTING;
-}
-
-bool
-migration_in_prepared_transaction(void)
-{
-	QuerySession session;
-	bool		found;
-
-	query_begin(&session);
-	found = query_run("SELECT 1 FROM pg_locks WHERE locktype = 'relation' AND pid IS NULL "
-					  "AND relation = 'zdm.migration'::regclass AND mode = 'RowExclusiveLock' "
-					  "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-					  NULL, 0) > 0;
-	query_end(&session);
-	return found;
 }
 
 bool
@@ -434,35 +304,23 @@ migration_fail(Migration *m, const MigrationError *error)
 void
 migration_set_paused(Migration *m, bool paused)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET paused = $2, changed = clock_timestamp() WHERE id = $1",
-		  arg_int8(m->id), arg_bool(paused));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET paused = $2, changed = clock_timestamp() WHERE id = $1",
+					  arg_int8(m->id), arg_bool(paused));
 	m->paused = paused;
 }
 
 void
 migration_set_owner(Migration *m, Oid owner)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET owner = $2 WHERE id = $1",
-		  arg_int8(m->id), arg_oid(owner));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET owner = $2 WHERE id = $1",
+					  arg_int8(m->id), arg_oid(owner));
 	m->owner = owner;
 }
 
 void
 migration_set_setting(Migration *m, const char *name, const char *value)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET settings = settings || jsonb_build_object($2::text, $3::text) "
-		  "WHERE id = $1",
-		  arg_int8(m->id), arg_text(name), arg_text(value));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.migration SET settings = settings || jsonb_build_object($2::text, $3::text) "
+					  "WHERE id = $1",
+					  arg_int8(m->id), arg_text(name), arg_text(value));
 }

@@ -11,30 +11,33 @@
 #ifndef ZDM_MIGRATION_H
 #define ZDM_MIGRATION_H
 
+#include "catalog/row.h"
 #include "catalog/state.h"
 #include "nodes/pg_list.h"
 
 #define MIGRATION_USES "uses "
 
+#define MIGRATION_COLUMNS(COLUMN) \
+	COLUMN(INT8, id, MADE) \
+	COLUMN(TEXT, label, GIVEN)			/* or NULL */ \
+	COLUMN(TEXT, kind, GIVEN) \
+	COLUMN(OID, relid, GIVEN) \
+	COLUMN(TEXT, relation, GIVEN)		/* qualified name when it was stated */ \
+	COLUMN(OID, owner, GIVEN)			/* whose rights the work is done with */ \
+	COLUMN(JSONB, definition, GIVEN) \
+	COLUMN(TEXTS, columns, GIVEN)		/* names no other migration may touch; behind \
+										 * MIGRATION_USES, columns none may take away */ \
+	COLUMN(WORD(MigrationState, state_words), state, MADE) \
+	COLUMN(WORD(MigrationState, state_words), failed_from, MADE)	/* meaningful in STATE_FAILED only */ \
+	COLUMN(BOOL, paused, MADE) \
+	COLUMN(BOOL, again, MADE)			/* to be begun anew once it is reverted */ \
+	COLUMN(TEXTS, outcome, MADE)		/* as plan/outcome.h has it */ \
+	COLUMN(JSONB, settings, GIVEN)		/* {"zdm.batch_time": "100ms", ...} */ \
+	COLUMN(TEXTS, result_settings, GIVEN)	/* of identity_settings(): what expressions are evaluated under */
+
 typedef struct Migration
 {
-	int64		id;
-	char	   *label;			/* or NULL */
-	char	   *kind;
-	Oid			relid;
-	char	   *relation;		/* qualified name when it was stated */
-	Oid			owner;			/* whose rights the work is done with */
-	char	   *definition;		/* jsonb as text */
-	List	   *columns;		/* char *: names no other migration may touch; behind
-								 * MIGRATION_USES, columns none may take away */
-	MigrationState state;
-	MigrationState failed_from; /* meaningful in STATE_FAILED only */
-	bool		paused;
-	bool		again;			/* to be begun anew once it is reverted */
-	List	   *outcome;		/* char *: as plan/outcome.h has it */
-	char	   *settings;		/* jsonb as text: {"zdm.batch_time": "100ms", ...} */
-	List	   *result_settings;	/* of identity_settings(): what expressions are evaluated under */
-	bool		reversible;		/* zdm.reversible, as stored with it */
+	MIGRATION_COLUMNS(ROW_FIELD)
 } Migration;
 
 /* What went wrong, as zdm.migrations shows it; any but message may be NULL. */
@@ -107,6 +110,9 @@ extern List *migration_live_on(Oid relid);	/* list of Migration * */
 /* Those on partitioned tables. */
 extern List *migration_live_on_partitioned(void);
 
+/* The tables that have one (list of Oids). */
+extern List *migration_live_tables(void);
+
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */
 
@@ -116,15 +122,21 @@ extern List *migration_needing(Oid relid);	/* list of Migration * */
  */
 extern List *migration_naming(Oid relid, const char *name);	/* list of Migration * */
 
+/* zdm.reversible, as stored with it. */
+extern bool migration_is_reversible(const Migration *migration);
+
 /* Has the migration a step that exchanges the old and the new shape? */
 extern bool migration_has_cutover(int64 id);
 
-/* A migration that a worker has to work on. */
+/* A migration that a worker has to work on; "urgent": somebody has told it to cut over, to contract or to go back. */
+#define RUNNABLE_COLUMNS(COLUMN) \
+	COLUMN(INT8, id, MADE) \
+	COLUMN(OID, owner, MADE) \
+	COLUMN(BOOL, urgent, MADE)
+
 typedef struct RunnableMigration
 {
-	int64		id;
-	Oid			owner;
-	bool		urgent;			/* somebody has told it to cut over, to contract or to go back */
+	RUNNABLE_COLUMNS(ROW_FIELD)
 } RunnableMigration;
 
 /*

@@ -11,15 +11,27 @@
 #ifndef ZDM_MISFIT_H
 #define ZDM_MISFIT_H
 
-#include "postgres.h"
+#include "catalog/row.h"
 
 /* Of which side a value could not be computed. */
 #define MISFIT_UP "up"
 #define MISFIT_DOWN "down"
 
-/* Note a row.  "key" says which, for a person to read. */
-extern void misfit_insert(int64 migration, const char *direction, const char *relation,
-						  const char *key, const char *sqlstate, const char *message);
+#define MISFIT_COLUMNS(COLUMN) \
+	COLUMN(INT8, migration, GIVEN) \
+	COLUMN(STRING, direction, GIVEN)	/* one of the two */ \
+	COLUMN(STRING, relation, GIVEN) \
+	COLUMN(STRING, key, GIVEN)			/* which row, for a person to read */ \
+	COLUMN(STRING, sqlstate, GIVEN) \
+	COLUMN(STRING, message, GIVEN)
+
+typedef struct Misfit
+{
+	MISFIT_COLUMNS(ROW_FIELD)
+} Misfit;
+
+/* Note a row. */
+extern void misfit_insert(Misfit *misfit);
 
 /* Have rows been noted, whether they have been dealt with or not? */
 extern bool misfit_any(int64 migration, const char *direction);

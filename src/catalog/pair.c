@@ -77,82 +77,54 @@ pair_activate(int64 migration)
 void
 pair_deactivate(int64 migration)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair SET new_attnum = NULL WHERE migration = $1",
-		  arg_int8(migration));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair SET new_attnum = NULL WHERE migration = $1",
+					  arg_int8(migration));
 	invalidate_migration(migration);
 }
 
 void
 pair_set_authoritative(int64 migration, const char *side)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair SET authoritative = $2 WHERE migration = $1",
-		  arg_int8(migration), arg_text(side));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair SET authoritative = $2 WHERE migration = $1",
+					  arg_int8(migration), arg_text(side));
 	invalidate_migration(migration);
 }
 
 void
 pair_set_on_conflict(int64 migration, const char *on_conflict)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair SET on_conflict = $2 WHERE migration = $1",
-		  arg_int8(migration), arg_text(on_conflict));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair SET on_conflict = $2 WHERE migration = $1",
+					  arg_int8(migration), arg_text(on_conflict));
 	invalidate_migration(migration);
 }
 
 void
 pair_set_reversible(int64 migration, bool reversible)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair SET reversible = $2 WHERE migration = $1",
-		  arg_int8(migration), arg_bool(reversible));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair SET reversible = $2 WHERE migration = $1",
+					  arg_int8(migration), arg_bool(reversible));
 	invalidate_migration(migration);
 }
 
 bool
 pair_old_side_gone(int64 migration)
 {
-	QuerySession session;
-	bool		gone;
-
-	query_begin(&session);
-	gone = QUERY("SELECT 1 FROM zdm.pair p WHERE migration = $1 AND NOT EXISTS "
-				 "(SELECT 1 FROM pg_attribute a WHERE a.attrelid = p.relid "
-				 "AND a.attnum = p.old_attnum AND NOT a.attisdropped)",
-				 arg_int8(migration)) > 0;
-	query_end(&session);
-	return gone;
+	return QUERY_ONCE("SELECT 1 FROM zdm.pair p WHERE migration = $1 AND NOT EXISTS "
+					  "(SELECT 1 FROM pg_attribute a WHERE a.attrelid = p.relid "
+					  "AND a.attnum = p.old_attnum AND NOT a.attisdropped)",
+					  arg_int8(migration)) > 0;
 }
 
 bool
 pair_trigger_needed(Oid relid, int64 migration)
 {
-	QuerySession session;
-	bool		needed;
-
-	query_begin(&session);
-	needed = QUERY("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
-				   "WHERE m.relid = $1 AND m.id <> $2 AND s.verb = 'create_sync_trigger' "
-				   "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
-				   /* nor does one that has left it to us, and not yet come to its end */
-				   "AND NOT EXISTS (SELECT 1 FROM zdm.step d WHERE d.migration = m.id "
-				   "  AND d.verb = 'drop_sync_trigger' AND d.state = 'done') "
-				   "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
-	query_end(&session);
-	return needed;
+	return QUERY_ONCE("SELECT 1 FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration "
+					  "WHERE m.relid = $1 AND m.id <> $2 AND s.verb = 'create_sync_trigger' "
+					  "AND s.state = 'done' AND m.state NOT IN ('completed', 'reverted') "
+					  /* nor does one that has left it to us, and not yet come to its end */
+					  "AND NOT EXISTS (SELECT 1 FROM zdm.step d WHERE d.migration = m.id "
+					  "  AND d.verb = 'drop_sync_trigger' AND d.state = 'done') "
+					  "LIMIT 1", arg_oid(relid), arg_int8(migration)) > 0;
 }
 
 void

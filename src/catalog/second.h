@@ -10,17 +10,19 @@
 #ifndef ZDM_SECOND_H
 #define ZDM_SECOND_H
 
-#include "c.h"
-#include "postgres_ext.h"
+#include "catalog/row.h"
+
+#define SECOND_COLUMNS(COLUMN) \
+	COLUMN(INT8, migration, GIVEN) \
+	COLUMN(OID, relid, GIVEN)		/* the table */ \
+	COLUMN(OID, hidden, GIVEN)		/* the one beside it */ \
+	COLUMN(OID, key, GIVEN)			/* the table's index by which rows are found there */ \
+	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
+	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
 typedef struct Second
 {
-	int64		migration;
-	Oid			relid;			/* the table */
-	Oid			hidden;			/* the one beside it */
-	Oid			key;			/* the table's index by which rows are found there */
-	Oid			filenode;		/* the table's storage when the other was made */
-	char	   *stamp;			/* second_stamp() then; read only */
+	SECOND_COLUMNS(ROW_FIELD)
 } Second;
 
 /* What the hidden table of a migration is called. */
@@ -36,7 +38,7 @@ extern bool second_load(int64 migration, Second *second);
  */
 extern char *second_stamp(Oid relid, Oid key);
 
-extern void second_insert(const Second *second);
+extern void second_insert(Second *second);
 extern void second_delete(int64 migration);
 
 #endif							/* ZDM_SECOND_H */

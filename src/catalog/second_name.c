@@ -1,13 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * second_name.c
- *		A table and the view that has its other name: who may do what by either.
+ *		Two relations that show the same rows: who may do what by either.
  *
  * While a table is renamed, a view has the other name.  Where it reads with its
  * owner's rights (before PostgreSQL 15, and where privileges are on single columns),
  * its own privileges are all that stands between a role and the rows, so they have to
  * be the table's at any moment: what is granted or revoked by one name is by the
  * other, too.  Elsewhere it is a convenience.
+ *
+ * While a column is migrated, a second one is made of a materialized view over it, which
+ * gets its name at cutover: whoever may no longer read the one must not read the other.
  *
  * Both are compared as they are, nothing is kept: a REVOKE leaves what both give, a
  * GRANT what either gives.  The right to grant is an item of its own, as it can be
@@ -33,11 +36,10 @@
 #define NAMES \
 	"SELECT m.id, m.relid, v.oid, NOT coalesce(v.reloptions @> '{security_invoker=true}', false) " \
 	"FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id AND s.phase = 'contract' " \
-	"JOIN pg_class v ON v.oid = s.relations[array_upper(s.relations, 1)] AND v.relkind = 'v' " \
-	"WHERE m.kind = 'rename_table' "
+	"JOIN pg_class v ON v.oid = s.relations[array_upper(s.relations, 1)] AND v.relkind = 'v' AND m.kind = 'rename_table' "
 
 static List *
-names(uint64 n)
+views(uint64 n)
 {
 	List	   *list = NIL;
 
@@ -51,26 +53,40 @@ names(uint64 n)
 	return list;
 }
 
-static SecondName *
-view_of(int64 migration)
-{
-	QuerySession session;
-	List	   *found;
+/* Before the cutover the second one has a name of ours, and after it the first. */
+#define MATVIEWS \
+	"SELECT m.id, s.oid, h.oid, h.relname, s.relname || CASE p.authoritative WHEN 'new' THEN '_old' ELSE '' END " \
+	"FROM zdm.migration m JOIN zdm.pair p ON p.migration = m.id JOIN pg_class h ON h.relkind = 'm' AND h.relname ~ ('_zdm' || m.id || '$') " \
+	"JOIN pg_class s ON s.relkind = 'm' AND s.relnamespace = h.relnamespace AND s.oid <> h.oid "
 
-	query_begin(&session);
-	found = names(QUERY(NAMES "AND m.id = $1", arg_int8(migration)));
-	query_end(&session);
-	return found != NIL ? linitial(found) : NULL;
+static List *
+matviews(uint64 n)
+{
+	List	   *list = NIL;
+
+	for (uint64 row = 0; row < n; row++)
+	{
+		SecondName *name;
+
+		if (strcmp(query_text(row, 4), names_make(query_text(row, 5), psprintf("_zdm" INT64_FORMAT, query_int8(row, 1)))) != 0)
+			continue;
+		name = palloc(sizeof(SecondName));
+		*name = (SecondName) {query_int8(row, 1), query_oid(row, 2), query_oid(row, 3), false};
+		list = lappend(list, name);
+	}
+	return list;
 }
 
 List *
-second_names(void)
+second_names(int64 migration)
 {
+	static const char *const live = "AND m.state NOT IN ('completed', 'reverted') AND $1 IN (0, m.id) ORDER BY 1";
 	QuerySession session;
 	List	   *found;
 
 	query_begin(&session);
-	found = names(query_run(NAMES "AND m.state NOT IN ('completed', 'reverted') ORDER BY 1", NULL, 0));
+	found = views(QUERY(psprintf("%s%s", NAMES, live), arg_int8(migration)));
+	found = list_concat(found, matviews(QUERY(psprintf("%s%s", MATVIEWS, live), arg_int8(migration))));
 	query_end(&session);
 	return found;
 }
@@ -186,11 +202,17 @@ second_name_check_policies(const SecondName *name)
 char *
 second_name_start(int64 migration)
 {
-	SecondName *name = view_of(migration);
+	StringInfoData sql;
+	ListCell   *lc;
 
-	if (name == NULL)
-		return pstrdup("");
-	acl_hold(name->table, 0);
-	second_name_check_policies(name);
-	return second_name_sql(name, name->view, SECOND_NAME_TABLE);
+	initStringInfo(&sql);
+	foreach(lc, second_names(migration))
+	{
+		SecondName *name = lfirst(lc);
+
+		acl_hold(name->table, 0);
+		second_name_check_policies(name);
+		appendStringInfoString(&sql, second_name_sql(name, name->view, SECOND_NAME_TABLE));
+	}
+	return sql.data;
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * second_name.h
- *		A table and the view that has its other name: who may do what by either.
+ *		Two relations that show the same rows: who may do what by either.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,8 +14,8 @@
 typedef struct SecondName
 {
 	int64		migration;
-	Oid			table;
-	Oid			view;
+	Oid			table;			/* or materialized view */
+	Oid			view;			/* or the second one of that */
 	bool		as_owner;		/* it reads with its owner's rights, whoever asks */
 } SecondName;
 
@@ -28,8 +28,8 @@ typedef enum SecondNameRule
 } SecondNameRule;
 
 /*
- * The view has just been made: statements that give it what the table gives now, not
- * what it gave at the call; to be run as its owner in the same transaction.
+ * Views have just been made: statements that give them what the tables give now, not
+ * what these gave at the call; to be run as the owner in the same transaction.
  * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if it would show what policies hide.
  */
 extern char *second_name_start(int64 migration);
@@ -37,8 +37,8 @@ extern char *second_name_start(int64 migration);
 /* The table has row-level security by now, and the view would show past it: an error. */
 extern void second_name_check_policies(const SecondName *name);
 
-/* Those of all migrations that are not over (list of SecondName *). */
-extern List *second_names(void);
+/* Those of a migration, or for 0 of all that are not over (list of SecondName *). */
+extern List *second_names(int64 migration);
 
 /* Has this transaction written to the privileges of one of the two, or to the relation itself? */
 extern bool second_name_is_written(const SecondName *name);

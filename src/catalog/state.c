@@ -34,6 +34,8 @@ static const struct
 	[STATE_FAILED] = {"failed", NULL, false, false},
 };
 
+const RowWords state_words = ROW_WORDS_OF(states, name);
+
 static const struct
 {
 	MigrationState from;

@@ -8,6 +8,8 @@
 #ifndef ZDM_STATE_H
 #define ZDM_STATE_H
 
+#include "catalog/row.h"
+
 typedef enum MigrationState
 {
 	STATE_QUEUED,
@@ -39,6 +41,9 @@ typedef enum MigrationEvent
 	EVENT_FAIL,					/* a step failed */
 	EVENT_RESUME				/* zdm.resume of a failed migration */
 } MigrationEvent;
+
+/* The names of the states, as they are stored. */
+extern const RowWords state_words;
 
 /* The name that zdm.migrations shows.  Pure. */
 extern const char *state_name(MigrationState state);

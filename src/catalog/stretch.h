@@ -21,16 +21,25 @@ typedef enum StretchState
 	STRETCH_FAILED				/* the helper met an error, which the migration's worker is to raise */
 } StretchState;
 
+#define STRETCH_COLUMNS(COLUMN) \
+	COLUMN(INT8, id, MADE) \
+	COLUMN(INT8, migration, GIVEN) \
+	COLUMN(INT4, step, GIVEN) \
+	COLUMN(INT4, helper, MADE)			/* who has it, from 1; 0: nobody yet */ \
+	COLUMN(WORD(StretchState, state_names), state, MADE) \
+	COLUMN(JSONB, cursor, GIVEN)		/* where it stands */ \
+	COLUMN(TEXT, error_state, MADE)		/* STRETCH_FAILED: what with */ \
+	COLUMN(TEXT, error_message, MADE) \
+	COLUMN(TEXT, error_detail, MADE) \
+	COLUMN(TEXT, error_hint, MADE) \
+	COLUMN(TEXT, error_context, MADE)
+
 typedef struct Stretch
 {
-	int64		id;
-	int			helper;			/* who has it, from 1; 0: nobody yet */
-	StretchState state;
-	char	   *cursor;			/* jsonb as text: where it stands */
-	MigrationError error;		/* STRETCH_FAILED */
+	STRETCH_COLUMNS(ROW_FIELD)
 } Stretch;
 
-extern void stretch_add(const Step *step, const char *cursor);
+extern void stretch_add(const Step *step, char *cursor);
 
 /* All of the step, as Stretch *, the first handed out first. */
 extern List *stretch_list(const Step *step);

@@ -152,15 +152,11 @@ twin_gone(int64 migration)
 void
 twin_note_dependents(int64 migration)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.pair p SET dependents = CASE WHEN new_attnum IS NULL THEN hanging ELSE dependents END, "
-		  "new_dependents = CASE WHEN new_attnum IS NULL THEN '{}' ELSE hanging END "
-		  "FROM (SELECT p.id, ARRAY(SELECT unnest(ARRAY[name, object]) FROM "
-		  DEPENDENTS("p.relid", "coalesce(p.new_attnum, p.old_attnum)") " x) AS hanging FROM zdm.pair p WHERE p.migration = $1) h "
-		  "WHERE h.id = p.id", arg_int8(migration));
-	query_end(&session);
+	(void) QUERY_ONCE("UPDATE zdm.pair p SET dependents = CASE WHEN new_attnum IS NULL THEN hanging ELSE dependents END, "
+					  "new_dependents = CASE WHEN new_attnum IS NULL THEN '{}' ELSE hanging END "
+					  "FROM (SELECT p.id, ARRAY(SELECT unnest(ARRAY[name, object]) FROM "
+					  DEPENDENTS("p.relid", "coalesce(p.new_attnum, p.old_attnum)") " x) AS hanging FROM zdm.pair p WHERE p.migration = $1) h "
+					  "WHERE h.id = p.id", arg_int8(migration));
 }
 
 /* One row for each privilege on each of the columns: what the owner has granted. */
@@ -211,12 +207,8 @@ twin_privileges_sql(int64 migration)
 void
 twin_note_privileges(int64 migration)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("WITH " ITEMS ", now AS (SELECT p.id, ARRAY(SELECT text FROM item WHERE item.id = p.id AND item.attnum = p.new_attnum ORDER BY text) AS privileges FROM p) "
-		  "UPDATE zdm.pair SET privileges = now.privileges FROM now WHERE now.id = pair.id AND pair.privileges <> now.privileges", arg_int8(migration));
-	query_end(&session);
+	(void) QUERY_ONCE("WITH " ITEMS ", now AS (SELECT p.id, ARRAY(SELECT text FROM item WHERE item.id = p.id AND item.attnum = p.new_attnum ORDER BY text) AS privileges FROM p) "
+					  "UPDATE zdm.pair SET privileges = now.privileges FROM now WHERE now.id = pair.id AND pair.privileges <> now.privileges", arg_int8(migration));
 }
 
 void
@@ -277,7 +269,7 @@ twin_migrations(List **owners)
 	*owners = NIL;
 	query_begin(&session);
 	n = QUERY("SELECT p.migration, c.relowner, p.relid, p.old_attnum::int, p.new_attnum::int FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
-			  "WHERE p.new_attnum IS NOT NULL AND $1 ORDER BY 1", arg_bool(true));
+			  "WHERE p.new_attnum IS NOT NULL ORDER BY 1");
 	for (uint64 row = 0; row < n; row++)
 	{
 		int64	   *id;

@@ -130,7 +130,33 @@ define_guard_settings(void)
 }
 
 static void
-define_migration_settings(void)
+define_sync_settings(void)
+{
+	DefineCustomEnumVariable("zdm.on_conflict",
+							 "Sets which side wins when a statement sets both columns of a pair to values that do not agree.",
+							 NULL,
+							 &guc_on_conflict,
+							 ON_CONFLICT_NEW,
+							 on_conflict_options,
+							 PGC_USERSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+	DefineCustomBoolVariable("zdm.reversible",
+							 "Keeps the old side in step, so that a migration can be reverted.",
+							 NULL,
+							 &guc_reversible,
+							 true,
+							 PGC_USERSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+}
+
+static void
+define_batch_settings(void)
 {
 	DefineCustomIntVariable("zdm.backfill_workers",
 							"Sets the number of workers in parallel for one backfill.",
@@ -192,27 +218,6 @@ define_migration_settings(void)
 							NULL,
 							NULL,
 							NULL);
-	DefineCustomEnumVariable("zdm.on_conflict",
-							 "Sets which side wins when a statement sets both columns of a pair to values that do not agree.",
-							 NULL,
-							 &guc_on_conflict,
-							 ON_CONFLICT_NEW,
-							 on_conflict_options,
-							 PGC_USERSET,
-							 0,
-							 NULL,
-							 NULL,
-							 NULL);
-	DefineCustomBoolVariable("zdm.reversible",
-							 "Keeps the old side in step, so that a migration can be reverted.",
-							 NULL,
-							 &guc_reversible,
-							 true,
-							 PGC_USERSET,
-							 0,
-							 NULL,
-							 NULL,
-							 NULL);
 }
 
 static bool
@@ -226,9 +231,9 @@ check_batch_window(char **value, void **extra, GucSource source)
 	return false;
 }
 
-/* What holds a backfill, and when it may work. */
+/* When a migration may go on. */
 static void
-define_stop_settings(void)
+define_time_settings(void)
 {
 	DefineCustomStringVariable("zdm.batch_window",
 							   "Sets the times of day at which backfill batches may run.",
@@ -250,6 +255,34 @@ define_stop_settings(void)
 							   NULL,
 							   NULL,
 							   NULL);
+	DefineCustomStringVariable("zdm.not_before",
+							   "Sets a time before which the migration does not cut over or contract.",
+							   "Empty means at once.",
+							   &guc_not_before,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+	DefineCustomIntVariable("zdm.window_lock_wait",
+							"Takes the place of zdm.lock_wait while a window of zdm.batch_window is open.",
+							"Zero means that it does not.",
+							&guc_window_lock_wait,
+							0,
+							0,
+							60 * 60 * 1000,
+							PGC_USERSET,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+}
+
+/* What holds a backfill. */
+static void
+define_stop_settings(void)
+{
 	DefineCustomIntVariable("zdm.max_archive_backlog",
 							"Holds a backfill while more WAL than this waits for the archiver, or while it fails.",
 							"Zero turns it off.",
@@ -310,28 +343,6 @@ define_stop_settings(void)
 							NULL,
 							NULL,
 							NULL);
-	DefineCustomStringVariable("zdm.not_before",
-							   "Sets a time before which the migration does not cut over or contract.",
-							   "Empty means at once.",
-							   &guc_not_before,
-							   "",
-							   PGC_USERSET,
-							   0,
-							   NULL,
-							   NULL,
-							   NULL);
-	DefineCustomIntVariable("zdm.window_lock_wait",
-							"Takes the place of zdm.lock_wait while a window of zdm.batch_window is open.",
-							"Zero means that it does not.",
-							&guc_window_lock_wait,
-							0,
-							0,
-							60 * 60 * 1000,
-							PGC_USERSET,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
 }
 
 static void
@@ -375,7 +386,9 @@ void
 guc_init(void)
 {
 	define_guard_settings();
-	define_migration_settings();
+	define_sync_settings();
+	define_batch_settings();
+	define_time_settings();
 	define_stop_settings();
 	define_cluster_settings();
 	MarkGUCPrefixReserved("zdm");

@@ -170,15 +170,17 @@ end_restriction(XactEvent event, void *arg)
 }
 
 void
+identity_init(void)
+{
+	RegisterXactCallback(end_restriction, NULL);
+}
+
+void
 identity_restrict_transaction(void)
 {
-	static bool registered = false;
 	Oid			userid;
 	int			sec_context;
 
-	if (!registered)
-		RegisterXactCallback(end_restriction, NULL);
-	registered = true;
 	GetUserIdAndSecContext(&userid, &sec_context);
 	SetUserIdAndSecContext(userid, sec_context | SECURITY_RESTRICTED_OPERATION);
 	restricted_transaction = true;

@@ -18,6 +18,9 @@ typedef struct Identity
 	int			guc_nestlevel;
 } Identity;
 
+/* Install the callback.  Called once, from _PG_init. */
+extern void identity_init(void);
+
 /*
  * Become "role", in a security-restricted operation, and read as
  * identity_pin_reading() says; then put "settings" on, as identity_settings()

@@ -18,16 +18,12 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "ddl/backstop.h"
-#include "utils/guc.h"
+#include "ddl/log_level.h"
 #include "utils/memutils.h"
 #include "compat.h"
 
-static emit_log_hook_type prev_emit_log_hook = NULL;
-
-/* Names of the large tables that the running statement blocks. */
+/* Names of the large tables that the running statement blocks; NIL: none is watched. */
 static List *watched = NIL;
-static int	user_log_level;
-static bool watching = false;
 
 static const struct
 {
@@ -67,40 +63,22 @@ table_in(const char *message)
 	return NULL;
 }
 
-static void
-stop_work(ErrorData *edata)
+void
+backstop_hear(ErrorData *edata)
 {
-	const char *rule = watching && edata->elevel == DEBUG1 ? sign_of_work(edata) : NULL;
+	const char *rule = watched != NIL && edata->elevel == DEBUG1 ? sign_of_work(edata) : NULL;
 	const char *table = rule ? table_in(edata->message) : NULL;
+	char	   *about;
 
-	if (table != NULL)
-	{
-		char	   *about = pstrdup(edata->message);
-
-		backstop_end();
-		ereport(guc_guard == GUARD_REFUSE ? ERROR : WARNING,
-				(errcode(ERRCODE_ZDM_DDL_REFUSED),
-				 errmsg("DDL refused by rule %s: %s", rule, table),
-				 errdetail("PostgreSQL was about to do this under a lock that blocks others: %s.", about),
-				 errhint("No rule foresaw it. Look at the statement with zdm.check().")));
-	}
-	if (watching && edata->elevel < user_log_level)
-		edata->output_to_server = false;
-	if (prev_emit_log_hook != NULL)
-		prev_emit_log_hook(edata);
-}
-
-/* From the first statement on that has to be watched. */
-static void
-watch_log(void)
-{
-	static bool listening = false;
-
-	if (listening)
+	if (table == NULL)
 		return;
-	listening = true;
-	prev_emit_log_hook = emit_log_hook;
-	emit_log_hook = stop_work;
+	about = pstrdup(edata->message);
+	backstop_end();
+	ereport(guc_guard == GUARD_REFUSE ? ERROR : WARNING,
+			(errcode(ERRCODE_ZDM_DDL_REFUSED),
+			 errmsg("DDL refused by rule %s: %s", rule, table),
+			 errdetail("PostgreSQL was about to do this under a lock that blocks others: %s.", about),
+			 errhint("No rule foresaw it. Look at the statement with zdm.check().")));
 }
 
 bool
@@ -109,7 +87,7 @@ backstop_begin(const Judgement *judgement)
 	MemoryContext old;
 	ListCell   *lc;
 
-	if (guc_guard == GUARD_OFF || watching)
+	if (guc_guard == GUARD_OFF || watched != NIL)
 		return false;
 	/* In warn mode, what the rules foresaw was said already. */
 	foreach(lc, judgement->findings)
@@ -117,30 +95,24 @@ backstop_begin(const Judgement *judgement)
 		if (((Finding *) lfirst(lc))->unsafe)
 			return false;
 	}
-	watched = NIL;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	foreach(lc, judgement->locks)
 	{
 		TakenLock  *lock = (TakenLock *) lfirst(lc);
 
-		if (rules_is_strong(lock->rel, lock->mode) && lock->rel->heap_blocks >= guc_guard_min_size)
+		if (rules_is_strong(lock->rel, lock->mode) && lock->rel->heap_blocks >= Max(guc_guard_min_size, 1))
 			watched = list_append_unique(watched, makeString(pstrdup(lock->rel->name)));
 	}
 	MemoryContextSwitchTo(old);
 	if (watched == NIL)
 		return false;
-	watch_log();
-	watching = true;
-	user_log_level = log_min_messages;
-	log_min_messages = Min(log_min_messages, DEBUG1);
+	log_level_need(LOG_NEED_WORK);
 	return true;
 }
 
 void
 backstop_end(void)
 {
-	if (!watching)
-		return;
-	watching = false;
-	log_min_messages = user_log_level;
+	watched = NIL;
+	log_level_leave(LOG_NEED_WORK);
 }

@@ -18,6 +18,9 @@
  */
 extern bool backstop_begin(const Judgement *judgement);
 
+/* Of something that is reported: see whether it is such work. */
+extern void backstop_hear(ErrorData *edata);
+
 /* The statement is over, or failed. */
 extern void backstop_end(void);
 

@@ -50,19 +50,24 @@ static ExecutorRun_hook_type prev_executor_run = NULL;
 static ExecutorFinish_hook_type prev_executor_finish = NULL;
 static object_access_hook_type prev_object_access = NULL;
 
-static FollowCollector collector = NULL;
-static void *collector_arg = NULL;
+/* Code that is followed. */
+typedef struct Follow
+{
+	FollowCollector collector;
+	void	   *arg;
+	bool		starting_only;	/* a query is being started that will not be run */
+} Follow;
+
+/* The innermost, NULL: none.  On the stack of follow_code(), which takes it off again. */
+static Follow *followed = NULL;
 
 /* The hooks below are in place. */
 static bool hooked = false;
 
-/* A query is being started that will not be run. */
-static bool starting_only = false;
-
 bool
 follow_active(void)
 {
-	return collector != NULL;
+	return followed != NULL;
 }
 
 /* Volatile, and yet they do nothing but look at a clock, a generator, or a size. */
@@ -155,7 +160,7 @@ plan_calls_opaque(Plan *plan)
 static bool
 is_skipped(QueryDesc *query_desc)
 {
-	return collector != NULL &&
+	return followed != NULL &&
 		(query_desc->operation != CMD_SELECT || query_desc->plannedstmt->hasModifyingCTE ||
 		 query_desc->plannedstmt->rowMarks != NIL ||
 		 plan_calls_opaque(query_desc->plannedstmt->planTree));
@@ -183,16 +188,18 @@ static void
 follow_executor_start(QueryDesc *query_desc, int eflags)
 {
 	bool		skipped = is_skipped(query_desc);
-	bool		outer = starting_only;
+	bool		outer = followed != NULL && followed->starting_only;
 
 	if (skipped)
 		eflags |= EXEC_FLAG_EXPLAIN_ONLY;
-	starting_only = skipped && !calls_users(query_desc->plannedstmt);
+	if (followed != NULL)
+		followed->starting_only = skipped && !calls_users(query_desc->plannedstmt);
 	if (prev_executor_start != NULL)
 		prev_executor_start(query_desc, eflags);
 	else
 		standard_ExecutorStart(query_desc, eflags);
-	starting_only = outer;
+	if (followed != NULL)
+		followed->starting_only = outer;
 }
 
 /* No rows: but whoever takes them must have heard that none come. */
@@ -237,7 +244,7 @@ follow_object_access(ObjectAccessType access, Oid classid, Oid objectid, int sub
 
 	if (prev_object_access != NULL)
 		prev_object_access(access, classid, objectid, subid, arg);
-	if (collector == NULL || starting_only || access != OAT_FUNCTION_EXECUTE)
+	if (followed == NULL || followed->starting_only || access != OAT_FUNCTION_EXECUTE)
 		return;
 	why = why_not_run(objectid);
 	if (why != NULL)
@@ -306,10 +313,10 @@ static void
 follow_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtilityContext context,
 			   ParamListInfo params, QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
-	if (collector != NULL && IsA(pstmt->utilityStmt, VariableSetStmt) && !runs(pstmt->utilityStmt))
+	if (followed != NULL && IsA(pstmt->utilityStmt, VariableSetStmt) && !runs(pstmt->utilityStmt))
 		return;
-	if (collector != NULL && !runs(pstmt->utilityStmt))
-		collector(pstmt->utilityStmt, query, collector_arg);
+	if (followed != NULL && !runs(pstmt->utilityStmt))
+		followed->collector(pstmt->utilityStmt, query, followed->arg);
 	else if (prev_process_utility != NULL)
 		prev_process_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	else
@@ -342,6 +349,39 @@ run_code(void *arg)
 	PopActiveSnapshot();
 }
 
+static bool
+calls_function(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncCall))
+		return true;
+	return raw_expression_tree_walker(node, calls_function, context);
+}
+
+/* A query that reads tables is not followed. */
+bool
+follow_is_code(Node *node)
+{
+	SelectStmt *select = castNode(SelectStmt, node);
+	ListCell   *lc;
+
+	if (select->op != SETOP_NONE || select->intoClause != NULL)
+		return false;
+	foreach(lc, select->fromClause)
+	{
+		if (!IsA(lfirst(lc), RangeFunction))
+			return false;
+	}
+	return calls_function((Node *) select->targetList, NULL) || select->fromClause != NIL;
+}
+
+bool
+follow_is_always_code(Node *stmt)
+{
+	return true;
+}
+
 static void
 set_hooks(void)
 {
@@ -366,12 +406,12 @@ set_hooks(void)
  * of ours: then ours have to stay, and hand on.
  */
 static void
-stop_following(FollowCollector outer, void *outer_arg)
+stop_following(Follow *outer)
 {
-	collector = outer;
-	collector_arg = outer_arg;
-	starting_only = false;
-	if (collector != NULL ||
+	followed = outer;
+	if (followed != NULL)
+		followed->starting_only = false;
+	if (followed != NULL ||
 		ProcessUtility_hook != follow_utility || ExecutorStart_hook != follow_executor_start ||
 		ExecutorRun_hook != follow_executor_run || ExecutorFinish_hook != follow_executor_finish ||
 		object_access_hook != follow_object_access)
@@ -385,25 +425,24 @@ stop_following(FollowCollector outer, void *outer_arg)
 }
 
 bool
-follow_code(const char *sql, FollowCollector new_collector, void *arg, ErrorData **error)
+follow_code(const char *sql, FollowCollector collector, void *arg, ErrorData **error)
 {
-	FollowCollector outer = collector;
-	void	   *outer_arg = collector_arg;
+	Follow		code = {.collector = collector, .arg = arg};
+	Follow	   *outer = followed;
 	bool		done;
 
 	set_hooks();
-	collector = new_collector;
-	collector_arg = arg;
+	followed = &code;
 	PG_TRY();
 	{
 		done = attempt_run(run_code, (void *) sql, ATTEMPT_UNDO, error);
 	}
 	PG_CATCH();
 	{
-		stop_following(outer, outer_arg);
+		stop_following(outer);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	stop_following(outer, outer_arg);
+	stop_following(outer);
 	return done;
 }

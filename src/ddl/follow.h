@@ -21,6 +21,10 @@ typedef void (*FollowCollector) (Node *stmt, const char *sql, void *arg);
  */
 extern bool follow_code(const char *sql, FollowCollector collector, void *arg, ErrorData **error);
 
+/* Is the statement code, which may hold DDL of its own? */
+extern bool follow_is_code(Node *stmt);
+extern bool follow_is_always_code(Node *stmt);
+
 /* Is a utility statement of the followed code run all the same?  Raises what is no code for it. */
 extern bool follow_runs_always(Node *stmt);
 extern bool follow_runs_setting(Node *stmt);

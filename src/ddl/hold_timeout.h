@@ -23,6 +23,9 @@ extern void hold_timeout_arm(const char *relation, LOCKMODE mode);
  */
 extern void hold_timeout_subtransaction(SubXactEvent event, SubTransactionId subid, SubTransactionId parent);
 
+/* Of something that is reported: give our error its name. */
+extern void hold_timeout_hear(ErrorData *edata);
+
 /* The transaction is over. */
 extern void hold_timeout_disarm(void);
 

@@ -21,21 +21,24 @@ typedef struct PendingLengths
 	int			columns;
 } PendingLengths;
 
-static Pending pending;
-static List *begun = NIL;		/* PendingLengths, one for each open subtransaction that was seen to begin */
+static struct
+{
+	Pending		now;
+	List	   *begun;			/* PendingLengths, one for each open subtransaction that was seen to begin */
+}			state;
 
 const Pending *
 pending_get(void)
 {
-	return &pending;
+	return &state.now;
 }
 
 bool
 pending_is_more(const Judgement *judgement)
 {
 	return judgement->contracts != NIL ||
-		list_length(judgement->facts->enum_labels) > list_length(pending.labels) ||
-		list_length(judgement->facts->new_columns) > list_length(pending.columns);
+		list_length(judgement->facts->enum_labels) > list_length(state.now.labels) ||
+		list_length(judgement->facts->new_columns) > list_length(state.now.columns);
 }
 
 /* The facts began with what was pending, and added to it. */
@@ -44,17 +47,16 @@ pending_add(const Judgement *judgement)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
-	pending.contracts = list_concat(pending.contracts, judgement->contracts);
-	pending.labels = list_copy(judgement->facts->enum_labels);
-	pending.columns = list_copy(judgement->facts->new_columns);
+	state.now.contracts = list_concat(state.now.contracts, judgement->contracts);
+	state.now.labels = list_copy(judgement->facts->enum_labels);
+	state.now.columns = list_copy(judgement->facts->new_columns);
 	MemoryContextSwitchTo(old);
 }
 
 void
 pending_clear(void)
 {
-	memset(&pending, 0, sizeof(pending));
-	begun = NIL;
+	memset(&state, 0, sizeof(state));
 }
 
 static void
@@ -63,10 +65,10 @@ begin(void)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	PendingLengths *lengths = palloc(sizeof(PendingLengths));
 
-	lengths->contracts = list_length(pending.contracts);
-	lengths->labels = list_length(pending.labels);
-	lengths->columns = list_length(pending.columns);
-	begun = lappend(begun, lengths);
+	lengths->contracts = list_length(state.now.contracts);
+	lengths->labels = list_length(state.now.labels);
+	lengths->columns = list_length(state.now.columns);
+	state.begun = lappend(state.begun, lengths);
 	MemoryContextSwitchTo(old);
 }
 
@@ -74,11 +76,11 @@ static void
 roll_back(void)
 {
 	PendingLengths none = {0, 0, 0};
-	PendingLengths *lengths = begun != NIL ? llast(begun) : &none;
+	PendingLengths *lengths = state.begun != NIL ? llast(state.begun) : &none;
 
-	pending.contracts = list_truncate(pending.contracts, lengths->contracts);
-	pending.labels = list_truncate(pending.labels, lengths->labels);
-	pending.columns = list_truncate(pending.columns, lengths->columns);
+	state.now.contracts = list_truncate(state.now.contracts, lengths->contracts);
+	state.now.labels = list_truncate(state.now.labels, lengths->labels);
+	state.now.columns = list_truncate(state.now.columns, lengths->columns);
 }
 
 void
@@ -91,9 +93,9 @@ pending_subtransaction(SubXactEvent event)
 	}
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 		roll_back();
-	if ((event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB) && begun != NIL)
+	if ((event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB) && state.begun != NIL)
 	{
-		pfree(llast(begun));
-		begun = list_delete_last(begun);
+		pfree(llast(state.begun));
+		state.begun = list_delete_last(state.begun);
 	}
 }

@@ -410,7 +410,7 @@ check_drop_constraint(const Change *change, const AlterTableCmd *cmd)
 void
 alter_check_options(const Change *change, const AlterTableCmd *cmd, bool new_columns)
 {
-	static zdm_reloption_namespace namespaces[] = HEAP_RELOPT_NAMESPACES;
+	zdm_reloption_namespace namespaces[] = HEAP_RELOPT_NAMESPACES;
 	static const char *const parts[] = {NULL, "toast"};
 	static const char kinds[] = {RELKIND_RELATION, RELKIND_TOASTVALUE};
 

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "ddl/check.h"
 #include "ddl/concurrently.h"
 #include "ddl/follow.h"
 #include "ddl/statement.h"
@@ -246,7 +245,7 @@ const StatementKind statement_table[] = {
 	/* queries, and what runs them */
 	[T_SelectStmt] = {
 		.name = "SELECT", .query = true, .judge = rules_query, .uses_label = rules_label_in_query,
-		.is_code = check_is_code, .refusal = NOT_DDL, .meaning = meaning_read_query,
+		.is_code = follow_is_code, .refusal = NOT_DDL, .meaning = meaning_read_query,
 	},
 	[T_InsertStmt] = {
 		.name = "INSERT", .query = true, .judge = rules_query, .uses_label = rules_label_in_query,
@@ -266,11 +265,11 @@ const StatementKind statement_table[] = {
 #endif
 	[T_ExplainStmt] = {.name = "EXPLAIN", .judge = rules_explain, .refusal = NOT_DDL},
 	[T_DoStmt] = {
-		.name = "DO", .is_code = check_is_always_code, .followed = follow_runs_do,
+		.name = "DO", .is_code = follow_is_always_code, .followed = follow_runs_do,
 		.refusal = {"What it runs is known only when it runs.", "State each of its statements by itself."},
 	},
 	[T_CallStmt] = {
-		.name = "CALL", .is_code = check_is_always_code, .followed = follow_runs_always, .refusal = NOT_DDL,
+		.name = "CALL", .is_code = follow_is_always_code, .followed = follow_runs_always, .refusal = NOT_DDL,
 	},
 	[T_PrepareStmt] = NO_CHANGE("PREPARE"),
 	[T_ExecuteStmt] = NO_CHANGE("EXECUTE"),

@@ -35,9 +35,6 @@
 /* How often a worker looks whether others have come that have no place. */
 #define LOOK_INTERVAL_MS 1000
 
-/* Our place; 0: we have none. */
-static int64 own = 0;
-
 static int64
 place_number(Oid owner)
 {
@@ -97,34 +94,32 @@ is_surplus(Oid owner)
 
 /* Give back a place that we have, if others need it more; once in a while. */
 static void
-share(Oid owner, bool urgent)
+share(Place *place, Oid owner, bool urgent)
 {
-	static TimestampTz looked = 0;
-
-	if (urgent || !TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
+	if (urgent || !TimestampDifferenceExceeds(place->looked, GetCurrentTimestamp(), LOOK_INTERVAL_MS))
 		return;
-	looked = GetCurrentTimestamp();
+	place->looked = GetCurrentTimestamp();
 	/* one at a time, or all of a role's would go at once */
 	if (!claim_keep(CLAIM_COUNTING, COUNTING))
 		return;
 	if (is_surplus(owner))
 	{
-		claim_release(CLAIM_PLACE, own);
-		own = 0;
+		claim_release(CLAIM_PLACE, place->number);
+		place->number = 0;
 	}
 	claim_release(CLAIM_COUNTING, COUNTING);
 }
 
 bool
-places_take(Oid owner, bool urgent)
+places_take(Place *place, Oid owner, bool urgent)
 {
 	Places		places;
-	bool		had = own != 0;
+	bool		had = place->number != 0;
 
-	if (had && own == place_number(owner))
+	if (had && place->number == place_number(owner))
 	{
-		share(owner, urgent);
-		return own != 0;
+		share(place, owner, urgent);
+		return place->number != 0;
 	}
 
 	/* closes the race between two that count the same free place */
@@ -132,32 +127,32 @@ places_take(Oid owner, bool urgent)
 		return false;
 	places_look(&places);
 	if (places_has_room(&places, owner, urgent) && claim_keep(CLAIM_PLACE, place_number(owner)))
-		own = place_number(owner);
+		place->number = place_number(owner);
 	claim_release(CLAIM_COUNTING, COUNTING);
-	return own == place_number(owner);
+	return place->number == place_number(owner);
 }
 
 bool
-places_leave(void)
+places_leave(Place *place)
 {
 	Places		places;
 
-	if (own == 0)
+	if (place->number == 0)
 		return true;
 
 	/* with a launcher to start it again, none has to stay */
 	places_look(&places);
 	if (places.waiting >= guc_max_workers)
 		return !shmem_available();
-	claim_release(CLAIM_PLACE, own);
-	own = 0;
+	claim_release(CLAIM_PLACE, place->number);
+	place->number = 0;
 	return true;
 }
 
 void
-places_keep(void)
+places_keep(Place *place)
 {
 	/* lost to a transaction that was rolled back: another may have been given it since */
-	if (own != 0 && !claim_is_ours(CLAIM_PLACE, own))
-		own = 0;
+	if (place->number != 0 && !claim_is_ours(CLAIM_PLACE, place->number))
+		place->number = 0;
 }

@@ -8,6 +8,7 @@
 #ifndef ZDM_PLACES_H
 #define ZDM_PLACES_H
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "postgres_ext.h"
 
@@ -18,6 +19,13 @@ typedef struct Places
 	int			waiting;		/* workers without a place */
 	List	   *owners;			/* Oids: the owner of each migration worked on */
 } Places;
+
+/* A worker's place; zeroed: it has none. */
+typedef struct Place
+{
+	int64		number;			/* of the claim that it is, or 0 */
+	TimestampTz looked;			/* when it was last looked whether others need it more */
+} Place;
 
 /* Look at all workers of the cluster.  Needs memory. */
 extern void places_look(Places *places);
@@ -35,18 +43,18 @@ extern void places_add(Places *places, Oid owner);
  * A worker: have a place, from before or a free one, until places_leave() or the
  * end of the process.  To be called outside any transaction.  False if none is free.
  */
-extern bool places_take(Oid owner, bool urgent);
+extern bool places_take(Place *place, Oid owner, bool urgent);
 
 /*
  * A worker: give the place back, since what is to be done has to wait.  False if
  * so many wait already that this one should end, and be started again.
  */
-extern bool places_leave(void);
+extern bool places_leave(Place *place);
 
 /*
  * A worker: notice if a rolled back transaction has let the place go, so that the
  * next places_take() counts anew.
  */
-extern void places_keep(void);
+extern void places_keep(Place *place);
 
 #endif							/* ZDM_PLACES_H */

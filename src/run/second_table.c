@@ -323,25 +323,21 @@ second_table_next_index(const Second *second)
 	return sql;
 }
 
-/* The first transaction that began after the last row had been copied, as far as we know. */
 static FullTransactionId
-copied_before(const Second *second)
+copied_before(const Second *second, CopyEnd *end)
 {
-	static Oid	known = InvalidOid;
-	static FullTransactionId next;
-
-	if (known != second->hidden)
+	if (end->hidden != second->hidden)
 	{
-		known = second->hidden;
-		next = ReadNextFullTransactionId();
+		end->hidden = second->hidden;
+		end->next = ReadNextFullTransactionId();
 	}
-	return next;
+	return end->next;
 }
 
 bool
-second_table_awaits_snapshots(const Second *second, char **who)
+second_table_awaits_snapshots(const Second *second, CopyEnd *end, char **who)
 {
-	TransactionId next = XidFromFullTransactionId(copied_before(second));
+	TransactionId next = XidFromFullTransactionId(copied_before(second, end));
 	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
 	TransactionId oldest;
 	QuerySession session;
@@ -434,9 +430,9 @@ settle_toast(Oid relid)
 
 /* Standbys whose snapshots do not hold us back are to end them: see the header. */
 static void
-tell_standbys(const Second *second, Relation hidden)
+tell_standbys(const Second *second, CopyEnd *end, Relation hidden)
 {
-	FullTransactionId before = copied_before(second);
+	FullTransactionId before = copied_before(second, end);
 
 	if (!XLogStandbyInfoActive() || !RelationNeedsWAL(hidden))
 		return;
@@ -474,7 +470,7 @@ lock_indexes(List *indexes)
 }
 
 bool
-second_table_exchange(const Second *second)
+second_table_exchange(const Second *second, CopyEnd *end)
 {
 	Relation	source = table_open(second->relid, NoLock);
 	Relation	hidden = table_open(second->hidden, NoLock);
@@ -492,7 +488,7 @@ second_table_exchange(const Second *second)
 	}
 	lock_indexes(indexes);
 	lock_indexes(likes);
-	tell_standbys(second, hidden);
+	tell_standbys(second, end, hidden);
 	/* locks of SERIALIZABLE readers on pages and rows, which will be elsewhere */
 	TransferPredicateLocksToHeapRelation(source);
 	table_close(hidden, NoLock);

@@ -8,6 +8,7 @@
 #ifndef ZDM_SECOND_TABLE_H
 #define ZDM_SECOND_TABLE_H
 
+#include "access/transam.h"
 #include "catalog/migration.h"
 #include "catalog/second.h"
 #include "nodes/pg_list.h"
@@ -34,17 +35,24 @@ extern void second_table_drop(const Second *second);
  */
 extern char *second_table_next_index(const Second *second);
 
+/* The first transaction that began after the last row had been copied, as far as is known; zeroed: not. */
+typedef struct CopyEnd
+{
+	Oid			hidden;			/* of which table */
+	FullTransactionId next;
+} CopyEnd;
+
 /*
  * Are there snapshots or transactions from before the last row was copied?  Who has
  * them is in *who.  Needs a transaction with a snapshot.
  */
-extern bool second_table_awaits_snapshots(const Second *second, char **who);
+extern bool second_table_awaits_snapshots(const Second *second, CopyEnd *end, char **who);
 
 /*
  * Give the table the storage of the hidden one, of its TOAST table and its indexes,
  * and drop that with the old one.  False, with nothing done, if an index is missing.
  * Needs ACCESS EXCLUSIVE on all of second_table_relations().
  */
-extern bool second_table_exchange(const Second *second);
+extern bool second_table_exchange(const Second *second, CopyEnd *end);
 
 #endif							/* ZDM_SECOND_TABLE_H */

@@ -27,24 +27,21 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/*
- * Migrations to start at commit, as int64 *; those of them for which there is a
- * place, as RunnableMigration *, both in TopTransactionContext; and how many there
- * are beside them.
- */
-static List *wanted = NIL;
-static List *chosen = NIL;
-static int	left_waiting = 0;
-
-/* Nothing is to be said of those that cannot be started. */
-static bool quiet = false;
+/* What is to be started when this transaction commits; the lists are in TopTransactionContext. */
+static struct
+{
+	List	   *wanted;			/* int64 *: migrations */
+	List	   *chosen;			/* RunnableMigration *: those of them for which there is a place */
+	int			left_waiting;	/* and how many there are beside them */
+	bool		quiet;			/* nothing is to be said of those that cannot be started */
+}			at_commit;
 
 static bool
 is_wanted(int64 id)
 {
 	ListCell   *lc;
 
-	foreach(lc, wanted)
+	foreach(lc, at_commit.wanted)
 	{
 		if (*(int64 *) lfirst(lc) == id)
 			return true;
@@ -172,10 +169,10 @@ choose(void)
 		if (places_has_room(&places, runnable->owner, runnable->urgent))
 		{
 			places_add(&places, runnable->owner);
-			chosen = lappend(chosen, runnable);
+			at_commit.chosen = lappend(at_commit.chosen, runnable);
 		}
 		else
-			left_waiting++;
+			at_commit.left_waiting++;
 	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
@@ -188,25 +185,25 @@ start_chosen(void)
 	int			unstarted = 0;
 	ListCell   *lc;
 
-	foreach(lc, chosen)
+	foreach(lc, at_commit.chosen)
 	{
 		if (!start_worker(MyDatabaseId, ((RunnableMigration *) lfirst(lc))->id))
 			unstarted++;
 	}
-	if (unstarted + left_waiting > 0)
+	if (unstarted + at_commit.left_waiting > 0)
 		shmem_request_look(MyDatabaseId);
-	if (unstarted > 0 && !quiet)
+	if (unstarted > 0 && !at_commit.quiet)
 		ereport(WARNING,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg_plural("no background worker slot is free: %d migration waits",
 							   "no background worker slot is free: %d migrations wait",
 							   unstarted, unstarted),
 				 errhint("You may need to increase max_worker_processes.")));
-	if (left_waiting > 0 && !quiet)
+	if (at_commit.left_waiting > 0 && !at_commit.quiet)
 		ereport(NOTICE,
 				(errmsg_plural("%d migration waits for a free worker",
 							   "%d migrations wait for a free worker",
-							   left_waiting, left_waiting),
+							   at_commit.left_waiting, at_commit.left_waiting),
 				 errdetail("zdm.max_workers is %d: so many are worked on at once, and the others as they come to their end.",
 						   guc_max_workers)));
 }
@@ -214,16 +211,13 @@ start_chosen(void)
 static void
 forget(void)
 {
-	wanted = NIL;
-	chosen = NIL;
-	left_waiting = 0;
-	quiet = false;
+	memset(&at_commit, 0, sizeof(at_commit));
 }
 
 static void
 start_xact_callback(XactEvent event, void *arg)
 {
-	if (wanted == NIL)
+	if (at_commit.wanted == NIL)
 		return;
 	switch (event)
 	{
@@ -249,18 +243,19 @@ start_xact_callback(XactEvent event, void *arg)
 }
 
 void
+start_init(void)
+{
+	RegisterXactCallback(start_xact_callback, NULL);
+}
+
+void
 start_at_commit(int64 migration)
 {
-	static bool registered = false;
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	int64	   *id = palloc(sizeof(int64));
 
-	/* not at load: a session that starts nothing pays nothing at its commits */
-	if (!registered)
-		RegisterXactCallback(start_xact_callback, NULL);
-	registered = true;
 	*id = migration;
-	wanted = lappend(wanted, id);
+	at_commit.wanted = lappend(at_commit.wanted, id);
 	MemoryContextSwitchTo(old);
 }
 
@@ -271,7 +266,7 @@ start_orphans_at_commit(bool say)
 
 	if (shmem_available() || !guc_enabled)
 		return;
-	quiet = !say;
+	at_commit.quiet = !say;
 	foreach(lc, find_orphans())
 		start_at_commit(((RunnableMigration *) lfirst(lc))->id);
 }

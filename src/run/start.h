@@ -8,6 +8,9 @@
 #ifndef ZDM_START_H
 #define ZDM_START_H
 
+/* Install the callback.  Called once, from _PG_init. */
+extern void start_init(void);
+
 /*
  * When this transaction commits, start a worker for the migration.  If it is
  * rolled back, nothing happens.  A worker too many exits at once.

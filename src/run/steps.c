@@ -31,7 +31,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "core/trigger_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -482,9 +482,10 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 		pair_deactivate(migration->id);
 	else if (does(step, &verb_complete_index) && !undo)
 		index_tree_complete(migration->id, step);
-	else if (does(step, &verb_create_view) && !undo)
+	else if ((does(step, &verb_create_view) || does(step, &verb_create_matviews)) && !undo)
 	{
-		step_add_relation(migration->id, view_made_by(step));
+		if (does(step, &verb_create_view))
+			step_add_relation(migration->id, view_made_by(step));
 		run_as_owner(migration, second_name_start(migration->id));
 	}
 }
@@ -1018,9 +1019,9 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 
 	/* both commit the transaction that they are called in */
 	if (step->action == ACTION_BACKFILL)
-		done = backfill_batch(migration, step, &run->pause_ms);
+		done = backfill_batch(migration, step, &run->batches, &run->pause_ms);
 	else
-		done = verify_batch(migration, step, &run->pause_ms);
+		done = verify_batch(migration, step, &run->batches, &run->pause_ms);
 	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
@@ -1037,7 +1038,7 @@ steps_help(const Migration *migration, const Step *step, int helper, StepRun *ru
 	outcome = begin_batch(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	helped = backfill_help(migration, step, helper, &run->pause_ms);
+	helped = backfill_help(migration, step, helper, &run->batches, &run->pause_ms);
 	run->rest_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return helped ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
@@ -1146,9 +1147,9 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	}
 	/* both commit the transaction that they are called in */
 	if (step->action == ACTION_COPY)
-		done = copy_batch(migration, step, &second, &run->pause_ms);
+		done = copy_batch(migration, step, &second, &run->batches, &run->pause_ms);
 	else
-		done = copy_compare_batch(migration, step, &second, &run->pause_ms);
+		done = copy_compare_batch(migration, step, &second, &run->batches, &run->pause_ms);
 	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
@@ -1202,7 +1203,7 @@ must_wait_for_readers(const Migration *migration, const Step *step, StepRun *run
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	waits = second_load(migration->id, &second) && second_table_awaits_snapshots(&second, &who);
+	waits = second_load(migration->id, &second) && second_table_awaits_snapshots(&second, &run->copied, &who);
 	if (waits && steps_must_describe(run))
 		step_set_waiting(step, psprintf("snapshots and transactions from before the rows were copied, of %s", who));
 	end_transaction();
@@ -1228,7 +1229,7 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 		return begin_anew(migration, step, run);
 	}
 	guc_bound_lock_waits();
-	if (second_table_exchange(&second))
+	if (second_table_exchange(&second, &run->copied))
 		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	else
 		/* an index has come or was built anew since: nobody else makes one now, but later */

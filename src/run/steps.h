@@ -8,9 +8,11 @@
 #ifndef ZDM_STEPS_H
 #define ZDM_STEPS_H
 
+#include "backfill/batch_state.h"
 #include "catalog/migration.h"
 #include "catalog/step.h"
 #include "run/locks.h"
+#include "run/second_table.h"
 #include "run/sessions.h"
 #include "run/snapshots.h"
 #include "run/wait_log.h"
@@ -27,8 +29,10 @@ typedef struct StepRun
 {
 	LockPatience patience;		/* with the locks of the present step */
 	OldSnapshots snapshots;		/* that the present step waits for */
+	CopyEnd		copied;			/* of the rows that the present step exchanges */
 	SessionFunctions functions; /* read before the present step's locks */
 	WaitLog		log;
+	BatchState	batches;		/* of steps that are done in batches */
 	TimestampTz described;		/* when the holders were last written down */
 	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */
 	bool		worked;			/* this process has had a place */

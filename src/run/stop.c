@@ -25,9 +25,12 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* Migrations steered in this transaction, and workers to tell; in TopTransactionContext. */
-static List *steered = NIL;
-static List *workers = NIL;
+/* Whom to tell when this transaction commits; the lists are in TopTransactionContext. */
+static struct
+{
+	List	   *steered;		/* int64 *: migrations */
+	List	   *workers;		/* their processes, which are looked up before the commit */
+}			at_commit;
 
 /* A rolled back savepoint may have taken back what was wanted: look again. */
 static bool
@@ -49,7 +52,7 @@ add_helpers(int64 id)
 
 		/* a number of another database says nothing: it is told by the holder of ours */
 		if (claim_helper_number(id, 0) == (holder->number & ~INT64CONST(0xff)))
-			workers = lappend_int(workers, claim_holder(CLAIM_HELPER, holder->number));
+			at_commit.workers = lappend_int(at_commit.workers, claim_holder(CLAIM_HELPER, holder->number));
 	}
 }
 
@@ -64,13 +67,13 @@ find_workers(void)
 		return;
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	foreach(lc, steered)
+	foreach(lc, at_commit.steered)
 	{
 		int64		id = *(int64 *) lfirst(lc);
 
 		if (is_wanted(id))
 		{
-			workers = lappend_int(workers, claim_holder(CLAIM_MIGRATION, id));
+			at_commit.workers = lappend_int(at_commit.workers, claim_holder(CLAIM_MIGRATION, id));
 			add_helpers(id);
 		}
 	}
@@ -86,19 +89,17 @@ stop_xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (steered != NIL)
+			if (at_commit.steered != NIL)
 				find_workers();
 			break;
 		case XACT_EVENT_COMMIT:
-			foreach(lc, workers)
+			foreach(lc, at_commit.workers)
 				claim_interrupt(lfirst_int(lc));
-			steered = NIL;
-			workers = NIL;
+			memset(&at_commit, 0, sizeof(at_commit));
 			break;
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
-			steered = NIL;
-			workers = NIL;
+			memset(&at_commit, 0, sizeof(at_commit));
 			break;
 		default:
 			break;
@@ -106,17 +107,18 @@ stop_xact_callback(XactEvent event, void *arg)
 }
 
 void
+stop_init(void)
+{
+	RegisterXactCallback(stop_xact_callback, NULL);
+}
+
+void
 stop_at_commit(int64 migration)
 {
-	static bool registered = false;
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	int64	   *id = palloc(sizeof(int64));
 
-	/* not at load: a session that steers nothing pays nothing at its commits */
-	if (!registered)
-		RegisterXactCallback(stop_xact_callback, NULL);
-	registered = true;
 	*id = migration;
-	steered = lappend(steered, id);
+	at_commit.steered = lappend(at_commit.steered, id);
 	MemoryContextSwitchTo(old);
 }

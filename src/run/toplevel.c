@@ -28,7 +28,7 @@
 #include "core/identity.h"
 #include "catalog/namespace.h"
 #include "commands/tablecmds.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "miscadmin.h"
 #include "parser/parse_utilcmd.h"
 #include "plan/meaning.h"
@@ -50,7 +50,6 @@
 #define SHORTEST_TICK_MS 10
 
 static TimeoutId watch_id;
-static bool watching = false;
 
 static int
 tick_ms(void)
@@ -77,7 +76,7 @@ look_at_wait(void)
 {
 	TimestampTz since;
 
-	if (!watching || proc_exit_inprogress)
+	if (proc_exit_inprogress)
 		return;
 	since = (TimestampTz) pg_atomic_read_u64(&MyProc->waitStart);
 	if (stands_in_the_way() && since != 0 && !get_timeout_active(LOCK_TIMEOUT) &&
@@ -86,23 +85,10 @@ look_at_wait(void)
 	enable_timeout_after(watch_id, tick_ms());
 }
 
-static void
-watch_begin(void)
+void
+toplevel_init(void)
 {
-	static bool registered = false;
-
-	if (!registered)
-		watch_id = RegisterTimeout(USER_TIMEOUT, look_at_wait);
-	registered = true;
-	watching = true;
-	enable_timeout_after(watch_id, tick_ms());
-}
-
-static void
-watch_end(void)
-{
-	watching = false;
-	disable_timeout(watch_id, false);
+	watch_id = RegisterTimeout(USER_TIMEOUT, look_at_wait);
 }
 
 /*
@@ -124,9 +110,8 @@ read_index(int64 migration, RawStmt *parsetree, const char *sql)
 }
 
 static void
-run(int64 migration, const char *sql)
+run(int64 migration, const char *sql, MemoryContext memory)
 {
-	static MemoryContext statement_context = NULL;
 	MemoryContext old;
 	RawStmt    *parsetree;
 	List	   *parsetrees;
@@ -138,14 +123,8 @@ run(int64 migration, const char *sql)
 
 	Assert(!IsTransactionState());
 
-	/* reset at the start, not the end: an error leaves it to its next use */
-	if (statement_context == NULL)
-		statement_context = AllocSetContextCreate(TopMemoryContext,
-												  "zdm top-level statement",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContextReset(statement_context);
 	StartTransactionCommand();
-	old = MemoryContextSwitchTo(statement_context);
+	old = MemoryContextSwitchTo(memory);
 	sql = pstrdup(sql);
 	parsetrees = pg_parse_query(sql);
 	if (list_length(parsetrees) != 1)
@@ -188,25 +167,30 @@ run(int64 migration, const char *sql)
 void
 toplevel_run(const Migration *migration, const char *sql)
 {
+	MemoryContext memory = AllocSetContextCreate(TopMemoryContext, "zdm top-level statement",
+												 ALLOCSET_DEFAULT_SIZES);
 	Identity	saved;
 
 	identity_enter_session(migration->owner, &saved);
-	watch_begin();
+	enable_timeout_after(watch_id, tick_ms());
 	PG_TRY();
 	{
-		run(migration->id, sql);
+		run(migration->id, sql, memory);
 	}
 	PG_CATCH();
 	{
-		watch_end();
+		disable_timeout(watch_id, false);
 		/* an abort gives back the role that its transaction began with: ours */
 		HOLD_INTERRUPTS();
 		AbortOutOfAnyTransaction();
 		RESUME_INTERRUPTS();
 		identity_leave_session(&saved);
+		guard_own = NULL;
+		MemoryContextDelete(memory);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	watch_end();
+	disable_timeout(watch_id, false);
 	identity_leave_session(&saved);
+	MemoryContextDelete(memory);
 }

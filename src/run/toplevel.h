@@ -10,6 +10,9 @@
 
 #include "catalog/migration.h"
 
+/* In a worker\'s process, once. */
+extern void toplevel_init(void);
+
 /*
  * Run one utility statement as one of the migration's owner's would be, in transactions of its own.
  * To be called in a worker, outside any transaction.  Returns outside any

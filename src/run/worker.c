@@ -33,7 +33,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/shmem.h"
-#include "ddl/guard.h"
+#include "ddl/own_statement.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -43,6 +43,7 @@
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/stopped.h"
+#include "run/toplevel.h"
 #include "run/worker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -87,22 +88,36 @@ typedef struct Look
 /* A helper that has found nothing to do for so long ends: there may be no worker. */
 #define LONGEST_IDLE_MS 5000
 
-/* The number of this helper; 0: this is the migration's worker. */
-static int	own_helper = 0;
+/* All that this process remembers from one round to the next. */
+typedef struct WorkerState
+{
+	int64		id;				/* the migration's */
+	int			helper;			/* the number of this helper; 0: this is the migration's worker */
+	bool		finished;		/* nothing is left to do: our exit asks for no successor */
+	Place		place;
+	StepRun		run;
 
-/* What a look has found. */
-static MemoryContext look_memory = NULL;
+	MemoryContext memory;		/* of a round */
+	ErrorData  *pending;		/* in it: of the last round, to be noted in the next */
 
-/* Set once nothing is left to do, so that our exit asks for no successor. */
-static bool finished = false;
+	Look		look;
+	MemoryContext look_memory;	/* of what it has found */
+	TimestampTz read_only_at;	/* when this was read */
+	bool		read_only;
+
+	TimestampTz called;			/* helpers, the last time */
+	TimestampTz helped;			/* with something, the last time */
+} WorkerState;
 
 static void
 leave(int code, Datum arg)
 {
+	const WorkerState *worker = (const WorkerState *) DatumGetPointer(arg);
+
 	claim_drop_all();
 
 	/* a place is free now, if not for this migration then for another */
-	if (own_helper == 0 && (!finished || code != 0))
+	if (worker->helper == 0 && (!worker->finished || code != 0))
 		shmem_request_look(MyDatabaseId);
 }
 
@@ -147,27 +162,25 @@ set_settings(int64 id)
  * What this process has set for itself does not count.
  */
 static bool
-is_read_only(void)
+is_read_only(WorkerState *worker)
 {
-	static TimestampTz looked = 0;
-	static bool read_only = false;
 	QuerySession session;
 	const char *value;
 
-	if (!TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), LONGEST_REST_MS))
-		return read_only;
-	looked = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(worker->read_only_at, GetCurrentTimestamp(), LONGEST_REST_MS))
+		return worker->read_only;
+	worker->read_only_at = GetCurrentTimestamp();
 	value = GetConfigOptionResetString("default_transaction_read_only");
 	query_begin(&session);
-	if (query_run("SELECT split_part(c, '=', 2) FROM pg_db_role_setting, unnest(setconfig) c "
-				  "WHERE setrole = 0 AND c LIKE 'default_transaction_read_only=%' AND setdatabase IN "
-				  "(0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
-				  "ORDER BY setdatabase DESC LIMIT 1", NULL, 0) > 0)
+	if (QUERY("SELECT split_part(c, '=', 2) FROM pg_db_role_setting, unnest(setconfig) c "
+			  "WHERE setrole = 0 AND c LIKE 'default_transaction_read_only=%' AND setdatabase IN "
+			  "(0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+			  "ORDER BY setdatabase DESC LIMIT 1") > 0)
 		value = query_text(0, 1);
-	if (value == NULL || !parse_bool(value, &read_only))
-		read_only = false;
+	if (value == NULL || !parse_bool(value, &worker->read_only))
+		worker->read_only = false;
 	query_end(&session);
-	return read_only;
+	return worker->read_only;
 }
 
 /* Put the settings that were stored with the migration into force. */
@@ -198,12 +211,12 @@ apply_stored_settings(const Migration *migration)
  * no transaction open.
  */
 static bool
-keep_claims(int64 id)
+keep_claims(WorkerState *worker)
 {
-	if (own_helper > 0)
-		return claim_keep(CLAIM_HELPER, claim_helper_number(id, own_helper));
-	places_keep();
-	return claim_keep(CLAIM_MIGRATION, id);
+	if (worker->helper > 0)
+		return claim_keep(CLAIM_HELPER, claim_helper_number(worker->id, worker->helper));
+	places_keep(&worker->place);
+	return claim_keep(CLAIM_MIGRATION, worker->id);
 }
 
 /* The step's or the state's end: move the migration on, if nobody else has. */
@@ -265,23 +278,26 @@ note_look(const Migration *migration, const Step *step, bool held)
 
 /* Read what is next: the migration, its step, and whether it ever rests. */
 static void
-read_next(int64 id, Look *look)
+read_next(WorkerState *worker)
 {
+	Look	   *look = &worker->look;
+
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	MemoryContextSwitchTo(look_memory);
+	MemoryContextSwitchTo(worker->look_memory);
 	*look = (Look) {0};
 	/* the extension can have been dropped since the last round */
-	look->migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	look->migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
 	if (look->migration != NULL && !state_is_final(look->migration->state))
 	{
 		look->step = steps_next(look->migration);
 		if (look->step != NULL || state_is_active(look->migration->state))
 			apply_stored_settings(look->migration);
-		look->rests = step_next(id, "cutover") != NULL || step_next(id, "contract") != NULL;
-		look->held = look->step != NULL && is_read_only();
+		look->rests = step_next(worker->id, "cutover") != NULL ||
+			step_next(worker->id, "contract") != NULL;
+		look->held = look->step != NULL && is_read_only(worker);
 		/* of a helper's step it is the worker that writes */
-		if (own_helper == 0)
+		if (worker->helper == 0)
 			note_look(look->migration, look->step, look->held);
 	}
 	PopActiveSnapshot();
@@ -296,21 +312,19 @@ read_next(int64 id, Look *look)
  * in its own transaction (steps.c).
  */
 static Look *
-look(int64 id)
+look(WorkerState *worker)
 {
-	static Look last;
+	Look	   *last = &worker->look;
 
-	if (look_memory == NULL)
-		look_memory = AllocSetContextCreate(TopMemoryContext, "zdm look", ALLOCSET_SMALL_SIZES);
-	if (!last.stands || TimestampDifferenceExceeds(last.at, GetCurrentTimestamp(), LOOK_STANDS_MS))
+	if (!last->stands || TimestampDifferenceExceeds(last->at, GetCurrentTimestamp(), LOOK_STANDS_MS))
 	{
-		last.stands = false;
-		MemoryContextReset(look_memory);
-		read_next(id, &last);
+		last->stands = false;
+		MemoryContextReset(worker->look_memory);
+		read_next(worker);
 	}
 	/* until the batch is done: an error ends it */
-	last.stands = false;
-	return &last;
+	last->stands = false;
+	return last;
 }
 
 static void
@@ -348,9 +362,9 @@ must_rest(const Migration *migration, StepRun *run)
  * somebody has told to go on keeps its process, whatever others need.
  */
 static Advance
-wait_for_turn(const Migration *migration)
+wait_for_turn(WorkerState *worker, const Migration *migration)
 {
-	return places_leave() || migration_is_urgent(migration) ? ADVANCE_REST : ADVANCE_LEAVE;
+	return places_leave(&worker->place) || migration_is_urgent(migration) ? ADVANCE_REST : ADVANCE_LEAVE;
 }
 
 /* No place is free: a process that has just been started ends, one that waited goes on. */
@@ -385,43 +399,41 @@ is_early(const Migration *migration, const Step *step, StepRun *run)
 
 /* See that a backfill has its helpers.  To be called outside any transaction. */
 static void
-call_helpers(const Migration *migration, const Step *step)
+call_helpers(WorkerState *worker, const Migration *migration, const Step *step)
 {
-	static TimestampTz called = 0;
-
 	if (migration->state != STATE_MIGRATING || step == NULL || step->action != ACTION_BACKFILL ||
 		guc_backfill_workers < 2 ||
-		!TimestampDifferenceExceeds(called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS))
+		!TimestampDifferenceExceeds(worker->called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS))
 		return;
-	called = GetCurrentTimestamp();
+	worker->called = GetCurrentTimestamp();
 	start_helpers(migration->id, guc_backfill_workers - 1);
 }
 
 /* Is there something that this helper may have a part in? */
 static bool
-may_help(const Migration *migration, const Step *step)
+may_help(const WorkerState *worker, const Migration *migration, const Step *step)
 {
 	return migration != NULL && !migration->paused && migration->state == STATE_MIGRATING &&
 		step != NULL && step->action == ACTION_BACKFILL && step->state == STEP_RUNNING &&
-		own_helper < guc_backfill_workers;
+		worker->helper < guc_backfill_workers;
 }
 
 /* A helper's round: a batch, if there is one to do. */
 static Advance
-help(int64 id, MemoryContext context, StepRun *run)
+help(WorkerState *worker)
 {
-	static TimestampTz helped = 0;
+	StepRun    *run = &worker->run;
 	Look	   *seen;
 	Migration  *migration;
 	Step	   *step;
 	StepOutcome outcome;
 
 	run->looked = false;
-	seen = look(id);
+	seen = look(worker);
 	migration = seen->migration;
 	step = seen->step;
-	MemoryContextSwitchTo(context);
-	if (!may_help(migration, step))
+	MemoryContextSwitchTo(worker->memory);
+	if (!may_help(worker, migration, step))
 		return ADVANCE_STOP;
 	run->state = migration->state;
 	run->looked = true;
@@ -429,17 +441,17 @@ help(int64 id, MemoryContext context, StepRun *run)
 	/* who has a lock is for the worker to write down */
 	run->described = GetCurrentTimestamp();
 	report_activity(migration, step);
-	if (helped == 0)
-		helped = GetCurrentTimestamp();
+	if (worker->helped == 0)
+		worker->helped = GetCurrentTimestamp();
 	if (seen->held)
 	{
 		run->pause_ms = LONGEST_REST_MS;
 		return ADVANCE_REST;
 	}
-	outcome = steps_help(migration, step, own_helper, run);
+	outcome = steps_help(migration, step, worker->helper, run);
 	if (outcome != OUTCOME_AGAIN)
-		helped = GetCurrentTimestamp();
-	else if (TimestampDifferenceExceeds(helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
+		worker->helped = GetCurrentTimestamp();
+	else if (TimestampDifferenceExceeds(worker->helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
 		return ADVANCE_STOP;
 	seen->stands = outcome != OUTCOME_STALE;
 	return ADVANCE_REST;
@@ -447,18 +459,19 @@ help(int64 id, MemoryContext context, StepRun *run)
 
 /* Do the next thing. */
 static Advance
-advance(int64 id, MemoryContext context, StepRun *run)
+advance(WorkerState *worker)
 {
+	StepRun    *run = &worker->run;
 	Look	   *seen;
 	Migration  *migration;
 	Step	   *step;
 	StepOutcome outcome;
 
 	run->looked = false;
-	seen = look(id);
+	seen = look(worker);
 	migration = seen->migration;
 	step = seen->step;
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(worker->memory);
 	if (migration == NULL || (!state_is_active(migration->state) && step == NULL))
 		return ADVANCE_STOP;
 	if (migration->paused)
@@ -468,18 +481,18 @@ advance(int64 id, MemoryContext context, StepRun *run)
 			ADVANCE_REST : ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
-		return wait_for_turn(migration);
+		return wait_for_turn(worker, migration);
 	if (step != NULL && is_early(migration, step, run))
-		return wait_for_turn(migration);
+		return wait_for_turn(worker, migration);
 	if (seen->held)
 	{
 		run->pause_ms = LONGEST_REST_MS;
-		return wait_for_turn(migration);
+		return wait_for_turn(worker, migration);
 	}
-	if (!places_take(migration->owner, migration_is_urgent(migration)))
+	if (!places_take(&worker->place, migration->owner, migration_is_urgent(migration)))
 		return wait_for_place(step, run);
 	run->worked = true;
-	call_helpers(migration, step);
+	call_helpers(worker, migration, step);
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
 	if (step == NULL)
@@ -499,7 +512,7 @@ advance(int64 id, MemoryContext context, StepRun *run)
 		return ADVANCE_ON;
 	seen->stands = steps_is_batch(step) && !run->waits;
 	wait_log_look(migration, step, &run->log);
-	return run->waits ? wait_for_turn(migration) : ADVANCE_REST;
+	return run->waits ? wait_for_turn(worker, migration) : ADVANCE_REST;
 }
 
 /* As the catalog keeps it. */
@@ -599,7 +612,7 @@ judge_error(Migration *migration, const ErrorData *error, StepRun *run)
  * the worker to raise.
  */
 static Advance
-record_help_error(int64 id, const ErrorData *error, StepRun *run)
+record_help_error(WorkerState *worker, const ErrorData *error)
 {
 	Migration  *migration;
 	Step	   *step;
@@ -607,9 +620,9 @@ record_help_error(int64 id, const ErrorData *error, StepRun *run)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
 	step = migration != NULL ? steps_next(migration) : NULL;
-	if (may_help(migration, step))
+	if (may_help(worker, migration, step))
 	{
 		MigrationError texts = error_texts(error);
 
@@ -617,11 +630,11 @@ record_help_error(int64 id, const ErrorData *error, StepRun *run)
 			result = ADVANCE_REST;
 		else
 		{
-			backfill_help_failed(step, own_helper, &texts);
+			backfill_help_failed(step, worker->helper, &texts);
 			ereport(LOG,
 					(errcode(error->sqlerrcode),
 					 errmsg("helper %d of migration " INT64_FORMAT " leaves its stretch: %s",
-							own_helper, id, error->message)));
+							worker->helper, worker->id, error->message)));
 		}
 	}
 	PopActiveSnapshot();
@@ -639,14 +652,15 @@ record_help_error(int64 id, const ErrorData *error, StepRun *run)
  * each round ends in a rest, a note or the worker's end, never in the next round.
  */
 static Advance
-record_error(int64 id, const ErrorData *error, StepRun *run)
+record_error(WorkerState *worker, const ErrorData *error)
 {
+	StepRun    *run = &worker->run;
 	Advance		result = ADVANCE_ON;
 	Migration  *migration;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = extension_ready() ? migration_load(id, MIGRATION_READ) : NULL;
+	migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
 	if (migration != NULL && !run->looked)
 		run->state = migration->state;
 
@@ -669,19 +683,20 @@ record_error(int64 id, const ErrorData *error, StepRun *run)
  * failed, forgotten, as the first error stands.
  */
 static void
-take_error(ErrorData *error, StepRun *run, ErrorData **pending)
+take_error(WorkerState *worker, ErrorData *error)
 {
+	StepRun    *run = &worker->run;
 	bool		refused = error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
 
 	run->patience.tries += refused ? 1 : 0;
 	run->pause_ms = refused ? locks_pause(&run->patience) : retry_pause(++run->failures);
-	if (*pending != NULL || (refused && !steps_must_describe(run)))
+	if (worker->pending != NULL || (refused && !steps_must_describe(run)))
 	{
 		/* while one is pending, the context is not reset */
 		FreeErrorData(error);
 		return;
 	}
-	*pending = error;
+	worker->pending = error;
 	if (!refused)
 		run->pause_ms = 0;
 }
@@ -698,7 +713,7 @@ copy_error(void)
 
 /* advance(), with errors turned into the migration's failure or a rest. */
 static Advance
-advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pending)
+advance_safely(WorkerState *worker)
 {
 	volatile Advance result = ADVANCE_REST;
 
@@ -708,16 +723,16 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		QueryCancelPending = false;
 		stopped_begin();
 		RESUME_CANCEL_INTERRUPTS();
-		if (*pending != NULL)
+		if (worker->pending != NULL)
 		{
-			result = own_helper > 0 ? record_help_error(id, *pending, run) :
-				record_error(id, *pending, run);
-			*pending = NULL;
+			result = worker->helper > 0 ? record_help_error(worker, worker->pending) :
+				record_error(worker, worker->pending);
+			worker->pending = NULL;
 		}
 		else
 		{
-			result = own_helper > 0 ? help(id, context, run) : advance(id, context, run);
-			run->failures = 0;
+			result = worker->helper > 0 ? help(worker) : advance(worker);
+			worker->run.failures = 0;
 		}
 		HOLD_CANCEL_INTERRUPTS();
 		stopped_end();
@@ -730,14 +745,14 @@ advance_safely(int64 id, MemoryContext context, StepRun *run, ErrorData **pendin
 		HOLD_CANCEL_INTERRUPTS();
 		HOLD_INTERRUPTS();
 		guard_own = NULL;
-		MemoryContextSwitchTo(context);
+		MemoryContextSwitchTo(worker->memory);
 		error = copy_error();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 		stopped_end();
 		RESUME_INTERRUPTS();
-		MemoryContextSwitchTo(context);
-		take_error(error, run, pending);
+		MemoryContextSwitchTo(worker->memory);
+		take_error(worker, error);
 	}
 	PG_END_TRY();
 	return result;
@@ -764,42 +779,56 @@ rest(int milliseconds)
 
 /* False if another worker has it, or should have it later. */
 static bool
-carry(int64 id)
+carry(WorkerState *worker)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "zdm worker",
-												  ALLOCSET_DEFAULT_SIZES);
-	ErrorData  *pending = NULL;
-	StepRun		run = {0};
-
 	while (guc_enabled)
 	{
 		Advance		result;
 
-		if (pending == NULL)
-			MemoryContextReset(context);
-		MemoryContextSwitchTo(context);
-		result = advance_safely(id, context, &run, &pending);
-		if (!keep_claims(id))
+		if (worker->pending == NULL)
+			MemoryContextReset(worker->memory);
+		MemoryContextSwitchTo(worker->memory);
+		result = advance_safely(worker);
+		if (!keep_claims(worker))
 			return false;
 		if (result == ADVANCE_STOP)
 			break;
 		if (result == ADVANCE_LEAVE)
 			return false;
-		rest(result == ADVANCE_REST ? run.pause_ms : 0);
+		rest(result == ADVANCE_REST ? worker->run.pause_ms : 0);
 	}
 	return true;
+}
+
+static WorkerState *
+make_state(void)
+{
+	WorkerState *worker = MemoryContextAllocZero(TopMemoryContext, sizeof(WorkerState));
+	WorkerArgs	args;
+
+	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
+	worker->id = args.migration;
+	worker->helper = args.helper;
+	worker->memory = AllocSetContextCreate(TopMemoryContext, "zdm worker", ALLOCSET_DEFAULT_SIZES);
+	worker->look_memory = AllocSetContextCreate(TopMemoryContext, "zdm look", ALLOCSET_SMALL_SIZES);
+	batch_state_init(&worker->run.batches);
+	return worker;
+}
+
+/* Have the claim that makes this process the migration's worker, or its helper. */
+static bool
+claim_work(const WorkerState *worker)
+{
+	return worker->helper > 0 ? claim_try(CLAIM_HELPER, claim_helper_number(worker->id, worker->helper)) :
+		claim_try(CLAIM_MIGRATION, worker->id);
 }
 
 void
 zdm_worker_main(Datum arg)
 {
-	WorkerArgs	args;
-	int64		id;
+	WorkerState *worker = make_state();
 	int64		unstarted;
 
-	memcpy(&args, MyBgworkerEntry->bgw_extra, sizeof(args));
-	id = args.migration;
-	own_helper = args.helper;
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
@@ -812,23 +841,23 @@ zdm_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
 	stopped_init();
-	set_settings(id);
+	toplevel_init();
+	set_settings(worker->id);
 
 	/* not before_shmem_exit: a transaction that is open ends between the two */
-	on_shmem_exit(leave, (Datum) 0);
+	on_shmem_exit(leave, PointerGetDatum(worker));
 
 	/* two may have been started; the second has nothing to do */
-	if (own_helper > 0 ? !claim_try(CLAIM_HELPER, claim_helper_number(id, own_helper)) :
-		!claim_try(CLAIM_MIGRATION, id))
+	if (!claim_work(worker))
 	{
-		finished = true;
+		worker->finished = true;
 		return;
 	}
-	if (!carry(id) || own_helper > 0)
+	if (!carry(worker) || worker->helper > 0)
 		return;
 
 	/* our place is free now: without a launcher, nobody else would say so */
-	finished = true;
+	worker->finished = true;
 	claim_drop_all();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());

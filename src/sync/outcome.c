@@ -65,10 +65,14 @@ outcome_note(SyncPair *pair, PairDirection direction, Relation rel,
 	if (pair->noted[direction] == pairs_transaction())
 		return;
 	key = row_key(rel, slot);
-	misfit_insert(pair->migration, direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP,
-				  names_relation(RelationGetRelid(rel)),
-				  key ? psprintf("row %s", key) : "a row (the table has no primary key)",
-				  unpack_sql_state(error->sqlerrcode), error->message);
+	misfit_insert(&(Misfit) {
+		.migration = pair->migration,
+		.direction = direction == PAIR_DOWN ? MISFIT_DOWN : MISFIT_UP,
+		.relation = names_relation(RelationGetRelid(rel)),
+		.key = key ? psprintf("row %s", key) : "a row (the table has no primary key)",
+		.sqlstate = unpack_sql_state(error->sqlerrcode),
+		.message = error->message,
+	});
 	pair->noted[direction] = pairs_transaction();
 }
 

@@ -26,6 +26,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/query.h"
+#include "catalog/row.h"
 #include "core/attempt.h"
 #include "executor/spi.h"
 #include "sync/pairs.h"
@@ -46,24 +47,59 @@ typedef struct PairCacheEntry
 	PairSet    *set;
 } PairCacheEntry;
 
-/* A row of zdm.pair, with what counts of its migration. */
+static const char *const conflict_names[] = {
+	[ON_CONFLICT_NEW] = "new",
+	[ON_CONFLICT_OLD] = "old",
+	[ON_CONFLICT_ERROR] = "error",
+};
+
+static const RowWords conflict_words = ROW_WORDS(conflict_names);
+
+/* A row of zdm.pair, with what counts of its migration and of what came past the trigger. */
+#define PAIR_ROW_COLUMNS(COLUMN) \
+	COLUMN(INT8, id, MADE) \
+	COLUMN(INT8, migration, MADE) \
+	COLUMN(OID, numbered, MADE)		/* whose attribute numbers the row has */ \
+	COLUMN(ATTNUM, old_attnum, MADE) \
+	COLUMN(ATTNUM, new_attnum, MADE) \
+	COLUMN(TEXT, up, MADE) \
+	COLUMN(TEXT, up_resolution, MADE) \
+	COLUMN(TEXT, down, MADE) \
+	COLUMN(TEXT, down_resolution, MADE) \
+	COLUMN(BOOL, new_decides, MADE) \
+	COLUMN(WORD(OnConflict, conflict_words), on_conflict, MADE) \
+	COLUMN(BOOL, reversible, MADE) \
+	COLUMN(BOOL, old_not_null, MADE) \
+	COLUMN(BOOL, one_name, MADE)	/* applications know one of the two sides only */ \
+	COLUMN(OID, owner, MADE) \
+	COLUMN(TEXTS, settings, MADE) \
+	COLUMN(OID, past_xmin, MADE) \
+	COLUMN(OID, past_xmax, MADE) \
+	COLUMN(OIDS, past_running, MADE) \
+	COLUMN(OIDS, past_own, MADE)
+
 typedef struct PairRow
 {
-	int64		id;
-	int64		migration;
-	Oid			numbered;		/* whose attribute numbers the row has */
-	AttrNumber	old_attnum;
-	AttrNumber	new_attnum;
-	ExprStated	up;
-	ExprStated	down;
-	bool		new_decides;
-	bool		old_not_null;
-	bool		one_name;		/* applications know one of the two sides only */
-	OnConflict	on_conflict;
-	bool		reversible;
-	ExprActor	actor;
-	PairPast	past;
+	PAIR_ROW_COLUMNS(ROW_FIELD)
 } PairRow;
+
+typedef PairRow Row;
+
+/* $1: a table, and the partitioned ones above it */
+static const RowTable pair_rows =
+ROW_TABLE("(SELECT p.id, p.migration, p.relid AS numbered, p.old_attnum, p.new_attnum, "
+		  "p.up, p.up_resolution, p.down, p.down_resolution, p.authoritative = 'new' AS new_decides, "
+		  "p.on_conflict, p.reversible, p.old_not_null, m.kind = 'change_column_type' AS one_name, "
+		  "m.owner, m.result_settings AS settings, "
+		  "pg_snapshot_xmin(s.past)::xid::text::oid AS past_xmin, pg_snapshot_xmax(s.past)::xid::text::oid AS past_xmax, "
+		  "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x) AS past_running, "
+		  "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
+		  "  WHERE migration = p.migration AND relid = ($1)[1]) AS past_own "
+		  "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
+		  "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
+		  "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
+		  "LATERAL (SELECT coalesce(a.past, p.past)) s(past) "
+		  "WHERE p.relid = ANY ($1) AND p.new_attnum IS NOT NULL) r", PAIR_ROW_COLUMNS);
 
 /* What the errcontext line of a running expression says. */
 typedef struct PairContext
@@ -72,19 +108,15 @@ typedef struct PairContext
 	PairDirection direction;
 } PairContext;
 
-PairSet    *pairs_last = NULL;
+PairCache	pairs_cache;
 
-static HTAB *pair_cache = NULL;
-static PairSet *retired_sets = NULL;
-static uint64 generation = 1;	/* changes when a set may be out of date */
-static uint64 transaction = 1;
-static bool load_failed = false;	/* an expression could not be compiled */
+static uint64 transaction = 1;	/* pairs_transaction() */
 
 static void
 retire_set(PairSet *set)
 {
-	set->next_retired = retired_sets;
-	retired_sets = set;
+	set->next_retired = pairs_cache.retired;
+	pairs_cache.retired = set;
 }
 
 /* Forget what was made from a relation, or everything, for InvalidOid. */
@@ -94,18 +126,18 @@ forget_sets(Oid relid)
 	HASH_SEQ_STATUS status;
 	PairCacheEntry *entry;
 
-	generation++;
-	pairs_last = NULL;
-	if (pair_cache == NULL)
+	pairs_cache.generation++;
+	pairs_cache.last = NULL;
+	if (pairs_cache.sets == NULL)
 		return;
-	hash_seq_init(&status, pair_cache);
+	hash_seq_init(&status, pairs_cache.sets);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
 		if (OidIsValid(relid) && entry->relid != relid &&
 			!list_member_oid(entry->set->ancestors, relid))
 			continue;
 		retire_set(entry->set);
-		hash_search(pair_cache, &entry->relid, HASH_REMOVE, NULL);
+		hash_search(pairs_cache.sets, &entry->relid, HASH_REMOVE, NULL);
 	}
 }
 
@@ -136,14 +168,14 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 	transaction++;
 	expr_end_transaction();
-	if (load_failed)
+	if (pairs_cache.failed)
 		forget_sets(InvalidOid);
-	load_failed = false;
-	while (retired_sets)
+	pairs_cache.failed = false;
+	while (pairs_cache.retired)
 	{
-		PairSet    *set = retired_sets;
+		PairSet    *set = pairs_cache.retired;
 
-		retired_sets = set->next_retired;
+		pairs_cache.retired = set->next_retired;
 		MemoryContextDelete(set->context);
 	}
 }
@@ -198,14 +230,14 @@ compile(Compilation *what, MemoryContext context)
 {
 	if (what->stated == NULL)
 		return expr_compile_default(what->rel, what->attnum, &what->is_volatile, context);
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->actor.owner)))
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->owner)))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the role with whose rights it is done no longer exists"),
 				 errhint("The owner of the table can go on with SELECT zdm.resume(%lld).",
 						 (long long) what->row->migration)));
 	return expr_compile(what->stated, what->row->numbered, what->rel, what->new_attnum,
-						what->attnum, &what->row->actor, context);
+						what->attnum, &(ExprActor) {what->row->owner, what->row->settings}, context);
 }
 
 typedef struct CompileAttempt
@@ -244,7 +276,7 @@ try_to_compile(Compilation *what, MemoryContext context)
 		return attempt.expr;
 	if (is_servers_fault(error))
 		ReThrowError(error);
-	load_failed = true;
+	pairs_cache.failed = true;
 	return expr_compile_failure(error, context);
 }
 
@@ -345,16 +377,6 @@ other_inputs(SyncPair *pair)
 	return bms_del_member(inputs, pair->new_side.attnum - FirstLowInvalidHeapAttributeNumber);
 }
 
-static OnConflict
-read_on_conflict(const char *value)
-{
-	if (strcmp(value, "old") == 0)
-		return ON_CONFLICT_OLD;
-	if (strcmp(value, "error") == 0)
-		return ON_CONFLICT_ERROR;
-	return ON_CONFLICT_NEW;
-}
-
 static void
 load_error_context(void *arg)
 {
@@ -373,9 +395,9 @@ load_exprs(SyncPair *pair, const PairRow *row, Relation rel, MemoryContext conte
 	};
 
 	error_context_stack = &callback;
-	pair->up = load_expr(&row->up, row, rel, &pair->old_side, &pair->new_side,
+	pair->up = load_expr(&(ExprStated) {row->up, row->up_resolution}, row, rel, &pair->old_side, &pair->new_side,
 						 pair->new_side.attnum, context);
-	pair->down = load_expr(&row->down, row, rel, &pair->new_side, &pair->old_side,
+	pair->down = load_expr(&(ExprStated) {row->down, row->down_resolution}, row, rel, &pair->new_side, &pair->old_side,
 						   pair->new_side.attnum, context);
 	error_context_stack = callback.previous;
 }
@@ -405,7 +427,12 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 	pair->on_conflict = row->on_conflict;
 	pair->reversible = row->reversible;
 	pair->old_not_null = row->old_not_null;
-	pair->past = row->past;
+	pair->past = (PairPast) {
+		.xmin = row->past_xmin,
+		.xmax = row->past_xmax,
+		.running = row->past_running,
+		.own = row->past_own,
+	};
 
 	caller = MemoryContextSwitchTo(context);
 	pair->inputs = other_inputs(pair);
@@ -416,28 +443,10 @@ load_pair(SyncPair *pair, const PairRow *row, Relation rel, List *ancestors,
 static PairRow *
 read_row(uint64 n)
 {
-	PairRow    *row = palloc0(sizeof(PairRow));
+	PairRow    *row = row_read(&pair_rows, n);
 
-	row->id = query_int8(n, 1);
-	row->migration = query_int8(n, 2);
-	row->numbered = query_oid(n, 3);
-	row->old_attnum = query_int4(n, 4);
-	row->new_attnum = query_int4(n, 5);
-	row->up = (ExprStated) {query_text(n, 6), query_text(n, 19)};
-	row->down = (ExprStated) {query_text(n, 7), query_text(n, 20)};
-	row->new_decides = strcmp(query_text(n, 8), "new") == 0;
-	row->on_conflict = read_on_conflict(query_text(n, 9));
-	row->reversible = query_bool(n, 10);
-	row->actor.owner = query_oid(n, 11);
-	row->actor.settings = query_texts(n, 12);
-	row->past.xmin = query_oid(n, 13);
-	row->past.xmax = query_oid(n, 14);
-	row->past.running = query_oids(n, 15);
-	list_sort(row->past.running, list_oid_cmp);
-	row->past.own = query_oids(n, 16);
-	list_sort(row->past.own, list_oid_cmp);
-	row->one_name = query_bool(n, 17);
-	row->old_not_null = query_bool(n, 18);
+	list_sort(row->past_running, list_oid_cmp);
+	list_sort(row->past_own, list_oid_cmp);
 	return row;
 }
 
@@ -451,24 +460,15 @@ read_rows(Relation rel, List *ancestors)
 	QuerySession session;
 	List	   *relids = list_concat(list_make1_oid(RelationGetRelid(rel)), ancestors);
 	QueryArg	arg = arg_oids(relids);
+	char	   *columns = row_columns(&pair_rows);
+	char	   *sql = psprintf("SELECT %s FROM %s ORDER BY id", columns, pair_rows.name);
 	List	   *rows = NIL;
 	MemoryContext caller = CurrentMemoryContext;
 	int			rc;
 
 	query_begin(&session);
-	rc = SPI_execute_with_args("SELECT p.id, p.migration, p.relid, p.old_attnum::int4, p.new_attnum::int4, "
-							   "p.up, p.down, p.authoritative, p.on_conflict, p.reversible, m.owner, m.result_settings, "
-							   "pg_snapshot_xmin(s.past)::xid::text::oid, pg_snapshot_xmax(s.past)::xid::text::oid, "
-							   "ARRAY(SELECT x::xid::text::oid FROM pg_snapshot_xip(s.past) x), "
-							   "coalesce(a.own, '{}') || ARRAY(SELECT xid FROM zdm.unfilled "
-							   "  WHERE migration = p.migration AND relid = ($1)[1]), "
-							   "m.kind = 'change_column_type', p.old_not_null, p.up_resolution, p.down_resolution "
-							   "FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
-							   "LEFT JOIN LATERAL (SELECT past, own FROM zdm.arrival "
-							   "  WHERE migration = p.migration AND relid = ($1)[1] ORDER BY id DESC LIMIT 1) a ON true, "
-							   "LATERAL (SELECT coalesce(a.past, p.past)) s(past) "
-							   "WHERE p.relid = ANY ($1) AND p.new_attnum IS NOT NULL ORDER BY p.id",
-							   1, &arg.type, &arg.value, NULL, true, 0);
+	/* read-only: in the midst of a user's statement, which must see no more for it */
+	rc = SPI_execute_with_args(sql, 1, &arg.type, &arg.value, NULL, true, 0);
 	if (rc != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -478,6 +478,9 @@ read_rows(Relation rel, List *ancestors)
 	for (uint64 n = 0; n < SPI_processed; n++)
 		rows = lappend(rows, read_row(n));
 	query_end(&session);
+	/* what this context keeps, the session keeps */
+	pfree(columns);
+	pfree(sql);
 	return rows;
 }
 
@@ -531,7 +534,7 @@ create_cache(void)
 
 	control.keysize = sizeof(Oid);
 	control.entrysize = sizeof(PairCacheEntry);
-	pair_cache = hash_create("pg_zdm pairs", 32, &control, HASH_ELEM | HASH_BLOBS);
+	pairs_cache.sets = hash_create("pg_zdm pairs", 32, &control, HASH_ELEM | HASH_BLOBS);
 }
 
 PairSet *
@@ -543,27 +546,27 @@ pairs_find(Relation rel)
 	uint64		before;
 	bool		found;
 
-	if (pair_cache == NULL)
+	if (pairs_cache.sets == NULL)
 		create_cache();
-	entry = hash_search(pair_cache, &relid, HASH_FIND, NULL);
+	entry = hash_search(pairs_cache.sets, &relid, HASH_FIND, NULL);
 	if (entry)
 	{
-		pairs_last = entry->set;
+		pairs_cache.last = entry->set;
 		return entry->set;
 	}
 
-	before = generation;
+	before = pairs_cache.generation;
 	set = load_set(rel);
-	if (generation != before)
+	if (pairs_cache.generation != before)
 	{
 		/* invalidated while it was read: for this once only */
 		retire_set(set);
 		return set;
 	}
-	entry = hash_search(pair_cache, &relid, HASH_ENTER, &found);
+	entry = hash_search(pairs_cache.sets, &relid, HASH_ENTER, &found);
 	Assert(!found);
 	entry->set = set;
-	pairs_last = set;
+	pairs_cache.last = set;
 	return set;
 }
 

@@ -85,8 +85,17 @@ typedef struct PairSet
 /* Register the callbacks that keep the cache right.  From _PG_init. */
 extern void pairs_init(void);
 
-/* For pairs_get() only: the set last asked for, while it is current. */
-extern PairSet *pairs_last;
+/* The sets of this session.  For pairs_get() only, outside of pairs.c. */
+typedef struct PairCache
+{
+	PairSet    *last;			/* the one last asked for, while it is current */
+	struct HTAB *sets;			/* PairCacheEntry, by relation; NULL: none yet */
+	PairSet    *retired;		/* no longer current: to be freed at the end of the transaction */
+	uint64		generation;		/* changes when a set may be out of date */
+	bool		failed;			/* an expression could not be compiled in this transaction */
+} PairCache;
+
+extern PairCache pairs_cache;
 
 /* For pairs_get() only: the set from the cache, or loaded. */
 extern PairSet *pairs_find(Relation rel);
@@ -101,8 +110,8 @@ extern PairSet *pairs_find(Relation rel);
 static inline PairSet *
 pairs_get(Relation rel)
 {
-	if (likely(pairs_last && pairs_last->relid == RelationGetRelid(rel)))
-		return pairs_last;
+	if (likely(pairs_cache.last && pairs_cache.last->relid == RelationGetRelid(rel)))
+		return pairs_cache.last;
 	return pairs_find(rel);
 }
 

@@ -27,7 +27,6 @@
 #include "sync/outcome.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
-#include "sync/sync_trigger.h"
 #include "utils/rel.h"
 
 /* Kept in the trigger's FmgrInfo when needed: one statement, one relation. */
@@ -58,8 +57,6 @@ typedef struct SyncRow
 } SyncRow;
 
 PG_FUNCTION_INFO_V1(zdm_sync);
-
-bool		sync_bypass = false;
 
 static void
 check_protocol(FunctionCallInfo fcinfo)
@@ -598,9 +595,6 @@ zdm_sync(PG_FUNCTION_ARGS)
 	row.tuple = row.is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
 	row.slot = row.is_insert ? trigdata->tg_trigslot : trigdata->tg_newslot;
 	row.before = row.is_insert ? NULL : trigdata->tg_trigslot;
-	if (sync_bypass)
-		return PointerGetDatum(row.tuple);
-
 	row.flinfo = fcinfo->flinfo;
 	set = pairs_get(trigdata->tg_relation);
 	for (int i = 0; i < set->npairs; i++)

@@ -25,13 +25,14 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
+#include "catalog/migration.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/trigger_name.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -42,30 +43,47 @@
 
 PG_FUNCTION_INFO_V1(zdm_keep_sync_last);
 
-/* The table whose triggers a statement changed; NULL: none, or not so. */
-static RangeVar *
-table_touched(Node *stmt)
+/* Can it have brought a trigger to a table that was there, or another name of one?  CREATE SCHEMA cannot. */
+static bool
+brings_triggers(Node *stmt)
 {
 	ListCell   *lc;
 
 	switch (nodeTag(stmt))
 	{
 		case T_CreateTrigStmt:
-			return ((CreateTrigStmt *) stmt)->relation;
+			return true;
 		case T_RenameStmt:
-			if (((RenameStmt *) stmt)->renameType == OBJECT_TRIGGER)
-				return ((RenameStmt *) stmt)->relation;
-			return NULL;
+			return ((RenameStmt *) stmt)->renameType == OBJECT_TRIGGER;
 		case T_AlterTableStmt:
 			foreach(lc, ((AlterTableStmt *) stmt)->cmds)
 			{
 				if (((AlterTableCmd *) lfirst(lc))->subtype == AT_AttachPartition)
-					return ((AlterTableStmt *) stmt)->relation;
+					return true;
 			}
-			return NULL;
+			return false;
 		default:
-			return NULL;
+			return false;
 	}
+}
+
+/* Has a partition, or one of its triggers, come in this transaction? */
+static bool
+have_come(Oid catalog, Oid index, AttrNumber column, Oid relid)
+{
+	Relation	rel = table_open(catalog, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(rel, index, true, NULL, 1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		found = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(tuple->t_data));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /* ALTER TRIGGER ... RENAME TO, but for the lock. */
@@ -121,14 +139,13 @@ keep_last(Oid relid, bool tell)
 
 /*
  * Event trigger, at the end of CREATE TRIGGER, ALTER TRIGGER, ALTER TABLE: see
- * to it that a table's sync trigger still is the last to fire.  A table without
- * one is left after a look into pg_trigger.
+ * to it that the sync trigger still is the last to fire where a trigger has come.  By
+ * the catalog: a name in the statement may mean another table by now.
  */
 Datum
 zdm_keep_sync_last(PG_FUNCTION_ARGS)
 {
-	RangeVar   *table;
-	Oid			relid;
+	ListCell   *table;
 	ListCell   *lc;
 	bool		told = false;
 
@@ -136,15 +153,20 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("zdm.keep_sync_last: must be called as an event trigger")));
-	table = table_touched(((EventTriggerData *) fcinfo->context)->parsetree);
-	if (table == NULL)
+	if (!brings_triggers(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
 		PG_RETURN_NULL();
 
-	/* the statement holds its lock on the table */
-	relid = RangeVarGetRelid(table, NoLock, true);
-	if (!OidIsValid(relid))
-		PG_RETURN_NULL();
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-		told |= keep_last(lfirst_oid(lc), !told);
+	foreach(table, migration_live_tables())
+	{
+		/* the statement holds its lock on those in which one has come */
+		foreach(lc, find_all_inheritors(lfirst_oid(table), NoLock, NULL))
+		{
+			Oid			relid = lfirst_oid(lc);
+
+			if (have_come(TriggerRelationId, TriggerRelidNameIndexId, Anum_pg_trigger_tgrelid, relid) ||
+				have_come(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, relid))
+				told |= keep_last(relid, !told);
+		}
+	}
 	PG_RETURN_NULL();
 }

@@ -89,15 +89,16 @@ why_failed() {
 	show "$output/$name.server.log" 30 "server log, but for what clients did"
 }
 
-# run_regress KIND VARIABLE EXPECTED OUTPUT-DIRECTORY: what is wanted of sql or
+# run_lane LANE KIND VARIABLE EXPECTED OUTPUT-DIRECTORY TEST...: these of sql or
 # specs, by make installcheck; and what the server had to say in all.
-run_regress() {
-	local kind=$1 expected=$3 output=$results/$1/$4 line how name ms all left
-	mapfile -t all < <(test/lib/list_tests "$kind" "${wanted[@]}")
-	[ ${#all[@]} -gt 0 ] || return
-	left=" ${all[*]} "
+run_lane() {
+	local lane=$1 kind=$2 variable=$3 expected=$4 output=$results/$2.$1/$5 line how name ms left
+	shift 5
+	left=" $* "
+	passed=0
+	failed=0
 	while IFS= read -r line; do
-		say "$line" >>"$results/$kind.log"
+		say "$line" >>"$results/$kind.$lane.log"
 		read -r how name ms < <(outcome_of "$line")
 		case $how in
 			ok)
@@ -106,25 +107,49 @@ run_regress() {
 				;;
 			failed)
 				failed=$((failed + 1))
-				say "FAILED  $kind/$name ($((ms / 1000)) s)"
-				why_failed "$name" "$expected" "$output"
+				say "FAILED  $kind/$name ($((ms / 1000)) s)
+$(why_failed "$name" "$expected" "$output")"
 				;;
 			*) continue ;;
 		esac
 		left=${left/ $name / }
-	done < <(make_in "$results/$kind" installcheck REGRESS= ISOLATION= TAP_TESTS= REGRESS_PREP= \
-		"$2=${all[*]}" 2>&1)
+	done < <(make_in "$results/$kind.$lane" installcheck REGRESS= ISOLATION= TAP_TESTS= REGRESS_PREP= \
+		"$variable=$*" 2>&1)
 	for name in $left; do
 		failed=$((failed + 1))
 		say "FAILED  $kind/$name: it was not run"
 	done
 	if [ -n "${left// /}" ]; then
-		show "$results/$kind.log" 40 "make installcheck"
+		show "$results/$kind.$lane.log" 40 "make installcheck"
 		show "$output/log/postmaster.log" 40 "server log"
 	fi
 	if is_wanted server_log; then
-		one_test "server_log/$kind" test/lib/no_damage "$output/log/postmaster.log"
+		one_test "server_log/$kind.$lane" test/lib/no_damage "$output/log/postmaster.log"
 	fi
+	say "$passed $failed" >"$results/$kind.$lane.count"
+}
+
+# run_regress KIND VARIABLE EXPECTED OUTPUT-DIRECTORY: what is wanted of sql or
+# specs.  Most of the time they wait for workers, so two are run at once, on a server
+# each; what measures time is a TAP script, and is run alone.
+run_regress() {
+	local all lanes=() lane counts
+	mapfile -t all < <(test/lib/list_tests "$1" "${wanted[@]}")
+	if [ ${#all[@]} -gt 0 ]; then
+		run_lane 1 "$@" $(printf '%s\n' "${all[@]}" | sed -n 'p;n') &
+		lanes+=($!)
+	fi
+	if [ ${#all[@]} -gt 1 ]; then
+		run_lane 2 "$@" $(printf '%s\n' "${all[@]}" | sed -n 'n;p') &
+		lanes+=($!)
+	fi
+	[ ${#lanes[@]} -gt 0 ] || return
+	wait "${lanes[@]}"
+	for ((lane = 1; lane <= ${#lanes[@]}; lane++)); do
+		read -r -a counts <"$results/$1.$lane.count" || counts=(0 1)
+		passed=$((passed + counts[0]))
+		failed=$((failed + counts[1]))
+	done
 }
 
 # perl_modules: where PostgreSQL's own modules for TAP tests are.  A server that

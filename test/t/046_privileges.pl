@@ -159,6 +159,24 @@ sub rename_table
 	$revoker->quit;
 }
 
+# a materialized view, and the one that takes its place
+{
+	my $table = make();
+	my ($view, $second) = ("${table}_m", "s.\"" . substr($table, 2) . '_m');
+	sql("SET ROLE own; CREATE MATERIALIZED VIEW $view AS SELECT a FROM $table; GRANT SELECT ON $view TO app, rep WITH GRANT OPTION");
+	my $id = paused("zdm.change_column_type('$table', 'a', 'varchar(9)')");
+	sql("REVOKE SELECT ON $view FROM rep; SELECT zdm.resume($id)");
+	wait_for_state($node, $id, 'ready');
+	is(grants("${second}_zdm$id\""), 'app SELECT *', 'the second one gives what the first gives when it is made');
+	sql("REVOKE SELECT ON $view FROM app; GRANT SELECT ON $view TO rep");
+	is(grants("${second}_zdm$id\""), 'rep SELECT', 'and what it gives later');
+	sql("SELECT zdm.cutover($id)");
+	wait_for_state($node, $id, 'switched');
+	is(grants($view), 'rep SELECT', 'with its name');
+	sql("REVOKE SELECT ON $view FROM rep");
+	is(grants("${second}_old_zdm$id\""), '', 'and neither does the first');
+}
+
 # policies that come between the call and the view
 {
 	my $table = make();

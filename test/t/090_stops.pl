@@ -2,6 +2,8 @@
 # stopped, a slot that nobody reads, an archiver that fails, a prepared
 # transaction, a small disk, a query, a window.  Each hold is shown
 # with its reading and limit, is counted, and ends when its cause does.
+#
+# long
 
 use strict;
 use warnings;

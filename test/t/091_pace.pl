@@ -12,12 +12,15 @@ my $node = zdm_node('pace', conf => "zdm.guard = off\nautovacuum = off\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-# a row takes 4 ms, and the first batch is of a tenth of the rows in 16 blocks, over 200
+# a row takes 4 ms, while that is wanted, and the first batch is of a tenth of the rows in
+# 16 blocks, over 200
 sql(<<'EOC');
+CREATE TABLE pace (seconds float8);
+INSERT INTO pace VALUES (0.004);
 CREATE TABLE t (id int PRIMARY KEY, a int, pad text);
 INSERT INTO t SELECT i, i, '' FROM generate_series(1, 2200) i;
 CREATE FUNCTION slow(int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
-BEGIN PERFORM pg_catalog.pg_sleep(0.004); RETURN $1; END $$;
+BEGIN PERFORM pg_catalog.pg_sleep(seconds) FROM public.pace WHERE seconds > 0; RETURN $1; END $$;
 EOC
 my $id = sql("SET zdm.batch_time = '60s'; SET zdm.batch_rest = 0;"
 	  . "SELECT zdm.change_column_type('t', 'a', 'bigint', up => 'slow(a)', down => 'a::int')");
@@ -28,6 +31,7 @@ wait_for('a batch to write', sub {
 		  . "WHERE p.id = $id AND p.action = 'backfill' AND a.backend_xid IS NOT NULL") });
 my $pad = sql("UPDATE t SET pad = 'mine' WHERE id = 1; SELECT rows_done < 200 AND state = 'migrating' FROM zdm.progress WHERE id = $id");
 
+sql('UPDATE pace SET seconds = 0');
 is($pad, 't', 'who waited for the row went on before the batch was through');
 wait_for_state($node, $id, 'ready');
 is(sql('SELECT count(*) FROM t WHERE a_zdm1 IS DISTINCT FROM a'), 0, 'and every row is filled in');
@@ -39,6 +43,7 @@ CREATE TABLE u (id int PRIMARY KEY, a int, pad text);
 INSERT INTO u SELECT i, i, '' FROM generate_series(1, 2200) i;
 DELETE FROM u WHERE id > 150 AND id % 100 <> 0;
 VACUUM u;
+UPDATE pace SET seconds = 0.004;
 EOC
 my $held = hold($node, 'backfill-after-batch');
 $id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 0;"
@@ -46,6 +51,7 @@ $id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 0;"
 my $worker = arrive($node, 'backfill-after-batch');
 
 is(sql("SELECT cursor->>'phase_block' FROM zdm.step WHERE migration = $id AND cursor IS NOT NULL"), 1, 'a batch has done one page');
+sql('UPDATE pace SET seconds = 0');
 sql("SELECT pg_terminate_backend($worker)");
 wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $worker") == 0 });
 $held->quit;

@@ -83,7 +83,11 @@ prepare_locked_first() {
 
 work_idle() { sql "SELECT pg_sleep($IDLE_SECONDS)" >/dev/null; }
 work_ours() {
-	sql "SELECT zdm.rename_column('t', 'old', 'new', 'ours')" >/dev/null
+	local setting settings=
+	for setting in ${ZDM_BENCH_SETTINGS:-}; do
+		settings+="SET ${setting%%=*} = '${setting#*=}'; "
+	done
+	sql "${settings}SELECT zdm.rename_column('t', 'old', 'new', 'ours')" >/dev/null
 	sql "CALL zdm.wait('ours', 'ready')" >/dev/null
 }
 work_update() { sql 'UPDATE t SET new = old'; }

@@ -18,13 +18,13 @@
  */
 #include "postgres.h"
 
+#include "api/check.h"
+#include "api/hint.h"
 #include "commands/defrem.h"
 #include "core/attempt.h"
 #include "core/guc.h"
-#include "ddl/check.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
-#include "ddl/hint.h"
 #include "ddl/statement.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -490,39 +490,6 @@ follow(Check *check, CheckStatement *stmt)
 					psprintf("It could be followed only until it raised an error of its own, %s.",
 							 unpack_sql_state(error->sqlerrcode)) :
 					psprintf("It could be followed only until this error: %s.", error->message));
-}
-
-static bool
-calls_function(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, FuncCall))
-		return true;
-	return raw_expression_tree_walker(node, calls_function, context);
-}
-
-/* A query that reads tables is not followed. */
-bool
-check_is_code(Node *node)
-{
-	SelectStmt *select = castNode(SelectStmt, node);
-	ListCell   *lc;
-
-	if (select->op != SETOP_NONE || select->intoClause != NULL)
-		return false;
-	foreach(lc, select->fromClause)
-	{
-		if (!IsA(lfirst(lc), RangeFunction))
-			return false;
-	}
-	return calls_function((Node *) select->targetList, NULL) || select->fromClause != NIL;
-}
-
-bool
-check_is_always_code(Node *stmt)
-{
-	return true;
 }
 
 static bool

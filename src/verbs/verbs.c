@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * verb.c
+ * verbs.c
  *		What a step can do: the table of verbs.
  *
  * Whoever runs, shows or prints steps knows nothing else of what they do.

@@ -5,8 +5,8 @@
  *
  * A hint that cannot work is worse than none: it is pasted.  Whether a change
  * can be made of this table is for its plan to say, with the catalog in hand: a
- * list here would go stale with every kind that is added.  So zdm.plan() is
- * asked, as the user, in a subtransaction that is rolled back.  What it refuses
+ * list here would go stale with every kind that is added.  So the plan is made,
+ * as for zdm.plan(), as the user, in a subtransaction that is rolled back.  What it refuses
  * keeps the hint of its rule, which says how to do it by hand.
  *
  *-------------------------------------------------------------------------
@@ -14,18 +14,27 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "api/ddl.h"
+#include "api/hint.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "core/attempt.h"
 #include "core/guc.h"
 #include "core/names.h"
 #include "ddl/facts_query.h"
-#include "ddl/hint.h"
-#include "executor/spi.h"
+#include "ddl/follow.h"
+#include "miscadmin.h"
 #include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "compat.h"
 
 #define CALL_PREFIX "SELECT zdm."
 
@@ -68,8 +77,7 @@ static void
 make_plan(void *arg)
 {
 	PlanAttempt *attempt = (PlanAttempt *) arg;
-	Oid			type = TEXTOID;
-	Datum		ddl = CStringGetTextDatum(attempt->sql);
+	MigrationPlan plan = {0};
 
 	if (attempt->read_only)
 		(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
@@ -79,10 +87,23 @@ make_plan(void *arg)
 		(void) set_config_option("lock_timeout", psprintf("%d", guc_ddl_lock_timeout), PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	SPI_connect();
-	(void) SPI_execute_with_args("SELECT FROM zdm.plan($1)", 1, &type, &ddl, NULL, false, 0);
-	SPI_finish();
+	(void) ddl_plan(pstrdup(attempt->sql), NULL, NULL, &plan);
 	PopActiveSnapshot();
+}
+
+/* May the user make the call?  Nobody is kept from it but by his administrator. */
+static bool
+may_call(void)
+{
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Oid			schema = get_namespace_oid("zdm", true);
+	Oid			function;
+
+	if (!OidIsValid(schema) || object_aclcheck(NamespaceRelationId, schema, GetUserId(), ACL_USAGE) != ACLCHECK_OK)
+		return false;
+	function = LookupFuncName(list_make2(makeString("zdm"), makeString("migrate")), lengthof(types), types, true);
+	return OidIsValid(function) &&
+		object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
 }
 
 /*
@@ -96,10 +117,21 @@ is_taken(const char *sql, bool read_only)
 	PlanAttempt attempt = {sql, read_only};
 	int			flags = MyXactFlags;
 	ErrorData  *refusal;
-	bool		taken = attempt_run(make_plan, &attempt, ATTEMPT_UNDO, &refusal);
+	MemoryContext context;
+	MemoryContext old;
+	bool		taken;
 
+	/* while code is followed, queries of ours would be left out with those of the code */
+	if (follow_active() || !may_call())
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "pg_zdm hint", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	taken = attempt_run(make_plan, &attempt, ATTEMPT_UNDO, &refusal);
+	taken |= !taken && refusal->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	MyXactFlags = flags;
-	return taken || refusal->sqlerrcode == ERRCODE_READ_ONLY_SQL_TRANSACTION;
+	return taken;
 }
 
 /* The statement without a CASCADE at its end; NULL if it has none. */

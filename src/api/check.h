@@ -24,8 +24,4 @@ typedef struct CheckFinding
  */
 extern List *check_text(const char *ddl);
 
-/* Is the statement code, which may hold DDL of its own? */
-extern bool check_is_code(Node *stmt);
-extern bool check_is_always_code(Node *stmt);
-
 #endif							/* ZDM_CHECK_H */

@@ -3,10 +3,9 @@
  * guard.c
  *		The hook that judges DDL before it runs.
  *
- * Every statement that is not DDL leaves by the first test, and what has to be
- * watched after DDL (queries, the end of the transaction) is watched from a
- * session's first DDL on: a session that runs none has one hook, on utility
- * statements.  DDL is judged in a subtransaction that is rolled back, so that
+ * Every statement that is not DDL leaves by the first test, and so does what has to
+ * be watched after DDL (queries, the end of the transaction) in a transaction that
+ * has run none.  DDL is judged in a subtransaction that is rolled back, so that
  * looking leaves no lock behind; then it is refused, or run under a lock
  * timeout with the hold clock armed.
  *
@@ -21,7 +20,8 @@
 #include "access/parallel.h"
 #include "access/relation.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
+#include "api/guard.h"
+#include "api/hint.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "core/attempt.h"
@@ -32,9 +32,9 @@
 #include "ddl/backstop.h"
 #include "ddl/facts_query.h"
 #include "ddl/follow.h"
-#include "ddl/guard.h"
-#include "ddl/hint.h"
 #include "ddl/hold_timeout.h"
+#include "ddl/log_watch.h"
+#include "ddl/own_statement.h"
 #include "ddl/pending.h"
 #include "ddl/statement.h"
 #include "executor/executor.h"
@@ -42,19 +42,13 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "tcop/utility.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "compat.h"
 
-const char *guard_own = NULL;
-
 static ProcessUtility_hook_type prev_process_utility = NULL;
 static ExecutorStart_hook_type prev_executor_start = NULL;
-
-/* This transaction has run DDL; nothing else has to ask for its locks. */
-static bool ddl_in_transaction = false;
 
 /*
  * The statements that were judged as a whole and are running, the innermost
@@ -69,10 +63,15 @@ typedef struct JudgedStatement
 	struct JudgedStatement *outer;
 } JudgedStatement;
 
-static JudgedStatement *judged = NULL;
+static struct
+{
+	/* of the transaction */
+	bool		ddl;			/* it has run some; nothing else has to ask for its locks */
+	JudgedStatement *judged;	/* the innermost */
 
-/* Columns that this session has added and committed: no application gives them a value yet. */
-static List *session_columns = NIL;
+	/* of the session: columns that it has added and committed, which no application gives a value yet */
+	List	   *columns;
+}			session;
 
 /* One statement on its way through the judgement. */
 typedef struct GuardCase
@@ -130,7 +129,7 @@ strongly_locked(Facts *facts, LOCKMODE *mode)
 {
 	LockData   *locks;
 
-	if (!ddl_in_transaction)
+	if (!session.ddl)
 		return NULL;
 	locks = GetLockStatusData();
 	for (int i = 0; i < locks->nelements; i++)
@@ -303,7 +302,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 	gc.facts->in_block = in_block;
 	gc.facts->enum_labels = list_copy(pending_get()->labels);
 	gc.facts->new_columns = list_copy(pending_get()->columns);
-	gc.facts->session_columns = session_columns;
+	gc.facts->session_columns = session.columns;
 	*strong = *watched = false;
 	if (attempt_run(judge_case, &gc, ATTEMPT_UNDO, &error))
 	{
@@ -358,7 +357,7 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 		   LOCKMODE mode, const char *relation, bool strong, bool watched)
 {
 	bool		(*waits) (Node *stmt) = statement_kind(pstmt->utilityStmt)->waits;
-	JudgedStatement *outer = judged;
+	JudgedStatement *outer = session.judged;
 	int			nest_level = 0;
 
 	if (strong && (waits == NULL || !waits(pstmt->utilityStmt)))
@@ -368,13 +367,13 @@ run_judged(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtility
 	}
 	if (mode != NoLock)
 		hold_timeout_arm(relation, mode);
-	judged = MemoryContextAlloc(TopTransactionContext, sizeof(JudgedStatement));
-	*judged = (JudgedStatement) {GetCurrentSubTransactionId(), watched, outer};
+	session.judged = MemoryContextAlloc(TopTransactionContext, sizeof(JudgedStatement));
+	*session.judged = (JudgedStatement) {GetCurrentSubTransactionId(), watched, outer};
 	run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 	/* of a statement that has committed in its middle it is gone already */
-	if (judged != NULL)
-		pfree(judged);
-	judged = outer;
+	if (session.judged != NULL)
+		pfree(session.judged);
+	session.judged = outer;
 	if (watched)
 		backstop_end();
 	if (nest_level > 0)
@@ -413,7 +412,7 @@ guard_executor_start(QueryDesc *query_desc, int eflags)
 		prev_executor_start(query_desc, eflags);
 	else
 		standard_ExecutorStart(query_desc, eflags);
-	if (ddl_in_transaction && judged == NULL && !follow_active() &&
+	if (session.ddl && session.judged == NULL && !follow_active() &&
 		!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 		judge_query(query_desc);
 }
@@ -426,7 +425,7 @@ remember_columns(void)
 	ListCell   *lc;
 
 	foreach(lc, pending_get()->columns)
-		session_columns = lappend(session_columns, pstrdup((char *) lfirst(lc)));
+		session.columns = lappend(session.columns, pstrdup((char *) lfirst(lc)));
 	MemoryContextSwitchTo(old);
 }
 
@@ -448,6 +447,8 @@ check_contracts(void)
 static void
 guard_xact_callback(XactEvent event, void *arg)
 {
+	if (!session.ddl)
+		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
@@ -457,8 +458,8 @@ guard_xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;
 		default:
-			ddl_in_transaction = false;
-			judged = NULL;
+			session.ddl = false;
+			session.judged = NULL;
 			backstop_end();
 			pending_clear();
 			hold_timeout_disarm();
@@ -470,32 +471,18 @@ guard_xact_callback(XactEvent event, void *arg)
 static void
 guard_subxact_callback(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
+	if (!session.ddl)
+		return;
 	pending_subtransaction(event);
 	hold_timeout_subtransaction(event, subid, parent);
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	/* subtransactions are numbered as they begin: those inside of this one come after it */
-	for (; judged != NULL && judged->subid >= subid; judged = judged->outer)
+	for (; session.judged != NULL && session.judged->subid >= subid; session.judged = session.judged->outer)
 	{
-		if (judged->watched)
+		if (session.judged->watched)
 			backstop_end();
 	}
-}
-
-/* DDL comes: from here on the session's queries and transactions are looked at. */
-static void
-watch_transaction(void)
-{
-	static bool watching = false;
-
-	ddl_in_transaction = true;
-	if (watching)
-		return;
-	watching = true;
-	prev_executor_start = ExecutorStart_hook;
-	ExecutorStart_hook = guard_executor_start;
-	RegisterXactCallback(guard_xact_callback, NULL);
-	RegisterSubXactCallback(guard_subxact_callback, NULL);
 }
 
 static void
@@ -516,7 +503,7 @@ guard_utility(PlannedStmt *pstmt, const char *query, bool read_only, ProcessUtil
 		run_utility(pstmt, query, read_only, context, params, env, dest, qc);
 		return;
 	}
-	watch_transaction();
+	session.ddl = true;
 	if (IsA(stmt, LockStmt))
 	{
 		/* It does nothing but lock, and under NOWAIT not even looking at the table may wait. */
@@ -533,4 +520,9 @@ guard_init(void)
 {
 	prev_process_utility = ProcessUtility_hook;
 	ProcessUtility_hook = guard_utility;
+	prev_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = guard_executor_start;
+	RegisterXactCallback(guard_xact_callback, NULL);
+	RegisterSubXactCallback(guard_subxact_callback, NULL);
+	log_watch_init();
 }
