@@ -141,9 +141,6 @@ push_field(JsonbParseState **state, const Field *field, const void *data)
 		case FIELD_TEXT:
 			push_text(state, false, AT(data, field, char *));
 			break;
-		case FIELD_NODE:
-			push_text(state, false, nodeToString(AT(data, field, Node *)));
-			break;
 		case FIELD_EXPRESSION:
 			push_expression(state, AT(data, field, List *));
 			break;
@@ -331,9 +328,6 @@ read_field(const Field *field, const JsonbValue *value, void *data)
 			break;
 		case FIELD_TEXT:
 			AT(data, field, char *) = read_text(field->name, value);
-			break;
-		case FIELD_NODE:
-			AT(data, field, Node *) = stringToNode(read_text(field->name, value));
 			break;
 		case FIELD_EXPRESSION:
 			AT(data, field, List *) = read_expression(field->name, value);

@@ -23,7 +23,6 @@ typedef enum FieldKind
 	FIELD_ATTNUM,
 	FIELD_OID,
 	FIELD_TEXT,					/* char * */
-	FIELD_NODE,					/* Node *, as nodeToString() writes it */
 	FIELD_OIDS,					/* List of Oid */
 	FIELD_INTS,					/* List of int */
 	FIELD_TEXTS,				/* List of char * */

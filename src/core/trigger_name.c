@@ -8,7 +8,7 @@
  * ~zdm_sync, or, behind a trigger that sorts after that, the other one's name
  * and ~zdm_sync, since a longer name follows its own beginning.  The name is
  * therefore not known before the moment of creation, and can change when a
- * trigger is added: statement templates call it %T{oid}.
+ * trigger is added.
  *
  *-------------------------------------------------------------------------
  */

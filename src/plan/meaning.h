@@ -25,7 +25,7 @@ extern void meaning_note_query(int64 migration, const char *query);
  * Raise ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if the statement, which stands in
  * "sql", calls something that was not there then: to be asked as whom and with the
  * search_path that it is run with, directly before.
- * "definitions" is what definition_trees() gave of the template: what is made again
+ * "definitions" is what verb_sql_to_run() said of the step: what is made again
  * means what it means where it is.  Other errors: those of the statement, when it is
  * read.
  */

@@ -5,8 +5,8 @@
  *
  * Rows are due while a condition holds for them; without one of the user's,
  * while a column differs from what is assigned to it.  A pass over the table
- * follows the other until one finds no row due.  Both texts are templates,
- * resolved with the names of whoever stated them.
+ * follows the other until one finds no row due.  Both are resolved with the names
+ * of whoever stated them.
  *
  *-------------------------------------------------------------------------
  */
