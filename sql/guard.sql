@@ -146,6 +146,11 @@ ROLLBACK TO s;
 ALTER TABLE small ADD COLUMN other int;
 ROLLBACK;
 
+-- nothing is done to an empty table, whatever size counts
+SET zdm.guard_min_size = 0;
+CREATE TABLE empty (id int, n int);
+CREATE INDEX empty_n ON empty (n);
+ALTER TABLE empty ALTER n SET NOT NULL;
 SET zdm.guard = off;
 DROP OWNED BY regress_zdm_app;
 DROP ROLE regress_zdm_app;

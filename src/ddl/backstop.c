@@ -100,7 +100,7 @@ backstop_begin(const Judgement *judgement)
 	{
 		TakenLock  *lock = (TakenLock *) lfirst(lc);
 
-		if (rules_is_strong(lock->rel, lock->mode) && lock->rel->heap_blocks >= guc_guard_min_size)
+		if (rules_is_strong(lock->rel, lock->mode) && lock->rel->heap_blocks >= Max(guc_guard_min_size, 1))
 			watched = list_append_unique(watched, makeString(pstrdup(lock->rel->name)));
 	}
 	MemoryContextSwitchTo(old);
