@@ -158,8 +158,8 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 
 	foreach(table, migration_live_tables())
 	{
-		/* the statement holds its lock on those in which one has come */
-		foreach(lc, find_all_inheritors(lfirst_oid(table), NoLock, NULL))
+		/* the statement holds its lock on those in which one has come; others may be gone */
+		foreach(lc, get_rel_name(lfirst_oid(table)) == NULL ? NIL : find_all_inheritors(lfirst_oid(table), NoLock, NULL))
 		{
 			Oid			relid = lfirst_oid(lc);
 

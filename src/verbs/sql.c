@@ -54,7 +54,7 @@ sql_sync_trigger(const Making *making, Oid relid)
 {
 	char	   *name = names_sync_trigger(relid, missing_ok(making));
 
-	return name != NULL ? name : names_of_relation(relid, missing_ok(making));
+	return name != NULL ? name : get_rel_name(relid) == NULL ? sql_table(making, relid) : pstrdup("<dropped>");
 }
 
 char *
