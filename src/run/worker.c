@@ -104,6 +104,7 @@ typedef struct WorkerState
 	MemoryContext look_memory;	/* of what it has found */
 	TimestampTz read_only_at;	/* when this was read */
 	bool		read_only;
+	bool		held_noted;		/* that it held the step */
 
 	TimestampTz called;			/* helpers, the last time */
 	TimestampTz helped;			/* with something, the last time */
@@ -263,15 +264,13 @@ phase_end(const Migration *migration, bool rests)
 
 /* The step is under way, or what keeps it is to be seen. */
 static void
-note_look(const Migration *migration, const Step *step, bool held)
+note_look(WorkerState *worker, const Migration *migration, const Step *step, bool held)
 {
-	static bool noted = false;
-
 	if (held)
 		step_set_waiting(step, "default_transaction_read_only: it is on");
-	if (step != NULL && (held || noted))
+	if (step != NULL && (held || worker->held_noted))
 		hold_note_one(step, "read_only", held);
-	noted = held;
+	worker->held_noted = held;
 	if (!held && !migration->paused && step != NULL && step->state != STEP_RUNNING && step->state != STEP_DONE)
 		step_mark_running(step);
 }
@@ -298,7 +297,7 @@ read_next(WorkerState *worker)
 		look->held = look->step != NULL && is_read_only(worker);
 		/* of a helper's step it is the worker that writes */
 		if (worker->helper == 0)
-			note_look(look->migration, look->step, look->held);
+			note_look(worker, look->migration, look->step, look->held);
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
