@@ -340,6 +340,14 @@ SELECT zdm_watch.moment('wait');
 RESET SESSION AUTHORIZATION;
 CALL overload('aup', 'adown', 'acheck', 'adefault');
 CALL go('arrival');
+-- what the partition brings is filled in before the cutover
+DO $$ BEGIN
+	WHILE EXISTS (SELECT FROM zdm.step s JOIN zdm.migration m ON m.id = s.migration
+				   WHERE m.label = 'arrival' AND s.phase = 'migrate' AND s.state <> 'done') LOOP
+		COMMIT;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
 SELECT zdm_watch.moment('steer');
 SELECT zdm.cutover('arrival');
 SELECT zdm_watch.moment('wait');

@@ -20,7 +20,7 @@
 #include "catalog/pg_class.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"

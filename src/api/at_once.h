@@ -8,7 +8,7 @@
 #ifndef ZDM_AT_ONCE_H
 #define ZDM_AT_ONCE_H
 
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "plan/plan.h"
 
 /* Is the change about relations alone that this transaction has made? */

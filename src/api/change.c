@@ -29,7 +29,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

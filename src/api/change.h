@@ -8,7 +8,7 @@
 #ifndef ZDM_API_CHANGE_H
 #define ZDM_API_CHANGE_H
 
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "fmgr.h"
 #include "plan/plan.h"
 

@@ -23,9 +23,9 @@
 #include "commands/defrem.h"
 #include "core/attempt.h"
 #include "core/guc.h"
-#include "ddl/facts_query.h"
+#include "facts/facts_query.h"
 #include "ddl/follow.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -61,7 +61,7 @@ typedef struct Check
 	bool		local_settings; /* the open transaction has SET LOCAL */
 	List	   *done;			/* CheckStatement */
 	List	   *savepoints;
-	List	   *contracts;		/* of the open transaction */
+	List	   *reliances;		/* of the open transaction */
 	Judgement  *judgement;		/* of the last statement */
 	List	   *findings;		/* CheckFinding */
 	bool		made;			/* a type, a function or the like that is not in the catalog */
@@ -176,13 +176,13 @@ end_local_settings(Check *check)
 static void
 end_transaction(Check *check, const char *sql)
 {
-	List	   *breaches = rules_breaches(check->facts, check->contracts, said_already(check));
+	List	   *breaches = rules_breaches(check->facts, check->reliances, said_already(check));
 	ListCell   *lc;
 
 	if (sql != NULL && !check->silent)
 		hint_call(breaches, sql, check->judgement, true);
 	add_findings(check, breaches);
-	check->contracts = NIL;
+	check->reliances = NIL;
 	check->in_block = false;
 	check->savepoints = NIL;
 	end_local_settings(check);
@@ -201,7 +201,7 @@ start_over(Check *check, int done)
 	check->facts = facts_create(true);
 	check->facts->of_text = true;
 	check->facts->mcxt = check->mcxt;
-	check->contracts = NIL;
+	check->reliances = NIL;
 	check->in_block = false;
 	check->done = NIL;
 	check->silent = true;
@@ -418,7 +418,7 @@ judge_one(Check *check, CheckStatement *stmt)
 		hint_call(attempt.judgement->findings, stmt->sql, attempt.judgement, true);
 	check->judgement = attempt.judgement;
 	add_findings(check, unsafe_first(attempt.judgement->findings));
-	check->contracts = list_concat(check->contracts, attempt.judgement->contracts);
+	check->reliances = list_concat(check->reliances, attempt.judgement->reliances);
 }
 
 /* What the followed code would run. */

@@ -8,7 +8,7 @@
 #ifndef ZDM_CHECK_H
 #define ZDM_CHECK_H
 
-#include "ddl/rules.h"
+#include "rules/rules.h"
 
 /* A finding and the number, from 1, of the statement it is about. */
 typedef struct CheckFinding

@@ -8,7 +8,7 @@
 #ifndef ZDM_API_DDL_H
 #define ZDM_API_DDL_H
 
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "plan/plan.h"
 
 /*

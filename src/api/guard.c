@@ -10,7 +10,7 @@
  * timeout with the hold clock armed.
  *
  * A statement on its own answers for its effect on applications at once.  In a
- * transaction block, or in a function, later statements may mend it: contracts
+ * transaction block, or in a function, later statements may mend it: reliances
  * are then looked at just before the commit.
  *
  *-------------------------------------------------------------------------
@@ -30,13 +30,13 @@
 #include "core/extension.h"
 #include "core/guc.h"
 #include "ddl/backstop.h"
-#include "ddl/facts_query.h"
+#include "facts/facts_query.h"
 #include "ddl/follow.h"
 #include "ddl/hold_timeout.h"
 #include "ddl/log_watch.h"
 #include "ddl/own_statement.h"
 #include "ddl/pending.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -81,7 +81,7 @@ typedef struct GuardCase
 	bool		in_block;
 	Facts	   *facts;
 	Judgement  *judgement;
-	List	   *breaches;		/* Finding: contracts that it breaks, and later statements may mend */
+	List	   *breaches;		/* Finding: reliances that it breaks, and later statements may mend */
 } GuardCase;
 
 /* Is the guard off in this session while the default is another? */
@@ -173,7 +173,7 @@ judge_case(void *arg)
 	gc->judgement = rules_judge(gc->facts, gc->stmt, gc->sql, strongly_locked);
 	/* From here on the facts are ahead of the catalog. */
 	gc->facts->simulated = true;
-	gc->breaches = rules_breaches(gc->facts, gc->judgement->contracts, gc->judgement->findings);
+	gc->breaches = rules_breaches(gc->facts, gc->judgement->reliances, gc->judgement->findings);
 	if (!gc->in_block)
 		gc->judgement->findings = list_concat(gc->judgement->findings, gc->breaches);
 	PopActiveSnapshot();
@@ -314,7 +314,7 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 		if (guc_guard != GUARD_OFF)
 			mode = rules_strong_lock(gc.judgement, &rel);
 		if (in_block)
-			hint_contracts(gc.breaches, gc.sql, gc.judgement);
+			hint_reliances(gc.breaches, gc.sql, gc.judgement);
 		*strong = mode != NoLock;
 		if (mode != NoLock)
 			*relation = MemoryContextStrdup(TopTransactionContext, facts_name(rel));
@@ -326,9 +326,9 @@ judge(PlannedStmt *pstmt, const char *query, bool in_block, char **relation, boo
 		ereport(ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR ? LOG : DEBUG1,
 				(errmsg_internal("pg_zdm could not judge the statement: %s", error->message)));
 	MemoryContextSwitchTo(old);
-	/* On its own it has answered for its contracts; a column that it adds is still new afterwards. */
+	/* On its own it has answered for its reliances; a column that it adds is still new afterwards. */
 	if (!in_block && gc.judgement != NULL)
-		gc.judgement->contracts = NIL;
+		gc.judgement->reliances = NIL;
 	if (gc.judgement != NULL && pending_is_more(gc.judgement))
 	{
 		MemoryContextSetParent(context, TopTransactionContext);
@@ -430,16 +430,16 @@ remember_columns(void)
 }
 
 static void
-check_contracts(void)
+check_reliances(void)
 {
-	List	   *contracts = pending_get()->contracts;
+	List	   *reliances = pending_get()->reliances;
 
 	remember_columns();
 	pending_clear();
-	if (contracts == NIL || !is_active())
+	if (reliances == NIL || !is_active())
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	report(rules_breaches(facts_create(false), contracts, NIL),
+	report(rules_breaches(facts_create(false), reliances, NIL),
 		   guc_guard == GUARD_REFUSE ? "COMMIT refused" : outcome());
 	PopActiveSnapshot();
 }
@@ -453,7 +453,7 @@ guard_xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			check_contracts();
+			check_reliances();
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 			break;

@@ -23,7 +23,7 @@
 #include "core/attempt.h"
 #include "core/guc.h"
 #include "core/names.h"
-#include "ddl/facts_query.h"
+#include "facts/facts_query.h"
 #include "ddl/follow.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
@@ -219,7 +219,7 @@ hint_call(List *findings, const char *sql, const Judgement *judgement, bool read
 }
 
 void
-hint_contracts(List *breaches, const char *sql, const Judgement *judgement)
+hint_reliances(List *breaches, const char *sql, const Judgement *judgement)
 {
 	char	   *call;
 	ListCell   *lc;
@@ -229,7 +229,7 @@ hint_contracts(List *breaches, const char *sql, const Judgement *judgement)
 	call = any_mended(breaches) ? tried_call(sql, judgement, false) : NULL;
 	foreach(lc, breaches)
 	{
-		RuleContract *touched = ((Finding *) lfirst(lc))->breach;
+		RuleReliance *touched = ((Finding *) lfirst(lc))->breach;
 
 		touched->call = call;
 		touched->statement = sql;

@@ -8,7 +8,7 @@
 #ifndef ZDM_HINT_H
 #define ZDM_HINT_H
 
-#include "ddl/rules.h"
+#include "rules/rules.h"
 
 /*
  * Where zdm.plan() takes the statement "sql", the call that says the same
@@ -20,8 +20,8 @@
  */
 extern void hint_call(List *findings, const char *sql, const Judgement *judgement, bool read_only);
 
-/* The same for contracts that the statement breaks at once, and later ones may mend. */
-extern void hint_contracts(List *breaches, const char *sql, const Judgement *judgement);
+/* The same for reliances that the statement breaks at once, and later ones may mend. */
+extern void hint_reliances(List *breaches, const char *sql, const Judgement *judgement);
 
 /* The name of the function of ours that the hint says to call, as "zdm.migrate()"; NULL if none. */
 extern char *hint_function(const char *hint);

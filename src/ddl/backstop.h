@@ -8,7 +8,7 @@
 #ifndef ZDM_BACKSTOP_H
 #define ZDM_BACKSTOP_H
 
-#include "ddl/rules.h"
+#include "rules/rules.h"
 
 /*
  * Watch the statement that is about to run, if it takes a lock that blocks the

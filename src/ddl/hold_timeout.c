@@ -25,7 +25,7 @@
 #include "core/guc.h"
 #include "ddl/hold_timeout.h"
 #include "ddl/log_level.h"
-#include "ddl/rules.h"
+#include "rules/rules.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "storage/proc.h"

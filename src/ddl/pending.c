@@ -16,7 +16,7 @@
 
 typedef struct PendingLengths
 {
-	int			contracts;
+	int			reliances;
 	int			labels;
 	int			columns;
 } PendingLengths;
@@ -36,7 +36,7 @@ pending_get(void)
 bool
 pending_is_more(const Judgement *judgement)
 {
-	return judgement->contracts != NIL ||
+	return judgement->reliances != NIL ||
 		list_length(judgement->facts->enum_labels) > list_length(state.now.labels) ||
 		list_length(judgement->facts->new_columns) > list_length(state.now.columns);
 }
@@ -47,7 +47,7 @@ pending_add(const Judgement *judgement)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
-	state.now.contracts = list_concat(state.now.contracts, judgement->contracts);
+	state.now.reliances = list_concat(state.now.reliances, judgement->reliances);
 	state.now.labels = list_copy(judgement->facts->enum_labels);
 	state.now.columns = list_copy(judgement->facts->new_columns);
 	MemoryContextSwitchTo(old);
@@ -65,7 +65,7 @@ begin(void)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	PendingLengths *lengths = palloc(sizeof(PendingLengths));
 
-	lengths->contracts = list_length(state.now.contracts);
+	lengths->reliances = list_length(state.now.reliances);
 	lengths->labels = list_length(state.now.labels);
 	lengths->columns = list_length(state.now.columns);
 	state.begun = lappend(state.begun, lengths);
@@ -78,7 +78,7 @@ roll_back(void)
 	PendingLengths none = {0, 0, 0};
 	PendingLengths *lengths = state.begun != NIL ? llast(state.begun) : &none;
 
-	state.now.contracts = list_truncate(state.now.contracts, lengths->contracts);
+	state.now.reliances = list_truncate(state.now.reliances, lengths->reliances);
 	state.now.labels = list_truncate(state.now.labels, lengths->labels);
 	state.now.columns = list_truncate(state.now.columns, lengths->columns);
 }

@@ -9,12 +9,12 @@
 #define ZDM_PENDING_H
 
 #include "access/xact.h"
-#include "ddl/rules.h"
+#include "rules/rules.h"
 
 /* What earlier statements of the transaction left to be looked at. */
 typedef struct Pending
 {
-	List	   *contracts;		/* RuleContract */
+	List	   *reliances;		/* RuleReliance */
 	List	   *labels;			/* strings added to enums */
 	List	   *columns;		/* as facts_note_column() notes them */
 } Pending;

@@ -17,7 +17,7 @@
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "ddl/to_change.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"

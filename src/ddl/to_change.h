@@ -8,7 +8,7 @@
 #ifndef ZDM_TO_CHANGE_H
 #define ZDM_TO_CHANGE_H
 
-#include "ddl/change.h"
+#include "rules/change.h"
 
 /*
  * The change that one DDL statement states, its names resolved with the

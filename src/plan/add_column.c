@@ -21,7 +21,7 @@
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/identity.h"
-#include "ddl/facts_expr.h"
+#include "facts/facts_expr.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "parser/parser.h"

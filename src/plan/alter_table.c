@@ -21,7 +21,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/expression.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "plan/alter.h"
 #include "plan/by_path.h"
 #include "plan/column.h"

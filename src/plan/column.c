@@ -20,7 +20,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "ddl/facts_expr.h"
+#include "facts/facts_expr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"

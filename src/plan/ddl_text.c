@@ -64,7 +64,7 @@ ddl_judge(const Change *change)
 	facts = facts_create(true);
 	judgement = ddl_judge_alone(facts, change);
 	judgement->findings = list_concat(judgement->findings,
-									  rules_breaches(facts, judgement->contracts, judgement->findings));
+									  rules_breaches(facts, judgement->reliances, judgement->findings));
 	((Change *) change)->judgement = judgement;
 	return judgement;
 }

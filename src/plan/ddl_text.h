@@ -9,7 +9,7 @@
 #ifndef ZDM_DDL_TEXT_H
 #define ZDM_DDL_TEXT_H
 
-#include "ddl/rules.h"
+#include "rules/rules.h"
 #include "parser/parse_node.h"
 #include "plan/plan.h"
 #include "compat.h"

@@ -33,7 +33,7 @@
 #include "core/expression.h"
 #include "core/identity.h"
 #include "core/names.h"
-#include "ddl/facts_expr.h"
+#include "facts/facts_expr.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"

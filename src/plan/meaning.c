@@ -34,7 +34,7 @@
 #include "core/guc.h"
 #include "core/names.h"
 #include "core/resolution.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"

@@ -21,7 +21,7 @@
 #include "commands/defrem.h"
 #include "core/expression.h"
 #include "core/names.h"
-#include "ddl/facts_expr.h"
+#include "facts/facts_expr.h"
 #include "plan/alter.h"
 #include "plan/carry.h"
 #include "plan/plain.h"

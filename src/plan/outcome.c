@@ -17,7 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "plan/alter.h"

@@ -23,7 +23,7 @@
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
-#include "ddl/authors.h"
+#include "facts/authors.h"
 #include "miscadmin.h"
 #include "plan/plain.h"
 #include "plan/probe.h"

@@ -14,7 +14,7 @@
 #include "catalog/migration.h"
 #include "catalog/pair.h"
 #include "catalog/step.h"
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "verbs/verbs.h"
 
 typedef struct MigrationPlan

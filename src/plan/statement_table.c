@@ -14,7 +14,7 @@
 
 #include "ddl/concurrently.h"
 #include "ddl/follow.h"
-#include "ddl/statement.h"
+#include "rules/statement.h"
 #include "ddl/to_change.h"
 #include "plan/meaning.h"
 #include "compat.h"

@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "ddl/rules_alter.h"
-#include "ddl/statement.h"
+#include "rules/rules_alter.h"
+#include "rules/statement.h"
 #include "plan/alter.h"
 #include "plan/meaning.h"
 #include "compat.h"

@@ -8,7 +8,7 @@
 #ifndef ZDM_USES_H
 #define ZDM_USES_H
 
-#include "ddl/change.h"
+#include "rules/change.h"
 #include "nodes/pg_list.h"
 
 /*

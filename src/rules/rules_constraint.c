@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * rules_constraint.c
+ *		ADD CONSTRAINT, in a statement of its own or with a column.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "commands/defrem.h"
+#include "facts/facts_catalog.h"
+#include "facts/facts_expr.h"
+#include "facts/facts_query.h"
+#include "rules/rules.h"
+#include "rules/rules_work.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+/* The name that PostgreSQL gives to a constraint on one column, near enough to find it again. */
+static char *
+constraint_name(const Constraint *con, const FactRelation *rel, const char *column, const char *label)
+{
+	if (con->conname != NULL)
+		return con->conname;
+	return makeObjectName(rel->name, column, label);
+}
+
+/* A member that has the same CHECK already is not scanned: PostgreSQL merges the two. */
+static bool
+has_same_check(FactRelation *member, const char *name, Node *expr)
+{
+	FactConstraint *con = name ? facts_constraint(member, name) : NULL;
+
+	return con != NULL && con->type == 'c' && expr != NULL && equal(con->expr, expr);
+}
+
+static void
+add_check(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
+{
+	Node	   *expr = facts_types_known(rel) ?
+		facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT) : NULL;
+	char	   *name = constraint_name(con, rel, NULL, "check");
+	bool		valid = !con->skip_validation && zdm_statement_enforced(con);
+	List	   *unchecked = NIL;
+	ListCell   *lc;
+
+	if (con->is_no_inherit)
+		tree = list_make1(rel);
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactConstraint *added;
+		Node	   *mapped;
+
+		facts_detail(j->facts, member);
+		mapped = facts_map(expr, rel, member);
+		if (has_same_check(member, con->conname, mapped))
+			continue;
+		unchecked = lappend(unchecked, member);
+		added = facts_new_constraint(member, 'c', name);
+		added->expr = mapped;
+		added->valid = valid;
+		added->enforced = zdm_statement_enforced(con);
+		added->no_inherit = con->is_no_inherit;
+	}
+	if (valid && unchecked != NIL)
+		rules_tree_work(j, WORK_SCAN, unchecked, false,
+						psprintf("scan of %s to check constraint %s", facts_name(rel), quote_identifier(name)),
+						psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (...) NOT VALID; and, in another transaction, ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+								 facts_name(rel), quote_identifier(name),
+								 facts_name(rel), quote_identifier(name)));
+}
+
+static void
+add_not_null(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
+{
+	FactConstraint *added;
+
+	if (con->keys == NIL)
+		return;
+	if (!con->skip_validation)
+	{
+		rules_not_null(j, rel, tree, strVal(linitial(con->keys)));
+		return;
+	}
+	added = facts_new_constraint(rel, 'n', con->conname);
+	added->valid = false;
+}
+
+/* Are these attribute numbers those of the columns of these names, in this order? */
+static bool
+same_columns(FactRelation *rel, List *attnums, List *names)
+{
+	ListCell   *la;
+	ListCell   *ln;
+
+	if (list_length(attnums) != list_length(names))
+		return false;
+	forboth(la, attnums, ln, names)
+	{
+		FactColumn *col = facts_attribute(rel, lfirst_int(la));
+
+		if (col == NULL || strcmp(col->name, strVal(lfirst(ln))) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Does the member have an index that PostgreSQL would attach to the new constraint's? */
+static bool
+has_constraint_index(FactRelation *member, char type, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, member->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		if (!con->dropped && con->type == type && same_columns(member, con->columns, columns))
+			return true;
+	}
+	return false;
+}
+
+static char
+index_constraint_type(const Constraint *con)
+{
+	return con->contype == CONSTR_PRIMARY ? 'p' : con->contype == CONSTR_UNIQUE ? 'u' : 'x';
+}
+
+/* Remember the index that a constraint makes, well enough for what may follow. */
+static void
+remember_index(FactRelation *rel, Constraint *con, const char *name)
+{
+	FactIndex  *idx = palloc0(sizeof(FactIndex));
+	FactConstraint *added = facts_new_constraint(rel, index_constraint_type(con), name);
+	ListCell   *lc;
+
+	added->index = pstrdup(name);
+	idx->name = pstrdup(name);
+	idx->am = BTREE_AM_OID;
+	idx->unique = con->contype != CONSTR_EXCLUSION;
+	idx->exclusion = con->contype == CONSTR_EXCLUSION;
+	idx->primary = con->contype == CONSTR_PRIMARY;
+	idx->valid = true;
+	idx->immediate = !con->deferrable;
+	idx->fresh = true;
+	idx->nkeys = idx->ncolumns = list_length(con->keys);
+	idx->columns = palloc0(sizeof(AttrNumber) * (idx->nkeys + 1));
+	idx->opclasses = palloc0(sizeof(Oid) * (idx->nkeys + 1));
+	idx->collations = palloc0(sizeof(Oid) * (idx->nkeys + 1));
+	foreach(lc, con->keys)
+	{
+		FactColumn *col = facts_column(rel, strVal(lfirst(lc)));
+		int			i = foreach_current_index(lc);
+
+		if (col == NULL)
+			continue;
+		added->columns = lappend_int(added->columns, col->attnum);
+		idx->columns[i] = col->attnum;
+		idx->opclasses[i] = OidIsValid(col->type) ? GetDefaultOpClass(col->type, idx->am) : InvalidOid;
+		idx->collations[i] = col->collation;
+	}
+	rel->indexes = lappend(rel->indexes, idx);
+}
+
+/* A primary key makes its columns NOT NULL, after a scan where that is not proven. */
+static void
+primary_key_columns(Judgement *j, FactRelation *rel, List *tree, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+		rules_not_null(j, rel, tree, strVal(lfirst(lc)));
+}
+
+static void
+add_using_index(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
+{
+	FactIndex  *idx = facts_index(rel, con->indexname);
+	FactConstraint *added;
+	List	   *names = NIL;
+
+	if (idx == NULL)
+		return;
+	added = facts_new_constraint(rel, index_constraint_type(con),
+								 con->conname ? con->conname : con->indexname);
+	for (int i = 0; i < idx->nkeys; i++)
+	{
+		FactColumn *col = facts_attribute(rel, idx->columns[i]);
+
+		if (col == NULL)
+			continue;
+		added->columns = lappend_int(added->columns, col->attnum);
+		names = lappend(names, makeString(col->name));
+	}
+	idx->name = added->index = pstrdup(added->name);
+	if (con->contype == CONSTR_PRIMARY)
+	{
+		idx->primary = true;
+		primary_key_columns(j, rel, tree, names);
+	}
+}
+
+static char *
+unique_hint(const FactRelation *rel, const Constraint *con, const char *name)
+{
+	StringInfoData columns;
+	ListCell   *lc;
+
+	if (con->contype == CONSTR_EXCLUSION)
+		return pstrdup("An exclusion constraint cannot be built concurrently: make a new table with it and move the rows in batches.");
+	if (rel->kind == RELKIND_PARTITIONED_TABLE)
+		return pstrdup("Build the unique index CONCURRENTLY on each partition and add the constraint there with USING INDEX first.");
+	initStringInfo(&columns);
+	foreach(lc, con->keys)
+		appendStringInfo(&columns, "%s%s", columns.len > 0 ? ", " : "",
+						 quote_identifier(strVal(lfirst(lc))));
+	return psprintf("CREATE UNIQUE INDEX CONCURRENTLY %s ON %s (%s); then ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s;",
+					quote_identifier(name), facts_name(rel), columns.data,
+					facts_name(rel), quote_identifier(name),
+					con->contype == CONSTR_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
+					quote_identifier(name));
+}
+
+/* NIL when a key is not only a column: WITHOUT OVERLAPS. */
+static List *
+key_columns(FactRelation *rel, const Constraint *con)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, con->keys)
+	{
+		FactColumn *col = facts_column(rel, strVal(lfirst(lc)));
+
+		if (col == NULL)
+			return NIL;
+		columns = lappend(columns, col);
+	}
+	return zdm_without_overlaps(con) ? NIL : columns;
+}
+
+static void
+add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
+{
+	const char *label = con->contype == CONSTR_PRIMARY ? "pkey" :
+		con->contype == CONSTR_UNIQUE ? "key" : "excl";
+	const char *column = con->contype != CONSTR_PRIMARY && con->keys != NIL ?
+		strVal(linitial(con->keys)) : NULL;
+	char	   *name = constraint_name(con, rel, column, label);
+	List	   *build = NIL;
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+
+		/* Only partitions get the constraint of their parent, and may have it already. */
+		if (member != rel && rel->kind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		facts_detail(j->facts, member);
+		if (member != rel && has_constraint_index(member, index_constraint_type(con), con->keys))
+			continue;
+		build = lappend(build, member);
+	}
+	if (build != NIL)
+		rules_tree_work(j, WORK_INDEX, build, false,
+						psprintf("build of the index of %s on %s", quote_identifier(name), facts_name(rel)),
+						unique_hint(rel, con, name));
+	if (con->contype != CONSTR_EXCLUSION)
+		rules_duplicates(j, rel, key_columns(rel, con), zdm_statement_nulls_not_distinct(con));
+	if (con->contype == CONSTR_PRIMARY)
+		primary_key_columns(j, rel, tree, con->keys);
+	remember_index(rel, con, name);
+}
+
+/* Does the member have the same foreign key already, which PostgreSQL makes part of the new one? */
+static bool
+has_same_foreign_key(FactRelation *member, FactRelation *referenced, Constraint *con)
+{
+	ListCell   *lc;
+
+	foreach(lc, member->constraints)
+	{
+		FactConstraint *own = (FactConstraint *) lfirst(lc);
+
+		if (own->type == 'f' && !own->dropped && own->valid && own->enforced &&
+			own->referenced == referenced->oid &&
+			same_columns(member, own->columns, con->fk_attrs) &&
+			facts_like_foreign_key(own, con))
+			return true;
+	}
+	return false;
+}
+
+/* The tables whose rows a new foreign key is checked for, "rel" first. */
+static List *
+members_to_check(Judgement *j, FactRelation *rel, FactRelation *referenced, Constraint *con)
+{
+	List	   *members = list_make1(rel);
+	ListCell   *lc;
+
+	if (rel->kind != RELKIND_PARTITIONED_TABLE)
+		return members;
+	foreach(lc, facts_children(j->facts, rel))
+	{
+		FactRelation *child = (FactRelation *) lfirst(lc);
+
+		facts_detail(j->facts, child);
+		if (!has_same_foreign_key(child, referenced, con))
+			members = list_concat(members, members_to_check(j, child, referenced, con));
+	}
+	return members;
+}
+
+static void
+add_foreign_key(Judgement *j, FactRelation *rel, Constraint *con)
+{
+	FactRelation *referenced = facts_find(j->facts, con->pktable);
+	char	   *name;
+	FactConstraint *added;
+	ListCell   *lc;
+
+	if (referenced == NULL)
+		return;
+	name = constraint_name(con, rel, con->fk_attrs ? strVal(linitial(con->fk_attrs)) : NULL, "fkey");
+	foreach(lc, facts_tree(j->facts, referenced, true))
+		rules_lock(j, (FactRelation *) lfirst(lc), ShareRowExclusiveLock);
+	added = facts_new_constraint(rel, 'f', name);
+	added->referenced = referenced->oid;
+	added->valid = !con->skip_validation;
+	added->enforced = zdm_statement_enforced(con);
+	foreach(lc, con->fk_attrs)
+	{
+		FactColumn *col = facts_column(rel, strVal(lfirst(lc)));
+
+		if (col != NULL)
+			added->columns = lappend_int(added->columns, col->attnum);
+	}
+	if (con->skip_validation || !zdm_statement_enforced(con))
+		return;
+	rules_tree_work(j, WORK_SCAN, members_to_check(j, rel, referenced, con), false,
+					psprintf("scan of %s to check foreign key %s", facts_name(rel), quote_identifier(name)),
+					psprintf("ALTER TABLE %s ADD CONSTRAINT %s FOREIGN KEY ... REFERENCES %s NOT VALID; and, in another transaction, ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+							 facts_name(rel), quote_identifier(name), facts_name(referenced),
+							 facts_name(rel), quote_identifier(name)));
+}
+
+void
+rules_add_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *con, bool new_column)
+{
+	switch (con->contype)
+	{
+		case CONSTR_CHECK:
+			add_check(j, rel, tree, con);
+			break;
+		case CONSTR_NOTNULL:
+			add_not_null(j, rel, tree, con);
+			break;
+		case CONSTR_PRIMARY:
+		case CONSTR_UNIQUE:
+		case CONSTR_EXCLUSION:
+			if (con->indexname != NULL)
+				add_using_index(j, rel, tree, con);
+			else
+				add_index_constraint(j, rel, tree, con);
+			break;
+		case CONSTR_FOREIGN:
+			add_foreign_key(j, rel, con);
+			break;
+		default:
+			break;
+	}
+}
