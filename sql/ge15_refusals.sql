@@ -37,3 +37,5 @@ CALL zdm.wait('listed', 'reverted', '1 minute');
 CALL zdm.wait('filtered', 'completed', '1 minute');
 SELECT pubname, attnames, rowfilter FROM pg_publication_tables ORDER BY 1;
 DROP PUBLICATION regress_zdm_columns, regress_zdm_rows;
+-- no change of a schema
+SELECT zdm.migrate('MERGE INTO t USING (SELECT 1 AS id) s ON t.id = s.id WHEN MATCHED THEN DELETE');

@@ -261,7 +261,7 @@ const StatementKind statement_table[] = {
 		.refusal = NOT_DDL, .meaning = meaning_read_query,
 	},
 #ifdef ZDM_HAS_MERGE
-	[T_MergeStmt] = {.name = "MERGE", .query = true, .judge = rules_query},
+	[T_MergeStmt] = {.name = "MERGE", .query = true, .judge = rules_query, .refusal = NOT_DDL},
 #endif
 	[T_ExplainStmt] = {.name = "EXPLAIN", .judge = rules_explain, .refusal = NOT_DDL},
 	[T_DoStmt] = {
