@@ -5,7 +5,7 @@
  *
  * PostgreSQL gives the partition the sync trigger, but the rows that it brings
  * were written without one.  An event trigger sees the statement at its end,
- * notes which leaves have come, and opens what goes over rows again: whatever the
+ * notes which leaves were attached, and opens what goes over rows again: whatever the
  * migration's state is until contract, and also for a partition that was there
  * before, which may have been written to while it was away.
  *
@@ -86,7 +86,7 @@ has_come(Relation inherits, Oid relid)
 }
 
 /*
- * The leaves of the tree below relid that have come in this transaction.  By the
+ * The leaves of the tree below relid that were attached in this transaction.  By the
  * catalog: a name in the statement may mean another table by now.
  */
 static List *

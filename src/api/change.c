@@ -47,7 +47,7 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
-/* A claim of a transaction that is ending is had after one of these pauses. */
+/* A claim of a transaction that is ending is released after one of these pauses. */
 #define CLAIM_TRIES 5
 #define CLAIM_PAUSE_US 2000
 

@@ -5,7 +5,7 @@
  *
  * The same rules as the guard's judge each statement; the facts are kept, so
  * that each finds the catalog as the earlier ones would have left it.  What
- * a rollback takes back is had by judging again, silently, what is left.
+ * a rollback takes back is found by judging again, silently, what is left.
  *
  * What a DO block, a procedure or a function would do depends on its branches.
  * So its code is run, in a read-only subtransaction that is rolled back, while

@@ -49,7 +49,7 @@
 /* Rest while something holds the backfill. */
 #define HELD_PAUSE_MS 1000
 
-/* Rest while there is nothing to do until others have come further. */
+/* Rest while there is nothing to do until others have gone further. */
 #define OTHERS_PAUSE_MS 20
 
 /* How many batches a phase has at most, where snapshots are often in the way. */
@@ -154,7 +154,7 @@ is_held(BatchState *state, const Migration *migration, const Step *step)
 	return true;
 }
 
-/* A window has come to its end without a wait for snapshots, or the next one is to. */
+/* A window has ended without a wait for snapshots, or the next one is to. */
 static void
 count_quiet_window(Phases *phases)
 {
@@ -404,7 +404,7 @@ raise_for_helper(const Stretch *stretch)
 			 error.context ? errcontext_msg("%s", error.context) : 0));
 }
 
-/* One stretch comes back, if it can be had. */
+/* One stretch comes back, if it can be taken. */
 static bool
 take_back(Cursor *cursor, const Stretch *stretch)
 {
@@ -420,7 +420,7 @@ take_back(Cursor *cursor, const Stretch *stretch)
 	return true;
 }
 
-/* Save what has come back at once: not every way from here ends in a batch. */
+/* Save what was returned at once: not every way from here ends in a batch. */
 static void
 save_taken(const Step *step, Cursor *cursor)
 {
@@ -543,7 +543,7 @@ backfill_batch(const Migration *migration, const Step *step, BatchState *state, 
 		*pause_ms = 0;
 		return finish_pass(step, cursor);
 	}
-	/* a leaf that was attached since the locks were had is not among them */
+	/* a leaf that was attached since the locks were acquired is not among them */
 	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
 		return come_back(step, pause_ms);
 
@@ -589,7 +589,7 @@ open_leaf(const Migration *migration, const Cursor *cursor)
 }
 
 /*
- * Store how far the helper has come with its batch.  The worker may have taken
+ * Store how far the helper has got with its batch.  The worker may have taken
  * the stretch back, for a helper that has ended: then that what has been done here is
  * done by it.
  */

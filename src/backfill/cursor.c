@@ -351,7 +351,7 @@ count_blocks(Oid relid)
 	Relation	rel = RelationIdGetRelation(relid);
 	int64		blocks;
 
-	/* no lock is had on one that came a moment ago: it may be gone again */
+	/* no lock is held on one that came a moment ago: it may be gone again */
 	if (!RelationIsValid(rel))
 		return 0;
 	blocks = RelationGetNumberOfBlocks(rel);

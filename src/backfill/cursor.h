@@ -42,7 +42,7 @@ typedef struct Cursor
 	int64		window_end;		/* blocks up to here are gone through in phases ... */
 	int			phase;			/* ... of which this is the next; or PACE_ALL_PHASES */
 	int64		phase_block;	/* the next to do in this phase */
-	List	   *done;			/* Arrival *: leaves passed over, as they had come then */
+	List	   *done;			/* Arrival *: leaves passed over, as they were attached then */
 	List	   *deferred;		/* BlockRange *: had rows that others had locked */
 	bool		revisiting;		/* the present range is a deferred one */
 	bool		fresh;			/* of which nobody has gone over the blocks yet */
@@ -80,7 +80,7 @@ extern Cursor *cursor_parse(int64 migration, const char *json);
  */
 extern Cursor *cursor_hand_out(Cursor *cursor, Oid relid, int workers);
 
-/* It has come back: done, or from where it stands to be gone over by us. */
+/* It was returned: done, or from where it stands to be gone over by us. */
 extern void cursor_take_back(Cursor *cursor, const Cursor *stretch);
 
 /* Its leaf has been rewritten or has gone: what is there now is to be done anew. */
@@ -92,7 +92,7 @@ extern void cursor_break(WorkClock *clock);
 /*
  * Make sure that the cursor stands on a leaf: the next one in Oid order, of
  * relid and its partitions, that is not done; then the deferred ranges.  False
- * when nothing is left.  A leaf that has come again since is not done, nor one in
+ * when nothing is left.  A leaf that was attached again since is not done, nor one in
  * which rows have been left unfilled since it was begun: an UPDATE may have moved
  * them behind the cursor, or beyond the last block.  Needs a
  * lock on relid that keeps its partitions.

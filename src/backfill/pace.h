@@ -27,7 +27,7 @@
 #define PACE_MOST_ROWS 1000000
 
 /*
- * How many of a page's rows are to have had their turn by the end of this phase,
+ * How many of a page's rows are to be visited by the end of this phase,
  * whether or not there is room for them on it.  Pure.
  */
 extern int	pace_rows_due(int rows, int phase);

@@ -16,7 +16,7 @@
 typedef struct PageTurn
 {
 	uint16		rows;			/* line pointers when it was first looked at; 0: not yet */
-	uint16		next;			/* the first that has had no turn yet */
+	uint16		next;			/* the first that was not visited yet */
 } PageTurn;
 
 /* Zeroed before the first pages_open(). */

@@ -260,7 +260,7 @@ is_contested(TupleTableSlot *slot)
 }
 
 /*
- * Lock the row if that can be had at once.  A lock of another transaction need
+ * Lock the row if that can be acquired at once.  A lock of another transaction need
  * not conflict: the share that a foreign key's check has on the keys of the rows
  * it refers to does not, and some rows are never without one.
  */

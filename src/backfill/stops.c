@@ -504,7 +504,7 @@ look_anew(StopsState *state, const Migration *migration, const Step *step, bool 
 	if (state->step != step->number)
 		take_over(state, step);
 	read_all(&round);
-	/* a helper has come later than its worker, and seen less of what grows */
+	/* a helper has started later than its worker, and seen less of what grows */
 	if (!worker && round.reason == NULL && hold_load(step).names != NIL)
 		round.reason = pstrdup("what the worker holds for");
 	if (state->reason != NULL)

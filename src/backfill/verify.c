@@ -78,7 +78,7 @@ verify_batch(const Migration *migration, const Step *step, BatchState *state, in
 		CommitTransactionCommand();
 		return true;
 	}
-	/* a leaf that was attached since the locks were had is not among them */
+	/* a leaf that was attached since the locks were acquired is not among them */
 	if (!ConditionalLockRelationOid(cursor->leaf, AccessShareLock))
 	{
 		PopActiveSnapshot();

@@ -35,7 +35,7 @@ typedef struct Arrival
 } Arrival;
 
 /*
- * The last arrival of each leaf that has come to the migration's table, or in
+ * The last arrival of each leaf that was attached to the migration's table, or in
  * which rows were left unfilled (zdm.unfilled).
  */
 extern List *arrival_list(int64 migration); /* list of Arrival * */

@@ -111,7 +111,7 @@ migration_set_again(Migration *m, const char *settings)
 }
 
 /*
- * At the end, or at a new beginning: which rows had come past the trigger is asked by
+ * At the end, or at a new beginning: which rows were written past the trigger is asked by
  * nobody any more.  Of conflicts the history keeps the sum; what a writer is just
  * adding stays beside it.
  */
@@ -131,7 +131,7 @@ forget_rows(int64 id)
 	query_end(&session);
 }
 
-/* All that a migration has come to know of its rows and its work is of the first time. */
+/* All that a migration knows of its rows and its work is of the first time. */
 void
 migration_begin_anew(Migration *m)
 {

@@ -58,7 +58,7 @@ pair_activate(int64 migration)
 	query_begin(&session);
 	/* what came before the column came is like all the rest */
 	QUERY("DELETE FROM zdm.arrival WHERE migration = $1", arg_int8(migration));
-	/* the locks are had: whoever is in progress now has not written to the table yet */
+	/* the locks are held: whoever is in progress now has not written to the table yet */
 	QUERY("UPDATE zdm.pair p SET new_attnum = a.attnum, past = pg_current_snapshot(), old_not_null = "
 		  "  (SELECT attnotnull FROM pg_attribute o WHERE o.attrelid = p.relid AND o.attnum = p.old_attnum) FROM pg_attribute a "
 		  "WHERE p.migration = $1 AND a.attrelid = p.relid AND a.attname = p.new_name "

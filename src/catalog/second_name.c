@@ -130,7 +130,7 @@ second_name_is_written(const SecondName *name)
 /*
  * $1 is the table, $2 the view, $3 the one of them that is written to, and $4 the
  * rule.  An item is a privilege, or with a star the right to grant it, on a column by
- * name, or on all for ''.  A column that has come since is not in the view.
+ * name, or on all for ''.  A column that was added since is not in the view.
  */
 #define STATEMENTS \
 	"WITH entry AS (SELECT c.oid AS relid, ''::name AS col, c.relowner, x.* " \

@@ -19,7 +19,7 @@ typedef struct SecondName
 	bool		as_owner;		/* it reads with its owner's rights, whoever asks */
 } SecondName;
 
-/* What is to be had of the privileges on the one and the other. */
+/* What is to be known of the privileges on the one and the other. */
 typedef enum SecondNameRule
 {
 	SECOND_NAME_TABLE,			/* what the table gives */

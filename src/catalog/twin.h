@@ -20,7 +20,7 @@ typedef enum TwinSide
 /*
  * What hangs on one of the columns and is not known to the migration, as
  * "index a of t, view v of t"; NULL if there is nothing.  On the old one, that is
- * what has come since the call, on the new one what has come since the cutover,
+ * what was made since the call, on the new one what was made since the cutover,
  * or since the column; and on both, security labels and privileges that the other
  * has not, as far as they cannot be given to it.  Needs a transaction.
  */
@@ -39,7 +39,7 @@ extern void twin_note_dependents(int64 migration);
  * Statements, to be run as the table's owner, that give both columns the same
  * privileges; "" if they have.  What was granted on one is granted on the other,
  * what was revoked from one is revoked from the other.  After they have been run,
- * or both columns have come to have the same otherwise, that is to be noted.
+ * or both columns were given the same otherwise, that is to be noted.
  */
 extern char *twin_privileges_sql(int64 migration);
 extern void twin_note_privileges(int64 migration);

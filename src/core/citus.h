@@ -47,7 +47,7 @@ extern bool citus_own_session(void);
 extern void citus_check(Oid relid, const char *kind);
 
 /*
- * The way back of a table that has come to be one of Citus: to the end of the
+ * The way back of a table that has become one of Citus: to the end of the
  * transaction our trigger, which Citus has copied to the shards, may be dropped.
  * Nothing for any other table.
  */

@@ -14,7 +14,7 @@
  * nothing.
  *
  * A foreign key to a partitioned table needs that table's own unique
- * constraint, which can only be had in the exchange.  So it is made there, NOT
+ * constraint, which can only be made in the exchange.  So it is made there, NOT
  * VALID, and validated afterwards; whether it will be valid is looked at before.
  *
  * The column at the other end may be replaced at the same time; what that means

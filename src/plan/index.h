@@ -73,7 +73,7 @@ extern void index_tree_plan_like(IndexTree *tree);
 extern void index_tree_plan_completion(MigrationPlan *plan, Oid root, char *name);
 
 /*
- * Do that step, in its transaction: plan behind it for partitions that have come
+ * Do that step, in its transaction: plan behind it for partitions that were attached
  * since; see to it that the index becomes valid when some have gone.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
  * if that cannot be, ERRCODE_UNDEFINED_OBJECT if the index is gone.
  */

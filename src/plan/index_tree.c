@@ -444,7 +444,7 @@ find_part(Oid parent, Oid relid, bool *valid)
 
 /*
  * Plan for what is missing below relid, whose index is not valid: parts of
- * partitions that have come, or the one that is to be attached once more.
+ * partitions that were attached, or the one that is to be attached once more.
  */
 static void
 plan_missing(IndexTree *tree, Oid relid, Oid indexid)

@@ -3,7 +3,7 @@
  * key.c
  *		Primary key and unique constraints of a column that is replaced.
  *
- * A constraint can only be had at once from a unique index that is there
+ * A constraint can only be made at once from a unique index that is there
  * already, so one is built CONCURRENTLY over the new column.  The cutover drops
  * the old constraint, with its index, and attaches the new one under the same
  * name.  The old column's own index is not kept from there on: what an

@@ -15,7 +15,7 @@
  *		c'  and p			c' -> p		c  -> p			c' -> p'
  *		c'  and p'			c' -> p'	c  -> p'		c' -> p
  *
- * Before cutover the held one is there once the migration has come to it, and
+ * Before cutover the held one is there once the migration has reached it, and
  * validated when it is ready.  After cutover it is not kept; the way back makes
  * it again.  From contract on, and before the column is added, there is none.
  *
@@ -37,7 +37,7 @@
  *		failed, paused		as in the state that it was in, when it goes on
  *
  * Two exchanges never overlap, as both lock both tables; and a step chosen before
- * one of them is looked at again when its locks are had (run/steps.c).  Nor does
+ * one of them is looked at again when its locks are held (run/steps.c).  Nor does
  * an exchange overlap with a call that reads F for its plan: both claim the table.
  *
  *-------------------------------------------------------------------------
@@ -135,7 +135,7 @@ replaces_column(const Migration *migration)
 	return found;
 }
 
-/* NOT VALID is not to be had of a partitioned table on all servers. */
+/* NOT VALID is not available for a partitioned table on all servers. */
 static bool
 is_plain(Oid relid)
 {

@@ -6,7 +6,7 @@
  * ATTACH PARTITION locks the new partition and the default one so that nobody
  * can use them, and then reads both to see that each row is where it belongs,
  * builds the indexes that are missing and checks foreign keys.  All of that can
- * be had beforehand, and PostgreSQL finds it: indexes built CONCURRENTLY,
+ * be made beforehand, and PostgreSQL finds it: indexes built CONCURRENTLY,
  * foreign keys and a CHECK of the bound added NOT VALID and validated.  Then
  * attaching changes the catalog only, and the CHECKs go with the same
  * transaction.

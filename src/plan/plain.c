@@ -8,7 +8,7 @@
  * is run with the search_path of whoever stated it, by a worker, which waits
  * for its locks without standing in anyone's way.
  *
- * It is tried when it is stated, and rolled back, where its locks are to be had
+ * It is tried when it is stated, and rolled back, where its locks are available
  * without waiting: its mistakes are then the caller's to see at once.  It does no
  * work, so that the locks are held for an instant.
  *

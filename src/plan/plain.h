@@ -23,7 +23,7 @@ extern void plain_catalog_step(MigrationPlan *plan, const char *phase, const Ver
  * Run the statement in a subtransaction that is rolled back, as the user, to have
  * PostgreSQL's own errors at once.  For statements that do no work; nothing in a
  * read-only transaction, nor where it would run what other roles wrote, nor if a
- * lock is not to be had at once.
+ * lock is not available at once.
  */
 extern void plain_try(const Change *change);
 

@@ -123,7 +123,7 @@ run_dispatcher(Oid database)
 	(void) WaitForBackgroundWorkerShutdown(handle);
 	pfree(handle);
 
-	/* the dispatcher may have had the last free process itself */
+	/* the dispatcher may have taken the last free process itself */
 	if (shmem_take_left(&left_database, &left_migration))
 		(void) start_worker(left_database, left_migration);
 	return true;

@@ -275,7 +275,7 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 	if (list_length(set) > list_length(relids))
 		lock_room_check(relids);
 
-	/* before any other lock is had: nobody waits behind those while we do */
+	/* before any other lock is acquired: nobody waits behind those while we do */
 	if (patience->queue_next && patience->mode == mode && list_member_oid(set, patience->refused) &&
 		!holder_is_old(patience->refused, mode))
 	{
@@ -295,7 +295,7 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 
 	/*
 	 * A partition can have been attached between the look at the catalog and the
-	 * lock; now that the locks are had, none can.
+	 * lock; now that the locks are held, none can.
 	 */
 	if (!equal(set, locks_expand(relids)))
 	{

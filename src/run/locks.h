@@ -46,7 +46,7 @@ extern void locks_queue_harmlessly(const LockPatience *patience);
 /*
  * Try for "mode" on every relation of the set, in Oid order, all or nothing.
  * On false the caller must end its transaction at once, which gives up what
- * was had, and come again after locks_pause() milliseconds.  On true the locks
+ * was acquired, and try again after locks_pause() milliseconds.  On true the locks
  * are held to the end of the transaction, and the catalog is up to date.
  * Never waits longer than zdm.lock_wait.  A relation that is gone counts as had.
  */
@@ -62,7 +62,7 @@ extern bool locks_try_beside(List *relids, LockPatience *patience);
 extern int	locks_pause(const LockPatience *patience);
 
 /*
- * When only autovacuums have had what was refused for deadlock_timeout: cancel them,
+ * When only autovacuums have held what was refused for deadlock_timeout: cancel them,
  * as PostgreSQL does for whoever queues so long; but none that is there to prevent
  * wraparound.  Needs a transaction.
  */

@@ -32,7 +32,7 @@
 /* The claim on the right to count and take: one worker at a time. */
 #define COUNTING 0
 
-/* How often a worker looks whether others have come that have no place. */
+/* How often a worker looks whether others have started that have no place. */
 #define LOOK_INTERVAL_MS 1000
 
 static int64

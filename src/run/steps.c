@@ -121,7 +121,7 @@ steps_next(const Migration *migration)
  * Is the step still what comes next, and what it was when it was chosen?
  *
  * This closes the race with a migration at the other end of a foreign key, which
- * may have had the locks before us: it opens steps again, and rewrites them.
+ * may have held the locks before us: it opens steps again, and rewrites them.
  */
 static bool
 still_next(const Migration *migration, const Step *step)
@@ -200,7 +200,7 @@ describe_wait(const Step *step, const char *reason, StepRun *run)
 	CommitTransactionCommand();
 }
 
-/* Give up what was had before anything else, so that nobody waits behind us. */
+/* Release what was acquired before anything else, so that nobody waits behind us. */
 static StepOutcome
 come_again(const Step *step, const char *reason, StepRun *run)
 {
@@ -240,7 +240,7 @@ read_functions(const Migration *migration, const Step *step, StepRun *run)
 }
 
 /*
- * Begin a step's transaction with its locks.  OUTCOME_DONE: they are had; else the
+ * Begin a step's transaction with its locks.  OUTCOME_DONE: they are held; else the
  * transaction has been ended.
  */
 static StepOutcome
@@ -400,7 +400,7 @@ execute(const OwnersWork *work)
 /*
  * Run statements as the table's owner, restricted, with a pinned search_path.
  *
- * The locks of the step are had.  Should a statement want one more, it must not
+ * The locks of the step are held.  Should a statement want one more, it must not
  * wait for it with those in hand: the error ends the try like a refused lock.
  */
 static void
@@ -493,7 +493,7 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 /*
  * Has an old application written what the new column cannot hold?  Nobody writes
  * now: from here on all rows are filled in and read again, which stops at each one
- * that has not been mended, and then the exchange is come back to.
+ * that has not been mended, and then the exchange is run after that.
  */
 static bool
 must_fill_again(const Migration *migration, const Step *step)
@@ -863,7 +863,7 @@ run_claimed(const Migration *migration, List *tables, const char *before, const 
 
 /*
  * Done with "sql", or, if that is NULL, undone.  The name that an index was built
- * for may have come to mean another table meanwhile: it is looked at by its own.
+ * for may mean another table meanwhile: it is looked at by its own.
  */
 static void
 mark_done(const Step *step, const char *sql)
@@ -1232,7 +1232,7 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 	if (second_table_exchange(&second, &run->copied))
 		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	else
-		/* an index has come or was built anew since: nobody else makes one now, but later */
+		/* an index was added or rebuilt since: nobody else makes one now, but later */
 		step_reopen_from(migration->id, ACTION_INDEX);
 	ZDM_DEBUG_POINT("exchange-before-commit");
 	end_transaction();

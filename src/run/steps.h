@@ -35,7 +35,7 @@ typedef struct StepRun
 	BatchState	batches;		/* of steps that are done in batches */
 	TimestampTz described;		/* when the holders were last written down */
 	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */
-	bool		worked;			/* this process has had a place */
+	bool		worked;			/* this process has taken a place */
 	int			pause_ms;		/* OUTCOME_AGAIN: how long to rest */
 	TimestampTz rest_until;		/* no batch before that: rests come in pieces */
 	bool		looked;			/* the round has found out what is to be done */

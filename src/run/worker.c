@@ -228,7 +228,7 @@ transition(const Migration *seen, MigrationEvent event)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	/* closes the race with zdm.revert(): the row is had before it is judged */
+	/* closes the race with zdm.revert(): the row is locked before it is judged */
 	now = migration_load(seen->id, MIGRATION_LOCK_NOWAIT);
 	if (now != NULL && now->state == seen->state)
 	{
@@ -552,7 +552,7 @@ fail(Migration *migration, const Step *step, const ErrorData *error)
 			 error->context ? errcontext("%s", error->context) : 0));
 }
 
-/* Note an error that may pass.  False if it has come too often. */
+/* Note an error that may pass.  False if it has occurred too often. */
 static bool
 note_transient(const Migration *migration, const Step *step, const ErrorData *error, StepRun *run)
 {
@@ -599,7 +599,7 @@ judge_error(Migration *migration, const ErrorData *error, StepRun *run)
 	}
 	else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))
 	{
-		/* closes the race with zdm.revert(): the row is had before it is judged */
+		/* closes the race with zdm.revert(): the row is locked before it is judged */
 		migration = migration_load(migration->id, MIGRATION_LOCK_NOWAIT);
 		if (migration != NULL && migration->state == run->state)
 			fail(migration, step, error);

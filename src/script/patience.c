@@ -5,7 +5,7 @@
  *
  * A request for a strong lock stands in front of all traffic behind it: so it
  * stands there for zdm.lock_wait at most, and between two tries the transaction
- * ends, so that nothing is held.  All that the step locks is had before the first
+ * ends, so that nothing is held.  All that the step locks is acquired before the first
  * change; while one strong lock is held, the others are tried without waiting for
  * the first few times.
  *

@@ -5,7 +5,7 @@
  *
  * One of the two is lost, so somebody must be able to see that it happens, how
  * often, and who does it.  Kept in memory until the transaction commits, and
- * added then to a row of zdm.conflict that nobody else has: the lock on it is had
+ * added then to a row of zdm.conflict that nobody else has: the lock on it is acquired
  * for the end of the transaction only, and there are never more rows than
  * sessions that commit at one time.
  *

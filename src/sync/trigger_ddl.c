@@ -13,7 +13,7 @@
  * lock is enough.  It keeps writers out, who alone look at triggers, and whoever else
  * makes or renames some: of the table and its partitions for CREATE and ALTER
  * TRIGGER, of the partition that comes for ATTACH PARTITION.  So only where a
- * trigger has come is ours renamed: a partition's own may be called otherwise than
+ * trigger was added is ours renamed: a partition's own may be called otherwise than
  * the one that it is a clone of.
  *
  *-------------------------------------------------------------------------
@@ -139,7 +139,7 @@ keep_last(Oid relid, bool tell)
 
 /*
  * Event trigger, at the end of CREATE TRIGGER, ALTER TRIGGER, ALTER TABLE: see
- * to it that the sync trigger still is the last to fire where a trigger has come.  By
+ * to it that the sync trigger still is the last to fire where a trigger was added.  By
  * the catalog: a name in the statement may mean another table by now.
  */
 Datum
@@ -158,7 +158,7 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 
 	foreach(table, migration_live_tables())
 	{
-		/* the statement holds its lock on those in which one has come; others may be gone */
+		/* the statement holds its lock on those in which one was added; others may be gone */
 		foreach(lc, get_rel_name(lfirst_oid(table)) == NULL ? NIL : find_all_inheritors(lfirst_oid(table), NoLock, NULL))
 		{
 			Oid			relid = lfirst_oid(lc);

@@ -278,7 +278,7 @@ typedef struct ForeignKeyArgs
 	bool		not_enforced;
 	bool		not_valid;
 	bool		while_both;		/* nothing is done once one of the tables is gone */
-	List	   *known;			/* Oids of partitions: larger ones that have come since are refused */
+	List	   *known;			/* Oids of partitions: larger ones that were attached since are refused */
 	char	   *comment;		/* that it gets, or NULL */
 } ForeignKeyArgs;
 
