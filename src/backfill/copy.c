@@ -7,8 +7,8 @@
  * the size that it had when the trigger was in place, and the cursor beyond it.
  *
  * The row of the table is the mutex.  Before a row is copied it is locked, as an
- * UPDATE would lock it, and only if that can be acquired at once; what others have is revisited
- *.  With that lock in hand, nobody else writes the row or its like:
+ * UPDATE would lock it, and only if that can be acquired at once; what others have is
+ * revisited.  With that lock in hand, nobody else writes the row or its like:
  *
  *	- who has updated or deleted it and not committed has the lock: we come back;
  *	- who does so after our look waits for us, and its trigger then finds what we
