@@ -37,6 +37,13 @@ sub make
 	return $table;
 }
 
+# what a step waits for beside who grants or revokes; from 18 on he has a lock on the table, too
+sub changing
+{
+	my ($table) = @_;
+	return qr/privileges of $table are being changed by process \d+|lock on $table, held by pid \d+/;
+}
+
 my $both = 'rep UPDATE a, rep UPDATE b';
 my $rename = sub { "zdm.rename_column('$_[0]', 'a', 'b')" };
 
@@ -80,7 +87,7 @@ sub paused
 	my $revoker = start_psql($node);
 	$revoker->query_safe("BEGIN; REVOKE SELECT (a) ON $table FROM app");
 	my $id = sql('SELECT ' . $rename->($table));
-	wait_for('the step to wait', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /privileges of $table are being changed by process \d+/ });
+	wait_for('the step to wait', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ changing($table) });
 	$revoker->query_safe('COMMIT');
 	wait_for_state($node, $id, 'ready');
 	is(grants($table), $both, 'revoked in a transaction that was open when the column was to come');
@@ -152,7 +159,7 @@ sub rename_table
 	my $revoker = start_psql($node);
 	$revoker->query_safe("BEGIN; REVOKE SELECT (a) ON $table FROM app");
 	my $id = sql('SELECT ' . rename_table($table));
-	wait_for('the step to wait', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /privileges of $table are being changed by process \d+/ });
+	wait_for('the step to wait', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ changing($table) });
 	$revoker->query_safe('COMMIT');
 	wait_for_state($node, $id, 'ready');
 	is(grants($_), 'rep UPDATE a', 'revoked in a transaction that was open when the view was to come') for $table, "${table}_new";
