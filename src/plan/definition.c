@@ -157,6 +157,9 @@ present_definition(const Asked *asked)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
+	/* to who only reads, the table may be gone */
+	if (get_rel_name(asked->twin->old->relid) == NULL)
+		return sql.data;
 	if (asked->definition->kind == DEFINITION_VIEW_PROPERTIES)
 		append_view_properties(&sql, asked);
 	else

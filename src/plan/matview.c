@@ -210,9 +210,11 @@ matview_append_create(StringInfo sql, const Making *making, const TwinArgs *twin
 		appendStringInfo(sql, " AS %s WITH NO DATA", definition_of_view(making, qualified(view, view->name)));
 		append_settings(sql, view, name);
 		append_indexes(sql, making, view, twin->new, name);
-		view_append_properties(sql, twin->old, &(ViewProperties) {
-			.oid = view->oid, .name = name, .owner = view->owner, .kind = "MATERIALIZED VIEW",
-		});
+		/* to who only reads, it may be gone */
+		if (get_rel_name(view->oid) != NULL)
+			view_append_properties(sql, twin->old, &(ViewProperties) {
+				.oid = view->oid, .name = name, .owner = view->owner, .kind = "MATERIALIZED VIEW",
+			});
 	}
 }
 
