@@ -11,8 +11,10 @@ SET zdm.batch_rest = 0;
 CREATE TABLE t (id int PRIMARY KEY, b text);
 INSERT INTO t SELECT i, i FROM generate_series(1, 10) i;
 
+BEGIN;
 SELECT zdm.rename_column('t', 'b', 'c', label => 'r');
 SELECT zdm.rename_column('t', 'b', 'c', label => 'r');
+COMMIT;
 CALL test.await('r', 'ready');
 SELECT zdm.resume('r');
 SELECT zdm.pause('r');
