@@ -191,6 +191,7 @@ sub do_hasty
 	return 0 if $statement->{needs} && !Schema::piece($self->{case}{schema}, $statement->{needs});
 	my %sql = map { $_ => $model->render($_, $statement) } qw(zdm model);
 	return 0 if $statement->{both} && $self->is_ambiguous($statement, $sql{zdm});
+	$self->same_sequence($statement->{made}) if $statement->{made};
 	my $result = Rough::hasty($self, $event, $sql{zdm}) or return 1;
 	$self->differ('unnoted', "went through, though nobody could note it: $sql{zdm}")
 	  if $statement->{misfit} && $event->{notes_locked} && !$result->{error} && "@{$result->{tags}}" !~ / 0$/ && !Schema::piece($self->{case}{schema}, 'clip');
