@@ -13,7 +13,7 @@
 
 /*
  * Run "sql", the query of an ACTION_LOOK, as the migration's owner, with the step's
- * locks had.  Its columns are SQLSTATE, what is wrong, the row's name and, if there is a fourth, the
+ * locks held.  Its columns are SQLSTATE, what is wrong, the row's name and, if there is a fourth, the
  * statement to type next; a row
  * is an error of that SQLSTATE which names the first ten.  An error of the
  * step's expression is raised with the names of the rows for which it fails.

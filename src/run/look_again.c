@@ -6,8 +6,9 @@
  * Between the call and the cutover, and from there to contract or the way back,
  * days pass in which others work on the table.  What the plan relied on is asked
  * again by who steers, so that it is told at once, and in the transaction that
- * does it, with the locks had: the table under its name, what hangs on its columns
- * (catalog/twin.c), what was dropped of it, the trigger, and whether the sequences can go back.
+ * does it, with the locks held: the table under its name, what hangs on its columns
+ * (catalog/twin.c), what was dropped of it, the trigger, and whether the sequences
+ * can go back.
  *
  *-------------------------------------------------------------------------
  */

@@ -18,7 +18,7 @@
  *
  * The texts of twenty thousand functions take seconds to read, and the table is
  * locked meanwhile.  So they are read before, for every name that may come to count;
- * with the locks had, only those that have been written since are read once more, or
+ * with the locks held, only those that have been written since are read once more, or
  * all of them if there is a name that was not asked for.
  *
  *-------------------------------------------------------------------------

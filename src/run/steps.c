@@ -594,7 +594,7 @@ run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun
 
 /*
  * Has a partition come that must have its part of what this step makes first?
- * With the locks had, no other can come; its steps are in front of this one now.
+ * With the locks held, no other can come; its steps are in front of this one now.
  */
 static bool
 must_plan_parts(const Migration *migration, const Step *step)
