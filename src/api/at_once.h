@@ -8,8 +8,8 @@
 #ifndef ZDM_AT_ONCE_H
 #define ZDM_AT_ONCE_H
 
+#include "draft/draft.h"
 #include "rules/change.h"
-#include "plan/plan.h"
 
 /* Is the change about relations alone that this transaction has made? */
 extern bool at_once_possible(const Change *change);

@@ -8,8 +8,8 @@
 #ifndef ZDM_API_DDL_H
 #define ZDM_API_DDL_H
 
+#include "draft/draft.h"
 #include "rules/change.h"
-#include "plan/plan.h"
 
 /*
  * The change that a statement states, with the right to make it; neither checked

@@ -15,14 +15,14 @@
 
 #include "backfill/failing.h"
 #include "catalog/pg_type.h"
-#include "core/expression.h"
+#include "column/carry.h"
 #include "core/attempt.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/identity.h"
 #include "core/names.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "plan/carry.h"
 
 /* Blocks that are begun with: halving is cheap, reading rows twice is not. */
 #define WINDOW 4096

@@ -17,10 +17,10 @@
 #include "postgres.h"
 
 #include "catalog/query.h"
+#include "column/column.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/by_text.h"
-#include "plan/column.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 

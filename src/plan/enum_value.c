@@ -18,11 +18,12 @@
  */
 #include "postgres.h"
 
+#include "alter/plain.h"
 #include "catalog/query.h"
 #include "core/names.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
-#include "plan/plain.h"
+#include "plan/plan.h"
 #include "utils/builtins.h"
 #include "compat.h"
 

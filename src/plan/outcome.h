@@ -8,7 +8,7 @@
 #ifndef ZDM_OUTCOME_H
 #define ZDM_OUTCOME_H
 
-#include "plan/plan.h"
+#include "rules/change.h"
 
 /*
  * What the change will have made, as far as it can be told by looking: a list of

@@ -12,10 +12,11 @@
 #include "postgres.h"
 
 #include "catalog/query.h"
+#include "column/carry.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "plan/by_path.h"
-#include "plan/carry.h"
+#include "draft/by_path.h"
+#include "plan/plan.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 

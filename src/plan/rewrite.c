@@ -14,9 +14,9 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/heapam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
@@ -24,7 +24,7 @@
 #include "catalog/table_key.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "plan/ddl_text.h"
+#include "draft/ddl_text.h"
 #include "plan/plan.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"

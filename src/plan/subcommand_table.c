@@ -10,10 +10,10 @@
  */
 #include "postgres.h"
 
+#include "alter/alter.h"
+#include "plan/meaning.h"
 #include "rules/rules_alter.h"
 #include "rules/statement.h"
-#include "plan/alter.h"
-#include "plan/meaning.h"
 #include "compat.h"
 
 /* What writes nothing but the catalog, and what PostgreSQL says of it is said by itself. */

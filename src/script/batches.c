@@ -12,10 +12,10 @@
  */
 #include "postgres.h"
 
-#include "core/guc.h"
+#include "column/carry.h"
 #include "core/expression.h"
+#include "core/guc.h"
 #include "core/names.h"
-#include "plan/carry.h"
 #include "script/script.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

@@ -16,8 +16,9 @@
 #ifndef ZDM_SCRIPT_H
 #define ZDM_SCRIPT_H
 
+#include "draft/draft.h"
 #include "lib/stringinfo.h"
-#include "plan/plan.h"
+#include "rules/change.h"
 #include "verbs/sql.h"
 
 /* The files, in the order in which they are run; the way back is last. */

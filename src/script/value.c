@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "core/names.h"
-#include "plan/retype.h"
+#include "draft/retype.h"
 #include "script/script.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

@@ -3,7 +3,7 @@
  * column.c
  *		A column that is added, altered or dropped by itself.
  *
- * One that takes another's place is in plan/twin.c.
+ * One that takes another's place is in column/twin.c.
  *
  *-------------------------------------------------------------------------
  */

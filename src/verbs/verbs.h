@@ -471,7 +471,7 @@ extern const Verb verb_build_second_indexes;
 extern const Verb verb_compare_rows;
 extern const Verb verb_exchange_storage;
 
-/* ---- plan/twin.c: a column beside another ---- */
+/* ---- column/twin.c: a column beside another ---- */
 
 extern const Verb verb_add_twin;
 extern const Verb verb_create_matviews;

@@ -3,7 +3,7 @@
 # Whoever switches exchanges the constraint for both: every order in which two
 # migrations can be stated, cut over, gone back from and contracted must lead to
 # the constraint that was there before, validated, and to nothing else.  Then the
-# races that are written down in src/plan/other_end.c, with the worker held where
+# races that are written down in src/column/other_end.c, with the worker held where
 # they are; and a parent with two children under the load of applications.
 #
 # long

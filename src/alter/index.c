@@ -1,0 +1,516 @@
+/*-------------------------------------------------------------------------
+ *
+ * index.c
+ *		The plans of CREATE INDEX, DROP INDEX and REINDEX.
+ *
+ * An index is built CONCURRENTLY under a name that only its migration gives,
+ * and gets its own when it is valid.  So an invalid index under that name can
+ * only be what an earlier try left behind, and no other is ever touched.
+ *
+ * On a partitioned table, which has no rows, the index is made on the table
+ * alone; those of the leaves are built one by one and attached, and with the
+ * last of them the whole is valid.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/amapi.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "alter/alter.h"
+#include "alter/index.h"
+#include "alter/plain.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_tablespace.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
+#include "core/errors.h"
+#include "core/expression.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "draft/deparse.h"
+#include "facts/facts_expr.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_node.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+#define BUILDS_INDEX "reads the table twice; writers go on"
+
+void
+index_check_name(Oid namespace, const char *name)
+{
+	if (OidIsValid(get_relname_relid(name, namespace)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", name)));
+}
+
+void
+index_append_options(StringInfo buf, const char *prefix, List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		appendStringInfo(buf, "%s%s = %s", lc == list_head(options) ? prefix : ", ",
+						 quote_identifier(option->defname),
+						 quote_literal_cstr(option->arg ? defGetString(option) : "true"));
+	}
+	if (options != NIL)
+		appendStringInfoChar(buf, ')');
+}
+
+static void
+check_immutable(Oid relid, Node *tree, const char *what)
+{
+	if (contain_mutable_functions(facts_simplify(identity_of(relid), tree)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("functions in index %s must be marked IMMUTABLE", what)));
+}
+
+/* One key: what it is of, collation, operator class, order. */
+static IndexKey *
+read_key(Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
+{
+	IndexKey   *key = palloc(sizeof(IndexKey));
+	Oid			method = get_index_am_oid(stmt->accessMethod, false);
+	StringInfoData buf;
+	Oid			type;
+	Node	   *tree;
+
+	initStringInfo(&buf);
+	if (elem->name != NULL)
+	{
+		type = get_atttype(relid, get_attnum(relid, elem->name));
+		key->expression = ddl_column(relid, elem->name);
+	}
+	else
+	{
+		key->expression = expression_format("(%e)", ddl_expression(relid, elem->expr, source, EXPR_KIND_INDEX_EXPRESSION,
+																   InvalidOid, -1, &tree));
+		check_immutable(relid, tree, "expression");
+		type = exprType(tree);
+	}
+
+	/* is there one at all?  Of a column that an earlier step adds it is not known. */
+	if (OidIsValid(type))
+		(void) ResolveOpClass(elem->opclass, type, stmt->accessMethod, method);
+	if (elem->collation != NIL)
+		appendStringInfo(&buf, " COLLATE %s", deparse_collation(get_collation_oid(elem->collation, false)));
+	if (elem->opclass != NIL || elem->opclassopts != NIL)
+	{
+		appendStringInfo(&buf, " %s", deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod, method)));
+		index_append_options(&buf, " (", elem->opclassopts);
+	}
+	if (elem->ordering == SORTBY_ASC || elem->ordering == SORTBY_DESC)
+		appendStringInfoString(&buf, elem->ordering == SORTBY_ASC ? " ASC" : " DESC");
+	if (elem->nulls_ordering != SORTBY_NULLS_DEFAULT)
+		appendStringInfoString(&buf, elem->nulls_ordering == SORTBY_NULLS_FIRST ?
+							   " NULLS FIRST" : " NULLS LAST");
+	key->properties = buf.data;
+	return key;
+}
+
+IndexSpec *
+index_spec(const IndexStmt *stmt, const char *source, Oid relid)
+{
+	IndexSpec  *spec = palloc0(sizeof(IndexSpec));
+	StringInfoData with;
+	Node	   *predicate;
+	ListCell   *lc;
+
+	spec->of = relid;
+	spec->unique = stmt->unique;
+	spec->nulls_not_distinct = zdm_statement_nulls_not_distinct(stmt);
+	spec->method = pstrdup(quote_identifier(stmt->accessMethod));
+	foreach(lc, stmt->indexParams)
+		spec->keys = lappend(spec->keys, read_key(relid, lfirst_node(IndexElem, lc), stmt, source));
+	foreach(lc, stmt->indexIncludingParams)
+		spec->included = lappend(spec->included, ddl_column(relid, lfirst_node(IndexElem, lc)->name));
+	initStringInfo(&with);
+	index_append_options(&with, " WITH (", stmt->options);
+	spec->options = with.len > 0 ? with.data : NULL;
+	if (stmt->tableSpace != NULL)
+		spec->tablespace = pstrdup(quote_identifier(stmt->tableSpace));
+	if (stmt->whereClause != NULL)
+	{
+		spec->predicate = ddl_expression(relid, stmt->whereClause, source, EXPR_KIND_INDEX_PREDICATE,
+										 InvalidOid, -1, &predicate);
+		check_immutable(relid, predicate, "predicate");
+	}
+	return spec;
+}
+
+void
+index_build_step(MigrationPlan *plan, IndexSpec *spec, Oid relid, Oid root, const char *name)
+{
+	plan_step(plan, &verb_build_index, &(BuildIndexArgs) {
+		.relation = relid, .root = root, .name = pstrdup(name), .spec = spec,
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
+		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
+	});
+}
+
+/* IF EXISTS: a partition that was detached before its turn has none. */
+void
+index_rename_step(MigrationPlan *plan, Oid relid, const char *from, const char *to)
+{
+	plan_step(plan, &verb_rename_index, &(RenameIndexArgs) {
+		.relation = relid, .from = pstrdup(from), .to = pstrdup(to),
+		.if_exists = get_rel_relispartition(relid),
+	}, &(Step) {
+		.phase = "migrate", .undoable = true,
+		.relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+	});
+}
+
+IndexStmt *
+index_key_statement(const Constraint *con)
+{
+	IndexStmt  *stmt = makeNode(IndexStmt);
+	ListCell   *lc;
+
+	stmt->unique = true;
+	stmt->primary = con->contype == CONSTR_PRIMARY;
+	stmt->accessMethod = "btree";
+	stmt->options = con->options;
+	stmt->tableSpace = con->indexspace;
+	foreach(lc, con->keys)
+	{
+		IndexElem  *elem = makeNode(IndexElem);
+
+		elem->name = strVal(lfirst(lc));
+		stmt->indexParams = lappend(stmt->indexParams, elem);
+	}
+	foreach(lc, con->including)
+	{
+		IndexElem  *elem = makeNode(IndexElem);
+
+		elem->name = strVal(lfirst(lc));
+		stmt->indexIncludingParams = lappend(stmt->indexIncludingParams, elem);
+	}
+	zdm_copy_nulls_not_distinct(stmt, con);
+	return stmt;
+}
+
+List *
+index_columns(const IndexStmt *stmt)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+	int			expressions = 0;
+
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		columns = lappend(columns, makeString(elem->name ? pstrdup(elem->name) :
+											  expressions++ == 0 ? "expr" : psprintf("expr%d", expressions - 1)));
+	}
+	return columns;
+}
+
+/* The name that PostgreSQL would choose: of the table and what is indexed. */
+static char *
+choose_name(Oid relid, const IndexStmt *stmt)
+{
+	return ChooseRelationName(get_rel_name(relid), constraint_column_names(index_columns(stmt)), "idx",
+							  get_rel_namespace(relid), false);
+}
+
+static void
+plan_index(MigrationPlan *plan, const Change *change, char *name)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+	IndexTree	tree = {
+		.plan = plan, .root = plan->relid, .stmt = stmt, .source = change->ddl,
+		.unique = stmt->unique, .only = !stmt->relation->inh,
+		.columns = index_columns(stmt), .nkeys = list_length(stmt->indexParams),
+	};
+	char	   *own;
+
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+	{
+		index_tree_plan(&tree, name);
+		return;
+	}
+	own = ddl_own_name(plan, name);
+	index_build_step(plan, index_spec(stmt, change->ddl, plan->relid), plan->relid, InvalidOid, own);
+	index_rename_step(plan, plan->relid, own, name);
+}
+
+/* Workers build it with more rights than the caller has: look at theirs here. */
+static void
+check_rights(const IndexStmt *stmt, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	Oid			namespace = get_rel_namespace(relid);
+
+	ReleaseSysCache(tuple);
+	if (object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(namespace));
+	if (stmt->tableSpace != NULL)
+	{
+		Oid			tablespace = get_tablespace_oid(stmt->tableSpace, false);
+
+		if (tablespace != MyDatabaseTableSpace &&
+			object_aclcheck(TableSpaceRelationId, tablespace, owner, ACL_CREATE) != ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLESPACE, stmt->tableSpace);
+	}
+}
+
+static void
+check_columns(const IndexStmt *stmt, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		const char *name = lfirst_node(IndexElem, lc)->name;
+
+		if (name != NULL && get_attnum(relid, name) == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" does not exist", name)));
+		if (name != NULL && get_attnum(relid, name) < 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("index creation on system columns is not supported")));
+		if (name != NULL && get_attgenerated(relid, get_attnum(relid, name)) == ZDM_GENERATED_VIRTUAL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("indexes on virtual generated columns are not supported"),
+					 errhint("Index the expression that it is generated from.")));
+	}
+}
+
+static void
+check_method(const IndexStmt *stmt)
+{
+	IndexAmRoutine *method = GetIndexAmRoutineByAmId(get_index_am_oid(stmt->accessMethod, false), false);
+	const char *lacks = stmt->unique && !method->amcanunique ? "unique indexes" :
+		stmt->indexIncludingParams != NIL && !method->amcaninclude ? "included columns" :
+		list_length(stmt->indexParams) > 1 && !method->amcanmulticol ? "multicolumn indexes" : NULL;
+
+	if (lacks != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" does not support %s", stmt->accessMethod, lacks)));
+}
+
+/* The invalid index that has the name, or InvalidOid. */
+static Oid
+invalid_index(const IndexStmt *stmt, Oid relid)
+{
+	Oid			indexid = get_relname_relid(stmt->idxname, get_rel_namespace(relid));
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	bool		invalid;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	invalid = !((Form_pg_index) GETSTRUCT(tuple))->indisvalid;
+	ReleaseSysCache(tuple);
+	return invalid ? indexid : InvalidOid;
+}
+
+/*
+ * An invalid index under the name is what a CREATE INDEX CONCURRENTLY that was
+ * broken off has left, by whichever tool.  It serves nobody and costs every
+ * writer, and "already exists" says neither: so it is named, or, with IF NOT
+ * EXISTS, makes way for the one that is wanted.
+ */
+static bool
+plan_leftover(MigrationPlan *plan, const IndexStmt *stmt)
+{
+	Oid			indexid = stmt->idxname != NULL ? invalid_index(stmt, plan->relid) : InvalidOid;
+
+	if (!OidIsValid(indexid))
+		return false;
+	if (!stmt->if_not_exists || get_rel_relkind(indexid) != RELKIND_INDEX ||
+		IndexGetRelation(indexid, false) != plan->relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("index %s exists already, and is invalid", names_relation(indexid)),
+				 errdetail("A CREATE INDEX CONCURRENTLY that was broken off has left it: no query uses it, and every writer keeps it up to date."),
+				 errhint("DROP INDEX %s%s; and state the index again; or, if it is the one that is wanted, REINDEX INDEX CONCURRENTLY %s;",
+						 get_rel_relkind(indexid) == RELKIND_INDEX ? "CONCURRENTLY " : "",
+						 names_relation(indexid), names_relation(indexid))));
+	plan_step(plan, &verb_drop_index_concurrently, &(RelationArgs) {.relation = indexid}, &(Step) {
+		.phase = "migrate",
+		.relations = list_make2_oid(indexid, plan->relid),
+		.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+		.note = "invalid, as a CREATE INDEX CONCURRENTLY that was broken off has left it",
+	});
+	return true;
+}
+
+static void
+make_create_index(MigrationPlan *plan, const Change *change)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+	char	   *name = stmt->idxname ? stmt->idxname : choose_name(plan->relid, stmt);
+
+	check_rights(stmt, plan->relid);
+	check_columns(stmt, plan->relid);
+	check_method(stmt);
+	if (plan_leftover(plan, stmt))
+	{
+		plan_index(plan, change, name);
+		return;
+	}
+	if (stmt->if_not_exists && stmt->idxname != NULL &&
+		OidIsValid(get_relname_relid(name, get_rel_namespace(plan->relid))))
+	{
+		plan_note(plan, "relation \"%s\" already exists: nothing is done", name);
+		return;
+	}
+	if (stmt->idxname != NULL)
+		index_check_name(get_rel_namespace(plan->relid), name);
+	plan_index(plan, change, name);
+}
+
+static List *
+claims_create_index(const Change *change)
+{
+	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
+
+	return stmt->idxname != NULL ? list_make1(stmt->idxname) : NIL;
+}
+
+/* It adds no column and no trigger. */
+static bool
+any_table(const Change *change)
+{
+	return true;
+}
+
+const PlanKind plan_create_index = {
+	.name = "create_index",
+	.claims = claims_create_index,
+	.make = make_create_index,
+	.any_table = any_table,
+	.one_shape = true,
+};
+
+/* An index that the caller owns, its table locked so that both stay. */
+static Oid
+find_index(RangeVar *name)
+{
+	Oid			indexid = RangeVarGetRelid(name, AccessShareLock, true);
+	char		relkind = get_rel_relkind(indexid);
+
+	if (!OidIsValid(indexid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index \"%s\" does not exist", name->relname)));
+	if (relkind == RELKIND_PARTITIONED_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is the index of a partitioned table", names_relation(indexid)),
+				 errdetail("PostgreSQL can neither drop nor rebuild it CONCURRENTLY."),
+				 errhint("Rebuild the indexes of its partitions one by one; drop it with plain DDL and a short lock_timeout.")));
+	if (relkind != RELKIND_INDEX)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an index", name->relname)));
+	if (!object_ownercheck(RelationRelationId, indexid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX, name->relname);
+	return indexid;
+}
+
+static void
+make_drop_index(MigrationPlan *plan, const Change *change)
+{
+	DropStmt   *stmt = castNode(DropStmt, change->stmt);
+	ListCell   *lc;
+
+	if (stmt->behavior == DROP_CASCADE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does not do DROP INDEX CASCADE"),
+				 errdetail("PostgreSQL cannot do it CONCURRENTLY."),
+				 errhint("Drop what depends on the index first.")));
+	foreach(lc, stmt->objects)
+	{
+		RangeVar   *name = makeRangeVarFromNameList(lfirst(lc));
+		ObjectAddress address = {ConstraintRelationId};
+		char	   *constraint;
+		Oid			indexid;
+
+		if (stmt->missing_ok && !OidIsValid(RangeVarGetRelid(name, NoLock, true)))
+			continue;
+		indexid = find_index(name);
+		address.objectId = get_index_constraint(indexid);
+		constraint = OidIsValid(address.objectId) ? getObjectDescription(&address, false) : NULL;
+		if (constraint != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop index %s because %s requires it", name->relname, constraint),
+					 errhint("You can drop %s instead.", constraint)));
+		plan_step(plan, &verb_drop_index_concurrently, &(RelationArgs) {.relation = indexid}, &(Step) {
+			.phase = "migrate",
+			.relations = list_make2_oid(indexid, IndexGetRelation(indexid, false)),
+			.lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
+			.note = "waits for transactions that use the table; blocks nobody",
+		});
+	}
+}
+
+const PlanKind plan_drop_index = {
+	.name = "drop_index",
+	.make = make_drop_index,
+	.one_shape = true,
+};
+
+static void
+make_reindex(MigrationPlan *plan, const Change *change)
+{
+	ReindexStmt *stmt = castNode(ReindexStmt, change->stmt);
+	Oid			relid;
+	bool		index = stmt->kind == REINDEX_OBJECT_INDEX;
+
+	if (!index && stmt->kind != REINDEX_OBJECT_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() does REINDEX INDEX and REINDEX TABLE only"),
+				 errhint("State it for each table.")));
+	if (index)
+		relid = find_index(stmt->relation);
+	else
+	{
+		relid = RangeVarGetRelid(stmt->relation, AccessShareLock, false);
+		if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, stmt->relation->relname);
+	}
+	plan_step(plan, &verb_reindex, &(ReindexArgs) {.relation = relid, .index = index}, &(Step) {
+		.phase = "migrate",
+		.relations = list_make1_oid(relid),
+		.lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,
+		.note = "a try that is broken off leaves an invalid index with a name that ends in _ccnew, which may be dropped",
+	});
+}
+
+const PlanKind plan_reindex = {
+	.name = "reindex",
+	.make = make_reindex,
+	.one_shape = true,
+};

@@ -1,0 +1,341 @@
+/*-------------------------------------------------------------------------
+ *
+ * dependent.c
+ *		Triggers, rules, policies, functions, publications and virtual generated
+ *		columns that name a column which is replaced.
+ *
+ * PostgreSQL has their parse trees over column numbers.  Each is read as text
+ * when the exchange begins, and given again in it, when the column's name means
+ * the new column.  What can be altered in place is; only triggers,
+ * rules and published tables have to be dropped and made again, in the one
+ * transaction that keeps everybody out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/query.h"
+#include "column/carry.h"
+#include "column/definition.h"
+#include "core/names.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+static ColumnDependent *
+add_dependent(Column *column, const char *description, DefinitionKind definition, Oid oid, const char *name)
+{
+	ColumnDependent *dependent = palloc0(sizeof(ColumnDependent));
+
+	dependent->description = pstrdup(description);
+	dependent->definition = definition;
+	dependent->oid = oid;
+	dependent->name = pstrdup(name);
+	column->dependents = lappend(column->dependents, dependent);
+	return dependent;
+}
+
+/* Statements that take an object down and those that bring it back: a query of one row, with $1 its Oid. */
+#define POLICY_STATEMENTS \
+	"SELECT format('DROP POLICY %I ON %s;', polname, polrelid::regclass), " \
+	"concat(format('CREATE POLICY %I ON %s AS %s FOR %s TO %s', polname, polrelid::regclass, " \
+	"    CASE WHEN polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, " \
+	"    CASE polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END, " \
+	"    (SELECT string_agg(CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END, ', ') FROM unnest(polroles) r)), " \
+	"  ' USING (' || pg_get_expr(polqual, polrelid) || ')', ' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')', ';', " \
+	"  format(' COMMENT ON POLICY %I ON %s IS ', polname, polrelid::regclass) || quote_literal(obj_description(oid, 'pg_policy')) || ';') " \
+	"FROM pg_policy WHERE oid = $1"
+#define RULE_STATEMENTS \
+	"SELECT format('DROP RULE %I ON %s;', rulename, ev_class::regclass), " \
+	"concat(pg_get_ruledef(oid), " \
+	"  ' ALTER TABLE ' || ev_class::regclass || CASE ev_enabled WHEN 'D' THEN ' DISABLE' WHEN 'R' THEN ' ENABLE REPLICA' " \
+	"    WHEN 'A' THEN ' ENABLE ALWAYS' END || ' RULE ' || quote_ident(rulename) || ';', " \
+	"  format(' COMMENT ON RULE %I ON %s IS ', rulename, ev_class::regclass) || quote_literal(obj_description(oid, 'pg_rewrite')) || ';') " \
+	"FROM pg_rewrite WHERE oid = $1"
+
+/* "DROP ...; and, once the migration is done, CREATE ...;" */
+static char *
+down_and_back(const char *query, Oid relid, Oid object)
+{
+	QuerySession session;
+	char	   *statements = NULL;
+
+	query_begin_printing(&session, relid);
+	if (QUERY(query, arg_oid(object)) > 0)
+		statements = psprintf("%s and, once the migration is completed, for the column as it is then: %s", query_text(0, 1), query_text(0, 2));
+	query_end(&session);
+	return statements;
+}
+
+static void
+load_trigger(Column *column, Oid trigger, const char *description)
+{
+	QuerySession session;
+	ColumnDependent *dependent;
+
+	if (get_rel_relkind(column->relid) == RELKIND_PARTITIONED_TABLE)
+		column_refuse(description, column,
+					  "Create the trigger again without naming the column (UPDATE OF, WHEN), first.");
+	query_begin(&session);
+	QUERY("SELECT tgname FROM pg_trigger WHERE oid = $1", arg_oid(trigger));
+	dependent = add_dependent(column, description, DEFINITION_TRIGGER_DROP, column->relid, query_text(0, 1));
+	query_end(&session);
+	dependent->dropped = true;
+	dependent->refusal = "which names it (UPDATE OF, WHEN)";
+	dependent->hint = "Both columns will be written to meanwhile: create the trigger again without naming the column, first.";
+}
+
+/*
+ * A rule of the table itself, or of a view.  What it says of the rows that are
+ * written can only be about one column at a time.
+ */
+static void
+load_rule(Column *column, Oid rule, const char *description)
+{
+	QuerySession session;
+	ColumnDependent *dependent;
+	char	   *name;
+	bool		is_view;
+	bool		may_alter;
+	Oid			relid;
+
+	query_begin(&session);
+	QUERY("SELECT ev_class, rulename, relkind = 'v', pg_has_role($2, relowner, 'USAGE') "
+		  "FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE r.oid = $1",
+		  arg_oid(rule), arg_oid(column->owner));
+	relid = query_oid(0, 1);
+	name = query_text(0, 2);
+	is_view = query_bool(0, 3);
+	may_alter = query_bool(0, 4);
+	query_end(&session);
+	if (!may_alter || (relid != column->relid && !is_view))
+		column_refuse(description, column, down_and_back(RULE_STATEMENTS, relid, rule));
+	dependent = add_dependent(column, description, DEFINITION_RULE_DROP, relid, name);
+	dependent->dropped = true;
+	if (is_view)
+	{
+		dependent->view = relid;
+		return;
+	}
+	dependent->refusal = "which looks at what is written to it";
+	dependent->hint = psprintf("Both columns will be written to meanwhile, so: %s", down_and_back(RULE_STATEMENTS, relid, rule));
+}
+
+static void
+load_policy(Column *column, Oid policy, const char *description)
+{
+	QuerySession session;
+	char	   *name;
+	Oid			relid;
+
+	query_begin(&session);
+	QUERY("SELECT polrelid, polname FROM pg_policy WHERE oid = $1", arg_oid(policy));
+	relid = query_oid(0, 1);
+	name = query_text(0, 2);
+	query_end(&session);
+	if (relid != column->relid)
+		column_refuse(description, column, down_and_back(POLICY_STATEMENTS, relid, policy));
+	(void) add_dependent(column, description, DEFINITION_POLICY, relid, name);
+}
+
+/* A function with an SQL body; others are text to PostgreSQL. */
+static void
+load_function(Column *column, Oid function, const char *description)
+{
+	QuerySession session;
+	bool		may_replace;
+
+	query_begin(&session);
+	QUERY("SELECT pg_has_role($2, proowner, 'USAGE') "
+		  "AND has_schema_privilege($2, pronamespace, 'CREATE') FROM pg_proc WHERE oid = $1",
+		  arg_oid(function), arg_oid(column->owner));
+	may_replace = query_bool(0, 1);
+	query_end(&session);
+	if (!may_replace)
+		column_refuse(psprintf("%s, which the table's owner may not replace,", description), column,
+					  "Give both the same owner, with CREATE on the function's schema, first.");
+	(void) add_dependent(column, description, DEFINITION_FUNCTION, function, "");
+}
+
+static void
+load_published(Column *column, Oid published, const char *description)
+{
+	QuerySession session;
+	Oid			publication;
+	bool		may_alter;
+
+	query_begin(&session);
+	QUERY("SELECT p.oid, pg_has_role($2, p.pubowner, 'USAGE') "
+		  "FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.oid = $1",
+		  arg_oid(published), arg_oid(column->owner));
+	publication = query_oid(0, 1);
+	may_alter = query_bool(0, 2);
+	query_end(&session);
+	if (!may_alter)
+		column_refuse(psprintf("%s, which the table's owner may not alter,", description), column,
+					  "Publish the table without a column list or row filter while the migration runs.");
+	add_dependent(column, description, DEFINITION_PUBLICATION_DROP, publication, "")->dropped = true;
+}
+
+/* A partition has the same columns generated, or some more (before 16). */
+void
+dependent_load_stored(Column *column, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, column->generated)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return;
+	}
+	column->generated = lappend(column->generated, pstrdup(name));
+}
+
+void
+dependent_check_retyped(const Column *column)
+{
+	if (column->generated != NIL)
+		column_refuse(psprintf("the generated column %s, which is stored,",
+							   quote_identifier(linitial(column->generated))), column,
+					  "PostgreSQL cannot make a column generated without writing every row under a strong lock: drop the generated column first, and add it again afterwards.");
+}
+
+/* In a rename both columns have the same values, and so has what is computed from them. */
+void
+dependent_append_generated(StringInfo sql, const Making *making, const Column *old, const NewColumn *new, bool forward)
+{
+	ListCell   *lc;
+
+	if (old->generated != NIL && making->flavour == FLAVOUR_SCRIPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.script() has no plain form for a stored generated column over a renamed one"),
+				 errdetail("SQL can give a stored generated column another expression only by writing every row anew under ACCESS EXCLUSIVE.")));
+	foreach(lc, old->generated)
+		sql_statement(sql, "SELECT zdm.move_generated(%u::oid::regclass, %s, %s, %s)", old->relid,
+					  sql_literal(lfirst(lc)), sql_literal(forward ? old->name : new->name),
+					  sql_literal(forward ? new->name : old->name));
+}
+
+/* Why PostgreSQL would not give the column another expression in an instant, or NULL. */
+#define GENERATED_OBSTACLE \
+	"CASE WHEN a.attnotnull THEN 'is NOT NULL' " \
+	"  WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = a.attrelid AND contype = 'c') THEN 'is of a table with CHECK constraints' " \
+	"  WHEN EXISTS (SELECT 1 FROM pg_publication_tables t JOIN pg_class c ON c.relname = t.tablename " \
+	"    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname WHERE c.oid = a.attrelid) THEN 'is of a published table' END"
+
+void
+dependent_load_generated(Column *column, Oid relid, Oid expression, const char *description)
+{
+	QuerySession session;
+	bool		virtual;
+	bool		inherited;
+	char	   *obstacle;
+	char	   *name;
+
+	query_begin_printing(&session, relid);
+	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", "
+		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
+		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname), a.attname "
+		  "FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid = $1",
+		  arg_oid(expression), arg_oid(column->relid));
+	virtual = query_bool(0, 1);
+	obstacle = query_text(0, 2);
+	inherited = relid != column->relid && query_bool(0, 3);
+	name = query_text(0, 4);
+	query_end(&session);
+	if (!virtual)
+	{
+		dependent_load_stored(column, name);
+		return;
+	}
+	if (obstacle != NULL)
+		column_refuse(psprintf("the generated %s, which %s,", description, obstacle), column,
+					  "Drop the generated column first, and add it again afterwards.");
+	if (relid != column->relid && !inherited)
+		column_refuse(psprintf("the generated %s of a single partition", description), column,
+					  "Give it the expression of the partitioned table, first.");
+	if (relid == column->relid)
+		(void) add_dependent(column, description, DEFINITION_GENERATED, relid, name);
+}
+
+bool
+dependent_load(Column *column, const char *catalog, Oid object, const char *description)
+{
+	if (strcmp(catalog, "pg_trigger") == 0)
+		load_trigger(column, object, description);
+	else if (strcmp(catalog, "pg_policy") == 0)
+		load_policy(column, object, description);
+	else if (strcmp(catalog, "pg_proc") == 0)
+		load_function(column, object, description);
+	else if (strcmp(catalog, "pg_publication_rel") == 0)
+		load_published(column, object, description);
+	else if (strcmp(catalog, "pg_rewrite") == 0)
+		load_rule(column, object, description);
+	else
+		return false;
+	return true;
+}
+
+void
+dependent_check_both_names(const Column *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, column->dependents)
+	{
+		ColumnDependent *dependent = lfirst(lc);
+
+		if (dependent->refusal != NULL)
+			column_refuse(psprintf("%s, %s,", dependent->description, dependent->refusal), column,
+						  dependent->hint);
+	}
+}
+
+/* Is it a rule that comes and goes with its view? */
+static bool
+goes_with_view(const ColumnDependent *dependent, const Column *old, const NewColumn *new)
+{
+	ListCell   *lc;
+
+	if (!new->retyped || !OidIsValid(dependent->view))
+		return false;
+	foreach(lc, old->views)
+	{
+		if (((ColumnView *) lfirst(lc))->oid == dependent->view)
+			return true;
+	}
+	return false;
+}
+
+void
+dependent_append_drop(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
+{
+	ListCell   *lc;
+
+	foreach(lc, twin->old->dependents)
+	{
+		ColumnDependent *dependent = lfirst(lc);
+
+		if (dependent->dropped && !goes_with_view(dependent, twin->old, twin->new))
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = dependent->definition, .oid = dependent->oid, .name = dependent->name,
+			});
+	}
+}
+
+void
+dependent_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
+{
+	ListCell   *lc;
+
+	foreach(lc, twin->old->dependents)
+	{
+		ColumnDependent *dependent = lfirst(lc);
+
+		if (!goes_with_view(dependent, twin->old, twin->new))
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = dependent->definition + dependent->dropped, .oid = dependent->oid, .name = dependent->name,
+			});
+	}
+}

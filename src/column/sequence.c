@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * sequence.c
+ *		Sequences of a column that is replaced: identity and owned ones.
+ *
+ * The sequence itself stays, with its position, its privileges and what
+ * sessions know of it by currval(); only what it belongs to changes, and its
+ * type.  The default that calls it is moved with the column's default.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/query.h"
+#include "column/carry.h"
+#include "core/names.h"
+#include "utils/builtins.h"
+
+void
+sequence_load(Column *column, Oid sequence, bool identity)
+{
+	QuerySession session;
+	ColumnSequence *result = palloc0(sizeof(ColumnSequence));
+
+	query_begin(&session);
+	QUERY("SELECT s.seqtypid = a.atttypid FROM pg_sequence s, pg_attribute a "
+		  "WHERE s.seqrelid = $1 AND a.attrelid = $2 AND a.attnum = $3",
+		  arg_oid(sequence), arg_oid(column->relid), arg_int2(column->attnum));
+	result->relid = sequence;
+	result->identity = identity;
+	result->typed_as_column = query_bool(0, 1);
+	query_end(&session);
+	column->sequences = lappend(column->sequences, result);
+}
+
+/*
+ * Without the extension, an identity column's sequence can be given to no other: it
+ * is dropped and made again, under its name, where it stands.
+ */
+static char *
+plain_move(Oid relid, const char *from, const char *to)
+{
+	QuerySession session;
+	char	   *sql;
+
+	query_begin(&session);
+	if (QUERY("SELECT format("
+			  "'DECLARE zdm_last bigint; zdm_called bool;' || E'\\n' || "
+			  "'BEGIN' || E'\\n' || "
+			  "'SELECT last_value, is_called INTO zdm_last, zdm_called FROM %1$s;' || E'\\n' || "
+			  "'ALTER TABLE %2$s ALTER COLUMN %3$s DROP IDENTITY;' || E'\\n' || "
+			  "'ALTER TABLE %2$s ALTER COLUMN %4$s ADD GENERATED %5$s AS IDENTITY ' || "
+			  "'(SEQUENCE NAME %1$s INCREMENT BY %6$s %7$s %8$s START WITH %9$s CACHE %10$s %11$s);' || E'\\n' || "
+			  "'PERFORM setval(%12$L, zdm_last, zdm_called);' || E'\\n' || '%13$s' || 'END', "
+			  "quote_ident(sn.nspname) || '.' || quote_ident(s.relname), $2, $4, $5, "
+			  "CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, "
+			  /* the widest of its type becomes the widest of the other one's */
+			  "q.seqincrement, CASE WHEN q.seqmin IN (1, -32768, -2147483648, -9223372036854775808) THEN 'NO MINVALUE' ELSE 'MINVALUE ' || q.seqmin END, "
+			  "CASE WHEN q.seqmax IN (-1, 32767, 2147483647, 9223372036854775807) THEN 'NO MAXVALUE' ELSE 'MAXVALUE ' || q.seqmax END, "
+			  "q.seqstart, q.seqcache, CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END, "
+			  "quote_ident(sn.nspname) || '.' || quote_ident(s.relname), "
+			  "coalesce((SELECT string_agg(format(E'GRANT %s ON SEQUENCE %I.%I TO %s%s;\\n', x.privilege_type, sn.nspname, s.relname, "
+			  "   CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END, "
+			  "   CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), '') "
+			  "  FROM aclexplode(s.relacl) x WHERE x.grantee <> s.relowner), '')) "
+			  "FROM pg_attribute a JOIN pg_depend d ON d.refobjid = a.attrelid AND d.refobjsubid = a.attnum "
+			  "AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass "
+			  "JOIN pg_class s ON s.oid = d.objid JOIN pg_namespace sn ON sn.oid = s.relnamespace "
+			  "JOIN pg_sequence q ON q.seqrelid = s.oid "
+			  "WHERE a.attrelid = $1 AND a.attidentity <> '' AND $3 <> ''",
+			  arg_oid(relid), arg_text(names_relation(relid)), arg_text(from),
+			  arg_text(quote_identifier(from)), arg_text(quote_identifier(to))) == 0)
+		elog(ERROR, "no identity column in relation %u", relid);
+	sql = query_text(0, 1);
+	query_end(&session);
+	return psprintf("DO %s", sql_dollar_quoted(sql));
+}
+
+void
+sequence_append_exchange(StringInfo sql, const Making *making, const Column *old,
+						 const NewColumn *new, bool forward)
+{
+	const char *from = forward ? old->name : new->final_name;
+	const char *to = forward ? new->name : carry_old_name(old, new);
+	const char *type = forward ? new->sequence_type : new->old_sequence_type;
+	ListCell   *lc;
+
+	foreach(lc, old->sequences)
+	{
+		ColumnSequence *sequence = lfirst(lc);
+		bool		exists = sql_exists(making, sequence->relid);
+
+		if (exists && sequence->typed_as_column && type != NULL)
+			sql_statement(sql, "ALTER SEQUENCE %s AS %s", sql_table(making, sequence->relid), type);
+		if (sequence->identity && making->flavour == FLAVOUR_SCRIPT)
+			sql_statement(sql, "%s", plain_move(old->relid, from, to));
+		else if (sequence->identity)
+			sql_statement(sql, "SELECT zdm.move_identity(%u::oid::regclass, %s, %s)", old->relid,
+						  sql_literal(from), sql_literal(to));
+		else if (exists)
+			sql_statement(sql, "ALTER SEQUENCE %s OWNED BY %s.%s", sql_table(making, sequence->relid),
+						  sql_table(making, old->relid), sql_name(to));
+	}
+}
+
+/*
+ * Those that the default calls and that do not become of the column's new type:
+ * they belong to no column, or to another, or have a type of their own.
+ */
+void
+sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type)
+{
+	QuerySession session;
+	char	   *smaller;
+
+	query_begin(&session);
+	QUERY("SELECT string_agg(DISTINCT s.seqrelid::regclass || ' (' || format_type(s.seqtypid, NULL) || ')', ', ') "
+		  "FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum "
+		  "JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass "
+		  "JOIN pg_sequence s ON s.seqrelid = d.refobjid "
+		  "WHERE f.adrelid = $1 AND f.adnum = $2 AND $3 IN ('int4'::regtype, 'int8'::regtype) "
+		  "AND (SELECT typlen FROM pg_type WHERE oid = s.seqtypid) < (SELECT typlen FROM pg_type WHERE oid = $3) "
+		  "AND NOT (s.seqtypid = a.atttypid AND EXISTS (SELECT 1 FROM pg_depend o WHERE o.classid = 'pg_class'::regclass "
+		  "  AND o.objid = s.seqrelid AND o.refclassid = 'pg_class'::regclass AND o.refobjid = $1 AND o.refobjsubid = $2 AND o.deptype IN ('a', 'i')))",
+		  arg_oid(column->relid), arg_int2(column->attnum), arg_oid(type));
+	smaller = query_text(0, 1);
+	query_end(&session);
+	if (smaller != NULL)
+		plan_note(plan, "the default calls %s, which does not follow the column's type and ends where its own does: ALTER SEQUENCE ... AS %s",
+				  smaller, format_type_be(type));
+}

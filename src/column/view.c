@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * view.c
+ *		Views over a column that is replaced.
+ *
+ * A view refers to the column by number, so it would go on showing the old
+ * one.  Its definition is read when the exchange is made, while the column's name
+ * still means the old column, and run again when it means the new one: no text
+ * is edited.  Where the type stays as it is, CREATE OR REPLACE keeps the view
+ * itself; otherwise the view and those over it are dropped and made again, with
+ * owner, privileges, options, defaults, triggers, rules and comments.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/query.h"
+#include "column/carry.h"
+#include "column/definition.h"
+#include "core/errors.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/*
+ * Views over the column ($1, $2) or its materialized views ($3), and over those,
+ * the deepest last.
+ */
+#define VIEWS_SQL \
+	"WITH RECURSIVE v(oid, level) AS (" \
+	"  SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' " \
+	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' " \
+	"  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass " \
+	"  AND (d.refobjid = $1 AND d.refobjsubid = $2 OR d.refobjid = ANY ($3)) " \
+	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
+	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
+	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
+	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v') "
+
+/* Who hangs on a view and is not a plain view itself. */
+void
+view_refuse_dependents(const Column *column, Oid view, const char *description)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	if (QUERY("SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend d "
+			  "LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
+			  "LEFT JOIN pg_class c ON c.oid = r.ev_class "
+			  "WHERE d.deptype = 'n' AND NOT (r.ev_class IS NOT DISTINCT FROM $1) "
+			  "AND NOT (r.rulename IS NOT DISTINCT FROM '_RETURN' AND c.relkind = 'v') "
+			  "AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 OR d.refclassid = 'pg_type'::regclass "
+			  "  AND d.refobjid IN (SELECT oid FROM pg_type WHERE typrelid = $1 "
+			  "    UNION ALL SELECT typarray FROM pg_type WHERE typrelid = $1)) ORDER BY 1 LIMIT 1",
+			  arg_oid(view)) > 0)
+		column_refuse(psprintf("%s, by way of %s,", query_text(0, 1), description), column,
+					  "Drop it first, and create it again afterwards.");
+	query_end(&session);
+}
+
+static void
+check_view(const Column *column, const ColumnView *view, Oid owner, bool may_create)
+{
+	if (!carry_acts_for(column->owner, owner))
+		column_refuse(psprintf("view %s, which has another owner,", view->name), column,
+					  psprintf("Let the table's owner have view %s too, or make it a member of the view's owner; or, as %s or a superuser, keep what pg_get_viewdef(%s) gives, DROP VIEW %s; and create it again afterwards.",
+							   view->name, quote_identifier(GetUserNameFromId(owner, false)), quote_literal_cstr(view->name), view->name));
+	else if (!may_create)
+		column_refuse(psprintf("view %s, in a schema where the table's owner may not create,",
+							   view->name), column, "GRANT CREATE ON SCHEMA to the table's owner first.");
+}
+
+void
+view_load(Column *column)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY(VIEWS_SQL "SELECT v.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, max(v.level)::int, "
+			  "min(v.level) = 1, "
+			  "has_schema_privilege($4, n.oid, 'CREATE') "
+			  "FROM v JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
+			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner ORDER BY 4, 1",
+			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner));
+	for (uint64 row = 0; row < n; row++)
+	{
+		ColumnView *view = palloc0(sizeof(ColumnView));
+
+		view->oid = query_oid(row, 1);
+		view->name = query_text(row, 2);
+		view->direct = query_bool(row, 5);
+		check_view(column, view, query_oid(row, 3), query_bool(row, 6));
+		column->views = lappend(column->views, view);
+	}
+	query_end(&session);
+}
+
+void
+view_check_recreation(const Column *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, column->views)
+	{
+		ColumnView *view = lfirst(lc);
+
+		view_refuse_dependents(column, view->oid, psprintf("view %s", view->name));
+	}
+}
+
+/* Statements, one per row, that give a view made anew what it had. */
+static const char *const properties[] = {
+	"SELECT 'ALTER ' || $5 || ' ' || $2 || ' OWNER TO ' || $3 FROM pg_class WHERE oid = $1 AND relowner <> $4",
+	/* default privileges may have given what was not there */
+	"SELECT 'REVOKE ALL ON ' || $2 || ' FROM ' || g.name FROM "
+	"(SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END AS name "
+	" FROM pg_class c, LATERAL (SELECT grantee FROM pg_default_acl d, aclexplode(d.defaclacl) WHERE d.defaclobjtype = 'r' AND grantee <> c.relowner "
+	"   UNION ALL SELECT c.relowner WHERE c.relacl IS NOT NULL) x WHERE c.oid = $1 AND $2 <> '' AND $3 <> '' AND $4 <> 0) g",
+	"SELECT 'GRANT ' || x.privilege_type || ' ON ' || $2 || ' TO ' || CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END "
+	"|| CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' ELSE '' END "
+	"FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = $1 AND $3 <> '' AND $4 <> 0 "
+	"ORDER BY x.grantee = c.relowner DESC, 1",
+	"SELECT 'GRANT ' || x.privilege_type || ' (' || quote_ident(a.attname) || ') ON ' || $2 || ' TO ' "
+	"|| CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END "
+	"FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY a.attnum, 1",
+	"SELECT 'ALTER ' || $5 || ' ' || $2 || ' ALTER COLUMN ' || quote_ident(a.attname) || ' SET DEFAULT ' || pg_get_expr(d.adbin, d.adrelid) "
+	"FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.adrelid = $1 AND $3 <> '' AND $4 <> 0",
+	"SELECT rtrim(pg_get_ruledef(oid), ';') FROM pg_rewrite WHERE ev_class = $1 AND rulename <> '_RETURN' AND $2 <> '' AND $3 <> '' AND $4 <> 0 ORDER BY rulename",
+	"SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND $2 <> '' AND $3 <> '' AND $4 <> 0 ORDER BY tgname",
+	"SELECT 'COMMENT ON ' || CASE WHEN objsubid = 0 THEN $5 || ' ' || $2 ELSE 'COLUMN ' || $2 || '.' || "
+	"(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attnum = objsubid) END || ' IS ' || quote_literal(description) "
+	"FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY objsubid",
+	"SELECT 'COMMENT ON ' || o.kind || ' ' || quote_ident(o.name) || ' ON ' || $2 || ' IS ' || quote_literal(d.description) FROM "
+	"(SELECT oid, 'RULE', rulename, tableoid FROM pg_rewrite WHERE ev_class = $1 "
+	" UNION ALL SELECT oid, 'TRIGGER', tgname, tableoid FROM pg_trigger WHERE tgrelid = $1) o(oid, kind, name, class) "
+	"JOIN pg_description d ON d.classoid = o.class AND d.objoid = o.oid WHERE $3 <> '' AND $4 <> 0 AND $5 <> '' ORDER BY 1",
+};
+
+void
+view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view)
+{
+	for (int i = 0; i < lengthof(properties); i++)
+	{
+		QuerySession session;
+		uint64		n;
+
+		query_begin_printing(&session, view->oid);
+		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
+				  arg_oid(old->owner), arg_text(view->kind));
+		for (uint64 row = 0; row < n; row++)
+			sql_statement(sql, "%s", query_text(row, 1));
+		query_end(&session);
+	}
+}
+
+void
+view_append_drop(StringInfo sql, const Column *old, const NewColumn *new)
+{
+	if (!new->retyped)
+		return;
+	for (int i = list_length(old->views) - 1; i >= 0; i--)
+		sql_statement(sql, "DROP VIEW %s", ((ColumnView *) list_nth(old->views, i))->name);
+}
+
+void
+view_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
+{
+	bool		retyped = twin->new->retyped;
+	ListCell   *lc;
+
+	foreach(lc, twin->old->views)
+	{
+		ColumnView *view = lfirst(lc);
+
+		if (!retyped && !view->direct)
+			continue;
+		definition_append(sql, making, twin, forward, &(Definition) {
+			.kind = retyped ? DEFINITION_VIEW_CREATE : DEFINITION_VIEW_REPLACE, .name = view->name,
+		});
+		definition_append(sql, making, twin, forward, &(Definition) {
+			.kind = DEFINITION_VIEW_OPTIONS, .name = view->name,
+		});
+		if (retyped)
+			definition_append(sql, making, twin, forward, &(Definition) {
+				.kind = DEFINITION_VIEW_PROPERTIES, .name = view->name,
+			});
+	}
+}
