@@ -788,15 +788,6 @@ is_given_up(SyncPair *pair, TupleTableSlot *slot)
 		!pair_try_value(pair, PAIR_DOWN, slot, &computed, &computed_null, &error);
 }
 
-bool
-pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past)
-{
-	bool		written = !past || !slot_attisnull(slot, pair->new_side.attnum);
-
-	return agrees(pair, PAIR_UP, slot) ||
-		(written && (agrees(pair, PAIR_DOWN, slot) || is_given_up(pair, slot)));
-}
-
 /* Does the side hold the default that a writer who did not name it left there? */
 static bool
 holds_default(const PairSide *side, TupleTableSlot *slot)
@@ -809,6 +800,23 @@ holds_default(const PairSide *side, TupleTableSlot *slot)
 	return !isnull && side->own_default != NULL &&
 		pair_try_default(side->own_default, slot, &standard, &standard_null) &&
 		pair_same_value(side, value, false, standard, standard_null);
+}
+
+/* Is the new side's value its default, which nobody gave it, while the old side counts? */
+static bool
+is_left_default(const SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	return past && !pair->new_decides && holds_default(&pair->new_side, slot);
+}
+
+bool
+pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past)
+{
+	bool		written = !past || !slot_attisnull(slot, pair->new_side.attnum);
+
+	return agrees(pair, PAIR_UP, slot) ||
+		(written && !is_left_default(pair, slot, past) && agrees(pair, PAIR_DOWN, slot)) ||
+		(written && is_given_up(pair, slot));
 }
 
 PairDirection

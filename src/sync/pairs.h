@@ -170,7 +170,7 @@ extern void pair_note_unfilled(SyncPair *pair);
  * trigger is if they agree, or if the old side was given up.  What did not,
  * "past", is if the new side is up(old), or has a value that down agrees with:
  * that down(NULL) gives the old value says nothing of a new side that nobody has
- * written.
+ * written, nor does before cutover that down(default) does.
  */
 extern bool pair_in_step(SyncPair *pair, TupleTableSlot *slot, bool past);
 
