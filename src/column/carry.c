@@ -42,3 +42,44 @@ carry_acts_for(Oid owner, Oid role)
 {
 	return has_privs_of_role(owner, role);
 }
+
+TwinArgs
+carry_twin_args(const Column *old, const NewColumn *new)
+{
+	return (TwinArgs) {
+		.old = unconstify(Column *, old), .new = memcpy(palloc(sizeof(NewColumn)), new, sizeof(NewColumn)),
+	};
+}
+
+void
+carry_plan_validation(MigrationPlan *plan, const Column *old, const char *phase, char *name)
+{
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {.relation = old->relid, .name = name}, &(Step) {
+		.phase = pstrdup(phase), .lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
+	});
+}
+
+void
+carry_back_step(MigrationPlan *back, const Column *old, const Verb *verb, const void *args, LOCKMODE lock, char *work)
+{
+	plan_step(back, verb, args, &(Step) {
+		.phase = "cutover", .only_back = true, .relations = list_make1_oid(old->relid),
+		.undo_lock = lock, .work = work, .note = "on the way back only",
+	});
+}
+
+void
+carry_back_validation(MigrationPlan *back, const Column *old, char *name)
+{
+	carry_back_step(back, old, &verb_validate_constraint, &(ValidateArgs) {.relation = old->relid, .name = name},
+					ShareUpdateExclusiveLock, "reads the table; writers go on");
+}
+
+void
+carry_append_rename(StringInfo sql, const char *table, const char *from, const char *to,
+						 const char *comment)
+{
+	sql_statement(sql, "ALTER TABLE %s RENAME CONSTRAINT %s TO %s", table, sql_name(from), sql_name(to));
+	if (comment != NULL)
+		sql_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", sql_name(to), table, sql_literal(comment));
+}

@@ -215,29 +215,16 @@ extern const Fields twin_fields;
 extern const Fields column_statistics_fields;
 extern const Fields column_matview_fields;
 
-/* An index with those of its partitions, as they are called now. */
-extern ColumnIndex *column_index_load(Oid indexid);
-
-/*
- * The column with all that hangs on it.  Refuses what cannot be carried, by
- * name (ERRCODE_FEATURE_NOT_SUPPORTED), a column that is not there
- * (ERRCODE_UNDEFINED_COLUMN), and a system column.  Takes ACCESS SHARE on the
- * table's indexes.
- */
-extern Column *column_load(Oid relid, const char *name);
-
-/*
- * What the column shares with others, as claims that no other migration may
- * have at the same time (char *): constraints, indexes and the like.
- */
-extern List *column_claims(Oid relid, const char *name);
-
 /*
  * Refuse, in the words of column_load(): "object" is what depends on the column.  While
  * the column is loaded, it is only noted, and all is refused together at the end.
  */
-extern void column_refuse(const char *object, const Column *column,
-									  const char *hint);
+extern void column_refuse(const char *object, const Column *column, const char *hint);
+extern void column_raise_refused(Column *column);
+
+/* The same at once, of a column that is not loaded. */
+pg_noreturn extern void column_refuse_at_once(const char *object, Oid relid, const char *column,
+											  const char *hint);
 
 /*
  * The work is done as the owner, who may be without rights on the table's
@@ -254,18 +241,5 @@ extern void column_check_new_type(const Column *column, Oid type);
  * it already (ERRCODE_DUPLICATE_COLUMN), or if it is not a possible name.
  */
 extern void column_check_new_name(Oid relid, const char *name);
-
-/* Add the new column, its attributes and its pair (phase expand). */
-extern void column_plan_expand(MigrationPlan *plan, const Column *old, const NewColumn *new,
-							   const Pair *pair);
-
-/* Fill it, then build what hangs on it, then verify (phase migrate). */
-extern void column_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new);
-
-/* Make the new column the authoritative one (phase cutover). */
-extern void column_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new);
-
-/* Verify, drop the old column, give the old names (phase contract). */
-extern void column_plan_contract(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
 #endif							/* ZDM_COLUMN_H */

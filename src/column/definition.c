@@ -23,6 +23,7 @@
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/definition.h"
+#include "column/view_properties.h"
 #include "common/hashfn.h"
 #include "core/errors.h"
 #include "core/identity.h"

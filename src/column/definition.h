@@ -57,6 +57,10 @@ typedef struct DefinitionNote
 extern void definition_append(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward,
 							  const Definition *definition);
 
+/* In dependent.c: what is made again by its definition hangs on the column. */
+extern ColumnDependent *dependent_add(Column *column, const char *description, DefinitionKind definition,
+									  Oid oid, const char *name);
+
 /*
  * The query of the view of that qualified, quoted name, without a semicolon.  If
  * there is none, ERRCODE_WRONG_OBJECT_TYPE, or "<dropped>" for who only reads.

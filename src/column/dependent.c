@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * dependent.c
- *		Triggers, rules, policies, functions, publications and virtual generated
- *		columns that name a column which is replaced.
+ *		Triggers, rules, policies, functions and publications that name a column
+ *		which is replaced.
  *
  * PostgreSQL has their parse trees over column numbers.  Each is read as text
  * when the exchange begins, and given again in it, when the column's name means
@@ -18,12 +18,13 @@
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/definition.h"
+#include "column/part.h"
 #include "core/names.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-static ColumnDependent *
-add_dependent(Column *column, const char *description, DefinitionKind definition, Oid oid, const char *name)
+ColumnDependent *
+dependent_add(Column *column, const char *description, DefinitionKind definition, Oid oid, const char *name)
 {
 	ColumnDependent *dependent = palloc0(sizeof(ColumnDependent));
 
@@ -78,7 +79,7 @@ load_trigger(Column *column, Oid trigger, const char *description)
 					  "Create the trigger again without naming the column (UPDATE OF, WHEN), first.");
 	query_begin(&session);
 	QUERY("SELECT tgname FROM pg_trigger WHERE oid = $1", arg_oid(trigger));
-	dependent = add_dependent(column, description, DEFINITION_TRIGGER_DROP, column->relid, query_text(0, 1));
+	dependent = dependent_add(column, description, DEFINITION_TRIGGER_DROP, column->relid, query_text(0, 1));
 	query_end(&session);
 	dependent->dropped = true;
 	dependent->refusal = "which names it (UPDATE OF, WHEN)";
@@ -110,7 +111,7 @@ load_rule(Column *column, Oid rule, const char *description)
 	query_end(&session);
 	if (!may_alter || (relid != column->relid && !is_view))
 		column_refuse(description, column, down_and_back(RULE_STATEMENTS, relid, rule));
-	dependent = add_dependent(column, description, DEFINITION_RULE_DROP, relid, name);
+	dependent = dependent_add(column, description, DEFINITION_RULE_DROP, relid, name);
 	dependent->dropped = true;
 	if (is_view)
 	{
@@ -135,7 +136,7 @@ load_policy(Column *column, Oid policy, const char *description)
 	query_end(&session);
 	if (relid != column->relid)
 		column_refuse(description, column, down_and_back(POLICY_STATEMENTS, relid, policy));
-	(void) add_dependent(column, description, DEFINITION_POLICY, relid, name);
+	(void) dependent_add(column, description, DEFINITION_POLICY, relid, name);
 }
 
 /* A function with an SQL body; others are text to PostgreSQL. */
@@ -154,7 +155,7 @@ load_function(Column *column, Oid function, const char *description)
 	if (!may_replace)
 		column_refuse(psprintf("%s, which the table's owner may not replace,", description), column,
 					  "Give both the same owner, with CREATE on the function's schema, first.");
-	(void) add_dependent(column, description, DEFINITION_FUNCTION, function, "");
+	(void) dependent_add(column, description, DEFINITION_FUNCTION, function, "");
 }
 
 static void
@@ -174,107 +175,44 @@ load_published(Column *column, Oid published, const char *description)
 	if (!may_alter)
 		column_refuse(psprintf("%s, which the table's owner may not alter,", description), column,
 					  "Publish the table without a column list or row filter while the migration runs.");
-	add_dependent(column, description, DEFINITION_PUBLICATION_DROP, publication, "")->dropped = true;
+	dependent_add(column, description, DEFINITION_PUBLICATION_DROP, publication, "")->dropped = true;
 }
 
-/* A partition has the same columns generated, or some more (before 16). */
-void
-dependent_load_stored(Column *column, const char *name)
+static bool
+load(Column *column, const Dependent *dependent)
 {
+	static const struct
+	{
+		const char *catalog;
+		void		(*load) (Column *column, Oid object, const char *description);
+	}			catalogs[] = {
+		{"pg_trigger", load_trigger},
+		{"pg_policy", load_policy},
+		{"pg_proc", load_function},
+		{"pg_publication_rel", load_published},
+		{"pg_rewrite", load_rule},
+	};
+
+	for (int i = 0; i < lengthof(catalogs); i++)
+	{
+		if (strcmp(dependent->catalog, catalogs[i].catalog) == 0)
+		{
+			catalogs[i].load(column, dependent->object, dependent->description);
+			return true;
+		}
+	}
+	return false;
+}
+
+static List *
+claims(const Column *column)
+{
+	List	   *claims = NIL;
 	ListCell   *lc;
 
-	foreach(lc, column->generated)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return;
-	}
-	column->generated = lappend(column->generated, pstrdup(name));
-}
-
-void
-dependent_check_retyped(const Column *column)
-{
-	if (column->generated != NIL)
-		column_refuse(psprintf("the generated column %s, which is stored,",
-							   quote_identifier(linitial(column->generated))), column,
-					  "PostgreSQL cannot make a column generated without writing every row under a strong lock: drop the generated column first, and add it again afterwards.");
-}
-
-/* In a rename both columns have the same values, and so has what is computed from them. */
-void
-dependent_append_generated(StringInfo sql, const Making *making, const Column *old, const NewColumn *new, bool forward)
-{
-	ListCell   *lc;
-
-	if (old->generated != NIL && making->flavour == FLAVOUR_SCRIPT)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.script() has no plain form for a stored generated column over a renamed one"),
-				 errdetail("SQL can give a stored generated column another expression only by writing every row anew under ACCESS EXCLUSIVE.")));
-	foreach(lc, old->generated)
-		sql_statement(sql, "SELECT zdm.move_generated(%u::oid::regclass, %s, %s, %s)", old->relid,
-					  sql_literal(lfirst(lc)), sql_literal(forward ? old->name : new->name),
-					  sql_literal(forward ? new->name : old->name));
-}
-
-/* Why PostgreSQL would not give the column another expression in an instant, or NULL. */
-#define GENERATED_OBSTACLE \
-	"CASE WHEN a.attnotnull THEN 'is NOT NULL' " \
-	"  WHEN EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = a.attrelid AND contype = 'c') THEN 'is of a table with CHECK constraints' " \
-	"  WHEN EXISTS (SELECT 1 FROM pg_publication_tables t JOIN pg_class c ON c.relname = t.tablename " \
-	"    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname WHERE c.oid = a.attrelid) THEN 'is of a published table' END"
-
-void
-dependent_load_generated(Column *column, Oid relid, Oid expression, const char *description)
-{
-	QuerySession session;
-	bool		virtual;
-	bool		inherited;
-	char	   *obstacle;
-	char	   *name;
-
-	query_begin_printing(&session, relid);
-	QUERY("SELECT a.attgenerated = 'v', " GENERATED_OBSTACLE ", "
-		  "pg_get_expr(d.adbin, d.adrelid) = (SELECT pg_get_expr(p.adbin, p.adrelid) FROM pg_attrdef p JOIN pg_attribute b "
-		  "  ON b.attrelid = p.adrelid AND b.attnum = p.adnum WHERE p.adrelid = $2 AND b.attname = a.attname), a.attname "
-		  "FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE d.oid = $1",
-		  arg_oid(expression), arg_oid(column->relid));
-	virtual = query_bool(0, 1);
-	obstacle = query_text(0, 2);
-	inherited = relid != column->relid && query_bool(0, 3);
-	name = query_text(0, 4);
-	query_end(&session);
-	if (!virtual)
-	{
-		dependent_load_stored(column, name);
-		return;
-	}
-	if (obstacle != NULL)
-		column_refuse(psprintf("the generated %s, which %s,", description, obstacle), column,
-					  "Drop the generated column first, and add it again afterwards.");
-	if (relid != column->relid && !inherited)
-		column_refuse(psprintf("the generated %s of a single partition", description), column,
-					  "Give it the expression of the partitioned table, first.");
-	if (relid == column->relid)
-		(void) add_dependent(column, description, DEFINITION_GENERATED, relid, name);
-}
-
-bool
-dependent_load(Column *column, const char *catalog, Oid object, const char *description)
-{
-	if (strcmp(catalog, "pg_trigger") == 0)
-		load_trigger(column, object, description);
-	else if (strcmp(catalog, "pg_policy") == 0)
-		load_policy(column, object, description);
-	else if (strcmp(catalog, "pg_proc") == 0)
-		load_function(column, object, description);
-	else if (strcmp(catalog, "pg_publication_rel") == 0)
-		load_published(column, object, description);
-	else if (strcmp(catalog, "pg_rewrite") == 0)
-		load_rule(column, object, description);
-	else
-		return false;
-	return true;
+	foreach(lc, column->dependents)
+		claims = lappend(claims, ((ColumnDependent *) lfirst(lc))->description);
+	return claims;
 }
 
 void
@@ -308,9 +246,10 @@ goes_with_view(const ColumnDependent *dependent, const Column *old, const NewCol
 	return false;
 }
 
-void
-dependent_append_drop(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
+static void
+leave(StringInfo sql, const Exchange *exchange)
 {
+	const TwinArgs *twin = exchange->twin;
 	ListCell   *lc;
 
 	foreach(lc, twin->old->dependents)
@@ -318,15 +257,16 @@ dependent_append_drop(StringInfo sql, const Making *making, const TwinArgs *twin
 		ColumnDependent *dependent = lfirst(lc);
 
 		if (dependent->dropped && !goes_with_view(dependent, twin->old, twin->new))
-			definition_append(sql, making, twin, forward, &(Definition) {
+			definition_append(sql, exchange->making, twin, exchange->forward, &(Definition) {
 				.kind = dependent->definition, .oid = dependent->oid, .name = dependent->name,
 			});
 	}
 }
 
-void
-dependent_append_create(StringInfo sql, const Making *making, const TwinArgs *twin, bool forward)
+static void
+enter(StringInfo sql, const Exchange *exchange)
 {
+	const TwinArgs *twin = exchange->twin;
 	ListCell   *lc;
 
 	foreach(lc, twin->old->dependents)
@@ -334,8 +274,15 @@ dependent_append_create(StringInfo sql, const Making *making, const TwinArgs *tw
 		ColumnDependent *dependent = lfirst(lc);
 
 		if (!goes_with_view(dependent, twin->old, twin->new))
-			definition_append(sql, making, twin, forward, &(Definition) {
+			definition_append(sql, exchange->making, twin, exchange->forward, &(Definition) {
 				.kind = dependent->definition + dependent->dropped, .oid = dependent->oid, .name = dependent->name,
 			});
 	}
 }
+
+const ColumnPart column_dependent = {
+	.load = load,
+	.claims = claims,
+	.leave = leave,
+	.enter = enter,
+};

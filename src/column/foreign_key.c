@@ -29,6 +29,7 @@
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/other_end.h"
+#include "column/part.h"
 #include "core/expression.h"
 #include "core/names.h"
 #include "draft/deparse.h"
@@ -144,8 +145,8 @@ foreign_key_read(Oid constraint, bool *period)
 	return fk;
 }
 
-void
-foreign_key_load(Column *column, Oid constraint)
+static void
+load_foreign_key(Column *column, Oid constraint)
 {
 	ColumnForeignKey *fk;
 	bool		period = false;
@@ -163,6 +164,27 @@ foreign_key_load(Column *column, Oid constraint)
 	other_end_check(column, fk);
 	column->foreign_keys = lappend(column->foreign_keys, fk);
 }
+
+static bool
+load(Column *column, const Dependent *dependent)
+{
+	if (dependent->contype != CONSTRAINT_FOREIGN)
+		return false;
+	load_foreign_key(column, dependent->object);
+	return true;
+}
+
+static List *
+claims(const Column *column)
+{
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->foreign_keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnForeignKey *) lfirst(lc))->name));
+	return claims;
+}
+
 
 static List *
 column_list(Oid relid, List *attnums, const Substitute *substitute)
@@ -390,8 +412,8 @@ plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *sub
 	});
 }
 
-void
-foreign_key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
+static void
+migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	Building	building = {.plan = plan, .phase = "migrate", .undoable = true};
 	Substitute	substitute = {old->relid, old->attnum, carry_column(new->name)};
@@ -415,12 +437,13 @@ is_moot(const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember
 		!sql_is_member(making, member->relid, member_root(fk, member));
 }
 
-void
-foreign_key_append_drop(StringInfo sql, const Making *making, const Column *old)
+static void
+leave(StringInfo sql, const Exchange *exchange)
 {
+	const Making *making = exchange->making;
 	ListCell   *lc;
 
-	foreach(lc, old->foreign_keys)
+	foreach(lc, exchange->twin->old->foreign_keys)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
@@ -475,11 +498,14 @@ append_begin(StringInfo sql, const Making *making, const ColumnForeignKey *fk, c
 	}
 }
 
-void
-foreign_key_append_attach(StringInfo sql, const Making *making, const Column *old,
-						  const NewColumn *new, bool forward)
+static void
+enter(StringInfo sql, const Exchange *exchange)
 {
-	Substitute	substitute = {old->relid, old->attnum, carry_column(forward ? new->final_name : old->name)};
+	const Making *making = exchange->making;
+	const Column *old = exchange->twin->old;
+	Substitute	substitute = {
+		old->relid, old->attnum, carry_column(exchange->forward ? exchange->twin->new->final_name : old->name)
+	};
 	ListCell   *lc;
 	ListCell   *m;
 
@@ -501,8 +527,8 @@ foreign_key_append_attach(StringInfo sql, const Making *making, const Column *ol
 	}
 }
 
-void
-foreign_key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
+static void
+way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 {
 	Building	building = {.plan = back, .phase = "cutover", .only_back = true};
 	Substitute	substitute = {old->relid, old->attnum, carry_old_later(old, new)};
@@ -517,8 +543,8 @@ foreign_key_plan_way_back(MigrationPlan *back, const Column *old, const NewColum
 	}
 }
 
-void
-foreign_key_plan_afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
+static void
+afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
 {
 	Building	building = {.plan = plan, .phase = "cutover", .only_back = !forward};
 	Substitute	substitute = {old->relid, old->attnum, carry_column(forward ? new->final_name : old->name)};
@@ -533,9 +559,10 @@ foreign_key_plan_afterwards(MigrationPlan *plan, const Column *old, const NewCol
 	}
 }
 
-List *
-foreign_key_relations(const Column *old, List *relations)
+static List *
+relations_of(const Column *old)
 {
+	List	   *relations = NIL;
 	ListCell   *lc;
 
 	foreach(lc, old->foreign_keys)
@@ -606,3 +633,14 @@ foreign_key_probes(const Column *column)
 	}
 	return probes;
 }
+
+const ColumnPart column_foreign_key = {
+	.load = load,
+	.claims = claims,
+	.migrate = migrate,
+	.relations = relations_of,
+	.leave = leave,
+	.enter = enter,
+	.afterwards = afterwards,
+	.way_back = way_back,
+};

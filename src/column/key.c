@@ -26,6 +26,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/query.h"
 #include "column/carry.h"
+#include "column/part.h"
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/names.h"
@@ -109,8 +110,8 @@ load_columns(ColumnKey *key)
 	query_end(&session);
 }
 
-void
-key_load(Column *column, Oid constraint)
+static void
+load_key(Column *column, Oid constraint)
 {
 	QuerySession session;
 	ColumnKey  *key = palloc0(sizeof(ColumnKey));
@@ -138,6 +139,45 @@ key_load(Column *column, Oid constraint)
 	check_key(column, key);
 	column->keys = lappend(column->keys, key);
 }
+
+static bool
+load(Column *column, const Dependent *dependent)
+{
+	if (dependent->contype != CONSTRAINT_PRIMARY && dependent->contype != CONSTRAINT_UNIQUE)
+		return false;
+	load_key(column, dependent->object);
+	return true;
+}
+
+/* Keys that a foreign key can refer to come first, in the order of their making. */
+static int
+compare_keys(const ListCell *a, const ListCell *b)
+{
+	const ColumnKey *left = lfirst(a);
+	const ColumnKey *right = lfirst(b);
+
+	if (left->deferrable != right->deferrable)
+		return left->deferrable ? 1 : -1;
+	return left->indexid < right->indexid ? -1 : 1;
+}
+
+static void
+look(Column *column)
+{
+	list_sort(column->keys, compare_keys);
+}
+
+static List *
+claims(const Column *column)
+{
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->keys)
+		claims = lappend(claims, psprintf("constraint %s", ((ColumnKey *) lfirst(lc))->name));
+	return claims;
+}
+
 
 static const char *
 deferral(const ColumnKey *key)
@@ -223,13 +263,13 @@ plan_deferrable(MigrationPlan *plan, const Column *old, const ColumnKey *key, co
 		.index = name, .deferral = unconstify(char *, deferral(key)),
 	}, &(Step) {
 		.phase = "migrate", .relations = list_make1_oid(leaf->relid),
-		.lock = AccessExclusiveLock, .work = "changes the catalog only",
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "until it is a constraint, the index checks each row at once",
 	});
 }
 
-void
-key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
+static void
+migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 	ListCell   *l;
@@ -252,8 +292,8 @@ key_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 	}
 }
 
-void
-key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
+static void
+prepare(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 	ListCell   *l;
@@ -269,13 +309,14 @@ key_plan_cutover(MigrationPlan *plan, const Column *old, const NewColumn *new)
 	}
 }
 
-void
-key_append_drop(StringInfo sql, const Making *making, const Column *old)
+static void
+leave(StringInfo sql, const Exchange *exchange)
 {
+	const Column *old = exchange->twin->old;
 	ListCell   *lc;
 
 	foreach(lc, old->keys)
-		sql_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", sql_table(making, old->relid),
+		sql_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", sql_table(exchange->making, old->relid),
 					  sql_name(((ColumnKey *) lfirst(lc))->name));
 }
 
@@ -355,9 +396,9 @@ append_member(StringInfo sql, const Making *making, const Column *old, const Col
 	append_comments(sql, making, member);
 }
 
-void
-key_append_attach(StringInfo sql, const Making *making, const Column *old,
-				  const NewColumn *new, bool forward)
+static void
+append_attach(StringInfo sql, const Making *making, const Column *old,
+			  const NewColumn *new, bool forward)
 {
 	List	   *column = forward ? carry_column(new->name) : carry_old_later(old, new);
 	ListCell   *lc;
@@ -374,8 +415,8 @@ key_append_attach(StringInfo sql, const Making *making, const Column *old,
 	}
 }
 
-void
-key_plan_way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
+static void
+way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 	ListCell   *l;
@@ -413,8 +454,9 @@ name_afterwards(const Making *making, const Column *old, Oid indexid, bool forwa
 	return "<dropped>";
 }
 
-void
-key_append_marks(StringInfo sql, const Making *making, const Column *old, bool forward)
+/* The tables' settings that name an index: replica identity, CLUSTER ON. */
+static void
+append_marks(StringInfo sql, const Making *making, const Column *old, bool forward)
 {
 	char	   *table = sql_table(making, old->relid);
 
@@ -425,3 +467,23 @@ key_append_marks(StringInfo sql, const Making *making, const Column *old, bool f
 		sql_statement(sql, "ALTER TABLE %s CLUSTER ON %s", table,
 					  sql_name(name_afterwards(making, old, old->cluster_index, forward)));
 }
+
+static void
+enter(StringInfo sql, const Exchange *exchange)
+{
+	const TwinArgs *twin = exchange->twin;
+
+	append_attach(sql, exchange->making, twin->old, twin->new, exchange->forward);
+	append_marks(sql, exchange->making, twin->old, exchange->forward);
+}
+
+const ColumnPart column_key = {
+	.load = load,
+	.look = look,
+	.claims = claims,
+	.migrate = migrate,
+	.prepare = prepare,
+	.leave = leave,
+	.enter = enter,
+	.way_back = way_back,
+};

@@ -20,6 +20,9 @@
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/definition.h"
+#include "column/part.h"
+#include "column/twin.h"
+#include "column/view_properties.h"
 #include "core/errors.h"
 #include "draft/deparse.h"
 #include "utils/builtins.h"
@@ -93,8 +96,15 @@ load_indexes(ColumnMatview *view)
 	view->indexes = indexes;
 }
 
-void
-matview_load(Column *column)
+/* Views of any kind are looked up together. */
+static bool
+load(Column *column, const Dependent *dependent)
+{
+	return dependent->view;
+}
+
+static void
+look(Column *column)
 {
 	QuerySession session;
 	uint64		n;
@@ -122,6 +132,17 @@ matview_load(Column *column)
 	query_end(&session);
 	foreach(lc, column->matviews)
 		load_indexes(lfirst(lc));
+}
+
+static List *
+claims(const Column *column)
+{
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->matviews)
+		claims = lappend(claims, psprintf("materialized view %s", ((ColumnMatview *) lfirst(lc))->name));
+	return claims;
 }
 
 List *
@@ -193,8 +214,8 @@ append_indexes(StringInfo sql, const Making *making, const ColumnMatview *view,
 	}
 }
 
-void
-matview_append_create(StringInfo sql, const Making *making, const TwinArgs *twin)
+static void
+append_create(StringInfo sql, const Making *making, const TwinArgs *twin)
 {
 	ListCell   *lc;
 
@@ -218,8 +239,8 @@ matview_append_create(StringInfo sql, const Making *making, const TwinArgs *twin
 	}
 }
 
-void
-matview_append_undo(StringInfo sql, const Making *making, const Column *old)
+static void
+append_undo(StringInfo sql, const Making *making, const Column *old)
 {
 	ListCell   *lc;
 
@@ -230,6 +251,40 @@ matview_append_undo(StringInfo sql, const Making *making, const Column *old)
 		sql_statement(sql, "DROP MATERIALIZED VIEW IF EXISTS %s",
 					  qualified(view, second_name(making->migration, view->name)));
 	}
+}
+
+static char *
+create_sql(const Making *making, const void *data)
+{
+	const TwinArgs *twin = data;
+	const Column *old = twin->old;
+	char	   *column = sql_column(making, old->relid, old->attnum);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (making->back)
+		append_undo(&sql, making, old);
+	else
+	{
+		twin_append_lend_name(&sql, making, old, column, sql_name(twin->new->name));
+		append_create(&sql, making, twin);
+		twin_append_return_name(&sql, making, old, column, sql_name(twin->new->name));
+	}
+	return sql.data;
+}
+
+const Verb verb_create_matviews = {.name = "create_matviews", .args = &twin_fields, .sql = create_sql};
+
+static void
+migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
+{
+	TwinArgs	twin = carry_twin_args(old, new);
+
+	if (old->matviews != NIL)
+		plan_step(plan, &verb_create_matviews, &twin, &(Step) {
+			.phase = "migrate", .undoable = true, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
+			.note = "materialized views over the new column, without data: the column has the old one's name while they are made",
+		});
 }
 
 /* What the step that fills one has for arguments. */
@@ -268,8 +323,8 @@ plan_refresh_of(MigrationPlan *plan, const ColumnMatview *view, char *name, cons
 	}, step);
 }
 
-void
-matview_plan_cutover(MigrationPlan *plan, const Column *old)
+static void
+prepare(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 
@@ -285,8 +340,8 @@ matview_plan_cutover(MigrationPlan *plan, const Column *old)
 	}
 }
 
-void
-matview_plan_way_back(MigrationPlan *back, const Column *old)
+static void
+way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 
@@ -314,13 +369,15 @@ append_swap(StringInfo sql, const Making *making, const ColumnMatview *view, con
 	sql_statement(sql, "ALTER %s %s RENAME TO %s", kind, qualified(view, taker), sql_name(name));
 }
 
-void
-matview_append_exchange(StringInfo sql, const Making *making, const Column *old, bool forward)
+static void
+enter(StringInfo sql, const Exchange *exchange)
 {
+	const Making *making = exchange->making;
+	bool		forward = exchange->forward;
 	ListCell   *lc;
 	ListCell   *i;
 
-	foreach(lc, old->matviews)
+	foreach(lc, exchange->twin->old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
 		char	   *first = first_name_later(making->migration, view->name);
@@ -339,12 +396,12 @@ matview_append_exchange(StringInfo sql, const Making *making, const Column *old,
 	}
 }
 
-void
-matview_append_contract(StringInfo sql, const Making *making, const Column *old)
+static void
+drop(StringInfo sql, const Making *making, const TwinArgs *twin)
 {
 	ListCell   *lc;
 
-	foreach(lc, old->matviews)
+	foreach(lc, twin->old->matviews)
 	{
 		ColumnMatview *view = lfirst(lc);
 
@@ -354,3 +411,14 @@ matview_append_contract(StringInfo sql, const Making *making, const Column *old)
 					  qualified(view, second_name(making->migration, view->name)));
 	}
 }
+
+const ColumnPart column_matview = {
+	.load = load,
+	.look = look,
+	.claims = claims,
+	.migrate = migrate,
+	.prepare = prepare,
+	.enter = enter,
+	.way_back = way_back,
+	.drop = drop,
+};

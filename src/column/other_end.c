@@ -48,6 +48,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "column/other_end.h"
+#include "column/part.h"
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -233,9 +234,11 @@ other_end_keys(int64 migration)
 	return found;
 }
 
-void
-other_end_append_drop(StringInfo sql, const Making *making, const Column *column)
+static void
+leave(StringInfo sql, const Exchange *exchange)
 {
+	const Making *making = exchange->making;
+	const Column *column = exchange->twin->old;
 	ListCell   *lc;
 
 	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
@@ -247,9 +250,11 @@ other_end_append_drop(StringInfo sql, const Making *making, const Column *column
 	}
 }
 
-void
-other_end_append_add(StringInfo sql, const Making *making, const Column *column)
+static void
+enter(StringInfo sql, const Exchange *exchange)
 {
+	const Making *making = exchange->making;
+	const Column *column = exchange->twin->old;
 	ListCell   *lc;
 
 	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
@@ -356,3 +361,8 @@ other_end_follow(int64 migration, List *moved)
 	}
 	return opened;
 }
+
+const ColumnPart column_other_end = {
+	.leave = leave,
+	.enter = enter,
+};

@@ -33,10 +33,6 @@ extern void other_end_check(const Column *column, const ColumnForeignKey *fk);
 /* The foreign key, read before the claim, has been exchanged: ERRCODE_OBJECT_IN_USE. */
 pg_noreturn extern void other_end_has_changed(const Column *column);
 
-/* The two ends of an exchange's script: see above. */
-extern void other_end_append_drop(StringInfo sql, const Making *making, const Column *column);
-extern void other_end_append_add(StringInfo sql, const Making *making, const Column *column);
-
 /* What an exchange that is about to run will move (list of OtherEndKey *). */
 extern List *other_end_keys(int64 migration);
 

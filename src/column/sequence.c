@@ -11,13 +11,15 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "column/carry.h"
+#include "column/part.h"
 #include "core/names.h"
 #include "utils/builtins.h"
 
-void
-sequence_load(Column *column, Oid sequence, bool identity)
+static void
+load_sequence(Column *column, Oid sequence, bool identity)
 {
 	QuerySession session;
 	ColumnSequence *result = palloc0(sizeof(ColumnSequence));
@@ -32,6 +34,27 @@ sequence_load(Column *column, Oid sequence, bool identity)
 	query_end(&session);
 	column->sequences = lappend(column->sequences, result);
 }
+
+static bool
+load(Column *column, const Dependent *dependent)
+{
+	if (dependent->relkind != RELKIND_SEQUENCE)
+		return false;
+	load_sequence(column, dependent->object, dependent->internal);
+	return true;
+}
+
+static List *
+relations_of(const Column *old)
+{
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, old->sequences)
+		relations = lappend_oid(relations, ((ColumnSequence *) lfirst(lc))->relid);
+	return relations;
+}
+
 
 /*
  * Without the extension, an identity column's sequence can be given to no other: it
@@ -76,10 +99,13 @@ plain_move(Oid relid, const char *from, const char *to)
 	return psprintf("DO %s", sql_dollar_quoted(sql));
 }
 
-void
-sequence_append_exchange(StringInfo sql, const Making *making, const Column *old,
-						 const NewColumn *new, bool forward)
+static void
+enter(StringInfo sql, const Exchange *exchange)
 {
+	const Making *making = exchange->making;
+	const Column *old = exchange->twin->old;
+	const NewColumn *new = exchange->twin->new;
+	bool		forward = exchange->forward;
 	const char *from = forward ? old->name : new->final_name;
 	const char *to = forward ? new->name : carry_old_name(old, new);
 	const char *type = forward ? new->sequence_type : new->old_sequence_type;
@@ -129,3 +155,9 @@ sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type)
 		plan_note(plan, "the default calls %s, which does not follow the column's type and ends where its own does: ALTER SEQUENCE ... AS %s",
 				  smaller, format_type_be(type));
 }
+
+const ColumnPart column_sequence = {
+	.load = load,
+	.relations = relations_of,
+	.enter = enter,
+};

@@ -14,13 +14,14 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "column/carry.h"
+#include "column/part.h"
 #include "core/expression.h"
 #include "draft/deparse.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-void
-statistics_load(Column *column, Oid oid)
+static void
+load_statistics(Column *column, Oid oid)
 {
 	QuerySession session;
 	ColumnStatistics *statistics = palloc0(sizeof(ColumnStatistics));
@@ -43,7 +44,7 @@ statistics_load(Column *column, Oid oid)
 	foreach(lc, query_oids(0, 4))
 		statistics->columns = lappend_int(statistics->columns, (int) lfirst_oid(lc));
 	trees = query_text(0, 5);
-		statistics->kinds = query_text(0, 6);
+	statistics->kinds = query_text(0, 6);
 	statistics->target = query_int4(0, 7);
 	statistics->comment = query_text(0, 8);
 	statistics->owner = query_bool(0, 10) ? query_text(0, 9) : NULL;
@@ -54,6 +55,27 @@ statistics_load(Column *column, Oid oid)
 										  deparse_kept(lfirst(lc), column->relid, InvalidAttrNumber, NIL));
 	column->extended = lappend(column->extended, statistics);
 }
+
+static bool
+load(Column *column, const Dependent *dependent)
+{
+	if (strcmp(dependent->catalog, "pg_statistic_ext") != 0)
+		return false;
+	load_statistics(column, dependent->object);
+	return true;
+}
+
+static List *
+claims(const Column *column)
+{
+	List	   *claims = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->extended)
+		claims = lappend(claims, psprintf("statistics %s", ((ColumnStatistics *) lfirst(lc))->name));
+	return claims;
+}
+
 
 /* What the step that makes one has for arguments. */
 typedef struct StatisticsArgs
@@ -104,8 +126,8 @@ create_sql(const Making *making, const void *data)
 
 const Verb verb_create_statistics = {.name = "create_statistics", .args = &args, .sql = create_sql};
 
-void
-statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
+static void
+migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 {
 	ListCell   *lc;
 
@@ -113,16 +135,16 @@ statistics_plan_migrate(MigrationPlan *plan, const Column *old, const NewColumn 
 		plan_step(plan, &verb_create_statistics, &(StatisticsArgs) {
 			.relation = old->relid, .old = old->attnum, .new = pstrdup(new->name), .statistics = lfirst(lc),
 		}, &(Step) {
-			.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = "changes the catalog only",
+			.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = CATALOG_ONLY,
 		});
 }
 
-void
-statistics_append_rename(StringInfo sql, const Making *making, const Column *old)
+static void
+rename_all(StringInfo sql, const Making *making, const TwinArgs *twin)
 {
 	ListCell   *lc;
 
-	foreach(lc, old->extended)
+	foreach(lc, twin->old->extended)
 	{
 		ColumnStatistics *statistics = lfirst(lc);
 
@@ -135,3 +157,10 @@ statistics_append_rename(StringInfo sql, const Making *making, const Column *old
 						  sql_literal(statistics->comment));
 	}
 }
+
+const ColumnPart column_statistics = {
+	.load = load,
+	.claims = claims,
+	.migrate = migrate,
+	.rename = rename_all,
+};

@@ -9,15 +9,16 @@
 #define ZDM_TWIN_H
 
 #include "column/column.h"
+#include "verbs/sql.h"
 
-/* The name of the constraint that stands for NOT NULL until contract. */
-extern char *twin_not_null_name(int64 migration, const Column *old);
-
-/* Must the column be NOT NULL before an index of it can have its part? */
-extern bool twin_needs_not_null(const Column *old);
-
-/* Does NOT NULL of the new column come into force in the exchange? */
-extern bool twin_not_null_is_late(const Column *old, const NewColumn *new);
+/*
+ * Between the two, in a script, one column's name means the other one: what is
+ * made in it from its own text is about that.
+ */
+extern void twin_append_lend_name(StringInfo sql, const Making *making, const Column *old,
+								  const char *lender, const char *borrower);
+extern void twin_append_return_name(StringInfo sql, const Making *making, const Column *old,
+									const char *lender, const char *borrower);
 
 /*
  * Does nothing hang on the column that the exchange would move?  To be asked before

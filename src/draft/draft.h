@@ -12,6 +12,9 @@
 #include "catalog/step.h"
 #include "verbs/verbs.h"
 
+/* What a step works. */
+#define CATALOG_ONLY "changes the catalog only"
+
 typedef struct MigrationPlan
 {
 	int64		migration;		/* names of temporary objects are made from it */

@@ -15,6 +15,8 @@
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "column/carry.h"
+#include "column/column_steps.h"
+#include "column/load.h"
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/guc.h"

@@ -13,6 +13,8 @@
 
 #include "catalog/query.h"
 #include "column/carry.h"
+#include "column/column_steps.h"
+#include "column/load.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "draft/by_path.h"
