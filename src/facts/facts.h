@@ -180,10 +180,9 @@ extern FactRelation *facts_add(Facts *facts, const RangeVar *rv, char kind);
 /* The schema in which "rv" would be created or "pg_temp"; never NULL. */
 extern char *facts_target_schema(const RangeVar *rv);
 
-/* Fill columns, constraints and indexes; children; grants and policies. */
+/* Fill columns, constraints and indexes; children. */
 extern void facts_detail(Facts *facts, FactRelation *rel);
 extern List *facts_children(Facts *facts, FactRelation *rel);
-extern void facts_access(Facts *facts, FactRelation *rel);
 
 /* The relation and all below it, or it alone when "recurse" is false. */
 extern List *facts_tree(Facts *facts, FactRelation *rel, bool recurse);
@@ -213,9 +212,6 @@ extern void facts_note_sequence(FactColumn *col, FactRelation *seq);
 /* New members, which the caller fills. */
 extern FactColumn *facts_new_column(FactRelation *rel, const char *name);
 extern FactConstraint *facts_new_constraint(FactRelation *rel, char type, const char *name);
-
-/* Does "role" hold all of "privileges" on the relation, by any way? */
-extern bool facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges);
 
 /* Do any of the partitions or children hold rows' storage at all? */
 extern bool facts_has_storage(const FactRelation *rel);

@@ -24,6 +24,7 @@
 #include "core/attempt.h"
 #include "core/identity.h"
 #include "facts/authors.h"
+#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_query.h"
 #include "executor/executor.h"

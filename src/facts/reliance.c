@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "facts/app_path.h"
+#include "facts/facts_access.h"
 #include "facts/reliance.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_query.h"

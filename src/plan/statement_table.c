@@ -14,6 +14,7 @@
 
 #include "ddl/concurrently.h"
 #include "ddl/follow.h"
+#include "rules/rules.h"
 #include "rules/statement.h"
 #include "ddl/to_change.h"
 #include "plan/meaning.h"

@@ -16,6 +16,7 @@
 #include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_query.h"

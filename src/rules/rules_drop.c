@@ -22,6 +22,7 @@
 #include "commands/extension.h"
 #include "core/guc.h"
 #include "facts/app_path.h"
+#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_query.h"
 #include "rules/rules.h"

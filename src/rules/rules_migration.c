@@ -31,6 +31,7 @@
 #include "catalog/query.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
+#include "rules/rules.h"
 #include "rules/statement.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"

@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "rules/rules_work.h"
 #include "miscadmin.h"

@@ -16,7 +16,7 @@
 #define ZDM_STATEMENT_H
 
 #include "rules/change.h"
-#include "rules/rules.h"
+#include "rules/judgement.h"
 #include "parser/parse_node.h"
 
 struct MigrationPlan;

@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts_access.c
+ *		Who may do what with a relation: grants and policies.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_policy.h"
+#include "facts/facts_access.h"
+#include "facts/facts_expr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* An expression of a policy; the default where there is none. */
+static bool
+policy_never(HeapTuple tuple, Relation catalog, AttrNumber attnum, bool otherwise)
+{
+	bool		isnull;
+	Datum		datum = heap_getattr(tuple, attnum, RelationGetDescr(catalog), &isnull);
+
+	return isnull ? otherwise : facts_is_false(stringToNode(TextDatumGetCString(datum)));
+}
+
+static void
+load_policies(FactRelation *rel)
+{
+	Relation	catalog = table_open(PolicyRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(rel->oid));
+	scan = systable_beginscan(catalog, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_policy form = (Form_pg_policy) GETSTRUCT(tuple);
+		FactPolicy *policy = palloc0(sizeof(FactPolicy));
+		bool		isnull;
+		ArrayType  *roles = DatumGetArrayTypeP(heap_getattr(tuple, Anum_pg_policy_polroles,
+															RelationGetDescr(catalog), &isnull));
+
+		policy->name = pstrdup(NameStr(form->polname));
+		policy->command = form->polcmd;
+		policy->permissive = form->polpermissive;
+		policy->hides = policy_never(tuple, catalog, Anum_pg_policy_polqual, false);
+		policy->rejects = policy_never(tuple, catalog, Anum_pg_policy_polwithcheck, policy->hides);
+		for (int i = 0; i < ARR_DIMS(roles)[0]; i++)
+			policy->roles = lappend_oid(policy->roles, ((Oid *) ARR_DATA_PTR(roles))[i]);
+		rel->policies = lappend(rel->policies, policy);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+static void
+load_grants(FactRelation *rel, Acl *acl)
+{
+	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
+	{
+		AclItem    *item = &ACL_DAT(acl)[i];
+		FactGrant  *grant = palloc0(sizeof(FactGrant));
+
+		grant->role = item->ai_grantee;
+		grant->privileges = ACLITEM_GET_PRIVS(*item);
+		rel->grants = lappend(rel->grants, grant);
+	}
+}
+
+void
+facts_access(Facts *facts, FactRelation *rel)
+{
+	MemoryContext old;
+	HeapTuple	tuple;
+
+	if (rel->access_known)
+		return;
+	rel->access_known = true;
+	old = MemoryContextSwitchTo(facts->mcxt);
+	if (!OidIsValid(rel->oid))
+	{
+		ObjectType	type = rel->kind == RELKIND_SEQUENCE ? OBJECT_SEQUENCE : OBJECT_TABLE;
+		Oid			nspid = LookupExplicitNamespace(rel->schema, true);
+
+		if (OidIsValid(nspid))
+			load_grants(rel, get_user_default_acl(type, rel->owner, nspid));
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(rel->oid));
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+
+		if (!isnull)
+			load_grants(rel, DatumGetAclPCopy(datum));
+		ReleaseSysCache(tuple);
+	}
+	load_policies(rel);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges)
+{
+	AclMode		had = 0;
+	ListCell   *lc;
+
+	if (role != ACL_ID_PUBLIC && has_privs_of_role(role, rel->owner))
+		return true;
+	facts_access(facts, rel);
+	foreach(lc, rel->grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+
+		if (grant->role == ACL_ID_PUBLIC ||
+			(role != ACL_ID_PUBLIC && has_privs_of_role(role, grant->role)))
+			had |= grant->privileges;
+	}
+	return (had & privileges) == privileges;
+}

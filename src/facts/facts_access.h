@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * facts_access.h
+ *		Who may do what with a relation: grants and policies.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_FACTS_ACCESS_H
+#define ZDM_FACTS_ACCESS_H
+
+#include "facts/facts.h"
+
+/* Fill grants and policies. */
+extern void facts_access(Facts *facts, FactRelation *rel);
+
+/* Does "role" hold all of "privileges" on the relation, by any way? */
+extern bool facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges);
+
+#endif							/* ZDM_FACTS_ACCESS_H */
