@@ -57,8 +57,11 @@ column_names(const RowTable *table, Which which)
 	initStringInfo(&names);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		if (is_wanted(&table->columns[i], which))
-			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", table->columns[i].name);
+		const RowColumn *column = &table->columns[i];
+
+		if (is_wanted(column, which))
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "",
+							 column->column != NULL ? column->column : column->name);
 	}
 	return names.data;
 }

@@ -39,7 +39,8 @@
 
 /*
  * The kinds, and the type of the field.  NULL is read as 0, false, NIL or a NULL
- * pointer.  WORD is an enum that is stored by name.
+ * pointer.  WORD is an enum that is stored by name; AS(column, kind) is for a field
+ * of another name than its column.
  */
 #define ROW_TYPE_BOOL bool
 #define ROW_TYPE_ATTNUM AttrNumber
@@ -53,6 +54,7 @@
 #define ROW_TYPE_OIDS List *	/* of Oids */
 #define ROW_TYPE_TEXTS List *	/* of char * */
 #define ROW_TYPE_WORD(type, words) type
+#define ROW_TYPE_AS(column, kind) ROW_TYPE_##kind
 
 typedef enum RowKind
 {
@@ -89,11 +91,12 @@ extern int	row_word_value(const RowWords *words, const char *word);
 
 typedef struct RowColumn
 {
-	const char *name;
+	const char *name;			/* of the field */
 	bool		given;
-	size_t		offset;			/* of the field */
+	size_t		offset;
 	RowKind		kind;
 	const RowWords *words;		/* ROW_WORD */
+	const char *column;			/* if it is not the name */
 } RowColumn;
 
 typedef struct RowTable
@@ -127,6 +130,7 @@ typedef struct RowTable
 #define ROW_KIND_OIDS ROW_OIDS
 #define ROW_KIND_TEXTS ROW_TEXTS
 #define ROW_KIND_WORD(type, words) ROW_WORD, &words
+#define ROW_KIND_AS(column, kind) ROW_##kind, NULL, #column
 
 /*
  * The rows of SELECT columns FROM table "rest", as a list of pointers to structs, or

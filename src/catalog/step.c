@@ -12,7 +12,6 @@
 
 #include "catalog/query.h"
 #include "catalog/step.h"
-#include "core/errors.h"
 #include "storage/lock.h"
 
 static const char *const action_names[] = {
@@ -40,18 +39,20 @@ static const char *const lock_names[] = {
 	[AccessExclusiveLock] = "ACCESS EXCLUSIVE",
 };
 
-static int
-find_name(const char *name, const char *const *names, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		if (strcmp(names[i], name) == 0)
-			return i;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("unrecognized value \"%s\" in zdm.step", name)));
-}
+static const char *const state_names[] = {
+	[STEP_PENDING] = "pending",
+	[STEP_RUNNING] = "running",
+	[STEP_DONE] = "done",
+	[STEP_FAILED] = "failed",
+	[STEP_UNDONE] = "undone",
+};
+
+static const RowWords action_words = ROW_WORDS(action_names);
+static const RowWords lock_words = ROW_WORDS(lock_names);
+static const RowWords state_words = ROW_WORDS(state_names);
+
+typedef Step Row;
+static const RowTable steps = ROW_TABLE("zdm.step", STEP_COLUMNS);
 
 const char *
 step_lock_name(LOCKMODE lock)
@@ -66,21 +67,9 @@ step_action_name(StepAction action)
 }
 
 void
-step_insert(const Step *step)
+step_insert(Step *step)
 {
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("INSERT INTO zdm.step (migration, step, phase, action, verb, args, undoable, only_back, "
-		  "lock, undo_lock, relations, beside, undo_relations, needs, work, note) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(step->phase),
-		  arg_text(action_names[step->action]), arg_text(step->verb), arg_jsonb(step->args),
-		  arg_bool(step->undoable), arg_bool(step->only_back),
-		  arg_text(lock_names[step->lock]), arg_text(lock_names[step->undo_lock]),
-		  arg_oids(step->relations), arg_oids(step->beside), arg_oids(step->undo_relations), arg_oids(step->needs),
-		  arg_text(step->work ? step->work : ""), arg_text(step->note ? step->note : ""));
-	query_end(&session);
+	row_insert(&steps, step);
 }
 
 void
@@ -96,56 +85,11 @@ step_make_room(int64 migration, int32 number, int32 count)
 	query_end(&session);
 }
 
-static StepState
-read_state(const char *state)
-{
-	return strcmp(state, "done") == 0 ? STEP_DONE :
-		strcmp(state, "running") == 0 ? STEP_RUNNING :
-		strcmp(state, "failed") == 0 ? STEP_FAILED :
-		strcmp(state, "undone") == 0 ? STEP_UNDONE : STEP_PENDING;
-}
-
-static Step *
-read_step(uint64 row)
-{
-	Step	   *step = palloc0(sizeof(Step));
-
-	step->migration = query_int8(row, 1);
-	step->number = query_int4(row, 2);
-	step->phase = query_text(row, 3);
-	step->action = find_name(query_text(row, 4), action_names, lengthof(action_names));
-	step->verb = query_text(row, 5);
-	step->args = query_text(row, 6);
-	step->undoable = query_bool(row, 7);
-	step->only_back = query_bool(row, 8);
-	step->lock = find_name(query_text(row, 9), lock_names, lengthof(lock_names));
-	step->undo_lock = find_name(query_text(row, 10), lock_names, lengthof(lock_names));
-	step->relations = query_oids(row, 11);
-	step->beside = query_oids(row, 12);
-	step->undo_relations = query_oids(row, 13);
-	step->work = query_text(row, 14);
-	step->note = query_text(row, 15);
-	step->state = read_state(query_text(row, 16));
-	step->attempts = query_int4(row, 17);
-	return step;
-}
-
 /* The steps for which the condition holds, with $2 the text. */
 static List *
 load(const char *condition, int64 migration, const char *text)
 {
-	QuerySession session;
-	List	   *steps = NIL;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY(psprintf("SELECT migration, step, phase, action, verb, args, undoable, only_back, lock, undo_lock, "
-					   "relations, beside, undo_relations, work, note, state, attempts FROM zdm.step WHERE migration = $1 AND %s", condition),
-			  arg_int8(migration), arg_text(text));
-	for (uint64 row = 0; row < n; row++)
-		steps = lappend(steps, read_step(row));
-	query_end(&session);
-	return steps;
+	return ROW_LIST(&steps, psprintf("WHERE migration = $1 AND %s", condition), arg_int8(migration), arg_text(text));
 }
 
 static Step *

@@ -10,6 +10,7 @@
 #ifndef ZDM_STEP_H
 #define ZDM_STEP_H
 
+#include "catalog/row.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
@@ -37,30 +38,31 @@ typedef enum StepState
 	STEP_UNDONE
 } StepState;
 
+#define STEP_COLUMNS(COLUMN) \
+	COLUMN(INT8, migration, GIVEN) \
+	COLUMN(AS(step, INT4), number, GIVEN)	/* from 1, the order of work */ \
+	COLUMN(TEXT, phase, GIVEN)			/* expand, migrate, cutover, contract */ \
+	COLUMN(WORD(StepAction, action_words), action, GIVEN)	/* of its verb */ \
+	COLUMN(STRING, verb, GIVEN)			/* verbs/verb.h has what can be done with these three */ \
+	COLUMN(JSONB, args, GIVEN)			/* NULL while it is not stored */ \
+	COLUMN(BOOL, undoable, GIVEN)		/* there is something to do on the way back */ \
+	COLUMN(BOOL, only_back, GIVEN)		/* and nothing until then: its verb says what */ \
+	COLUMN(WORD(LOCKMODE, lock_words), lock, GIVEN)	/* the strongest it takes; NoLock for none */ \
+	COLUMN(WORD(LOCKMODE, lock_words), undo_lock, GIVEN)	/* the same of undo */ \
+	COLUMN(OIDS, relations, GIVEN)		/* locked, each with its partitions */ \
+	COLUMN(OIDS, beside, GIVEN)			/* locked SHARE UPDATE EXCLUSIVE only, without their partitions */ \
+	COLUMN(OIDS, undo_relations, GIVEN)	/* the same of undo, NIL: as relations */ \
+	COLUMN(OIDS, needs, GIVEN)			/* what must be there for it, of relations and others */ \
+	COLUMN(STRING, work, GIVEN)			/* how much it does under the lock, for the reader */ \
+	COLUMN(STRING, note, GIVEN) \
+	COLUMN(WORD(StepState, state_words), state, MADE) \
+	COLUMN(INT4, attempts, MADE)
+
 typedef struct Step
 {
-	int64		migration;
-	int32		number;			/* from 1, the order of work */
-	char	   *phase;			/* expand, migrate, cutover, contract */
-	StepAction	action;			/* of its verb */
-	const char *verb;			/* verbs/verb.h has what can be done with these three */
-	char	   *args;			/* jsonb, NULL while it is not stored */
+	STEP_COLUMNS(ROW_FIELD)
 	void	   *decoded;		/* args as the verb's struct, or NULL: not read yet */
-	bool		undoable;		/* there is something to do on the way back */
-	bool		only_back;		/* and nothing until then: its verb says what */
-	LOCKMODE	lock;			/* the strongest it takes; NoLock for none */
-	LOCKMODE	undo_lock;		/* the same of undo */
-	List	   *relations;		/* Oids locked, each with its partitions */
-	List	   *beside;			/* Oids locked SHARE UPDATE EXCLUSIVE only, without their partitions */
-	List	   *undo_relations; /* the same of undo, NIL: as relations */
-	List	   *needs;			/* Oids of what must be there for it, of relations and others */
-	char	   *work;			/* how much it does under the lock, for the reader */
-	char	   *note;
-
 	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
-
-	StepState	state;
-	int32		attempts;
 } Step;
 
 /* The progress of a step that works for long. */
@@ -81,7 +83,7 @@ extern const char *step_lock_name(LOCKMODE lock);
 /* The action's name in zdm.steps.  Pure. */
 extern const char *step_action_name(StepAction action);
 
-extern void step_insert(const Step *step);
+extern void step_insert(Step *step);
 
 /* Make room for "count" steps behind the one with that number. */
 extern void step_make_room(int64 migration, int32 number, int32 count);
