@@ -153,6 +153,7 @@ typedef struct Facts
 	List	   *relations;		/* FactRelation */
 	bool		sequences_set;	/* the text moves sequences itself */
 	List	   *functions;		/* identities of functions that the text made */
+	List	   *types;			/* and of types, or gave a type */
 	List	   *volatile_names; /* names of the volatile ones */
 	List	   *checked_domains;	/* names of domains with constraints that it made */
 	List	   *new_columns;	/* columns that the transaction added: see facts_note_column() */

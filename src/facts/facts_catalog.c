@@ -676,22 +676,56 @@ facts_volatile_function(const char *name)
 	return found;
 }
 
-bool
-facts_function_exists(Facts *facts, const char *identity)
+static bool
+is_listed(List *identities, const char *identity)
 {
-	LOCAL_FCINFO(fcinfo, 1);
 	ListCell   *lc;
 
-	foreach(lc, facts->functions)
+	foreach(lc, identities)
 	{
 		if (strcmp((char *) lfirst(lc), identity) == 0)
 			return true;
 	}
-	if (facts->simulated)
-		return false;
+	return false;
+}
+
+/* By one of PostgreSQL's functions that take a name and give NULL if there is no such thing. */
+static Oid
+find_by_name(PGFunction find, const char *name)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	Datum		found;
+
 	InitFunctionCallInfoData(*fcinfo, NULL, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = CStringGetTextDatum(identity);
+	fcinfo->args[0].value = CStringGetTextDatum(name);
 	fcinfo->args[0].isnull = false;
-	(void) to_regprocedure(fcinfo);
-	return !fcinfo->isnull;
+	found = find(fcinfo);
+	return fcinfo->isnull ? InvalidOid : DatumGetObjectId(found);
+}
+
+bool
+facts_function_exists(Facts *facts, const char *identity)
+{
+	return is_listed(facts->functions, identity) ||
+		(!facts->simulated && OidIsValid(find_by_name(to_regprocedure, identity)));
+}
+
+char *
+facts_type_identity(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+bool
+facts_type_exists(Facts *facts, const char *identity)
+{
+	return is_listed(facts->types, identity) ||
+		(!facts->simulated && OidIsValid(find_by_name(to_regtype, identity)));
+}
+
+bool
+facts_type_was_replaced(Facts *facts, const char *identity, Oid was)
+{
+	return !facts->simulated && find_by_name(to_regtype, identity) != was &&
+		SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(was)) && facts_type_users(facts, was) != NIL;
 }

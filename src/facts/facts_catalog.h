@@ -103,6 +103,15 @@ extern char *facts_function_identity(Oid nspid, const char *name, const Oid *typ
 /* Is any function of that name volatile? */
 extern bool facts_volatile_function(const char *name);
 
+/* The type's qualified name. */
+extern char *facts_type_identity(Oid type);
+
+/* Is there a type of that name after the text's statements? */
+extern bool facts_type_exists(Facts *facts, const char *identity);
+
+/* Is it another one than "was", which columns have still?  Not known of a text. */
+extern bool facts_type_was_replaced(Facts *facts, const char *identity, Oid was);
+
 /* Is there such a function after the text's statements? */
 extern bool facts_function_exists(Facts *facts, const char *identity);
 

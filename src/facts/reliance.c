@@ -369,15 +369,25 @@ reliance_take_function(const char *identity)
 {
 	Reliance   *reliance = palloc0(sizeof(Reliance));
 
-	reliance->function = pstrdup(identity);
+	reliance->identity = pstrdup(identity);
+	return reliance;
+}
+
+Reliance *
+reliance_take_type(Oid type)
+{
+	Reliance   *reliance = palloc0(sizeof(Reliance));
+
+	reliance->identity = facts_type_identity(type);
+	reliance->type = type;
 	return reliance;
 }
 
 char *
 reliance_object(const Reliance *reliance)
 {
-	if (reliance->function != NULL)
-		return reliance->function;
+	if (reliance->identity != NULL)
+		return reliance->identity;
 	return quote_qualified_identifier(reliance->schema, reliance->name);
 }
 
@@ -579,6 +589,20 @@ moved_within_reach(Facts *facts, const Reliance *reliance)
 	return OidIsValid(object.from) && OidIsValid(object.to) && app_path_finds(&object, clients) ? rel : NULL;
 }
 
+/* Of a function or a type.  Columns that still have a type whose name another one took no longer take its values. */
+static char *
+named_breach(Facts *facts, const Reliance *reliance)
+{
+	bool		exists = OidIsValid(reliance->type) ? facts_type_exists(facts, reliance->identity) :
+		facts_function_exists(facts, reliance->identity);
+
+	if (!exists)
+		return psprintf("%s no longer exists under this name", reliance->identity);
+	if (OidIsValid(reliance->type) && facts_type_was_replaced(facts, reliance->identity, reliance->type))
+		return psprintf("%s is another type than that of the columns which had it", reliance->identity);
+	return NULL;
+}
+
 char *
 reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 {
@@ -588,9 +612,8 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 	*remedy = NULL;
 	if (reliance->nobodys)
 		return NULL;
-	if (reliance->function != NULL)
-		return facts_function_exists(facts, reliance->function) ? NULL :
-			psprintf("%s no longer exists under this name", reliance->function);
+	if (reliance->identity != NULL)
+		return named_breach(facts, reliance);
 	rel = facts_find_name(facts, reliance->schema, reliance->name);
 	if (rel == NULL)
 		rel = moved_within_reach(facts, reliance);

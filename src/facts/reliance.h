@@ -22,7 +22,8 @@ typedef struct Reliance
 	Oid			oid;			/* the relation that it was taken from */
 	char	   *schema;
 	char	   *name;
-	char	   *function;		/* a function's identity; then nothing else is set */
+	char	   *identity;		/* of a function or a type; then nothing else is set but */
+	Oid			type;			/* the type that had the name; InvalidOid for a function */
 	bool		nobodys;		/* no application counts on it: a partition until now */
 	List	   *columns;		/* RelianceColumn */
 	List	   *clients;		/* FactGrant: role and what it can really do */
@@ -43,6 +44,9 @@ extern Reliance *reliance_take_nobodys(FactRelation *rel);
 
 /* The reliance of a function: that it is there. */
 extern Reliance *reliance_take_function(const char *identity);
+
+/* That of a type: that there is one of its name, and of its kind where columns have it. */
+extern Reliance *reliance_take_type(Oid type);
 
 /* Would row security hide every row of the relation from the role, did it not bypass it? */
 extern bool reliance_hides_rows(Facts *facts, FactRelation *rel, Oid role);

@@ -122,6 +122,17 @@ rules_touch_function(Judgement *j, Oid funcid, const char *hint)
 }
 
 void
+rules_touch_type(Judgement *j, Oid type, const char *hint)
+{
+	ListCell   *lc;
+
+	remember_reliance(j, reliance_take_type(type), hint);
+	/* by the name that the type has now, since a column may be given one made anew */
+	foreach(lc, facts_type_users(j->facts, type))
+		rules_touch(j, (FactRelation *) lfirst(lc), hint);
+}
+
+void
 rules_call(Judgement *j, char *call)
 {
 	j->calls = list_append_unique(j->calls, makeString(call));
@@ -323,7 +334,7 @@ took_a_name(Facts *facts, List *reliances, const Reliance *reliance)
 	{
 		Reliance   *other = ((RuleReliance *) lfirst(lc))->reliance;
 
-		if (other->function == NULL && other->oid != reliance->oid &&
+		if (other->identity == NULL && other->oid != reliance->oid &&
 			strcmp(other->schema, rel->schema) == 0 && strcmp(other->name, rel->name) == 0)
 			return true;
 	}
@@ -341,7 +352,8 @@ is_seen(List *seen, const Reliance *reliance)
 		Reliance   *earlier = (Reliance *) lfirst(lc);
 
 		if (strcmp(reliance_object(earlier), reliance_object(reliance)) == 0 ||
-			(OidIsValid(reliance->oid) && earlier->oid == reliance->oid))
+			(OidIsValid(reliance->oid) && earlier->oid == reliance->oid) ||
+			(OidIsValid(reliance->type) && earlier->type == reliance->type))
 			return true;
 	}
 	return false;

@@ -59,6 +59,7 @@ extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
 extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
 					   char *what, char *hint);
 extern void rules_touch(Judgement *j, FactRelation *rel, const char *hint);
+extern void rules_touch_type(Judgement *j, Oid type, const char *hint);
 extern void rules_touch_function(Judgement *j, Oid funcid, const char *hint);
 extern void rules_detached(Judgement *j, FactRelation *partition);
 extern void rules_find(Judgement *j, const char *rule, const char *object, LOCKMODE lock,
@@ -130,6 +131,12 @@ extern void rules_create_sequence(Judgement *j, Node *node);
 extern void rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option);
 extern void rules_alter_sequence(Judgement *j, Node *node);
 extern void rules_create_function(Judgement *j, Node *node);
+/* A text gives a type this name; "name" NULL: the last one of "names". */
+extern void rules_gain_type(Judgement *j, List *names, const char *name);
+
+extern void rules_create_enum(Judgement *j, Node *node);
+extern void rules_create_range(Judgement *j, Node *node);
+extern void rules_create_composite(Judgement *j, Node *node);
 extern void rules_create_domain(Judgement *j, Node *node);
 extern void rules_alter_domain(Judgement *j, Node *node);
 extern void rules_alter_enum(Judgement *j, Node *node);

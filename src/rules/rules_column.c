@@ -358,7 +358,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 		rules_virtual_checks(j, tree, def->colname, new.notnull);
 	if (!rel->fresh)
 		rules_caution(j, RULE_PREPARED, facts_name(rel),
-					  psprintf("Prepared SELECT * on %s fails once with \"cached plan must not change result type\".",
+					  psprintf("A prepared SELECT * on %s that is held fails with \"cached plan must not change result type\" until it is prepared again.",
 							   facts_name(rel)),
 					  pstrdup("Name the columns, or prepare again after the change."));
 }

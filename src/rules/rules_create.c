@@ -411,11 +411,48 @@ rules_create_function(Judgement *j, Node *node)
 }
 
 void
+rules_gain_type(Judgement *j, List *names, const char *name)
+{
+	char	   *schema;
+	char	   *own;
+
+	if (!j->facts->simulated)
+		return;
+	DeconstructQualifiedName(names, &schema, &own);
+	if (schema == NULL)
+		schema = facts_target_schema(makeRangeVar(NULL, own, -1));
+	j->facts->types = lappend(j->facts->types,
+							  quote_qualified_identifier(schema, name ? name : own));
+}
+
+void
+rules_create_enum(Judgement *j, Node *node)
+{
+	rules_gain_type(j, castNode(CreateEnumStmt, node)->typeName, NULL);
+}
+
+void
+rules_create_range(Judgement *j, Node *node)
+{
+	rules_gain_type(j, castNode(CreateRangeStmt, node)->typeName, NULL);
+}
+
+void
+rules_create_composite(Judgement *j, Node *node)
+{
+	RangeVar   *type = castNode(CompositeTypeStmt, node)->typevar;
+
+	rules_gain_type(j, type->schemaname ? list_make2(makeString(type->schemaname), makeString(type->relname)) :
+					list_make1(makeString(type->relname)), NULL);
+}
+
+void
 rules_create_domain(Judgement *j, Node *node)
 {
 	CreateDomainStmt *stmt = castNode(CreateDomainStmt, node);
 	ListCell   *lc;
 
+	rules_gain_type(j, stmt->domainname, NULL);
 	foreach(lc, stmt->constraints)
 	{
 		ConstrType	type = ((Constraint *) lfirst(lc))->contype;

@@ -468,8 +468,7 @@ lose_type(Judgement *j, List *name)
 	type = typeTypeId(tuple);
 	ReleaseSysCache(tuple);
 	if (!is_fresh(TYPEOID, type))
-		breaks(j, format_type_be(type),
-			   psprintf("Statements that name type %s fail.", format_type_be(type)));
+		rules_touch_type(j, type, ESCAPE_HINT);
 }
 
 void
@@ -490,6 +489,7 @@ rules_rename(Judgement *j, Node *node)
 		case OBJECT_TYPE:
 		case OBJECT_DOMAIN:
 			lose_type(j, (List *) stmt->object);
+			rules_gain_type(j, (List *) stmt->object, stmt->newname);
 			break;
 		case OBJECT_FUNCTION:
 		case OBJECT_PROCEDURE:
