@@ -104,6 +104,9 @@ extern void drop_column_plan(MigrationPlan *plan, const Change *change, const Al
 extern void update_fill_step(MigrationPlan *plan, List *column, List *value);
 extern Step *update_join_fills(List *fills);
 
+/* The raw targets (ResTarget) of zdm.backfill's assignments.  ERRCODE_SYNTAX_ERROR for anything else. */
+extern List *update_targets(const Change *change);
+
 /* in alter_table.c */
 extern const PlanKind plan_alter_table;
 extern const PlanKind plan_add_column;

@@ -89,7 +89,6 @@ update_join_fills(List *fills)
 	return linitial(scratch.steps);
 }
 
-/* The assignments' raw targets.  ERRCODE_SYNTAX_ERROR for anything else. */
 static List *
 parse_assignments(const char *source)
 {
@@ -112,6 +111,12 @@ parse_assignments(const char *source)
 				 errmsg("assignments must be of the form \"column = expression, ...\""),
 				 errhint("What follows WHERE is the argument \"condition\".")));
 	return stmt->targetList;
+}
+
+List *
+update_targets(const Change *change)
+{
+	return parse_assignments(psprintf(PARSED_AS "%s", change->assignments));
 }
 
 /* Columns that rows are found or held together by are not for a quiet update. */
@@ -259,7 +264,7 @@ claims(const Change *change)
 	List	   *names = NIL;
 	ListCell   *lc;
 
-	foreach(lc, parse_assignments(psprintf(PARSED_AS "%s", change->assignments)))
+	foreach(lc, update_targets(change))
 		names = lappend(names, lfirst_node(ResTarget, lc)->name);
 	return names;
 }

@@ -250,8 +250,8 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 	return kept;
 }
 
-List *
-ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree)
+Node *
+ddl_parse_expression(const char *text)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack,
@@ -260,10 +260,10 @@ ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **
 	};
 	RawStmt    *raw;
 	SelectStmt *select;
-	List	   *kept;
 
 	error_context_stack = &callback;
 	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
+	error_context_stack = callback.previous;
 	select = castNode(SelectStmt, raw->stmt);
 	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 		select->whereClause != NULL || select->groupClause != NIL || select->havingClause != NULL ||
@@ -271,8 +271,22 @@ ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
 				 errmsg("\"%s\" is not an expression", text)));
-	kept = ddl_expression(relid, linitial_node(ResTarget, select->targetList)->val, text,
-						  EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
+	return linitial_node(ResTarget, select->targetList)->val;
+}
+
+List *
+ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree)
+{
+	Node	   *raw = ddl_parse_expression(text);
+	ErrorContextCallback callback = {
+		.previous = error_context_stack,
+		.callback = change_error_callback,
+		.arg = (void *) text,
+	};
+	List	   *kept;
+
+	error_context_stack = &callback;
+	kept = ddl_expression(relid, raw, text, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
 	error_context_stack = callback.previous;
 	return kept;
 }

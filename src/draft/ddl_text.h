@@ -64,7 +64,10 @@ extern List *ddl_strings(List *names);
 extern List *ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 							Oid type, int32 typmod, Node **tree);
 
-/* The same of an expression given as text. */
+/* The raw tree of an expression given as text.  ERRCODE_SYNTAX_ERROR if it is none. */
+extern Node *ddl_parse_expression(const char *text);
+
+/* ddl_expression() of an expression given as text. */
 extern List *ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree);
 
 /*

@@ -9,14 +9,16 @@
  * too, more weakly: two indexes may be built on one column at the same time.
  *
  * And what an expression of a migration reads is there for as long as the
- * migration lives: neither another migration nor DDL (ddl/rules_migration.c) takes
+ * migration lives: neither another migration nor DDL (rules/rules_migration.c) takes
  * it away, gives it another type or another name.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "alter/alter.h"
 #include "catalog/migration.h"
+#include "draft/ddl_text.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
@@ -114,26 +116,51 @@ add_inputs(List *uses, const Change *change, const char *stored)
 	return uses;
 }
 
+/* The constraints of a new column may read others. */
+static List *
+add_column_constraints(List *uses, ColumnDef *def)
+{
+	ListCell   *lc;
+
+	foreach(lc, def->constraints)
+		uses = add_constraint(uses, lfirst_node(Constraint, lc));
+	return uses;
+}
+
+static List *
+add_statement(List *uses, Node *stmt)
+{
+	ListCell   *lc;
+
+	if (IsA(stmt, IndexStmt))
+		return add_index(uses, (IndexStmt *) stmt);
+	if (!IsA(stmt, AlterTableStmt))
+		return uses;
+	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
+	{
+		Node	   *def = lfirst_node(AlterTableCmd, lc)->def;
+
+		if (def != NULL && IsA(def, Constraint))
+			uses = add_constraint(uses, (Constraint *) def);
+		if (def != NULL && IsA(def, ColumnDef))
+			uses = add_column_constraints(uses, (ColumnDef *) def);
+	}
+	return uses;
+}
+
 List *
 uses_columns(const Change *change)
 {
 	List	   *uses = add_inputs(add_inputs(NIL, change, change->up), change, change->down);
-	ListCell   *lc;
 
-	if (change->stmt == NULL)
-		return uses;
-	if (IsA(change->stmt, IndexStmt))
-		return add_index(uses, (IndexStmt *) change->stmt);
-	if (!IsA(change->stmt, AlterTableStmt))
-		return uses;
-	foreach(lc, ((AlterTableStmt *) change->stmt)->cmds)
-	{
-		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
-
-		if (cmd->def != NULL && IsA(cmd->def, Constraint))
-			uses = add_constraint(uses, (Constraint *) cmd->def);
-	}
-	return uses;
+	/* a fill, and what a backfill assigns, and to which rows */
+	if (!OidIsValid(change->type) && change->up_source != NULL)
+		(void) find_references(ddl_parse_expression(change->up_source), &uses);
+	if (change->condition != NULL)
+		(void) find_references(ddl_parse_expression(change->condition), &uses);
+	if (change->assignments != NULL)
+		(void) find_references((Node *) update_targets(change), &uses);
+	return change->stmt == NULL ? uses : add_statement(uses, change->stmt);
 }
 
 static const char *

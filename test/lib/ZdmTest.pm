@@ -180,9 +180,10 @@ sub arrive
 	return $pids;
 }
 
-# kill_postmaster(node): SIGKILL, and wait until the process is gone; a server
-# does not start as long as the one in its lock file is there.  Where process 1
-# reaps nobody, the dead stay there for ever: then the lock file has to go.
+# kill_postmaster(node): SIGKILL, and wait until the process and its children are
+# gone; a server does not start as long as the one in its lock file is there.
+# Where process 1 reaps nobody, the dead stay there for ever: then the lock file has
+# to go, and with it PostgreSQL's own look for children that go on working.
 sub kill_postmaster
 {
 	my ($node) = @_;
@@ -191,8 +192,17 @@ sub kill_postmaster
 
 	$node->kill9;
 	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
+	wait_for('its children to be gone', sub { !works_in($node->data_dir) });
 	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) } or unlink $pid_file;
 	return;
+}
+
+# Every process of a server has its data directory as its own; the dead have none.
+sub works_in
+{
+	my ($directory) = @_;
+
+	return scalar grep { (readlink($_) // '') eq abs_path($directory) } glob '/proc/[0-9]*/cwd';
 }
 
 sub is_zombie

@@ -299,6 +299,16 @@ sub drive_to_its_end
 	}
 }
 
+# What a migration's steps have come to, for whoever has to find out why.
+sub story
+{
+	my ($m) = @_;
+
+	return sql("SELECT string_agg(concat_ws(' ', m.id, m.kind, 'made', m.created, 'step', s.step, s.phase, s.verb, s.state, "
+		  . "'attempts', s.attempts, s.started, s.finished, s.executed), E'\\n' ORDER BY s.step) "
+		  . "FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id WHERE m.id = $m->{id}");
+}
+
 sub check_table
 {
 	my ($t) = @_;
@@ -389,6 +399,7 @@ while (time < $end_time && @trouble < 5)
 		  sort { ($a->{kind} eq 'rename') <=> ($b->{kind} eq 'rename') } @{ $migrations{$t} };
 		check_table($t);
 		$_ = "round $round, $t, " . join(', ', @did) . ": $_" for @trouble[ $before .. $#trouble ];
+		diag(story($_)) for @trouble > $before ? @{ $migrations{$t} } : ();
 	}
 }
 stop_pgbench($writers);

@@ -9,6 +9,7 @@ package Server;
 use strict;
 use warnings;
 
+use Cwd qw(abs_path);
 use Wire;
 use Time::HiRes qw(time usleep);
 
@@ -45,11 +46,22 @@ sub boot
 	my ($self) = @_;
 
 	eval { $self->stop } if -e "$self->{dir}/data/postmaster.pid";
+	# without that file, PostgreSQL does not look for processes that go on working
+	die "a process of the server is still there\n" if $self->is_at_work;
 	unlink "$self->{dir}/data/postmaster.pid";
 	run_quietly("$self->{dir}/start.log", 'pg_ctl', 'start', '-s', '-w', '-D', "$self->{dir}/data",
 		'-l', "$self->{dir}/server.log");
 	delete $self->{admin};
 	return;
+}
+
+# Every process of a server has its data directory as its own; the dead have none.
+sub is_at_work
+{
+	my ($self) = @_;
+	my $data = abs_path("$self->{dir}/data");
+
+	return scalar grep { (readlink($_) // '') eq $data } glob '/proc/[0-9]*/cwd';
 }
 
 # crash(): SIGKILL to the postmaster, as a machine that goes down, and a start.
