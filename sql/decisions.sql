@@ -33,10 +33,11 @@ SELECT test.pace_phases_serve(0, 100, 0) AS first, test.pace_phases_serve(0, 0, 
 	test.pace_phases_serve(1, 100, 25) AS enough, test.pace_phases_serve(9, 0, 0) AS none,
 	test.pace_phases_serve(-1, 100, 0) AS at_once;
 
--- a rest of some times its length, longer if the WAL asks for it
-SELECT test.pace_rest(100, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0) AS none, test.pace_rest(100, 2.5, 0, 0) AS more,
-	test.pace_rest(100, 1, 1024 * 1024, 1024 * 1024) AS wal, test.pace_rest(100, 1, 1024, 1024 * 1024) AS little_wal,
-	test.pace_rest(1e9, 1000, 0, 0) AS longest;
+-- a rest of some times its length, longer if the WAL asks for it, and less what it has rested within
+SELECT test.pace_rest(100, 0, 1, 0, 0) AS same, test.pace_rest(100, 0, 0, 0, 0) AS none, test.pace_rest(100, 0, 2.5, 0, 0) AS more,
+	test.pace_rest(100, 0, 1, 1024 * 1024, 1024 * 1024) AS wal, test.pace_rest(100, 0, 1, 1024, 1024 * 1024) AS little_wal,
+	test.pace_rest(1e9, 0, 1000, 0, 0) AS longest,
+	test.pace_rest(100, 20, 1, 0, 0) AS rested, test.pace_rest(100, 60, 0.5, 0, 0) AS rested_enough;
 
 -- the rest is stretched when rows take longer than at their best
 SELECT test.pace_stretch(0, 10, 100) AS first, test.pace_stretch(0.1, 10, 100) AS best, test.pace_stretch(0.1, 40, 100) AS slow,

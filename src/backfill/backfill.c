@@ -18,6 +18,7 @@
 #include "backfill/backfill.h"
 #include "backfill/cursor.h"
 #include "backfill/lockers.h"
+#include "backfill/naps.h"
 #include "backfill/pace.h"
 #include "backfill/pages.h"
 #include "backfill/rows.h"
@@ -308,6 +309,7 @@ typedef struct Batch
 	instr_time	start;
 	uint64		wal_before;
 	double		work_ms;
+	Naps		naps;
 	FillResult	result;
 } Batch;
 
@@ -317,6 +319,7 @@ begin_batch(void)
 	Batch		batch = {.wal_before = pgWalUsage.wal_bytes};
 
 	INSTR_TIME_SET_CURRENT(batch.start);
+	naps_begin(&batch.naps);
 	return batch;
 }
 
@@ -333,6 +336,7 @@ do_blocks(BatchState *state, const Migration *migration, const Step *step, Curso
 	choose_window(state, cursor, step, leaf);
 	if (awaits_snapshots(state, cursor, step, leaf))
 		return false;
+	naps_take(&batch->naps);
 	range.begin = cursor->phase_block;
 	range.end = cursor->phase == PACE_ALL_PHASES ? cursor->window_end :
 		Min(cursor->phase_block + state->fill_blocks, cursor->window_end);
@@ -345,8 +349,9 @@ do_blocks(BatchState *state, const Migration *migration, const Step *step, Curso
 		if (in_phases)
 			pages_open(&state->window, leaf, cursor->block, cursor->window_end, cursor->phase, cursor->phase_block);
 		rows_fill(&range, in_phases ? &state->window : NULL, migration->id, migration->state == STATE_REVERTING,
-				  pace_limit_ms(guc_batch_time), &batch->result);
+				  pace_limit_ms(guc_batch_time), &batch->naps, &batch->result);
 	}
+	naps_take(&batch->naps);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
 	batch->work_ms = milliseconds_since(batch->start);
@@ -361,8 +366,8 @@ static int
 rest_after(BatchState *state, const Batch *batch, int workers)
 {
 	double		work_ms = milliseconds_since(batch->start);
-	double		stretch = pace_stretch(&state->best_row_ms, work_ms, batch->result.rows);
-	int			pause_ms = pace_rest(work_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
+	double		stretch = pace_stretch(&state->best_row_ms, work_ms - batch->naps.rested_ms, batch->result.rows);
+	int			pause_ms = pace_rest(work_ms, batch->naps.rested_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
 									 (int64) (pgWalUsage.wal_bytes - batch->wal_before),
 									 guc_max_wal_rate > 0 ? Max(guc_max_wal_rate / workers, 1) : 0);
 

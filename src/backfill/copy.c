@@ -102,7 +102,8 @@ copy_row(Apply *apply, Relation rel, ItemPointer tid, Snapshot snapshot, TupleTa
 }
 
 static void
-copy_rows(const RowRange *range, const Second *second, double time_ms, instr_time start, FillResult *result)
+copy_rows(const RowRange *range, const Second *second, double time_ms, instr_time start, Naps *naps,
+		  FillResult *result)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
@@ -142,6 +143,7 @@ copy_rows(const RowRange *range, const Second *second, double time_ms, instr_tim
 				result->reached = block;
 				break;
 			}
+			naps_take(naps);
 		}
 		MemoryContextSwitchTo(row_memory);
 		if (copy_row(&apply, range->rel, &slot->tts_tid, snapshot, locked, result) == TM_WouldBlock)
@@ -210,8 +212,10 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	instr_time	start;
 	double		work_ms;
 	char	   *waiting;
+	Naps		naps;
 
 	INSTR_TIME_SET_CURRENT(start);
+	naps_begin(&naps);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_held(state, migration, step))
 	{
@@ -228,7 +232,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		copy_rows(&range, second, pace_limit_ms(guc_batch_time), start, &result);
+		copy_rows(&range, second, pace_limit_ms(guc_batch_time), start, &naps, &result);
 	else
 		result.reached = range.end;
 	ZDM_DEBUG_POINT("copy-before-commit");
@@ -240,7 +244,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	table_close(range.rel, NoLock);
 	save(step, cursor, work_ms, waiting);
 	ZDM_DEBUG_POINT("copy-after-batch");
-	*pause_ms = pace_rest(milliseconds_since(start), guc_batch_rest,
+	*pause_ms = pace_rest(milliseconds_since(start), naps.rested_ms, guc_batch_rest,
 						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
 	if (result.locked > 0 && result.rows == 0)
 		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);
@@ -249,7 +253,8 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 
 /* Rows of the range that are not in the other table as they are here. */
 static int64
-compare_rows(const RowRange *range, const Second *second, Relation source, StringInfo examples, int64 *rows)
+compare_rows(const RowRange *range, const Second *second, Relation source, Naps *naps,
+			 StringInfo examples, int64 *rows)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
@@ -278,6 +283,7 @@ compare_rows(const RowRange *range, const Second *second, Relation source, Strin
 		bool		same;
 
 		CHECK_FOR_INTERRUPTS();
+		naps_take(naps);
 		(*rows)++;
 		MemoryContextSwitchTo(row_memory);
 		/* back, it is enough that there is such a row: forth, all of it is compared */
@@ -336,8 +342,10 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	int64		differ = 0;
 	instr_time	start;
 	double		work_ms;
+	Naps		naps;
 
 	INSTR_TIME_SET_CURRENT(start);
+	naps_begin(&naps);
 	initStringInfo(&examples);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor = cursor_load(step, false, &state->clock);
@@ -352,7 +360,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		differ = compare_rows(&range, second, source, &examples, &cursor->rows_done);
+		differ = compare_rows(&range, second, source, &naps, &examples, &cursor->rows_done);
 	if (differ > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
@@ -367,6 +375,6 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	adapt_size(state, &range, range.end, work_ms);
 	cursor_advance(cursor, range.end, true, NIL);
 	save(step, cursor, work_ms, NULL);
-	*pause_ms = pace_rest(work_ms, guc_batch_rest, 0, 0);
+	*pause_ms = pace_rest(work_ms, naps.rested_ms, guc_batch_rest, 0, 0);
 	return false;
 }

@@ -101,9 +101,9 @@ pace_stretch(double *best_ms, double elapsed_ms, int64 rows)
 }
 
 int
-pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate)
+pace_rest(double elapsed_ms, double rested_ms, double ratio, int64 wal_bytes, int64 wal_rate)
 {
-	double		rest = elapsed_ms * ratio;
+	double		rest = Max((elapsed_ms - rested_ms) * ratio - rested_ms, 0.0);
 
 	if (wal_rate > 0)
 		rest = Max(rest, wal_bytes / (double) wal_rate * 1000.0 - elapsed_ms);

@@ -60,11 +60,11 @@ extern double pace_limit_ms(double target_ms);
 extern double pace_stretch(double *best_ms, double elapsed_ms, int64 rows);
 
 /*
- * Rest in ms after a batch that took "elapsed_ms" and wrote "wal_bytes": "ratio"
- * times as long, and long enough to write no more than "wal_rate" bytes a second
+ * Rest in ms after a batch that took "elapsed_ms", of which it has rested "rested_ms"
+ * already, and wrote "wal_bytes": in all "ratio" times as long as it worked, and long enough to write no more than "wal_rate" bytes a second
  * (0: no limit).  Pure.
  */
-extern int	pace_rest(double elapsed_ms, double ratio, int64 wal_bytes, int64 wal_rate);
+extern int	pace_rest(double elapsed_ms, double rested_ms, double ratio, int64 wal_bytes, int64 wal_rate);
 
 /*
  * How many of so many workers may be in a batch at once, if each rests "ratio" times

@@ -429,7 +429,7 @@ rows_is_over(instr_time start, double time_ms)
 
 void
 rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back, double time_ms,
-		  FillResult *result)
+		  Naps *naps, FillResult *result)
 {
 	FillState	state;
 	PairSet    *pairs;
@@ -482,6 +482,7 @@ rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back,
 				break;
 			}
 			block = ItemPointerGetBlockNumber(&slot->tts_tid);
+			naps_take(naps);
 		}
 		if (window != NULL && !pages_has_turn(window, slot))
 			continue;
@@ -506,7 +507,7 @@ rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back,
 
 int64
 rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
-		   RowsDisagree disagree, void *context)
+		   RowsDisagree disagree, void *context, Naps *naps)
 {
 	PairSet    *pairs;
 	TupleTableSlot *slot;
@@ -515,6 +516,7 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	MemoryContext caller;
 	Identity	identity;
 	int64		rows = 0;
+	int64		block = range->begin;
 
 	if (range->begin >= range->end)
 		return 0;
@@ -527,6 +529,11 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (naps != NULL && ItemPointerGetBlockNumber(&slot->tts_tid) != block)
+		{
+			block = ItemPointerGetBlockNumber(&slot->tts_tid);
+			naps_take(naps);
+		}
 		rows++;
 		MemoryContextReset(row_memory);
 		caller = MemoryContextSwitchTo(row_memory);

@@ -9,6 +9,7 @@
 #define ZDM_ROWS_H
 
 #include "access/tableam.h"
+#include "backfill/naps.h"
 #include "backfill/pages.h"
 #include "executor/tuptable.h"
 #include "nodes/pg_list.h"
@@ -41,11 +42,11 @@ typedef struct FillResult
  * Fires no trigger, waits for no row lock.  Needs ROW EXCLUSIVE on the table and
  * no active snapshot; takes its own.
  * If "time_ms" is not 0, stops after that time at the end of a block, the first
- * one or a later one.
+ * one or a later one.  Naps between blocks.
  * Errors: those of the up expressions, with the row's key in the context.
  */
 extern void rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back, double time_ms,
-					  FillResult *result);
+					  Naps *naps, FillResult *result);
 
 /* Read the rows of the range; of heaps alone. */
 extern TableScanDesc rows_begin_scan(const RowRange *range, Snapshot snapshot);
@@ -61,10 +62,10 @@ typedef void (*RowsDisagree) (SyncPair *pair, TupleTableSlot *slot, void *contex
 
 /*
  * Look at all rows of the range that "snapshot" sees, and call back for every
- * pair of the migration that does not agree.  Needs ACCESS SHARE.  Returns the
- * number of rows looked at.
+ * pair of the migration that does not agree.  Needs ACCESS SHARE.  Naps between
+ * blocks, unless "naps" is NULL.  Returns the number of rows looked at.
  */
 extern int64 rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
-						RowsDisagree disagree, void *context);
+						RowsDisagree disagree, void *context, Naps *naps);
 
 #endif							/* ZDM_ROWS_H */

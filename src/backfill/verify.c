@@ -66,8 +66,10 @@ verify_batch(const Migration *migration, const Step *step, BatchState *state, in
 	instr_time	start;
 	instr_time	end;
 	double		elapsed;
+	Naps		naps;
 
 	INSTR_TIME_SET_CURRENT(start);
+	naps_begin(&naps);
 	PushActiveSnapshot(GetLatestSnapshot());
 	cursor = cursor_load(step, false, &state->clock);
 	if (!cursor_settle(cursor, migration->relid))
@@ -94,7 +96,7 @@ verify_batch(const Migration *migration, const Step *step, BatchState *state, in
 	found.rel = range.rel;
 	initStringInfo(&found.examples);
 	cursor->rows_done += rows_check(&range, migration->id, GetActiveSnapshot(),
-									count_disagreement, &found);
+									count_disagreement, &found, &naps);
 	if (found.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
@@ -118,7 +120,7 @@ verify_batch(const Migration *migration, const Step *step, BatchState *state, in
 	CommitTransactionCommand();
 	if (range.end - range.begin == state->verify_blocks)
 		state->verify_blocks = pace_next_blocks(state->verify_blocks, elapsed, guc_batch_time);
-	*pause_ms = pace_rest(elapsed, guc_batch_rest, 0, 0);
+	*pause_ms = pace_rest(elapsed, naps.rested_ms, guc_batch_rest, 0, 0);
 	return false;
 }
 
@@ -174,7 +176,7 @@ verify_table(const Migration *migration, Tuplestorestate *store, TupleDesc desc)
 		listing.rel = rel;
 		(void) rows_check(&(RowRange) {
 			.rel = rel, .begin = 0, .end = RelationGetNumberOfBlocks(rel),
-		}, migration->id, GetActiveSnapshot(), list_disagreement, &listing);
+		}, migration->id, GetActiveSnapshot(), list_disagreement, &listing, NULL);
 		table_close(rel, NoLock);
 	}
 }

@@ -70,12 +70,12 @@ zdm_test_pace_stretch(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(pace_stretch(&best, PG_GETARG_FLOAT8(1), PG_GETARG_INT64(2)));
 }
 
-/* (elapsed float8, ratio float8, wal bigint, rate bigint) -> int */
+/* (elapsed float8, rested float8, ratio float8, wal bigint, rate bigint) -> int */
 Datum
 zdm_test_pace_rest(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(pace_rest(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
-							  PG_GETARG_INT64(2), PG_GETARG_INT64(3)));
+	PG_RETURN_INT32(pace_rest(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2),
+							  PG_GETARG_INT64(3), PG_GETARG_INT64(4)));
 }
 
 /* (workers int, ratio float8) -> int */

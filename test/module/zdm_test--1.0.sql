@@ -41,7 +41,7 @@ CREATE FUNCTION test.pace_rows_due(rows int, phase int) RETURNS int STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_rows_due';
 CREATE FUNCTION test.pace_phases_serve(phase int, rows bigint, kept bigint) RETURNS boolean STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_phases_serve';
-CREATE FUNCTION test.pace_rest(elapsed float8, ratio float8, wal bigint, rate bigint) RETURNS int STRICT
+CREATE FUNCTION test.pace_rest(elapsed float8, rested float8, ratio float8, wal bigint, rate bigint) RETURNS int STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_rest';
 CREATE FUNCTION test.pace_stretch(best float8, elapsed float8, rows bigint) RETURNS float8 STRICT
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_test_pace_stretch';
