@@ -369,6 +369,27 @@ zdm_application_of(int pid)
 	return NULL;
 }
 
+/* The same.  How many processes of max_worker_processes run, whosoever. */
+static inline int
+zdm_count_workers(void)
+{
+	int			count = 0;
+
+	for (int i = 1; i <= pgstat_fetch_stat_numbackends(); i++)
+	{
+#if PG_VERSION_NUM >= 160000
+		LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(i);
+#else
+		LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(i);
+#endif
+
+		if (local != NULL && local->backendStatus.st_procpid > 0 &&
+			local->backendStatus.st_backendType == B_BG_WORKER)
+			count++;
+	}
+	return count;
+}
+
 /* ProcessCompletedNotifies: 14 alone needs it at the end of a worker's transaction. */
 #if PG_VERSION_NUM < 150000
 #include "commands/async.h"

@@ -29,6 +29,7 @@ CREATE TABLE zdm.migration (
 	again         boolean NOT NULL DEFAULT false, -- stated again while it was reverted: begun anew behind that
 	outcome       text[] NOT NULL DEFAULT '{}',  -- what is there when it is completed: see plan/outcome.c
 	known         text[] NOT NULL DEFAULT '{}',  -- what there was of the names in its texts when it was stated: see plan/meaning.c
+	known_again   text[] NOT NULL DEFAULT '{}',  -- the same when it was stated again: takes its place then
 	settings      jsonb NOT NULL,
 	result_settings text[] NOT NULL DEFAULT '{}', -- what expressions are evaluated under: names and values in turn
 	notes         text[] NOT NULL DEFAULT '{}',  -- what the preflight found
@@ -100,6 +101,8 @@ CREATE TABLE zdm.pair (
 	down          text,
 	up_resolution text,                          -- what they were found to mean: that is run
 	down_resolution text,
+	up_again      text,                          -- the same of a change that was stated again
+	down_again    text,
 	authoritative text NOT NULL DEFAULT 'old',
 	on_conflict   text NOT NULL DEFAULT 'new',
 	reversible    boolean NOT NULL DEFAULT true,

@@ -467,7 +467,7 @@ was_attached_again(const Step *step)
 {
 	Step	   *before = step_load(step->migration, step->number - 1);
 
-	return before != NULL && verb_of(before) == &verb_attach_index &&
+	return before != NULL && verb_is(before, &verb_attach_index) &&
 		((AttachIndexArgs *) verb_args(before))->again;
 }
 

@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "api/access.h"
+#include "catalog/holder.h"
 #include "catalog/lock_room.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
@@ -225,8 +226,8 @@ check_access(Migration *migration, const char *named)
 			 errmsg("must be owner of table %s", migration->relation)));
 }
 
-Migration *
-access_migration(int64 id, MigrationLock lock)
+static Migration *
+load_to_steer(int64 id, MigrationLock lock)
 {
 	Migration  *migration = migration_load(id, lock);
 
@@ -236,6 +237,29 @@ access_migration(int64 id, MigrationLock lock)
 				 errmsg("migration " INT64_FORMAT " does not exist", id),
 				 errhint("TABLE zdm.migrations lists all there are.")));
 	return check_access(migration, psprintf(INT64_FORMAT, id));
+}
+
+/* The error of a wait for somebody who steers it, and has not committed, says who that is. */
+static Migration *
+lock_to_steer(int64 id, MigrationLock lock)
+{
+	Holder		holder = holder_of_migration(id);
+	ErrorContextCallback callback = {.callback = holder_say, .arg = &holder, .previous = error_context_stack};
+	Migration  *migration;
+
+	error_context_stack = &callback;
+	migration = load_to_steer(id, lock);
+	error_context_stack = callback.previous;
+	return migration;
+}
+
+Migration *
+access_migration(int64 id, MigrationLock lock)
+{
+	/* who may not steer it keeps nobody waiting, and is told nothing of who does */
+	Migration  *migration = load_to_steer(id, MIGRATION_READ);
+
+	return lock == MIGRATION_READ ? migration : lock_to_steer(id, lock);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "api/change.h"
 #include "catalog/migration.h"
 #include "catalog/heap.h"
+#include "catalog/holder.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -35,6 +36,7 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "parser/parser.h"
+#include "plan/meaning.h"
 #include "plan/outcome.h"
 #include "plan/plan.h"
 #include "plan/uses.h"
@@ -85,8 +87,16 @@ capture_settings(void)
 static void
 claim_label(const char *label, Oid role)
 {
-	claim_wait(CLAIM_LABEL, (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label,
-																	 strlen(label), role)));
+	int64		number = (int64) DatumGetUInt64(hash_any_extended((const unsigned char *) label, strlen(label), role));
+	Holder		holder;
+	ErrorContextCallback callback = {.callback = holder_say, .arg = &holder, .previous = error_context_stack};
+
+	if (claim_try(CLAIM_LABEL, number))
+		return;
+	holder = holder_of_claim(CLAIM_LABEL, number);
+	error_context_stack = &callback;
+	claim_wait(CLAIM_LABEL, number);
+	error_context_stack = callback.previous;
 }
 
 static bool
@@ -125,7 +135,8 @@ begin_behind(const char *label, int64 id)
 
 	if (known == NULL || known->state != STATE_REVERTING)
 		return false;
-	migration_set_again(known, capture_settings());
+	migration_set_again(known, capture_settings(), meaning_now(known->id));
+	expr_resolve_again(known->id);
 	ereport(NOTICE,
 			(errmsg("migration \"%s\" is being reverted, as " INT64_FORMAT ": it is begun anew once that is done",
 					label, known->id)));
@@ -257,7 +268,7 @@ static void
 claim_table(Oid relid)
 {
 	bool		claimed;
-	char	   *holder;
+	Holder		holder;
 
 	/*
 	 * Closes the race between two sessions neither of which sees the other's
@@ -268,12 +279,12 @@ claim_table(Oid relid)
 		pg_usleep(CLAIM_PAUSE_US);
 	if (claimed)
 		return;
-	holder = claim_describe(CLAIM_STATEMENT, relid);
+	holder = holder_of_claim(CLAIM_STATEMENT, relid);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_IN_USE),
 			 errmsg("another transaction is stating a migration on %s", names_relation(relid)),
-			 holder != NULL ? errdetail_internal("%s", holder) : 0,
-			 errhint("Try again when it has ended.")));
+			 holder.detail != NULL ? errdetail_internal("%s", holder.detail) : 0,
+			 errhint("%s", holder.hint != NULL ? holder.hint : "Try again when it has ended.")));
 }
 
 static Oid

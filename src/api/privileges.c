@@ -9,7 +9,8 @@
  * other in the same transaction, as the table's owner.  The same holds for a table
  * that is renamed and the view that has its other name (one that reads with its
  * owner's rights would show what row-level security hides, which cannot be enabled
- * then), and for a materialized view and the one that is to take its place.  A GRANT can be a part of CREATE SCHEMA, too.
+ * then), and for a materialized view and the one that is to take its place.  A GRANT
+ * can be a part of CREATE SCHEMA, too.
  *
  *-------------------------------------------------------------------------
  */

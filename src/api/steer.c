@@ -231,7 +231,7 @@ steer_revert(Migration *migration, FunctionCallInfo fcinfo)
 	{
 		say_already(migration, "reverted");
 		if (migration->again)
-			migration_set_again(migration, NULL);
+			migration_set_again(migration, NULL, NIL);
 		return;
 	}
 

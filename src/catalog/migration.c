@@ -103,10 +103,10 @@ migration_set_completed(Migration *m)
 }
 
 void
-migration_set_again(Migration *m, const char *settings)
+migration_set_again(Migration *m, const char *settings, List *known)
 {
-	(void) QUERY_ONCE("UPDATE zdm.migration SET again = $2::jsonb IS NOT NULL, settings = coalesce($2, settings) WHERE id = $1",
-					  arg_int8(m->id), arg_jsonb(settings));
+	(void) QUERY_ONCE("UPDATE zdm.migration SET again = $2::jsonb IS NOT NULL, settings = coalesce($2, settings), known_again = $3 WHERE id = $1",
+					  arg_int8(m->id), arg_jsonb(settings), arg_texts(known));
 	m->again = settings != NULL;
 }
 
@@ -138,14 +138,15 @@ migration_begin_anew(Migration *m)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.migration SET state = 'queued', again = false, changed = clock_timestamp(), failed_from = NULL, "
+	QUERY("UPDATE zdm.migration SET state = 'queued', again = false, known = known_again, changed = clock_timestamp(), failed_from = NULL, "
 		  "error_state = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, "
 		  "error_context = NULL WHERE id = $1", arg_int8(m->id));
 	QUERY("UPDATE zdm.step SET state = 'pending', executed = NULL, attempts = 0, failures = 0, started = NULL, "
 		  "finished = NULL, error = NULL, cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0, "
 		  "rows_per_second = NULL, worked_ms = 0, waiting_for = NULL, waiting_since = NULL WHERE migration = $1",
 		  arg_int8(m->id));
-	QUERY("UPDATE zdm.pair SET new_attnum = NULL, authoritative = 'old' WHERE migration = $1", arg_int8(m->id));
+	QUERY("UPDATE zdm.pair SET new_attnum = NULL, authoritative = 'old', "
+		  "up_resolution = coalesce(up_again, up_resolution), down_resolution = coalesce(down_again, down_resolution) WHERE migration = $1", arg_int8(m->id));
 	QUERY("DELETE FROM zdm.misfit WHERE migration = $1", arg_int8(m->id));
 	query_end(&session);
 	forget_rows(m->id);

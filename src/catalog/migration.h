@@ -87,9 +87,9 @@ extern void migration_set_completed(Migration *migration);
 
 /*
  * Of one that is being reverted: have it begun anew behind that, with these
- * settings, or, for NULL, not.
+ * settings and what is known of its names now, or, for NULL, not.
  */
-extern void migration_set_again(Migration *migration, const char *settings);
+extern void migration_set_again(Migration *migration, const char *settings, List *known);
 
 /* It has been reverted and is wanted again: queued, with all of its plan before it. */
 extern void migration_begin_anew(Migration *migration);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/query.h"
 #include "column/carry.h"
 #include "core/expression.h"
 #include "utils/acl.h"
@@ -35,6 +36,21 @@ List *
 carry_old_later(const Column *old, const NewColumn *new)
 {
 	return carry_takes_name(new) ? carry_column(carry_old_name(old, new)) : expression_column(old->attnum);
+}
+
+AttrNumber
+carry_new_attnum(int64 migration, const Column *old)
+{
+	QuerySession session;
+	AttrNumber	attnum = InvalidAttrNumber;
+
+	query_begin(&session);
+	if (QUERY("SELECT new_attnum::int FROM zdm.pair WHERE migration = $1 AND relid = $2 AND old_attnum = $3 "
+			  "AND new_attnum IS NOT NULL",
+			  arg_int8(migration), arg_oid(old->relid), arg_int2(old->attnum)) > 0)
+		attnum = (AttrNumber) query_int4(0, 1);
+	query_end(&session);
+	return attnum;
 }
 
 bool

@@ -36,6 +36,9 @@ extern bool carry_takes_name(const NewColumn *new);
 extern char *carry_old_name(const Column *old, const NewColumn *new);
 extern List *carry_old_later(const Column *old, const NewColumn *new);
 
+/* The new column's number; InvalidAttrNumber until it is there.  Needs a transaction. */
+extern AttrNumber carry_new_attnum(int64 migration, const Column *old);
+
 /* Is the migration's owner allowed what "role" is?  Needs a transaction. */
 extern bool carry_acts_for(Oid owner, Oid role);
 
@@ -93,6 +96,12 @@ extern ColumnIndex *column_index_load(Oid indexid);
  * needs that and up may give NULL.
  */
 extern void carry_plan_not_null(MigrationPlan *plan, const Column *old, const NewColumn *new);
+
+/*
+ * The sequences of the column that the exchange takes from charge, as there are now
+ * (list of Oid).
+ */
+extern List *sequence_oids(int64 migration, const Column *old, bool forward);
 
 /* Say which sequences that the default calls stay smaller than the column's new type. */
 extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type);

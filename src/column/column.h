@@ -207,6 +207,10 @@ typedef struct TwinArgs
 	Column	   *old;
 	NewColumn  *new;
 	List	   *noted;			/* DefinitionNote *: see column/definition.h */
+	char	   *new_default;	/* that the exchange has left the new column with, or NULL ... */
+	bool		default_noted;	/* ... if it has noted that */
+	bool		default_changed;	/* see default_follow(); not stored, like the next */
+	char	   *default_tree;
 } TwinArgs;
 
 extern const Fields twin_fields;

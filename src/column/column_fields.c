@@ -219,6 +219,8 @@ static const Field twin_list[] = {
 	FIELD_OF(TwinArgs, old, STRUCT, &old),
 	FIELD_OF(TwinArgs, new, STRUCT, &new),
 	FIELD_OF(TwinArgs, noted, STRUCTS, &note),
+	FIELD(TwinArgs, new_default, TEXT),
+	FIELD(TwinArgs, default_noted, BOOL),
 };
 
 const Fields twin_fields = FIELDS(TwinArgs, twin_list);

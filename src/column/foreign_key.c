@@ -245,22 +245,6 @@ foreign_key_args(const ColumnForeignKey *fk, const char *name, const Substitute 
 	return member_args(fk, root_of(fk), name, substitute);
 }
 
-static bool
-replace(List *attnums, AttrNumber from, AttrNumber to)
-{
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, attnums)
-	{
-		if (lfirst_int(lc) != from)
-			continue;
-		lfirst_int(lc) = to;
-		found = true;
-	}
-	return found;
-}
-
 bool
 foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber to)
 {
@@ -268,11 +252,11 @@ foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber 
 
 	if (fk->relid == relid)
 	{
-		found |= replace(fk->columns, from, to);
-		found |= replace(fk->delete_columns, from, to);
+		found |= expression_follow_numbers(fk->columns, from, to);
+		found |= expression_follow_numbers(fk->delete_columns, from, to);
 	}
 	if (fk->refrelid == relid)
-		found |= replace(fk->refcolumns, from, to);
+		found |= expression_follow_numbers(fk->refcolumns, from, to);
 	return found;
 }
 

@@ -227,7 +227,7 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			  "coalesce(c.relkind::text, ''), coalesce(o.contype::text, ''), "
 			  "coalesce(c.relispartition OR (o.contype = 'c' AND o.coninhcount > 0) "
 			  "  OR (o.contype <> 'c' AND o.conparentid <> 0), false), "
-			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, d.deptype = 'i', "
+			  "d.classid = 'pg_attrdef'::regclass AND f.adnum = d.refobjsubid, "
 			  "coalesce(r.rulename = '_RETURN' AND v.relkind IN ('v', 'm'), false) "
 			  "FROM pg_depend d "
 			  "LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
@@ -244,7 +244,7 @@ load_dependents(Column *column, Oid relid, AttrNumber attnum)
 			.relid = relid, .catalog = query_text(row, 1), .object = query_oid(row, 2),
 			.attnum = (AttrNumber) query_int4(row, 3), .description = query_text(row, 4),
 			.relkind = query_text(row, 5)[0], .contype = query_text(row, 6)[0],
-			.internal = query_bool(row, 9), .view = query_bool(row, 10),
+			.view = query_bool(row, 9),
 		};
 		bool		inherited = query_bool(row, 7);
 		bool		own_default = query_bool(row, 8);

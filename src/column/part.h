@@ -28,7 +28,6 @@ typedef struct Dependent
 	char	   *description;
 	char		relkind;		/* of a relation, else '\0' */
 	char		contype;		/* of a constraint, else '\0' */
-	bool		internal;		/* it is the column's own */
 	bool		view;			/* the query of a view or materialized view */
 } Dependent;
 
@@ -91,6 +90,7 @@ extern const ColumnPart *const column_parts[];
 extern const int column_parts_length;
 
 extern const ColumnPart column_check;
+extern const ColumnPart column_default;
 extern const ColumnPart column_dependent;
 extern const ColumnPart column_foreign_key;
 extern const ColumnPart column_generated;

@@ -18,30 +18,62 @@
 #include "core/names.h"
 #include "utils/builtins.h"
 
-static void
-load_sequence(Column *column, Oid sequence, bool identity)
+/* Sequences that belong to a column: an identity's, or others. */
+static List *
+read_sequences(Oid relid, AttrNumber attnum)
 {
 	QuerySession session;
-	ColumnSequence *result = palloc0(sizeof(ColumnSequence));
+	List	   *sequences = NIL;
+	uint64		n;
 
 	query_begin(&session);
-	QUERY("SELECT s.seqtypid = a.atttypid FROM pg_sequence s, pg_attribute a "
-		  "WHERE s.seqrelid = $1 AND a.attrelid = $2 AND a.attnum = $3",
-		  arg_oid(sequence), arg_oid(column->relid), arg_int2(column->attnum));
-	result->relid = sequence;
-	result->identity = identity;
-	result->typed_as_column = query_bool(0, 1);
+	n = QUERY("SELECT s.seqrelid, d.deptype = 'i', s.seqtypid = a.atttypid FROM pg_attribute a "
+			  "JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass "
+			  "  AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum AND d.deptype IN ('a', 'i') "
+			  "JOIN pg_sequence s ON s.seqrelid = d.objid WHERE a.attrelid = $1 AND a.attnum = $2 ORDER BY 1",
+			  arg_oid(relid), arg_int2(attnum));
+	for (uint64 row = 0; row < n; row++)
+	{
+		ColumnSequence *sequence = palloc0(sizeof(ColumnSequence));
+
+		sequence->relid = query_oid(row, 1);
+		sequence->identity = query_bool(row, 2);
+		sequence->typed_as_column = query_bool(row, 3);
+		sequences = lappend(sequences, sequence);
+	}
 	query_end(&session);
-	column->sequences = lappend(column->sequences, result);
+	return sequences;
 }
 
+/* Days have passed: it may have got others, or none be left. */
+static List *
+sequences_now(int64 migration, const Column *old, bool forward)
+{
+	return read_sequences(old->relid, forward ? old->attnum : carry_new_attnum(migration, old));
+}
+
+List *
+sequence_oids(int64 migration, const Column *old, bool forward)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, sequences_now(migration, old, forward))
+		oids = lappend_oid(oids, ((ColumnSequence *) lfirst(lc))->relid);
+	return oids;
+}
+
+/* They are looked at all together. */
 static bool
 load(Column *column, const Dependent *dependent)
 {
-	if (dependent->relkind != RELKIND_SEQUENCE)
-		return false;
-	load_sequence(column, dependent->object, dependent->internal);
-	return true;
+	return dependent->relkind == RELKIND_SEQUENCE;
+}
+
+static void
+look(Column *column)
+{
+	column->sequences = read_sequences(column->relid, column->attnum);
 }
 
 static List *
@@ -54,7 +86,6 @@ relations_of(const Column *old)
 		relations = lappend_oid(relations, ((ColumnSequence *) lfirst(lc))->relid);
 	return relations;
 }
-
 
 /*
  * Without the extension, an identity column's sequence can be given to no other: it
@@ -109,21 +140,21 @@ enter(StringInfo sql, const Exchange *exchange)
 	const char *from = forward ? old->name : new->final_name;
 	const char *to = forward ? new->name : carry_old_name(old, new);
 	const char *type = forward ? new->sequence_type : new->old_sequence_type;
+	List	   *sequences = making->flavour == FLAVOUR_RUN ? sequences_now(making->migration, old, forward) : old->sequences;
 	ListCell   *lc;
 
-	foreach(lc, old->sequences)
+	foreach(lc, sequences)
 	{
 		ColumnSequence *sequence = lfirst(lc);
-		bool		exists = sql_exists(making, sequence->relid);
 
-		if (exists && sequence->typed_as_column && type != NULL)
+		if (sequence->typed_as_column && type != NULL)
 			sql_statement(sql, "ALTER SEQUENCE %s AS %s", sql_table(making, sequence->relid), type);
 		if (sequence->identity && making->flavour == FLAVOUR_SCRIPT)
 			sql_statement(sql, "%s", plain_move(old->relid, from, to));
 		else if (sequence->identity)
 			sql_statement(sql, "SELECT zdm.move_identity(%u::oid::regclass, %s, %s)", old->relid,
 						  sql_literal(from), sql_literal(to));
-		else if (exists)
+		else
 			sql_statement(sql, "ALTER SEQUENCE %s OWNED BY %s.%s", sql_table(making, sequence->relid),
 						  sql_table(making, old->relid), sql_name(to));
 	}
@@ -158,6 +189,7 @@ sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type)
 
 const ColumnPart column_sequence = {
 	.load = load,
+	.look = look,
 	.relations = relations_of,
 	.enter = enter,
 };

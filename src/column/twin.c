@@ -13,15 +13,11 @@
 #include "postgres.h"
 
 #include "column/carry.h"
+#include "column/default.h"
+#include "column/definition.h"
 #include "column/part.h"
 #include "column/twin.h"
 #include "core/expression.h"
-
-static const char *
-new_default(const TwinArgs *twin)
-{
-	return twin->new->default_text != NULL ? twin->new->default_text : twin->old->default_text;
-}
 
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
@@ -37,8 +33,8 @@ append_attributes(StringInfo sql, const Making *making, const TwinArgs *twin)
 		sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET STORAGE %s", table, column, new->storage);
 	if (old->statistics >= 0)
 		sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET STATISTICS %d", table, column, old->statistics);
-	if (new_default(twin) != NULL && !old->default_volatile)
-		sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column, new_default(twin));
+	if (default_of_new(twin) != NULL && !old->default_volatile)
+		sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column, default_of_new(twin));
 	foreach(lc, old->options)
 		sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET (%s)", table, column, (char *) lfirst(lc));
 	if (old->comment != NULL)
@@ -152,22 +148,6 @@ return_name(StringInfo sql, const Exchange *exchange)
 
 static const ColumnPart lent_name = {.enter = lend_name, .leave = return_name};
 
-/* A volatile default is on one side only, or it would be computed twice a row. */
-static void
-move_default(StringInfo sql, const Exchange *exchange)
-{
-	const TwinArgs *twin = exchange->twin;
-	char	   *table = sql_table(exchange->making, twin->old->relid);
-
-	if (!twin->old->default_volatile)
-		return;
-	sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, exchange->comes,
-				  exchange->forward ? new_default(twin) : twin->old->default_text);
-	sql_statement(sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, exchange->leaves);
-}
-
-static const ColumnPart volatile_default = {.enter = move_default};
-
 typedef enum Movement
 {
 	LEAVES,
@@ -190,9 +170,11 @@ static const struct
 	/* a foreign key goes before the key that it refers to */
 	{&column_foreign_key, LEAVES},
 	{&column_key, LEAVES},
+	/* an identity comes to a column without a default only */
+	{&column_default, LEAVES},
 	/* a default may call the sequence */
 	{&column_sequence, ENTERS},
-	{&volatile_default, ENTERS},
+	{&column_default, ENTERS},
 	{&column_generated, ENTERS},
 	{&column_check, ENTERS},
 	{&column_not_null, ENTERS},
@@ -295,6 +277,47 @@ drop_sql(const Making *making, const void *data)
 			column_parts[i]->rename(&sql, making, twin);
 	}
 	return sql.data;
+}
+
+List *
+twin_sequences(const Step *step, bool forward)
+{
+	return sequence_oids(step->migration, ((TwinArgs *) verb_args(step))->old, forward);
+}
+
+bool
+twin_has_changed(const Step *step, bool forward)
+{
+	return default_has_changed(step->migration, verb_args(step), forward) || twin_sequences(step, forward) != NIL;
+}
+
+void
+twin_follow(const Step *step, bool forward, const char *again)
+{
+	default_follow(step->migration, verb_args(step), forward, again);
+}
+
+void
+twin_look_again(int64 migration, bool forward, const char *again)
+{
+	ListCell   *lc;
+
+	foreach(lc, step_all(migration))
+	{
+		const Step *step = lfirst(lc);
+
+		if (verb_is(step, &verb_exchange) && (step->state == STEP_DONE) != forward)
+			twin_follow(step, forward, again);
+	}
+}
+
+void
+twin_remember(const Step *step, List *before)
+{
+	TwinArgs   *twin = verb_args(step);
+
+	default_note(step->migration, twin);
+	definition_remember(step, before);
 }
 
 const Verb verb_add_twin = {.name = "add_twin", .args = &twin_fields, .sql = add_sql};

@@ -96,27 +96,13 @@ claim_drop_all(void)
 	LockReleaseSession(DEFAULT_LOCKMETHOD);
 }
 
-static void
-say_who(void *arg)
-{
-	/* a deadlock has a DETAIL of its own */
-	if (arg != NULL && geterrcode() != ERRCODE_T_R_DEADLOCK_DETECTED)
-		errdetail_internal("%s", (char *) arg);
-}
-
 void
 claim_wait(ClaimKind kind, int64 number)
 {
-	ErrorContextCallback callback = {.callback = say_who, .previous = error_context_stack};
 	LOCKTAG		tag;
 
-	if (claim_try(kind, number))
-		return;
-	callback.arg = claim_describe(kind, number);
-	error_context_stack = &callback;
 	claim_tag(&tag, kind, number);
 	(void) LockAcquire(&tag, ExclusiveLock, !is_transactional(kind), false);
-	error_context_stack = callback.previous;
 }
 
 bool
@@ -179,7 +165,12 @@ claim_holder(ClaimKind kind, int64 number)
 char *
 claim_describe(ClaimKind kind, int64 number)
 {
-	int			pid = claim_holder(kind, number);
+	return claim_describe_session(claim_holder(kind, number));
+}
+
+char *
+claim_describe_session(int pid)
+{
 	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
 	char	   *role = proc != NULL ? GetUserNameFromId(proc->roleId, true) : NULL;
 	const char *application;

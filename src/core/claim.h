@@ -55,7 +55,7 @@ extern void claim_drop_all(void);
 
 /*
  * The same, waiting for whoever has it, as for any lock: lock_timeout, deadlock
- * detection and cancellation apply, and their error says who it is.
+ * detection and cancellation apply.
  */
 extern void claim_wait(ClaimKind kind, int64 number);
 
@@ -79,9 +79,10 @@ extern int	claim_holder(ClaimKind kind, int64 number);
 
 /*
  * Whose transaction has it, for a DETAIL: role, pid and application; NULL if nobody's
- * now.  What pg_stat_activity shows to everybody.  A look only.
+ * now, or no session's any more.  What pg_stat_activity shows to everybody.  A look only.
  */
 extern char *claim_describe(ClaimKind kind, int64 number);
+extern char *claim_describe_session(int pid);
 
 /* Who has claims of this kind now, in whatever database: a list of ClaimHolder *. */
 extern List *claim_holders(ClaimKind kind);

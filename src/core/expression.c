@@ -105,6 +105,48 @@ expression_replace(List *expression, AttrNumber attnum, List *by)
 	return result;
 }
 
+bool
+expression_follow(List **expression, AttrNumber from, AttrNumber to)
+{
+	List	   *replaced = expression_replace(*expression, from, expression_column(to));
+	bool		found = !equal(replaced, *expression);
+
+	*expression = replaced;
+	return found;
+}
+
+bool
+expression_follow_all(List *expressions, AttrNumber from, AttrNumber to)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, expressions)
+	{
+		List	   *expression = lfirst(lc);
+
+		found |= expression_follow(&expression, from, to);
+		lfirst(lc) = expression;
+	}
+	return found;
+}
+
+bool
+expression_follow_numbers(List *attnums, AttrNumber from, AttrNumber to)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, attnums)
+	{
+		if (lfirst_int(lc) != from)
+			continue;
+		lfirst_int(lc) = to;
+		found = true;
+	}
+	return found;
+}
+
 char *
 expression_sql(List *expression, Oid relid, bool missing_ok)
 {
@@ -120,10 +162,4 @@ expression_sql(List *expression, Oid relid, bool missing_ok)
 			appendStringInfoString(&sql, strVal(lfirst(lc)));
 	}
 	return sql.data;
-}
-
-bool
-expression_equal(List *one, List *other)
-{
-	return equal(one, other);
 }

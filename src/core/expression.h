@@ -33,11 +33,17 @@ extern List *expression_join(List *expressions, const char *separator);
 extern List *expression_replace(List *expression, AttrNumber attnum, List *by);
 
 /*
+ * Have the expression, each of a list of them, or a list of attribute numbers (int),
+ * name column "to" where it names "from"; false if it does not.
+ */
+extern bool expression_follow(List **expression, AttrNumber from, AttrNumber to);
+extern bool expression_follow_all(List *expressions, AttrNumber from, AttrNumber to);
+extern bool expression_follow_numbers(List *attnums, AttrNumber from, AttrNumber to);
+
+/*
  * As SQL, with the names that relid's columns have now.  A column that is gone:
  * ERRCODE_UNDEFINED_COLUMN, or with missing_ok "<dropped>".  Needs a transaction.
  */
 extern char *expression_sql(List *expression, Oid relid, bool missing_ok);
-
-extern bool expression_equal(List *one, List *other);
 
 #endif							/* ZDM_EXPRESSION_H */

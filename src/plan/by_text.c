@@ -61,9 +61,9 @@
 static AttrNumber
 dropped_by(const Step *step)
 {
-	if (verb_of(step) == &verb_drop_column)
+	if (verb_is(step, &verb_drop_column))
 		return ((ColumnArgs *) verb_args(step))->column;
-	if (verb_of(step) == &verb_drop_twin)
+	if (verb_is(step, &verb_drop_twin))
 		return ((TwinArgs *) verb_args(step))->old->attnum;
 	return InvalidAttrNumber;
 }

@@ -44,6 +44,7 @@
 #include "parser/parse_type.h"
 #include "parser/parse_utilcmd.h"
 #include "parser/parser.h"
+#include "plan/in_place.h"
 #include "plan/meaning.h"
 #include "rules/statement.h"
 #include "utils/lsyscache.h"
@@ -57,15 +58,19 @@
  * name in Unicode escapes is not looked for: then all are.
  */
 #define MADE "oid >= " CppAsString2(FirstNormalObjectId)
+
+/* An exchange may have an identity to move that there was not: with what is our own. */
+#define OURS "oid = 'zdm.move_identity(regclass, name, name)'::regprocedure"
 #define OF_NAMES \
 	"SELECT 'f' AS kind, oid, 0::oid AS source, 0::oid AS target FROM pg_proc WHERE " MADE " AND (" \
 	"  strpos(t, lower(replace(proname, '\"', '\"\"') COLLATE \"C\")) > 0 OR t LIKE '%u&\"%' " \
-	"  OR oid IN (SELECT oprcode FROM pg_operator) OR oid IN (SELECT castfunc FROM pg_cast)) " \
+	"  OR oid IN (SELECT oprcode FROM pg_operator) OR oid IN (SELECT castfunc FROM pg_cast) OR " OURS ") " \
 	"UNION ALL SELECT 'o', oid, 0, 0 FROM pg_operator WHERE " MADE " " \
 	"UNION ALL SELECT 'c', oid, castsource, casttarget FROM pg_cast WHERE " MADE
 
-static void
-note(int64 migration, const char *text)
+/* What there is now of the names in the text. */
+static List *
+known_of(const char *text)
 {
 	QuerySession session;
 	List	   *known = list_make1(resolution_stamp());
@@ -84,27 +89,33 @@ note(int64 migration, const char *text)
 			known = lappend(known, call);
 	}
 	query_end(&session);
-	migration_add_known(migration, known);
+	return known;
 }
 
-void
-meaning_note(int64 migration)
+List *
+meaning_now(int64 migration)
 {
 	StringInfoData texts;
 	ListCell   *lc;
 
 	initStringInfo(&texts);
 	foreach(lc, step_all(migration))
-		appendStringInfo(&texts, "%s\n%s\n", verb_sql(lfirst(lc), false, FLAVOUR_SHOWN),
-						 verb_sql(lfirst(lc), true, FLAVOUR_SHOWN));
+		appendStringInfo(&texts, "%s\n%s\n%s\n", verb_sql(lfirst(lc), false, FLAVOUR_SHOWN),
+						 verb_sql(lfirst(lc), true, FLAVOUR_SHOWN), in_place_texts(lfirst(lc)));
 	appendStringInfoString(&texts, guc_hold_when);
-	note(migration, texts.data);
+	return known_of(texts.data);
+}
+
+void
+meaning_note(int64 migration)
+{
+	migration_add_known(migration, meaning_now(migration));
 }
 
 void
 meaning_note_query(int64 migration, const char *query)
 {
-	note(migration, query);
+	migration_add_known(migration, known_of(query));
 }
 
 /* What is read of one statement. */

@@ -21,6 +21,9 @@ typedef struct Reading Reading;
 extern void meaning_note(int64 migration);
 extern void meaning_note_query(int64 migration, const char *query);
 
+/* The same list, for who states it again (char *, as migration_known() has it). */
+extern List *meaning_now(int64 migration);
+
 /*
  * Raise ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if the statement, which stands in
  * "sql", calls something that was not there then: to be asked as whom and with the

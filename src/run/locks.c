@@ -325,10 +325,14 @@ locks_describe(const LockPatience *patience)
 	if (relation == NULL)
 		return NULL;
 	query_begin(&session);
-	QUERY("SELECT string_agg(coalesce(zdm.session_text(pid), 'a prepared transaction'), ', ' ORDER BY pid) FROM (SELECT DISTINCT pid "
+	QUERY("SELECT string_agg(coalesce(zdm.session_text(h.pid), 'the prepared transaction ' || quote_literal(x.gid), 'a prepared transaction'), "
+		  "  ', ' ORDER BY h.pid, x.gid) FROM (SELECT DISTINCT pid, CASE WHEN pid IS NULL THEN virtualtransaction END AS number "
 		  "FROM pg_locks WHERE locktype = 'relation' AND relation = $1 "
 		  "AND database IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
-		  "AND pid IS DISTINCT FROM pg_backend_pid() AND mode = ANY ($2)) h",
+		  "AND pid IS DISTINCT FROM pg_backend_pid() AND mode = ANY ($2)) h "
+		  /* its locks have the number that its session had; among them is that of its own */
+		  "LEFT JOIN (pg_prepared_xacts x JOIN pg_locks t ON t.pid IS NULL AND t.locktype = 'transactionid' AND t.transactionid = x.transaction) "
+		  "  ON t.virtualtransaction = h.number",
 		  arg_oid(patience->refused), arg_texts(conflicting_modes(patience->mode)));
 	holders = query_text(0, 1);
 	query_end(&session);

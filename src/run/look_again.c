@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
+#include "column/twin.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
@@ -93,6 +94,7 @@ look_again_before_cutover(const Migration *migration, const char *again)
 				 errhint("Drop it, then SELECT zdm.%s(" INT64_FORMAT "), and make it again afterwards; or SELECT zdm.revert(" INT64_FORMAT ") and state the migration anew.",
 						 again, migration->id, migration->id)));
 	refuse_gone(migration, again);
+	twin_look_again(migration->id, true, again);
 }
 
 void
@@ -187,6 +189,7 @@ look_again_before_revert(const Migration *migration, const char *again)
 				 errdetail("It was made on that column since."),
 				 errhint("Drop it, then SELECT zdm.%s(" INT64_FORMAT "), and make it again on the old column afterwards.",
 						 again, migration->id)));
+	twin_look_again(migration->id, false, again);
 }
 
 /* Of the table and its partitions, the first whose trigger is not as it was made. */

@@ -28,9 +28,13 @@
 #include "miscadmin.h"
 #include "run/places.h"
 #include "utils/timestamp.h"
+#include "compat.h"
 
 /* The claim on the right to count and take: one worker at a time. */
 #define COUNTING 0
+
+/* Processes that are left to others: for a dispatcher, and for what it starts. */
+#define PROCESSES_IN_RESERVE 2
 
 /* How often a worker looks whether others have started that have no place. */
 #define LOOK_INTERVAL_MS 1000
@@ -132,6 +136,29 @@ places_take(Place *place, Oid owner, bool urgent)
 	return place->number == place_number(owner);
 }
 
+int
+places_spare_processes(void)
+{
+	return max_worker_processes - zdm_count_workers() - PROCESSES_IN_RESERVE;
+}
+
+/* Of several helpers, as many end as have to, the youngest process number last. */
+bool
+places_helper_must_leave(void)
+{
+	int			lacking = -places_spare_processes();
+	ListCell   *lc;
+
+	if (lacking <= 0)
+		return false;
+	foreach(lc, claim_holders(CLAIM_HELPER))
+	{
+		if (((ClaimHolder *) lfirst(lc))->pid < MyProcPid)
+			lacking--;
+	}
+	return lacking > 0;
+}
+
 bool
 places_leave(Place *place)
 {
@@ -142,7 +169,7 @@ places_leave(Place *place)
 
 	/* with a launcher to start it again, none has to stay */
 	places_look(&places);
-	if (places.waiting >= guc_max_workers)
+	if (places.waiting >= guc_max_workers || places_spare_processes() < 0)
 		return !shmem_available();
 	claim_release(CLAIM_PLACE, place->number);
 	place->number = 0;

@@ -40,6 +40,16 @@ extern bool places_has_room(const Places *places, Oid owner, bool urgent);
 extern void places_add(Places *places, Oid owner);
 
 /*
+ * How many processes can be started of max_worker_processes so that others find
+ * theirs: one that looks what there is to do, and one that does it.  To be called
+ * outside any transaction, or in one that has not asked before.
+ */
+extern int	places_spare_processes(void);
+
+/* A helper: are there too few processes left for others, and is it this one's turn to end? */
+extern bool places_helper_must_leave(void);
+
+/*
  * A worker: have a place, from before or a free one, until places_leave() or the
  * end of the process.  To be called outside any transaction.  False if none is free.
  */
@@ -47,7 +57,8 @@ extern bool places_take(Place *place, Oid owner, bool urgent);
 
 /*
  * A worker: give the place back, since what is to be done has to wait.  False if
- * so many wait already that this one should end, and be started again.
+ * so many wait already, or so few processes are left, that this one should end, and be
+ * started again.
  */
 extern bool places_leave(Place *place);
 

@@ -81,9 +81,9 @@ void
 start_helpers(int64 migration, int helpers)
 {
 	List	   *holders = claim_holders(CLAIM_HELPER);
-	int			there = list_length(holders);
+	int			room = Min(guc_max_workers - list_length(holders), places_spare_processes());
 
-	for (int helper = 1; helper <= helpers && there < guc_max_workers; helper++)
+	for (int helper = 1; helper <= helpers && room > 0; helper++)
 	{
 		int64		number = claim_helper_number(migration, helper);
 
@@ -92,7 +92,7 @@ start_helpers(int64 migration, int helpers)
 			continue;
 		if (!start_process(MyDatabaseId, migration, helper))
 			break;
-		there++;
+		room--;
 	}
 }
 

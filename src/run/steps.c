@@ -29,6 +29,7 @@
 #include "column/definition.h"
 #include "column/index_names.h"
 #include "column/other_end.h"
+#include "column/twin.h"
 #include "core/citus.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
@@ -43,6 +44,7 @@
 #include "miscadmin.h"
 #include "parser/parser.h"
 #include "plan/by_text.h"
+#include "plan/in_place.h"
 #include "plan/meaning.h"
 #include "run/look.h"
 #include "run/look_again.h"
@@ -76,17 +78,10 @@
 /* A batch that is to rest for longer may wait for others. */
 #define LONG_PAUSE_MS 250
 
-/* Is that what the step does? */
-static bool
-does(const Step *step, const Verb *verb)
-{
-	return verb_of(step) == verb;
-}
-
 static bool
 is_exchange(const Step *step)
 {
-	return does(step, &verb_exchange);
+	return verb_is(step, &verb_exchange);
 }
 
 static void
@@ -240,6 +235,24 @@ read_functions(const Migration *migration, const Step *step, StepRun *run)
 }
 
 /*
+ * All that an exchange locks, as it is now: with views, and with sequences that the
+ * column has got since, as an exchange that had nothing to move has something then.
+ */
+static List *
+exchanged_relations(const Migration *migration, const Step *step, LOCKMODE *lock)
+{
+	bool		forward = !steps_is_undo(migration, step);
+	List	   *relations = step->relations;
+
+	if (*lock < AccessExclusiveLock && twin_has_changed(step, forward))
+		*lock = AccessExclusiveLock;
+	if (*lock < AccessExclusiveLock)
+		return relations;
+	relations = list_concat_unique_oid(list_copy(relations), twin_sequences(step, forward));
+	return locks_with_views(relations);
+}
+
+/*
  * Begin a step's transaction with its locks.  OUTCOME_DONE: they are held; else the
  * transaction has been ended.
  */
@@ -247,6 +260,7 @@ static StepOutcome
 begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 {
 	List	   *relations = step->relations;
+	LOCKMODE	lock = step->lock;
 
 	read_functions(migration, step, run);
 	StartTransactionCommand();
@@ -257,10 +271,10 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return OUTCOME_STALE;
 	}
-	if (is_exchange(step) && step->lock == AccessExclusiveLock)
-		relations = locks_with_views(relations);
+	if (is_exchange(step))
+		relations = exchanged_relations(migration, step, &lock);
 	if (!locks_try_beside(step->beside, &run->patience) ||
-		!locks_try(relations, step->lock, &run->patience))
+		!locks_try(relations, lock, &run->patience))
 		return come_again(step, NULL, run);
 	if (!claim_exchange(migration, step))
 		return come_again(step, "a transaction that is stating a migration on the table, or on another that references it or is referenced", run);
@@ -442,14 +456,14 @@ execute_end_of_detaching(const OwnersWork *work)
 static bool
 is_trigger_step(const Step *step)
 {
-	return does(step, &verb_create_sync_trigger) || does(step, &verb_drop_sync_trigger);
+	return verb_is(step, &verb_create_sync_trigger) || verb_is(step, &verb_drop_sync_trigger);
 }
 
 /* Must the statement of such a step be left out? */
 static bool
 trigger_step_is_moot(const Migration *migration, const Step *step, bool undo)
 {
-	bool		create = does(step, &verb_create_sync_trigger) != undo;
+	bool		create = verb_is(step, &verb_create_sync_trigger) != undo;
 	bool		exists = trigger_name_find(migration->relid) != NULL;
 
 	if (create)
@@ -461,9 +475,9 @@ trigger_step_is_moot(const Migration *migration, const Step *step, bool undo)
 static void
 apply_effect(const Migration *migration, const Step *step, bool undo)
 {
-	if (does(step, &verb_add_twin) && undo)
+	if (verb_is(step, &verb_add_twin) && undo)
 		pair_deactivate(migration->id);
-	else if (does(step, &verb_add_twin))
+	else if (verb_is(step, &verb_add_twin))
 	{
 		pair_activate(migration->id);
 		/* the statement has given it what the other one had at the call */
@@ -478,13 +492,13 @@ apply_effect(const Migration *migration, const Step *step, bool undo)
 		if (!undo)
 			twin_note_dependents(migration->id);
 	}
-	else if (does(step, &verb_drop_twin))
+	else if (verb_is(step, &verb_drop_twin))
 		pair_deactivate(migration->id);
-	else if (does(step, &verb_complete_index) && !undo)
+	else if (verb_is(step, &verb_complete_index) && !undo)
 		index_tree_complete(migration->id, step);
-	else if ((does(step, &verb_create_view) || does(step, &verb_create_matviews)) && !undo)
+	else if ((verb_is(step, &verb_create_view) || verb_is(step, &verb_create_matviews)) && !undo)
 	{
-		if (does(step, &verb_create_view))
+		if (verb_is(step, &verb_create_view))
 			step_add_relation(migration->id, view_made_by(step));
 		run_as_owner(migration, second_name_start(migration->id));
 	}
@@ -533,7 +547,7 @@ run_index_names(const Migration *migration, const Step *step, char *sql, bool un
 {
 	char	   *renames;
 
-	if (!does(step, undo ? &verb_exchange : &verb_drop_twin))
+	if (!verb_is(step, undo ? &verb_exchange : &verb_drop_twin))
 		return sql;
 	renames = index_names_sql(migration->id, !undo);
 	run_as_owner(migration, renames);
@@ -562,26 +576,31 @@ static char *
 run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun *run)
 {
 	bool		exchange = is_exchange(step);
-	bool		remember = exchange && !undo && strcmp(migration->kind, "change_column_type") == 0;
+	bool		retyped = exchange && strcmp(migration->kind, "change_column_type") == 0;
 	List	   *moved = exchange ? other_end_keys(migration->id) : NIL;
-	List	   *before = remember ? definition_before(step) : NIL;
+	List	   *before = retyped && !undo ? definition_before(step) : NIL;
 	bool		strong = (undo ? step->undo_lock : step->lock) == AccessExclusiveLock;
 	TupleDesc	columns = strong ? sessions_columns(migration->relid) : NULL;
 	char	   *twin = run_twin(migration, step);
 	List	   *definitions = NIL;
-	char	   *sql = verb_sql_to_run(step, undo, &definitions);
+	char	   *sql;
 	ListCell   *lc;
 
+	if (exchange)
+		twin_follow(step, !undo, "resume");
+	in_place_check_before(step);
+	sql = verb_sql_to_run(step, undo, &definitions);
 	if (step->action == ACTION_LOOK)
 		look_run(migration, step, sql);
-	else if (does(step, &verb_finalize_detach))
+	else if (verb_is(step, &verb_finalize_detach))
 		run_work(execute_end_of_detaching, &(OwnersWork) {.migration = migration, .sql = sql});
-	else if (!does(step, &verb_complete_index))
+	else if (!verb_is(step, &verb_complete_index))
 		run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions});
+	in_place_check_after(step);
 	sql = psprintf("%s%s", twin, sql);
 	sessions_compile_anew(migration->relid, columns, &run->functions);
-	if (before != NIL)
-		definition_remember(step, before);
+	if (exchange && !undo)
+		twin_remember(step, before);
 	sql = run_index_names(migration, step, sql, undo);
 	apply_effect(migration, step, undo);
 	if (exchange)
@@ -599,7 +618,7 @@ run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun
 static bool
 must_plan_parts(const Migration *migration, const Step *step)
 {
-	return does(step, &verb_complete_foreign_key) &&
+	return verb_is(step, &verb_complete_foreign_key) &&
 		constraint_plan_missing_parts(migration->id, step);
 }
 
@@ -654,7 +673,7 @@ look_again(const Migration *migration, const Step *step)
 {
 	if (is_exchange(step))
 		look_again_before_cutover(migration, "resume");
-	if (does(step, &verb_drop_twin))
+	if (verb_is(step, &verb_drop_twin))
 		look_again_before_contract(migration, "resume");
 	if (migration->state == STATE_CONTRACTING && !step_contract_begun(migration->id))
 		by_text_refuse(migration, "resume");
@@ -671,7 +690,7 @@ must_wait_for_snapshots(const Migration *migration, const Step *step, StepRun *r
 	bool		gone;
 	char	   *who = NULL;
 
-	if (!does(step, &verb_finalize_detach))
+	if (!verb_is(step, &verb_finalize_detach))
 		return false;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -695,7 +714,7 @@ do_sql(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	require_relation(migration, step);
 	look_again(migration, step);
-	if (does(step, &verb_create_sync_trigger))
+	if (verb_is(step, &verb_create_sync_trigger))
 		trigger_sql_check(migration->relid);
 	if (must_fill_again(migration, step) || must_plan_parts(migration, step))
 	{
@@ -1374,10 +1393,10 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 	/* the way back from before the cutover takes away what was added: that can be done anywhere */
 	if (OidIsValid(migration->relid) && is_exchange(step))
 		citus_check(migration->relid, NULL);
-	if (OidIsValid(migration->relid) && does(step, &verb_create_sync_trigger))
+	if (OidIsValid(migration->relid) && verb_is(step, &verb_create_sync_trigger))
 		citus_let_drop_trigger(migration->relid);
 	refuse_loss(migration, step);
-	if (is_exchange(step) || does(step, &verb_add_twin))
+	if (is_exchange(step) || verb_is(step, &verb_add_twin))
 		look_again_before_revert(migration, "resume");
 	if (undo_is_moot(migration, step))
 		apply_effect(migration, step, true);

@@ -106,7 +106,7 @@ typedef struct WorkerState
 	bool		read_only;
 	bool		held_noted;		/* that it held the step */
 
-	TimestampTz called;			/* helpers, the last time */
+	TimestampTz called;			/* helpers, the last time; of a helper: when it last looked for room */
 	TimestampTz helped;			/* with something, the last time */
 } WorkerState;
 
@@ -417,6 +417,16 @@ may_help(const WorkerState *worker, const Migration *migration, const Step *step
 		worker->helper < guc_backfill_workers;
 }
 
+/* Has another migration's worker, or what looks for it, found no process?  Looked at now and then. */
+static bool
+must_make_room(WorkerState *worker)
+{
+	if (!TimestampDifferenceExceeds(worker->called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS))
+		return false;
+	worker->called = GetCurrentTimestamp();
+	return places_helper_must_leave();
+}
+
 /* A helper's round: a batch, if there is one to do. */
 static Advance
 help(WorkerState *worker)
@@ -428,6 +438,8 @@ help(WorkerState *worker)
 	StepOutcome outcome;
 
 	run->looked = false;
+	if (must_make_room(worker))
+		return ADVANCE_STOP;
 	seen = look(worker);
 	migration = seen->migration;
 	step = seen->step;

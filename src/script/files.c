@@ -80,17 +80,11 @@ open_part(Writing *writing, ScriptPart part)
 	return buf;
 }
 
-static bool
-does(const Step *step, const Verb *verb)
-{
-	return verb_of(step) == verb;
-}
-
 /* A step that has become wholly plain: the trigger is not the extension's. */
 static bool
 is_left_out(const Step *step)
 {
-	if (does(step, &verb_create_sync_trigger) || does(step, &verb_drop_sync_trigger))
+	if (verb_is(step, &verb_create_sync_trigger) || verb_is(step, &verb_drop_sync_trigger))
 		return true;
 	/* what is filled in and read before contract is written with it */
 	return strcmp(step->phase, "contract") == 0 &&
@@ -102,11 +96,11 @@ statement_of(const Script *script, const Step *step)
 {
 	char	   *sql = script_statement(script, step);
 
-	if (does(step, &verb_add_twin))
+	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
-	if (does(step, &verb_exchange))
+	if (verb_is(step, &verb_exchange))
 		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_SWITCHED));
-	if (does(step, &verb_drop_twin))
+	if (verb_is(step, &verb_drop_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);
 	return sql;
 }
@@ -116,9 +110,9 @@ undo_of(const Script *script, const Step *step)
 {
 	char	   *sql = script_undo(script, step);
 
-	if (does(step, &verb_add_twin))
+	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);
-	if (does(step, &verb_exchange))
+	if (verb_is(step, &verb_exchange))
 		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_BEFORE));
 	return sql;
 }
@@ -185,13 +179,13 @@ write_step(Writing *writing, const Step *step)
 			toplevel_block(buf, script, &block, index_built_by(step));
 			break;
 		case ACTION_SQL:
-			if (does(step, &verb_drop_twin))
+			if (verb_is(step, &verb_drop_twin))
 			{
 				begin_contract(writing, buf);
 				block.after = writing->before;
 			}
 			block.last = step->number == writing->final && part_of(writing, step) == PART_CONTRACT;
-			if (does(step, &verb_exchange))
+			if (verb_is(step, &verb_exchange))
 			{
 				block.also = writing->back;
 				writing->switched = step->number;
@@ -260,7 +254,7 @@ write_undo(Writing *writing, const Step *step)
 		.relations = step->undo_relations ? step->undo_relations : step->relations,
 	};
 
-	if (list_member_int(writing->back, step->number) || does(step, &verb_exchange))
+	if (list_member_int(writing->back, step->number) || verb_is(step, &verb_exchange))
 		block.after = MARK_CAN_GO_BACK;
 	if (step->action == ACTION_TOPLEVEL)
 		toplevel_block(buf, script, &block, index_built_by(step));

@@ -33,7 +33,7 @@ script_statement(const Script *script, const Step *step)
 {
 	char	   *sql = verb_sql(step, false, FLAVOUR_SCRIPT);
 
-	return verb_of(step) == &verb_complete_index ? check_index(script, sql) : sql;
+	return verb_is(step, &verb_complete_index) ? check_index(script, sql) : sql;
 }
 
 char *

@@ -31,6 +31,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
@@ -577,6 +578,71 @@ expr_resolution(Oid relid, const char *stored, const ExprColumn *new_column, con
 	identity_leave(&saved);
 	table_close(rel, NoLock);
 	return resolution;
+}
+
+/* One pair's expressions, which are about the numbers of its columns, whichever is called how. */
+typedef struct PairAgain
+{
+	int64		id;
+	Oid			relid;
+	AttrNumber	old_attnum;
+	AttrNumber	new_attnum;
+	char	   *up;
+	char	   *down;
+} PairAgain;
+
+static List *
+pairs_of(int64 migration)
+{
+	QuerySession session;
+	List	   *pairs = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT id, relid, old_attnum::int, new_attnum::int, up, down FROM zdm.pair "
+			  "WHERE migration = $1 AND new_attnum IS NOT NULL", arg_int8(migration));
+	for (uint64 row = 0; row < n; row++)
+	{
+		PairAgain  *pair = palloc(sizeof(PairAgain));
+
+		pair->id = query_int8(row, 1);
+		pair->relid = query_oid(row, 2);
+		pair->old_attnum = (AttrNumber) query_int4(row, 3);
+		pair->new_attnum = (AttrNumber) query_int4(row, 4);
+		pair->up = query_text(row, 5);
+		pair->down = query_text(row, 6);
+		pairs = lappend(pairs, pair);
+	}
+	query_end(&session);
+	return pairs;
+}
+
+/* False if somebody has dropped it. */
+static bool
+column_of(Oid relid, AttrNumber attnum, ExprColumn *column)
+{
+	column->name = get_attname(relid, attnum, true);
+	if (column->name != NULL)
+		get_atttypetypmodcoll(relid, attnum, &column->type, &column->typmod, &column->collation);
+	return column->name != NULL;
+}
+
+void
+expr_resolve_again(int64 migration)
+{
+	ListCell   *lc;
+
+	foreach(lc, pairs_of(migration))
+	{
+		const PairAgain *pair = lfirst(lc);
+		ExprColumn	old;
+		ExprColumn	new;
+
+		if (column_of(pair->relid, pair->old_attnum, &old) && column_of(pair->relid, pair->new_attnum, &new))
+			(void) QUERY_ONCE("UPDATE zdm.pair SET up_again = $2, down_again = $3 WHERE id = $1", arg_int8(pair->id),
+							  arg_text(expr_resolution(pair->relid, pair->up, NULL, &new)),
+							  arg_text(expr_resolution(pair->relid, pair->down, &new, &old)));
+	}
 }
 
 /* Put rel's columns where the numbers are, if they are of the types that they were. */

@@ -77,6 +77,12 @@ extern char *expr_resolution(Oid relid, const char *stored, const ExprColumn *ne
 							 const ExprColumn *target);
 
 /*
+ * What the expressions of a migration's pairs mean today, for it to be begun anew with
+ * (zdm.pair.up_again, down_again): as it is stated again now.
+ */
+extern void expr_resolve_again(int64 migration);
+
+/*
  * The stored form of the cast of column "number" from one type to another:
  * NULL if the value can be copied as it is.  An assignment cast is used if
  * there is one; otherwise, if allowed, as on the way back, an explicit one.

@@ -197,31 +197,15 @@ referenced_sql(const Making *making, const void *data)
 }
 
 static bool
-replace(List *expressions, AttrNumber from, AttrNumber to)
-{
-	bool		found = false;
-	ListCell   *lc;
-
-	foreach(lc, expressions)
-	{
-		List	   *replaced = expression_replace(lfirst(lc), from, expression_column(to));
-
-		found |= !expression_equal(replaced, lfirst(lc));
-		lfirst(lc) = replaced;
-	}
-	return found;
-}
-
-static bool
 follow(void *data, Oid relid, AttrNumber from, AttrNumber to)
 {
 	AssertReferencedArgs *key = data;
 	bool		found = false;
 
 	if (key->relation == relid)
-		found |= replace(key->columns, from, to);
+		found |= expression_follow_all(key->columns, from, to);
 	if (key->references == relid)
-		found |= replace(key->refcolumns, from, to);
+		found |= expression_follow_all(key->refcolumns, from, to);
 	return found;
 }
 
@@ -230,7 +214,7 @@ assert_expression(const Step *step)
 {
 	const AssertRowsArgs *rows;
 
-	if (verb_of(step) != &verb_assert_rows)
+	if (!verb_is(step, &verb_assert_rows))
 		return NULL;
 	rows = verb_args(step);
 	return rows->names_errors ? expression_sql(rows->value, rows->relation, false) : NULL;

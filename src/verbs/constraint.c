@@ -257,15 +257,6 @@ key_sql(const Making *making, const void *data)
 	return buf.data;
 }
 
-static List *
-replace(List *expression, AttrNumber from, AttrNumber to, bool *found)
-{
-	List	   *replaced = expression_replace(expression, from, expression_column(to));
-
-	*found |= !expression_equal(replaced, expression);
-	return replaced;
-}
-
 static bool
 key_follow(void *data, Oid relid, AttrNumber from, AttrNumber to)
 {
@@ -274,11 +265,11 @@ key_follow(void *data, Oid relid, AttrNumber from, AttrNumber to)
 
 	if (fk->of == relid)
 	{
-		fk->columns = replace(fk->columns, from, to, &found);
-		fk->delete_columns = replace(fk->delete_columns, from, to, &found);
+		found |= expression_follow(&fk->columns, from, to);
+		found |= expression_follow(&fk->delete_columns, from, to);
 	}
 	if (fk->references == relid)
-		fk->refcolumns = replace(fk->refcolumns, from, to, &found);
+		found |= expression_follow(&fk->refcolumns, from, to);
 	return found;
 }
 

@@ -89,7 +89,7 @@ verify_sql(const Making *making, const void *data)
 const FillArgs *
 fill_args(const Step *step)
 {
-	return verb_of(step) == &verb_fill ? verb_args(step) : NULL;
+	return verb_is(step, &verb_fill) ? verb_args(step) : NULL;
 }
 
 char *

@@ -257,7 +257,7 @@ targets_sql(const Making *making, const void *data)
 char *
 index_built_by(const Step *step)
 {
-	return verb_of(step) == &verb_build_index ? ((BuildIndexArgs *) verb_args(step))->name : NULL;
+	return verb_is(step, &verb_build_index) ? ((BuildIndexArgs *) verb_args(step))->name : NULL;
 }
 
 const Verb verb_build_index = {

@@ -58,6 +58,9 @@ typedef struct Verb
 /* The verb of that name.  ERRCODE_DATA_CORRUPTED if there is none. */
 extern const Verb *verb_find(const char *name);
 
+/* Is the verb what the step does? */
+extern bool verb_is(const Step *step, const Verb *verb);
+
 /* The step's verb, and its arguments, read when they are first asked for. */
 extern const Verb *verb_of(const Step *step);
 extern void *verb_args(const Step *step);

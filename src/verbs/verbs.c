@@ -88,6 +88,12 @@ verb_of(const Step *step)
 	return verb_find(step->verb);
 }
 
+bool
+verb_is(const Step *step, const Verb *verb)
+{
+	return verb_of(step) == verb;
+}
+
 void *
 verb_args(const Step *step)
 {
