@@ -18,14 +18,14 @@
 
 /* Its locks have the number that its session had; among them is that of its own number. */
 #define PREPARED_CLAIM \
-	"SELECT x.gid, x.owner, x.prepared::timestamptz(0)::text FROM pg_locks l JOIN pg_locks t ON t.virtualtransaction = l.virtualtransaction " \
+	"SELECT x.gid, x.owner, to_char(x.prepared, 'YYYY-MM-DD HH24:MI:SS') FROM pg_locks l JOIN pg_locks t ON t.virtualtransaction = l.virtualtransaction " \
 	"  AND t.pid IS NULL AND t.locktype = 'transactionid' JOIN pg_prepared_xacts x ON x.transaction = t.transactionid " \
 	"WHERE l.pid IS NULL AND l.locktype = 'advisory' AND l.objsubid = $1 AND (l.classid::bigint << 32 | l.objid::bigint) = $2 " \
 	"AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
 /* The last to lock the row or to write it, if that is not over. */
 #define PREPARED_ROW \
-	"SELECT x.gid, x.owner, x.prepared::timestamptz(0)::text FROM zdm.migration m JOIN pg_prepared_xacts x ON x.transaction = m.xmax WHERE m.id = $1"
+	"SELECT x.gid, x.owner, to_char(x.prepared, 'YYYY-MM-DD HH24:MI:SS') FROM zdm.migration m JOIN pg_prepared_xacts x ON x.transaction = m.xmax WHERE m.id = $1"
 #define SESSION_OF_ROW \
 	"SELECT l.pid FROM zdm.migration m JOIN pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = m.xmax AND l.granted " \
 	"WHERE m.id = $1 AND l.pid <> pg_backend_pid()"
