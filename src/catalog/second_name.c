@@ -53,10 +53,15 @@ views(uint64 n)
 	return list;
 }
 
-/* Before the cutover the second one has a name of ours, and after it the first. */
+/*
+ * Before the cutover the second one has a name of ours, and after it the first; both
+ * are over the table of the pair.
+ */
 #define MATVIEWS \
 	"SELECT m.id, s.oid, h.oid, h.relname, s.relname || CASE p.authoritative WHEN 'new' THEN '_old' ELSE '' END " \
-	"FROM zdm.migration m JOIN zdm.pair p ON p.migration = m.id JOIN pg_class h ON h.relkind = 'm' AND h.relname ~ ('_zdm' || m.id || '$') " \
+	"FROM zdm.migration m JOIN zdm.pair p ON p.migration = m.id JOIN LATERAL (SELECT DISTINCT r.ev_class FROM pg_depend d " \
+	"  JOIN pg_rewrite r ON r.oid = d.objid WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.relid) o ON true " \
+	"JOIN pg_class h ON h.oid = o.ev_class AND h.relkind = 'm' AND h.relname ~ ('_zdm' || m.id || '$') " \
 	"JOIN pg_class s ON s.relkind = 'm' AND s.relnamespace = h.relnamespace AND s.oid <> h.oid "
 
 static List *
