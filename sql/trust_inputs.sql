@@ -62,6 +62,7 @@ SELECT zdm.change_column_type('r', 'c', 'bigint');
 ROLLBACK;
 -- one that is at work on what a backfill would read
 SELECT zdm.change_column_type('r', 'id', 'bigint') AS k \gset
+CALL zdm.wait(:k, 'ready', '60s');
 SELECT zdm.backfill('r', 'v = 0', 'v IS NULL AND id < 5');
 SELECT zdm.backfill('r', 'v = a', 'a IS NOT NULL AND v IS NULL)');
 SELECT zdm.revert(:k);
