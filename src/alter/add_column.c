@@ -282,7 +282,7 @@ needs_empty_table(const ColumnDef *def, const char *source)
 }
 
 static bool
-stands_on_empty_table(const Change *change, const ColumnDef *def)
+stands_on_empty_table(Change *change, const ColumnDef *def)
 {
 	return list_length(castNode(AlterTableStmt, change->stmt)->cmds) == 1 &&
 		needs_empty_table(def, change->ddl) && ddl_is_empty(change->relid) &&
@@ -290,7 +290,7 @@ stands_on_empty_table(const Change *change, const ColumnDef *def)
 }
 
 void
-add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def)
+add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def)
 {
 	AddedColumn  *column;
 	bool		filled;

@@ -35,12 +35,12 @@ extern void alter_check_rule(const Change *change, const AlterTableCmd *cmd, boo
 extern void alter_check_parent(const Change *change, const AlterTableCmd *cmd, bool new_columns);
 
 /* in alter_table.c, of one subcommand: add its steps. */
-extern void alter_plan_add_column(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
-extern void alter_plan_set_not_null(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
-extern void alter_plan_add_constraint(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
-extern void alter_plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
-extern void alter_plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
-extern void alter_plan_last(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_add_column(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_set_not_null(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_add_constraint(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_default(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_validation(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
+extern void alter_plan_last(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
 
 /* in alter_table.c: is there a constraint of that name, which the statement drops? */
 extern bool alter_replaces(const Change *change, const char *constraint);
@@ -86,7 +86,7 @@ extern char *constraint_name(Oid relid, const char *given, const char *columns, 
 extern char *constraint_column_names(List *names);
 
 /* in add_column.c */
-extern void add_column_plan(MigrationPlan *plan, const Change *change, const ColumnDef *def);
+extern void add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def);
 
 /*
  * The type of a column to be.  False, and none, for serial and its like.
@@ -95,7 +95,7 @@ extern void add_column_plan(MigrationPlan *plan, const Change *change, const Col
 extern bool add_column_type(const ColumnDef *def, const char *source, Oid *type, int32 *typmod);
 
 /* in drop_column.c */
-extern void drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+extern void drop_column_plan(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
 
 /*
  * in update.c: a backfill step that gives a column its value where it has none;

@@ -48,7 +48,7 @@ has_subcommand(const AlterTableStmt *stmt, AlterTableType type)
  * may have grown when the step runs.
  */
 static bool
-stands(const Change *change)
+stands(Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
@@ -106,7 +106,7 @@ present_default(Oid relid, AttrNumber attnum)
 
 /* First, as applications may need it for what the other subcommands ask of a row. */
 void
-alter_plan_default(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_default(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum = ddl_attribute(change->relid, cmd->name);
 	Oid			type;
@@ -229,7 +229,7 @@ plan_drops(MigrationPlan *plan, const Change *change)
 
 /* Of a foreign key it is a query of the owner, on both tables. */
 void
-alter_plan_validation(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_validation(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	Oid			referenced = referenced_table(change->relid, cmd->name);
 
@@ -244,31 +244,31 @@ alter_plan_validation(MigrationPlan *plan, const Change *change, const AlterTabl
 }
 
 void
-alter_plan_add_column(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_add_column(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	add_column_plan(plan, change, castNode(ColumnDef, cmd->def));
 }
 
 void
-alter_plan_set_not_null(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_set_not_null(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	not_null_plan(plan, cmd->name, fill_of(change, cmd->name));
 }
 
 void
-alter_plan_add_constraint(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_add_constraint(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	constraint_plan(plan, change, under_own_name(plan, change, castNode(Constraint, cmd->def)));
 }
 
 /* What takes something away: plan_drops(). */
 void
-alter_plan_last(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+alter_plan_last(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 }
 
 static void
-plan_part(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
+plan_part(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd, const Judgement *judgement)
 {
 	const SubcommandKind *kind = subcommand_kind(cmd);
 
@@ -385,7 +385,7 @@ join_parts(MigrationPlan *plan, List *parts)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	Judgement  *judgement;
@@ -416,7 +416,7 @@ make(MigrationPlan *plan, const Change *change)
 
 /* What stands is tried; what is taken apart has its mistakes found by its parts. */
 static void
-check(const Change *change)
+check(Change *change)
 {
 	MigrationPlan scratch = {.relid = change->relid};
 

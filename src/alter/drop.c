@@ -137,7 +137,7 @@ oids_of(List *addresses)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	DropStmt   *stmt = castNode(DropStmt, change->stmt);
 	List	   *locked = NIL;

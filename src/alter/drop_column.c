@@ -122,7 +122,7 @@ check_droppable(Oid relid, AttrNumber attnum, const char *name)
 }
 
 void
-drop_column_plan(MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd)
+drop_column_plan(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd)
 {
 	AttrNumber	attnum;
 	ObjectAddress address;

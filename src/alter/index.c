@@ -364,7 +364,7 @@ plan_leftover(MigrationPlan *plan, const IndexStmt *stmt)
 }
 
 static void
-make_create_index(MigrationPlan *plan, const Change *change)
+make_create_index(MigrationPlan *plan, Change *change)
 {
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
 	char	   *name = stmt->idxname ? stmt->idxname : choose_name(plan->relid, stmt);
@@ -398,7 +398,7 @@ claims_create_index(const Change *change)
 
 /* It adds no column and no trigger. */
 static bool
-any_table(const Change *change)
+any_table(Change *change)
 {
 	return true;
 }
@@ -438,7 +438,7 @@ find_index(RangeVar *name)
 }
 
 static void
-make_drop_index(MigrationPlan *plan, const Change *change)
+make_drop_index(MigrationPlan *plan, Change *change)
 {
 	DropStmt   *stmt = castNode(DropStmt, change->stmt);
 	ListCell   *lc;
@@ -482,7 +482,7 @@ const PlanKind plan_drop_index = {
 };
 
 static void
-make_reindex(MigrationPlan *plan, const Change *change)
+make_reindex(MigrationPlan *plan, Change *change)
 {
 	ReindexStmt *stmt = castNode(ReindexStmt, change->stmt);
 	Oid			relid;

@@ -483,7 +483,7 @@ plan_attach(Attach *attach, Facts *facts)
 }
 
 static void
-make_attach(MigrationPlan *plan, const Change *change)
+make_attach(MigrationPlan *plan, Change *change)
 {
 	PartitionCmd *cmd = partition_command(change);
 	Facts	   *facts = facts_create(true);
@@ -549,7 +549,7 @@ plan_detach_concurrently(MigrationPlan *plan, const PartitionArgs *partition)
 }
 
 static void
-make_detach(MigrationPlan *plan, const Change *change)
+make_detach(MigrationPlan *plan, Change *change)
 {
 	PartitionCmd *cmd = partition_command(change);
 	Oid			relid = RangeVarGetRelid(cmd->name, AccessShareLock, false);

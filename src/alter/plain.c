@@ -179,7 +179,7 @@ is_own_obstacle(const ErrorData *error)
 }
 
 void
-plain_try(const Change *change)
+plain_try(Change *change)
 {
 	Judgement  *judgement = ddl_judge(change);
 	Trial		trial = {.statement = change->statement};
@@ -219,7 +219,7 @@ plain_catalog_step(MigrationPlan *plan, const char *phase, const Verb *verb, con
 }
 
 static void
-check(const Change *change)
+check(Change *change)
 {
 	Judgement  *judgement = ddl_judge(change);
 	const Finding *objection = ddl_objection(judgement);
@@ -230,7 +230,7 @@ check(const Change *change)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	plain_step(plan, change, ddl_judge(change));
 }

@@ -25,6 +25,6 @@ extern void plain_catalog_step(MigrationPlan *plan, const char *phase, const Ver
  * read-only transaction, nor where it would run what other roles wrote, nor if a
  * lock is not available at once.
  */
-extern void plain_try(const Change *change);
+extern void plain_try(Change *change);
 
 #endif							/* ZDM_PLAIN_H */

@@ -236,7 +236,7 @@ check_table(const Change *change)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	char	   *source = psprintf(PARSED_AS "%s", change->assignments);
 	ErrorContextCallback callback = {

@@ -343,7 +343,7 @@ all_claims(const PlanKind *kind, const Change *change)
 
 /* Is another migration in the way, or the change wrong? */
 static void
-check(const Change *change)
+check(Change *change)
 {
 	const PlanKind *kind = plan_kind(change->kind);
 

@@ -80,7 +80,7 @@ read_new_type(Change *change)
 
 /* May the caller make the change, and can it be made of this table? */
 static void
-check_access(const PlanKind *kind, const Change *change)
+check_access(const PlanKind *kind, Change *change)
 {
 	access_check_owner(change->relid);
 	citus_check(change->relid, change->kind);

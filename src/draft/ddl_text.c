@@ -53,7 +53,7 @@ ddl_judge_alone(Facts *facts, const Change *change)
 }
 
 Judgement *
-ddl_judge(const Change *change)
+ddl_judge(Change *change)
 {
 	Facts	   *facts;
 	Judgement  *judgement = change->judgement;
@@ -65,7 +65,7 @@ ddl_judge(const Change *change)
 	judgement = ddl_judge_alone(facts, change);
 	judgement->findings = list_concat(judgement->findings,
 									  rules_breaches(facts, judgement->reliances, judgement->findings));
-	((Change *) change)->judgement = judgement;
+	change->judgement = judgement;
 	return judgement;
 }
 

@@ -18,7 +18,7 @@
 #define READS_TABLE "reads the table; readers and writers go on"
 
 /* What the guard's rules say of the statement, with its breaches of contract. */
-extern Judgement *ddl_judge(const Change *change);
+extern Judgement *ddl_judge(Change *change);
 
 /* The rules' judgement only; "facts" are afterwards as the statement leaves them. */
 extern Judgement *ddl_judge_alone(Facts *facts, const Change *change);

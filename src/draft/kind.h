@@ -24,10 +24,10 @@ typedef struct PlanKind
 	List	   *(*claims) (const Change *change);
 
 	/* Raise whatever is wrong with the change; NULL if making the plan does. */
-	void		(*check) (const Change *change);
+	void		(*check) (Change *change);
 
 	/* Fill in the plan of a change that has been checked. */
-	void		(*make) (MigrationPlan *plan, const Change *change);
+	void		(*make) (MigrationPlan *plan, Change *change);
 
 	/*
 	 * The change as jsonb text, to compare when its label comes again.  DDL is
@@ -40,7 +40,7 @@ typedef struct PlanKind
 	 * also be a partition, typed, or the parent of children.  NULL: never.  Raises
 	 * mistakes in the statement.
 	 */
-	bool		(*any_table) (const Change *change);
+	bool		(*any_table) (Change *change);
 
 	/* No second column comes to be: most of the preflight does not apply. */
 	bool		one_shape;

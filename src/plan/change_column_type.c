@@ -44,7 +44,7 @@ claims(const Change *change)
 }
 
 static void
-check(const Change *change)
+check(Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 
@@ -221,7 +221,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 

@@ -124,7 +124,7 @@ both_ways(Oid type, const AlterEnumStmt *stmt)
 
 /* Another migration's expressions may name the value. */
 static void
-refuse_harm(const Change *change)
+refuse_harm(Change *change)
 {
 	ListCell   *lc;
 
@@ -138,7 +138,7 @@ refuse_harm(const Change *change)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	AlterEnumStmt *stmt = castNode(AlterEnumStmt, change->stmt);
 	Oid			type = typenameTypeId(NULL, makeTypeNameFromNameList(stmt->typeName));

@@ -57,7 +57,7 @@ plan_claims(const PlanKind *kind, const Change *change)
 }
 
 void
-plan_validate(const PlanKind *kind, const Change *change)
+plan_validate(const PlanKind *kind, Change *change)
 {
 	MigrationPlan scratch = {.relid = change->relid};
 

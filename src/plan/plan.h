@@ -20,7 +20,7 @@ extern const PlanKind *plan_kind(const char *name);
 extern List *plan_claims(const PlanKind *kind, const Change *change);
 
 /* Raise whatever is wrong with a change, before anything is made of it. */
-extern void plan_validate(const PlanKind *kind, const Change *change);
+extern void plan_validate(const PlanKind *kind, Change *change);
 
 /* Write steps, pairs and notes to the catalog. */
 extern void plan_store(const MigrationPlan *plan);

@@ -77,7 +77,7 @@ refuse_without_index(Oid relid)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	RefreshMatViewStmt *stmt = castNode(RefreshMatViewStmt, change->stmt);
 	Oid			relid = find_view(stmt->relation);

@@ -35,7 +35,7 @@ claims(const Change *change)
 }
 
 static void
-check(const Change *change)
+check(Change *change)
 {
 	Column	   *column;
 
@@ -51,7 +51,7 @@ check(const Change *change)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 	NewColumn	new = {

@@ -185,7 +185,7 @@ check_row_security(Oid relid)
 }
 
 static void
-check(const Change *change)
+check(Change *change)
 {
 	Place		old = old_place(change->relid);
 	Place		new = new_place(change);
@@ -314,7 +314,7 @@ plan_contract(MigrationPlan *plan, const ViewArgs *view)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	Place		old = old_place(change->relid);
 	Place		new = new_place(change);

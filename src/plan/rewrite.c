@@ -63,7 +63,7 @@ refuse_without_key(Oid relid)
 }
 
 static void
-check(const Change *change)
+check(Change *change)
 {
 	Relation	rel = table_open(change->relid, AccessShareLock);
 
@@ -109,7 +109,7 @@ with_size(const char *fmt, Oid relid)
 }
 
 static void
-make(MigrationPlan *plan, const Change *change)
+make(MigrationPlan *plan, Change *change)
 {
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),

@@ -123,7 +123,7 @@ typedef struct SubcommandKind
 	void		(*check) (const Change *change, const AlterTableCmd *cmd, bool new_columns);
 
 	/* Add its steps to a plan; NULL: it cannot be planned by itself. */
-	void		(*plan) (struct MigrationPlan *plan, const Change *change, const AlterTableCmd *cmd);
+	void		(*plan) (struct MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
 
 	/* The word for what there is when it is done (plan/outcome.h), or NULL. */
 	const char *outcome;
