@@ -199,6 +199,19 @@ rewrite_reason(const NewColumn *new)
 	return NULL;
 }
 
+/* A default cannot read columns: what is computed from them is kept by a trigger. */
+static char *
+in_steps(FactRelation *rel, ColumnDef *def, const NewColumn *new)
+{
+	char	   *add = psprintf("ALTER TABLE %s ADD COLUMN %s %s;", facts_name(rel), quote_identifier(def->colname),
+							   new->serial ? "bigint" : TypeNameToString(def->typeName));
+
+	if (new->generated == ATTRIBUTE_GENERATED_STORED)
+		return psprintf("%s keep it by a trigger, and fill the rows that are there with zdm.backfill().", add);
+	return psprintf("%s then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there in batches.",
+					add, quote_identifier(def->colname));
+}
+
 static bool
 gives_value(const NewColumn *new)
 {
@@ -333,10 +346,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 	if (reason != NULL)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
 						psprintf("rewrite of %s: %s", facts_name(rel), reason),
-						psprintf("ALTER TABLE %s ADD COLUMN %s %s; then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there in batches.",
-								 facts_name(rel), quote_identifier(def->colname),
-								 new.serial ? "bigint" : TypeNameToString(def->typeName),
-								 quote_identifier(def->colname)));
+						in_steps(rel, def, &new));
 	else if (new.notnull && !gives_value(&new) && rules_has_rows(j, tree) && !rel->fresh)
 		rules_find(j, RULE_WOULD_FAIL, facts_name(rel), AccessExclusiveLock,
 				   psprintf("Column %s would be null in the rows that %s has.",
