@@ -302,7 +302,7 @@ steer_configure(Migration *migration, FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" is not a setting of a migration", given),
-				 errhint("The settings of a migration are batch_time, batch_rest, batch_window, backfill_workers, hold_when, lock_wait, max_archive_backlog, max_growth, max_replica_lag, max_slot_wal, max_wal_rate, min_free_disk, not_before, on_conflict and reversible.")));
+				 errhint("The settings of a migration are batch_time, batch_rest, batch_window, backfill_workers, hold_when, lock_wait, max_archive_backlog, max_growth, max_replica_lag, max_replica_lag_size, max_slot_wal, max_wal_rate, min_free_disk, not_before, on_conflict and reversible.")));
 	if (state_is_final(migration->state))
 		wrong_state(migration, "configured");
 

@@ -62,6 +62,7 @@ typedef struct Look
 	StopsState *state;
 	bool		held;			/* the stop that is asked now has held before */
 	double		headroom;		/* bytes of WAL to the nearest limit */
+	LagReading	lag;			/* read once, by the first of the two that ask */
 } Look;
 
 typedef struct Stop
@@ -100,10 +101,27 @@ look_lag(Look *look)
 {
 	LagReading	lag = lag_read(&look->state->lag);
 
+	look->lag = lag;
 	if (lag.who == NULL || !stops_beyond(lag.ms, guc_max_replica_lag, false, look->held))
 		return NULL;
 	return psprintf("%s, which has not confirmed WAL that is %.0f ms old, " INT64_FORMAT " MB of it (zdm.max_replica_lag is %d ms; it goes on at %.0f)",
 					lag.who, lag.ms, lag.bytes / (1024 * 1024), guc_max_replica_lag, resume_at(guc_max_replica_lag, false));
+}
+
+/* Who has the oldest WAL to confirm has the most, too. */
+static char *
+look_lag_size(Look *look)
+{
+	const LagReading *lag = &look->lag;
+	double		limit = guc_max_replica_lag_size * MEGABYTE;
+
+	if (lag->who == NULL || guc_max_replica_lag_size < 0)
+		return NULL;
+	look->headroom = Min(look->headroom, limit - lag->bytes);
+	if (!stops_beyond(lag->bytes, limit, false, look->held))
+		return NULL;
+	return psprintf("%s, which has not confirmed %.0f MB of WAL (zdm.max_replica_lag_size is %d MB; it goes on at %.1f)",
+					lag->who, lag->bytes / MEGABYTE, guc_max_replica_lag_size, resume_at(guc_max_replica_lag_size, false));
 }
 
 /* One that is lost has to be dropped: until then, nobody knows what it would keep. */
@@ -388,6 +406,7 @@ look_wraparound(Look *look)
 static const Stop stops[] = {
 	{"batch_window", look_window},
 	{"max_replica_lag", look_lag},
+	{"max_replica_lag_size", look_lag_size},
 	{"lost_slot", look_lost_slot},
 	{"max_slot_wal", look_slot_wal},
 	{"min_free_disk", look_disk},

@@ -19,7 +19,7 @@
 extern bool stops_beyond(double reading, double limit, bool floor, bool held);
 
 /* The stops, the user's own query among them. */
-#define STOPS 10
+#define STOPS 11
 
 /* The last reading, and what is remembered between two; zeroed before the first. */
 typedef struct StopsState

@@ -34,6 +34,7 @@ int			guc_lock_wait = 50;
 int			guc_max_archive_backlog = 4096;
 int			guc_max_growth = 25;
 int			guc_max_replica_lag = 10000;
+int			guc_max_replica_lag_size = 1024;
 int			guc_max_slot_wal = 4096;
 int			guc_max_wal_rate = 0;
 int			guc_max_workers = 4;
@@ -53,6 +54,7 @@ const char *const guc_migration_settings[] = {
 	"zdm.max_archive_backlog",
 	"zdm.max_growth",
 	"zdm.max_replica_lag",
+	"zdm.max_replica_lag_size",
 	"zdm.max_slot_wal",
 	"zdm.max_wal_rate",
 	"zdm.min_free_disk",
@@ -316,6 +318,18 @@ define_stop_settings(void)
 							INT_MAX,
 							PGC_USERSET,
 							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("zdm.max_replica_lag_size",
+							"Holds a backfill while a standby or subscriber has more WAL than this to confirm.",
+							"-1 means no limit.",
+							&guc_max_replica_lag_size,
+							1024,
+							-1,
+							INT_MAX,
+							PGC_USERSET,
+							GUC_UNIT_MB,
 							NULL,
 							NULL,
 							NULL);

@@ -43,6 +43,7 @@ extern int	guc_window_lock_wait;	/* ms; 0: as guc_lock_wait */
 extern int	guc_max_archive_backlog;	/* MB, 0 = off */
 extern int	guc_max_growth;		/* percent, -1 = no limit */
 extern int	guc_max_replica_lag;	/* ms */
+extern int	guc_max_replica_lag_size;	/* MB, or -1 */
 extern int	guc_max_slot_wal;		/* MB */
 extern int	guc_max_wal_rate;		/* bytes/s, 0 = no limit */
 extern int	guc_max_workers;

@@ -350,6 +350,18 @@ EOC
 	wait_for_state($node, $id, 'ready');
 	is(rows_that_differ($node, $table, 'a', 'b'), 0, 'max_replica_lag: it went on when its cause was gone');
 	cmp_ok(counted($id, 'max_replica_lag'), '>=', 1, 'and was counted');
+
+	kill 'STOP', $receiver;
+	# not transactional: nothing is decoded, and the WAL is there at once
+	sql("SELECT pg_logical_emit_message(false, 'zdm', repeat('x', 3000000)); SELECT pg_switch_wal()");
+	($table, $id) = begin("SET zdm.max_replica_lag = '1h'; SET zdm.max_replica_lag_size = '2MB';");
+	like(holds_for($id, qr/standby/),
+		qr/^standby "standby", which has not confirmed \d+ MB of WAL \(zdm.max_replica_lag_size is 2 MB; it goes on at 1.4\)$/,
+		'it is late by the amount, too');
+	kill 'CONT', $receiver;
+	wait_for_state($node, $id, 'ready');
+	is(rows_that_differ($node, $table, 'a', 'b'), 0, 'max_replica_lag_size: it went on when its cause was gone');
+	cmp_ok(counted($id, 'max_replica_lag_size'), '>=', 1, 'and was counted');
 	$standby->stop;
 }
 
