@@ -280,10 +280,44 @@ access_labelled(const char *label)
 	return result;
 }
 
+/* Has the role stated another one under the label since? */
+static bool
+is_superseded(const Migration *migration, List *labelled)
+{
+	ListCell   *lc;
+
+	foreach(lc, labelled)
+	{
+		const Migration *other = lfirst(lc);
+
+		if (other->owner == migration->owner && other->id > migration->id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The one that is meant: of each role the last, be it reverted or not.  Whoever waits
+ * for its way back must not be given the one before, when that has come to its end.
+ */
+static Migration *
+meant(List *labelled)
+{
+	ListCell   *lc;
+
+	foreach(lc, labelled)
+	{
+		if (!is_superseded(lfirst(lc), labelled))
+			break;
+	}
+	return lfirst(lc);
+}
+
 Migration *
 access_migration_label(const char *label, MigrationLock lock)
 {
 	List	   *labelled = access_labelled(label);
+	Migration  *migration;
 
 	if (labelled == NIL)
 	{
@@ -296,6 +330,6 @@ access_migration_label(const char *label, MigrationLock lock)
 					 errhint("TABLE zdm.migrations lists all there are.")));
 		return check_access(linitial(labelled), psprintf("\"%s\"", label));
 	}
-	return lock == MIGRATION_READ ? linitial(labelled) :
-		access_migration(((Migration *) linitial(labelled))->id, lock);
+	migration = meant(labelled);
+	return lock == MIGRATION_READ ? migration : access_migration(migration->id, lock);
 }
