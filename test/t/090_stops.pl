@@ -66,16 +66,18 @@ sub ends_well
 
 # --- a window, and settings that are settled when the migration is stated
 {
+	# an hour or two away, whatever time it is
+	my $hour = sql("SELECT to_char(now() AT TIME ZONE 'Asia/Tokyo' + interval '2 hours', 'HH24')");
 	my ($table, $id) = begin(
-		"SET TimeZone = 'Asia/Tokyo'; SET zdm.batch_window = '00:00-00:01, 00:01-00:02';"
+		"SET TimeZone = 'Asia/Tokyo'; SET zdm.batch_window = '$hour:00-$hour:01, $hour:01-$hour:02';"
 		  . "SET zdm.not_before = '2199-01-01 00:00';");
 
 	like(sql("SELECT settings ->> 'zdm.batch_window' FROM zdm.migrations WHERE id = $id"),
-		qr{^00:00-00:01 Asia/Tokyo, 00:01-00:02 Asia/Tokyo$}, 'a window is by the clock of who stated it');
-	my ($opens) = holds_for($id, qr/window/) =~ /^the next batch window, at (.+) \(zdm.batch_window is "00:00-00:01 Asia/;
+		qr{^$hour:00-$hour:01 Asia/Tokyo, $hour:01-$hour:02 Asia/Tokyo$}, 'a window is by the clock of who stated it');
+	my ($opens) = holds_for($id, qr/window/) =~ /^the next batch window, at (.+) \(zdm.batch_window is "$hour:00-$hour:01 Asia/;
 
 	ok($opens, 'it waits for its window');
-	is(sql("SELECT ('$opens'::timestamptz AT TIME ZONE 'Asia/Tokyo')::time"), '00:00:00', 'and says when that opens');
+	is(sql("SELECT ('$opens'::timestamptz AT TIME ZONE 'Asia/Tokyo')::time"), "$hour:00:00", 'and says when that opens');
 	sql("SELECT zdm.configure($id, 'batch_window', '')");
 	ends_well($table, $id, 'batch_window');
 
