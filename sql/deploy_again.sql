@@ -47,6 +47,8 @@ SELECT zdm.migrate('ALTER TABLE t ADD CONSTRAINT pos CHECK (a > 0)', label => 'c
 CALL test.await('check', 'completed');
 SELECT zdm.revert('check');
 CALL test.await('check', 'reverted');
+-- the label means the last, though the one before it is not reverted
+CALL zdm.wait('check', 'reverted', '60s');
 SELECT count(*) FROM pg_constraint WHERE conname = 'pos';
 
 -- a column
