@@ -37,5 +37,4 @@ SELECT * FROM looks();
 DROP TABLE gone;
 SELECT * FROM looks();
 SELECT zdm.revert('gone');
-SELECT zdm.resume('gone');
 CALL zdm.wait('gone', 'reverted', '1 minute');
