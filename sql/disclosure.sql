@@ -68,7 +68,7 @@ ALTER TABLE vault.secrets DISABLE ROW LEVEL SECURITY;
 -- what a step waits for: other people's sessions
 --
 BEGIN;
-UPDATE zdm.step SET waiting_for = 'ACCESS EXCLUSIVE lock on vault.secrets, held by pid 1 (idle in transaction since 00:00)' WHERE migration = :m;
+UPDATE zdm.step_progress SET waiting_for = 'ACCESS EXCLUSIVE lock on vault.secrets, held by pid 1 (idle in transaction since 00:00)' WHERE migration = :m;
 UPDATE zdm.migration SET state = 'migrating', changed = clock_timestamp() + interval '1 hour' WHERE id = :m;
 SET LOCAL ROLE regress_zdm_owner;
 SELECT waiting_for FROM zdm.progress;

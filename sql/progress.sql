@@ -34,9 +34,9 @@ $$;
 SELECT percent BETWEEN 1 AND 99 AS half_way,
        rows_per_second BETWEEN 0.2 * rows_done / seconds AND 5 * rows_done / seconds AS speed_has_rests,
        extract(epoch FROM eta) BETWEEN 0.2 * seconds * (100 - percent) / percent AND 5 * seconds * (100 - percent) / percent AS time_left
-  FROM zdm.progress, (SELECT worked_ms / 1000.0 FROM zdm.step WHERE action = 'backfill' AND phase = 'migrate') w (seconds);
+  FROM zdm.progress, (SELECT worked_ms / 1000.0 FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE action = 'backfill' AND phase = 'migrate') w (seconds);
 SELECT worked_ms < 1000 * extract(epoch FROM clock_timestamp() - started) AS no_more_than_the_clock
-  FROM zdm.step WHERE action = 'backfill' AND phase = 'migrate';
+  FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE action = 'backfill' AND phase = 'migrate';
 
 -- a night later it takes no longer
 CREATE TEMPORARY TABLE before AS SELECT eta FROM zdm.progress;
@@ -46,6 +46,6 @@ SELECT zdm.configure(:m, 'batch_rest', '0');
 SELECT zdm.resume(:m);
 CALL zdm.wait(:m, 'ready', '60s');
 SELECT state, percent, eta FROM zdm.progress;
-SELECT worked_ms BETWEEN 1 AND 60000 AS of_this_minute FROM zdm.step WHERE action = 'backfill' AND phase = 'migrate';
+SELECT worked_ms BETWEEN 1 AND 60000 AS of_this_minute FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE action = 'backfill' AND phase = 'migrate';
 SELECT zdm.revert(:m);
 CALL zdm.wait(:m, 'reverted', '60s');

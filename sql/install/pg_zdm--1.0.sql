@@ -57,7 +57,6 @@ CREATE TABLE zdm.step (
 	args          jsonb NOT NULL,                -- to what; the SQL is made of both when it is shown, and again when it is run
 	undoable      boolean NOT NULL,              -- there is something to do on the way back
 	only_back     boolean NOT NULL,              -- and nothing until then
-	executed      text,                          -- what was run
 	lock          text NOT NULL DEFAULT '',      -- the strongest lock it takes
 	undo_lock     text NOT NULL DEFAULT '',      -- the same of undo
 	relations     oid[] NOT NULL DEFAULT '{}',   -- locked, each with its partitions, before it runs
@@ -67,10 +66,18 @@ CREATE TABLE zdm.step (
 	undo_relations oid[] NOT NULL DEFAULT '{}',  -- locked for undo; empty: as relations
 	needs         oid[] NOT NULL DEFAULT '{}',   -- what must be there for it
 	state         text NOT NULL DEFAULT 'pending',
-	attempts      int NOT NULL DEFAULT 0,
-	failures      int NOT NULL DEFAULT 0,        -- in a row, that may pass by themselves
+	executed      text,                          -- what was run
 	started       timestamptz,
 	finished      timestamptz,
+	PRIMARY KEY (migration, step)
+);
+
+-- What is written while a step runs: one row for each.
+CREATE TABLE zdm.step_progress (
+	migration     bigint NOT NULL,
+	step          int NOT NULL,
+	attempts      int NOT NULL DEFAULT 0,
+	failures      int NOT NULL DEFAULT 0,        -- in a row, that may pass by themselves
 	error         text,
 	cursor        jsonb,                         -- where a long step stands
 	blocks_total  bigint NOT NULL DEFAULT 0,
@@ -84,8 +91,9 @@ CREATE TABLE zdm.step (
 	held          text[] NOT NULL DEFAULT '{}',  -- the stops that do so now
 	holder        text,                          -- of the xmin horizon, when the growth began to
 	holder_size   bigint,                        -- of the table when that one was first seen
-	PRIMARY KEY (migration, step)
-) WITH (toast_tuple_target = 512);           -- progress is written often: args are not written with it
+	PRIMARY KEY (migration, step),
+	FOREIGN KEY (migration, step) REFERENCES zdm.step ON UPDATE CASCADE ON DELETE CASCADE
+) WITH (fillfactor = 50);                    -- written after each batch: its versions find room on the page
 
 -- What zdm.sync keeps in step.  The trigger reads its table's rows once and
 -- again after each relcache invalidation, which every change of a row sends.
@@ -424,7 +432,7 @@ SELECT m.id, m.label, m.kind,
        CASE WHEN v.trusted THEN x.application END AS conflict_application,
        (SELECT pg_catalog.jsonb_object_agg(h.name, h.times)
           FROM (SELECT e.key AS name, pg_catalog.sum(e.value::int) AS times
-                  FROM zdm.step s, pg_catalog.jsonb_each_text(s.holds) e
+                  FROM zdm.step_progress s, pg_catalog.jsonb_each_text(s.holds) e
                  WHERE s.migration = m.id GROUP BY e.key) h) AS holds
   FROM zdm.migration m
   JOIN zdm.visible v USING (id)
@@ -442,10 +450,10 @@ SELECT s.migration, s.step, s.phase, s.action,
        -- a fill or a condition says what is in rows, and stands in no catalog
        CASE WHEN v.trusted OR s.action NOT IN ('backfill', 'look')
             THEN coalesce(s.executed, zdm.step_sql(s.migration, s.step, false)) END AS statement,
-       s.lock, s.work, s.note, s.state, s.attempts, s.started, s.finished,
-       CASE WHEN v.trusted THEN s.error END AS error,
+       s.lock, s.work, s.note, s.state, p.attempts, s.started, s.finished,
+       CASE WHEN v.trusted THEN p.error END AS error,
        zdm.step_sql(s.migration, s.step, true) AS undo, m.label
-  FROM zdm.step s JOIN zdm.migrations m ON m.id = s.migration JOIN zdm.visible v ON v.id = m.id
+  FROM zdm.step s JOIN zdm.step_progress p USING (migration, step) JOIN zdm.migrations m ON m.id = s.migration JOIN zdm.visible v ON v.id = m.id
  ORDER BY s.migration, s.step;
 COMMENT ON VIEW zdm.steps IS 'the steps of all migrations, as the SQL that is or was run';
 
@@ -490,7 +498,7 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
        END AS helpers, i.phase
   FROM zdm.migrations m
   JOIN zdm.visible v ON v.id = m.id
-  LEFT JOIN LATERAL (SELECT * FROM zdm.step s
+  LEFT JOIN LATERAL (SELECT * FROM zdm.step s JOIN zdm.step_progress p USING (migration, step)
                       WHERE s.migration = m.id
                         AND CASE m.state WHEN 'expanding' THEN s.phase = 'expand' WHEN 'migrating' THEN s.phase = 'migrate'
                             WHEN 'cutting_over' THEN s.phase IN ('migrate', 'cutover') WHEN 'contracting' THEN s.phase = 'contract'

@@ -28,7 +28,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/step.h"
+#include "catalog/step_progress.h"
 #include "commands/event_trigger.h"
 #include "core/errors.h"
 #include "core/extension.h"

@@ -23,6 +23,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
+#include "catalog/step_progress.h"
 #include "common/hashfn.h"
 #include "core/citus.h"
 #include "core/claim.h"

@@ -27,6 +27,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/step_progress.h"
 #include "catalog/stretch.h"
 #include "core/claim.h"
 #include "core/debug_point.h"

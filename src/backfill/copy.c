@@ -33,6 +33,7 @@
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
+#include "catalog/step_progress.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"

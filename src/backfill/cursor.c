@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "catalog/step_progress.h"
 #include "catalog/stretch.h"
 #include "core/errors.h"
 #include "core/guc.h"
@@ -211,8 +212,7 @@ Cursor *
 cursor_load(const Step *step, bool only_new, WorkClock *clock)
 {
 	Cursor	   *cursor = palloc0(sizeof(Cursor));
-	int64		rows_done = 0;
-	char	   *json = step_cursor(step, &rows_done);
+	char	   *json = step_progress_load(step)->cursor;
 
 	cursor->migration = step->migration;
 	cursor->clock = clock;
@@ -325,7 +325,7 @@ cursor_save(const Step *step, Cursor *cursor, double work_ms, const char *waitin
 		.rows_done = cursor->rows_done,
 		.worked_ms = worked_ms,
 		.rows_per_second = cursor->clock->rows_per_second,
-		.waiting = waiting,
+		.waiting_for = unconstify(char *, waiting),
 	});
 }
 

@@ -214,7 +214,7 @@ list_file_systems(Look *look, List **systems)
 	rows = QUERY("SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace), "
 				 "(sum(CASE WHEN s.blocks_total > 0 THEN 0 ELSE pg_relation_size(c.oid) END) + "
 				 "coalesce(min(s.blocks_total - s.blocks_done), 0) * $3)::int8 "
-				 "FROM zdm.step s, pg_database d, pg_class c WHERE s.migration = $1 AND s.step = $4 "
+				 "FROM zdm.step_progress s, pg_database d, pg_class c WHERE s.migration = $1 AND s.step = $4 "
 				 "AND d.datname = current_database() "
 				 "AND (c.oid = $2 OR c.oid = ANY (SELECT t.relid FROM pg_partition_tree($2) t)) GROUP BY 1",
 				 arg_int8(look->migration->id), arg_oid(look->migration->relid),

@@ -19,6 +19,7 @@
 #include "backfill/verify.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/step_progress.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"

@@ -14,23 +14,14 @@
 
 #include "catalog/hold.h"
 #include "catalog/query.h"
+#include "catalog/step_progress.h"
 
 NotedHolds
 hold_load(const Step *step)
 {
-	NotedHolds	holds = {NIL};
-	QuerySession session;
+	const StepProgress *progress = step_progress_load(step);
 
-	query_begin(&session);
-	if (QUERY("SELECT held, holder, coalesce(holder_size, 0) FROM zdm.step WHERE migration = $1 AND step = $2",
-			  arg_int8(step->migration), arg_int4(step->number)) > 0)
-	{
-		holds.names = query_texts(0, 1);
-		holds.holder = query_text(0, 2);
-		holds.holder_size = query_int8(0, 3);
-	}
-	query_end(&session);
-	return holds;
+	return (NotedHolds) {progress->held, progress->holder, progress->holder_size};
 }
 
 void
@@ -39,7 +30,7 @@ hold_note(const Step *step, const NotedHolds *holds)
 	QuerySession session;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step SET held = $3, holder = $4, holder_size = $5, "
+	QUERY("UPDATE zdm.step_progress SET held = $3, holder = $4, holder_size = $5, "
 		  "holds = holds || coalesce((SELECT jsonb_object_agg(n.name, coalesce((holds ->> n.name)::int, 0) + 1) "
 		  "FROM unnest($3) AS n (name) WHERE n.name <> ALL (held)), '{}') "
 		  "WHERE migration = $1 AND step = $2 AND held <> $3",

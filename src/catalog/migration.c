@@ -16,6 +16,7 @@
 #include "catalog/migration.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
+#include "catalog/step_progress.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "miscadmin.h"
@@ -141,14 +142,11 @@ migration_begin_anew(Migration *m)
 	QUERY("UPDATE zdm.migration SET state = 'queued', again = false, known = known_again, changed = clock_timestamp(), failed_from = NULL, "
 		  "error_state = NULL, error_message = NULL, error_detail = NULL, error_hint = NULL, "
 		  "error_context = NULL WHERE id = $1", arg_int8(m->id));
-	QUERY("UPDATE zdm.step SET state = 'pending', executed = NULL, attempts = 0, failures = 0, started = NULL, "
-		  "finished = NULL, error = NULL, cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0, "
-		  "rows_per_second = NULL, worked_ms = 0, waiting_for = NULL, waiting_since = NULL WHERE migration = $1",
-		  arg_int8(m->id));
 	QUERY("UPDATE zdm.pair SET new_attnum = NULL, authoritative = 'old', "
 		  "up_resolution = coalesce(up_again, up_resolution), down_resolution = coalesce(down_again, down_resolution) WHERE migration = $1", arg_int8(m->id));
 	QUERY("DELETE FROM zdm.misfit WHERE migration = $1", arg_int8(m->id));
 	query_end(&session);
+	step_begin_anew(m->id);
 	forget_rows(m->id);
 	m->state = STATE_QUEUED;
 	m->again = false;

@@ -14,7 +14,7 @@ typedef RunnableMigration Row;
 
 static const RowTable runnable =
 ROW_TABLE("(SELECT id, owner, state IN ('cutting_over', 'contracting', 'reverting') AS urgent, "
-		  "EXISTS (SELECT FROM zdm.step s WHERE s.migration = m.id AND s.waiting_for IS NOT NULL) AS waits, "
+		  "EXISTS (SELECT FROM zdm.step_progress p WHERE p.migration = m.id AND p.waiting_for IS NOT NULL) AS waits, "
 		  "row_number() OVER (PARTITION BY owner ORDER BY id) AS turn "
 		  "FROM zdm.migration m WHERE NOT paused AND (state IN "
 		  "('queued', 'expanding', 'migrating', 'cutting_over', 'contracting', 'reverting') "

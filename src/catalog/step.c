@@ -3,9 +3,6 @@
  * step.c
  *		Rows of zdm.step: what a migration does, in order.
  *
- * Only the plan and the migration's one worker write here, so that a worker
- * never waits for a user's session to save its progress.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -166,32 +163,6 @@ step_add_relation(int64 migration, const char *name)
 }
 
 void
-step_mark_running(const Step *step)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'running', attempts = attempts + 1, "
-		  "started = coalesce(started, clock_timestamp()), error = NULL, failures = 0 "
-		  "WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number));
-	query_end(&session);
-}
-
-void
-step_mark_done(const Step *step, const char *statement)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'done', finished = clock_timestamp(), executed = $3, "
-		  "error = NULL, failures = 0, waiting_for = NULL, waiting_since = NULL "
-		  "WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(statement));
-	query_end(&session);
-}
-
-void
 step_set_args(int64 migration, int32 number, const char *args)
 {
 	QuerySession session;
@@ -200,97 +171,6 @@ step_set_args(int64 migration, int32 number, const char *args)
 	QUERY("UPDATE zdm.step SET args = $3 WHERE migration = $1 AND step = $2",
 		  arg_int8(migration), arg_int4(number), arg_jsonb(args));
 	query_end(&session);
-}
-
-void
-step_mark_undone(const Step *step)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'undone', error = NULL, failures = 0, waiting_for = NULL, "
-		  "waiting_since = NULL WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number));
-	query_end(&session);
-}
-
-void
-step_mark_failed(const Step *step, const char *error)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = CASE WHEN state = 'done' THEN state ELSE 'failed' END, "
-		  "error = $3, failures = 0, waiting_for = NULL, waiting_since = NULL "
-		  "WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
-	query_end(&session);
-}
-
-int
-step_note_failure(const Step *step, const char *error)
-{
-	QuerySession session;
-	int			failures;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET attempts = attempts + 1, failures = failures + 1, error = $3, "
-		  "waiting_for = 'another try after: ' || $3, "
-		  "waiting_since = coalesce(waiting_since, clock_timestamp()) "
-		  "WHERE migration = $1 AND step = $2 RETURNING failures",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
-	failures = query_int4(0, 1);
-	query_end(&session);
-	return failures;
-}
-
-void
-step_save_progress(const Step *step, const StepProgress *progress)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET cursor = coalesce($3, cursor), blocks_total = $4, "
-		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
-		  "worked_ms = CASE WHEN $5 < blocks_done THEN 0 ELSE worked_ms END + $8, "
-		  "waiting_for = $9, waiting_since = CASE WHEN $9::text IS NOT NULL THEN coalesce(waiting_since, clock_timestamp()) END, "
-		  "error = NULL, failures = 0 WHERE migration = $1 AND step = $2",
-		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
-		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),
-		  arg_int8(progress->rows_done), arg_float8(progress->rows_per_second),
-		  arg_int8(progress->worked_ms), arg_text(progress->waiting));
-	query_end(&session);
-}
-
-char *
-step_cursor(const Step *step, int64 *rows_done)
-{
-	QuerySession session;
-	char	   *cursor = NULL;
-
-	query_begin(&session);
-	if (QUERY("SELECT cursor, rows_done FROM zdm.step WHERE migration = $1 AND step = $2",
-			  arg_int8(step->migration), arg_int4(step->number)) > 0)
-	{
-		cursor = query_text(0, 1);
-		*rows_done = query_int8(0, 2);
-	}
-	query_end(&session);
-	return cursor;
-}
-
-char *
-step_backfill_cursor(int64 migration)
-{
-	QuerySession session;
-	char	   *cursor = NULL;
-
-	query_begin(&session);
-	if (QUERY("SELECT cursor FROM zdm.step WHERE migration = $1 AND action = 'backfill' "
-			  "ORDER BY step LIMIT 1", arg_int8(migration)) > 0)
-		cursor = query_text(0, 1);
-	query_end(&session);
-	return cursor;
 }
 
 bool
@@ -304,71 +184,4 @@ step_backfill_is_open(int64 migration)
 				 "AND action = 'backfill' AND state <> 'done'", arg_int8(migration)) > 0;
 	query_end(&session);
 	return open;
-}
-
-bool
-step_reopen_backfill(int64 migration)
-{
-	QuerySession session;
-	bool		reopened;
-
-	query_begin(&session);
-	reopened = QUERY("UPDATE zdm.step SET state = 'pending', blocks_total = 0, blocks_done = 0 "
-					 "WHERE migration = $1 AND phase IN ('migrate', 'contract') "
-					 "AND action IN ('backfill', 'verify') AND state = 'done'",
-					 arg_int8(migration)) > 0;
-	query_end(&session);
-	return reopened;
-}
-
-void
-step_reopen_rows(int64 migration)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
-		  "WHERE migration = $1 AND phase = 'migrate' AND action IN ('backfill', 'verify') AND state = 'done'",
-		  arg_int8(migration));
-	query_end(&session);
-}
-
-void
-step_reopen_from(int64 migration, StepAction action)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET state = 'pending', cursor = NULL, blocks_total = 0, blocks_done = 0, rows_done = 0 "
-		  "WHERE migration = $1 AND phase = 'migrate' AND step >= "
-		  "(SELECT min(step) FROM zdm.step WHERE migration = $1 AND action = $2)",
-		  arg_int8(migration), arg_text(action_names[action]));
-	query_end(&session);
-}
-
-void
-step_set_waiting(const Step *step, const char *reason)
-{
-	QuerySession session;
-
-	query_begin(&session);
-	QUERY("UPDATE zdm.step SET waiting_for = $3, "
-		  "waiting_since = CASE WHEN $3::text IS NULL THEN NULL "
-		  "ELSE coalesce(waiting_since, clock_timestamp()) END "
-		  "WHERE migration = $1 AND step = $2 AND waiting_for IS DISTINCT FROM $3",
-		  arg_int8(step->migration), arg_int4(step->number), arg_text(reason));
-	query_end(&session);
-}
-
-bool
-step_is_waiting(const Step *step)
-{
-	QuerySession session;
-	bool		waiting;
-
-	query_begin(&session);
-	waiting = QUERY("SELECT FROM zdm.step WHERE migration = $1 AND step = $2 AND waiting_for IS NOT NULL",
-					arg_int8(step->migration), arg_int4(step->number)) > 0;
-	query_end(&session);
-	return waiting;
 }

@@ -55,8 +55,7 @@ typedef enum StepState
 	COLUMN(OIDS, needs, GIVEN)			/* what must be there for it, of relations and others */ \
 	COLUMN(STRING, work, GIVEN)			/* how much it does under the lock, for the reader */ \
 	COLUMN(STRING, note, GIVEN) \
-	COLUMN(WORD(StepState, state_words), state, MADE) \
-	COLUMN(INT4, attempts, MADE)
+	COLUMN(WORD(StepState, state_words), state, MADE)
 
 typedef struct Step
 {
@@ -64,18 +63,6 @@ typedef struct Step
 	void	   *decoded;		/* args as the verb's struct, or NULL: not read yet */
 	bool		queries;		/* a query of the owner reads the relations; of a plan, not stored */
 } Step;
-
-/* The progress of a step that works for long. */
-typedef struct StepProgress
-{
-	const char *cursor;			/* jsonb as text, or NULL to leave it */
-	int64		blocks_total;
-	int64		blocks_done;
-	int64		rows_done;
-	double		rows_per_second;
-	int64		worked_ms;		/* since the last time; neither paused nor held */
-	const char *waiting;		/* for what, or NULL */
-} StepProgress;
 
 /* The lock's name as LOCK TABLE spells it; "" for NoLock.  Pure. */
 extern const char *step_lock_name(LOCKMODE lock);
@@ -107,32 +94,11 @@ extern List *step_all(int64 migration);
 /* Has a step of the contract phase that cannot be undone been done? */
 extern bool step_contract_begun(int64 migration);
 
-extern void step_mark_running(const Step *step);
-
 /* From now on the migration's steps lock the relation of that qualified, quoted name too. */
 extern void step_add_relation(int64 migration, const char *name);
 
-/* Done, with the SQL that was really run. */
-extern void step_mark_done(const Step *step, const char *statement);
-extern void step_mark_undone(const Step *step);
-
 /* Other arguments (jsonb). */
 extern void step_set_args(int64 migration, int32 number, const char *args);
-extern void step_mark_failed(const Step *step, const char *error);
-
-/*
- * The step, still to be done or undone, has failed for a reason that may pass.
- * Returns how often that has been so in a row.
- */
-extern int	step_note_failure(const Step *step, const char *error);
-
-extern void step_save_progress(const Step *step, const StepProgress *progress);
-
-/* The stored cursor (jsonb as text), NULL if the step has none yet. */
-extern char *step_cursor(const Step *step, int64 *rows_done);
-
-/* The cursor of the migration's first backfill step, or NULL. */
-extern char *step_backfill_cursor(int64 migration);
 
 /* Is the migration's first backfill still to be done, or to be ended? */
 extern bool step_backfill_is_open(int64 migration);
@@ -143,27 +109,6 @@ extern bool step_backfill_is_open(int64 migration);
  * and both columns are there still: the new one may hold what the old one lacks.
  */
 extern Step *step_reopened_backfill(int64 migration);
-
-/*
- * Open the migration's backfill and verification again, for partitions that they
- * have not seen.  False if they have not been done yet anyway.
- */
-extern bool step_reopen_backfill(int64 migration);
-
-/*
- * Have every row filled in where need be, and read again: the steps of the migrate
- * phase that do so are to be done from the beginning.
- */
-extern void step_reopen_rows(int64 migration);
-
-/* Steps of the migrate phase are to be done again, from the one of that action on. */
-extern void step_reopen_from(int64 migration, StepAction action);
-
-/* What the step waits for, NULL when it goes on. */
-extern void step_set_waiting(const Step *step, const char *reason);
-
-/* Is there something that it waits for, as noted? */
-extern bool step_is_waiting(const Step *step);
 
 /* The migration's first step of that verb that is not done; NULL if there is none. */
 extern Step *step_with_verb(int64 migration, const char *verb);

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/step_progress.h"
 #include "draft/draft.h"
 #include "lib/stringinfo.h"
 #include "verbs/verbs.h"
@@ -97,5 +98,6 @@ plan_store_steps(const MigrationPlan *plan)
 
 		step->args = verb_args_json(step);
 		step_insert(step);
+		step_progress_insert(step);
 	}
 }

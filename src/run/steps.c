@@ -25,6 +25,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/second.h"
 #include "catalog/second_name.h"
+#include "catalog/step_progress.h"
 #include "catalog/twin.h"
 #include "column/definition.h"
 #include "column/index_names.h"
@@ -985,7 +986,7 @@ is_waiting(const Step *step)
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	waiting = step_is_waiting(step);
+	waiting = step_progress_load(step)->waiting_for != NULL;
 	end_transaction();
 	return waiting;
 }

@@ -31,7 +31,7 @@ read_wait(const Step *step, TimestampTz *since)
 
 	query_begin(&session);
 	if (QUERY("SELECT waiting_for, (extract(epoch FROM clock_timestamp() - waiting_since) * 1000)::int8 "
-			  "FROM zdm.step WHERE migration = $1 AND step = $2 AND waiting_since IS NOT NULL",
+			  "FROM zdm.step_progress WHERE migration = $1 AND step = $2 AND waiting_since IS NOT NULL",
 			  arg_int8(step->migration), arg_int4(step->number)) > 0)
 	{
 		what = query_text(0, 1);

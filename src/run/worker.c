@@ -25,7 +25,7 @@
 #include "catalog/hold.h"
 #include "catalog/migration.h"
 #include "catalog/query.h"
-#include "catalog/step.h"
+#include "catalog/step_progress.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
 #include "core/errors.h"

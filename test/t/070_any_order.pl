@@ -305,8 +305,9 @@ sub story
 	my ($m) = @_;
 
 	return sql("SELECT string_agg(concat_ws(' ', m.id, m.kind, 'made', m.created, 'step', s.step, s.phase, s.verb, s.state, "
-		  . "'attempts', s.attempts, s.started, s.finished, s.executed), E'\\n' ORDER BY s.step) "
-		  . "FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id WHERE m.id = $m->{id}");
+		  . "'attempts', p.attempts, s.started, s.finished, s.executed), E'\\n' ORDER BY s.step) "
+		  . "FROM zdm.migration m JOIN zdm.step s ON s.migration = m.id "
+		  . "JOIN zdm.step_progress p USING (migration, step) WHERE m.id = $m->{id}");
 }
 
 sub check_table

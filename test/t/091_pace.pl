@@ -50,7 +50,7 @@ $id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 0;"
 	  . "SELECT zdm.change_column_type('u', 'a', 'bigint', up => 'slow(a)', down => 'a::int')");
 my $worker = arrive($node, 'backfill-after-batch');
 
-is(sql("SELECT cursor->>'phase_block' FROM zdm.step WHERE migration = $id AND cursor IS NOT NULL"), 1, 'a batch has done one page');
+is(sql("SELECT cursor->>'phase_block' FROM zdm.step_progress WHERE migration = $id AND cursor IS NOT NULL"), 1, 'a batch has done one page');
 sql('UPDATE pace SET seconds = 0');
 sql("SELECT pg_terminate_backend($worker)");
 wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $worker") == 0 });

@@ -58,7 +58,7 @@ sub filled
 
 	wait_for_state($node, $id, 'ready');
 	is(sql("SELECT count(*) FROM t WHERE a_zdm$id IS DISTINCT FROM a"), 0, "$name: every row is filled in");
-	is(sql("SELECT rows_done FROM zdm.step WHERE migration = $id AND action = 'backfill' AND state = 'done'"),
+	is(sql("SELECT rows_done FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE migration = $id AND action = 'backfill' AND state = 'done'"),
 		$rows, "$name: each of them once") if defined $rows;
 	is(outstanding("migration = $id"), 0, "$name: nothing is left out");
 	sql("SELECT zdm.revert($id); CALL zdm.wait($id)");
@@ -73,7 +73,7 @@ my $helper = arrive($node, 'helper-before-store');
 is(sql("SELECT helpers FROM zdm.progress WHERE id = $id"), "{$helper}", 'zdm.progress names the helper');
 is(sql("SELECT backend_type FROM pg_stat_activity WHERE pid = $helper"), 'pg_zdm helper', 'which is a process of its own');
 wait_for('the worker to have done what nobody has', sub {
-	outstanding("migration = $id") == 1 && sql("SELECT cursor->>'stretches' FROM zdm.step WHERE cursor IS NOT NULL AND migration = $id") == 1 });
+	outstanding("migration = $id") == 1 && sql("SELECT cursor->>'stretches' FROM zdm.step_progress WHERE cursor IS NOT NULL AND migration = $id") == 1 });
 is(migration_state($node, $id), 'migrating', 'what a helper has is waited for');
 let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
@@ -195,6 +195,6 @@ is(sql("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND att
 $id = sql("SELECT zdm.backfill('t', 'a = 7', 'a <> 7')");
 wait_for_state($node, $id, 'completed');
 is(sql('SELECT count(*) FROM t WHERE a <> 7'), 0, "the user's own assignments");
-is(sql("SELECT rows_done FROM zdm.step WHERE migration = $id"), 4199, 'each row once');
+is(sql("SELECT rows_done FROM zdm.step_progress WHERE migration = $id"), 4199, 'each row once');
 
 done_testing();

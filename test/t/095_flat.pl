@@ -44,13 +44,13 @@ wait_for('the backfill to be over', sub {
 	}
 	return migration_state($node, 'flat') eq 'ready' });
 
-my ($updates, $hot) = split /\|/, sql("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_all_tables WHERE relid = 'zdm.step'::regclass");
+my ($updates, $hot) = split /\|/, sql("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_all_tables WHERE relid = 'zdm.step_progress'::regclass");
 
-note("$updates updates of zdm.step, $hot of them HOT; private memory of the worker, at most: $most{early} kB, then $most{late} kB");
+note("$updates updates of zdm.step_progress, $hot of them HOT; private memory of the worker, at most: $most{early} kB, then $most{late} kB");
 cmp_ok($updates, '>', 300, 'there were many batches');
 cmp_ok($hot, '>=', 0.97 * $updates, 'what is written down for a batch stays on its page');
 # a snapshot of a second, on a busy machine, costs some pages; all versions of all batches would be 2 MB
-cmp_ok(sql("SELECT pg_total_relation_size('zdm.step')"), '<=', 1024 * 1024, 'the catalog does not grow');
+cmp_ok(sql("SELECT pg_total_relation_size('zdm.step_progress')"), '<=', 1024 * 1024, 'the catalog does not grow');
 SKIP:
 {
 	skip 'it was over before it could be looked at', 1 if $most{early} == 0 || $most{late} == 0;
