@@ -35,6 +35,12 @@ SET LOCAL zdm.on_conflict = 'error';
 SELECT body ~ 'lock_timeout'', ''77ms''' AS lock_wait, body ~ 'integrity_constraint_violation' AS on_conflict, body ~ 'size 2048 GB, about 5000000000 rows, 300 writes a second' AS estimates
 FROM zdm.script('ALTER TABLE shop.orders RENAME COLUMN note TO remark', size => '2 TB', rows => 5000000000, writes_per_second => 300) WHERE file = '10_expand.sql';
 ROLLBACK;
+SELECT substring(body, 'filling in: [^(\n]*') AS filling, substring(body, 'its WAL: about [^\n]*') AS wal, substring(body, 'its disk: [^\n]*') AS disk,
+	substring(body, 'indexes built[^\n]*') AS indexes, substring(body, 'each time[^\n]*') AS read, substring(body, 'applications write[^\n]*') AS writers
+FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', size => '2 TB', rows => 5000000000, writes_per_second => 300) WHERE file = '10_expand.sql';
+-- what is not given follows from what is
+SELECT substring(body, 'size [^\n]*') FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', rows => 1000000) WHERE file = '10_expand.sql';
+SELECT substring(body, 'size [^\n]*') FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', size => '100 MB') WHERE file = '10_expand.sql';
 
 -- of a migration that has just been stated
 BEGIN;
@@ -54,6 +60,9 @@ SELECT substring(body, 'NEW.total_zdm\d+ := ([^\n]*)') FROM zdm.script('ALTER TA
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', target => 13);
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', style => 'yaml');
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', rows => -1);
+SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', writes_per_second => -5);
+SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', size => 'huge');
+SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN id TYPE bigint', size => '-1 MB');
 SELECT * FROM zdm.script('ALTER TABLE shop.orders ALTER COLUMN nothing TYPE bigint');
 SELECT * FROM zdm.script('DROP INDEX shop.orders_pkey');
 SELECT * FROM zdm.script('ALTER TABLE shop.orders RENAME TO bookings');

@@ -16,6 +16,7 @@
 #include "api/ddl.h"
 #include "catalog/heap.h"
 #include "catalog/query.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
@@ -50,7 +51,9 @@ check_target(int target)
 	if (target < OLDEST_TARGET || target > NEWEST_TARGET)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("target must be a major version from %d to %d", OLDEST_TARGET, NEWEST_TARGET)));
+				 errmsg("target must be a major version from %d to %d", OLDEST_TARGET, NEWEST_TARGET),
+				 errdetail("It is %d.", target),
+				 errhint("Leave it out for the version of this server.")));
 	if ((target >= NOT_NULL_TARGET) != (this_major() >= NOT_NULL_TARGET))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -60,19 +63,30 @@ check_target(int target)
 				 errhint("Make it on a copy of the schema on version %d.", target)));
 }
 
+static void
+ask_size(void *arg)
+{
+	QueryArg   *size = arg;
+
+	*size = arg_int8(DatumGetInt64(DirectFunctionCall1(pg_size_bytes, size->value)));
+}
+
 static int64
 size_argument(FunctionCallInfo fcinfo, int n)
 {
-	QuerySession session;
-	int64		size;
+	QueryArg	size;
+	ErrorData  *error;
 
 	if (PG_ARGISNULL(n))
 		return -1;
-	query_begin(&session);
-	QUERY("SELECT pg_size_bytes($1)", arg_text(text_to_cstring(PG_GETARG_TEXT_PP(n))));
-	size = query_int8(0, 1);
-	query_end(&session);
-	return size;
+	size.value = PG_GETARG_DATUM(n);
+	if (!attempt_run(ask_size, &size, ATTEMPT_UNDO, &error) || DatumGetInt64(size.value) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("size must be a number of bytes, or one with a unit"),
+				 errdetail("It is \"%s\".", text_to_cstring(PG_GETARG_TEXT_PP(n))),
+				 errhint("Write it as in size => '2 TB', with bytes, kB, MB, GB or TB.")));
+	return DatumGetInt64(size.value);
 }
 
 static int64
@@ -83,7 +97,9 @@ count_argument(FunctionCallInfo fcinfo, int n, const char *what)
 	if (PG_GETARG_INT64(n) < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be negative", what)));
+				 errmsg("%s must not be negative", what),
+				 errdetail("It is " INT64_FORMAT ".", PG_GETARG_INT64(n)),
+				 errhint("Leave it out where it is not known.")));
 	return PG_GETARG_INT64(n);
 }
 

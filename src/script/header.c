@@ -18,9 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-/* What a batch gets done on a machine of no particular speed. */
-#define ROWS_PER_SECOND 20000.0
-
 static const char *const purposes[SCRIPT_PARTS] = {
 	[PART_EXPAND] = "adds what is new beside what is there",
 	[PART_BACKFILL] = "fills in the rows that are there, and builds what hangs on the new column",
@@ -57,35 +54,39 @@ say(StringInfo buf, const char *text)
 	appendStringInfoChar(buf, '\n');
 }
 
-static int64
-known(int64 given, const char *sql, Oid relid)
+/* What the rows take: time, WAL, disk. */
+static void
+say_fill(StringInfo buf, const Script *script, const ScriptEstimate *e)
 {
-	return given >= 0 ? given : (int64) strtoll(ask(sql, relid), NULL, 10);
+	if (e->fill_seconds <= 0)
+		return;
+	say(buf, psprintf("filling in: about %s, with its rests (20 says how far it is)", estimate_time(e->fill_seconds)));
+	say(buf, psprintf("its WAL: about %s, %s a second; up to %s more with full page images",
+					  estimate_bytes(e->fill_wal), estimate_bytes(e->fill_wal / Max(e->fill_seconds, 1)), estimate_bytes(e->size)));
+	say(buf, psprintf("its disk: up to %s until VACUUM, as each row that is written leaves a dead one", estimate_bytes(e->fill_disk)));
+	say(buf, psprintf("user triggers that the batches fire, as any UPDATE does: %s",
+					  ask("SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 16) <> 0 AND tgattr = ''", script->plan->relid)));
 }
 
 static void
 say_sizes(StringInfo buf, const Script *script)
 {
-	Oid			relid = script->plan->relid;
-	int64		size = known(script->options.size,
-							 "SELECT sum(pg_table_size(coalesce(p.relid, $1)))::bigint::text FROM (SELECT) x LEFT JOIN pg_partition_tree($1) p ON isleaf", relid);
-	int64		rows = known(script->options.rows,
-							 "SELECT greatest(sum(c.reltuples), 0)::bigint::text FROM pg_class c WHERE oid = $1 OR oid IN (SELECT relid FROM pg_partition_tree($1) WHERE isleaf)", relid);
-	double		hours = rows / ROWS_PER_SECOND * (1 + guc_batch_rest) / 3600;
+	ScriptEstimate e = estimate_make(script);
 
 	appendStringInfoString(buf, "-- Table:\n");
 	say(buf, script->table);
-	say(buf, psprintf("size %s, about " INT64_FORMAT " rows%s", ask(psprintf("SELECT pg_size_pretty(" INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid), rows,
-					  script->options.writes >= 0 ? psprintf(", " INT64_FORMAT " writes a second", script->options.writes) : ""));
-	say(buf, psprintf("indexes: %s", ask("SELECT string_agg(format('%s (%s)', indexrelid::regclass, pg_size_pretty(pg_relation_size(indexrelid))), ', ') FROM pg_index WHERE indrelid = $1", relid)));
-	if (!plan_has_backfill(script->plan))
-		return;
-	say(buf, psprintf("filling in: at %.0f rows a second and with its rests, about %.1f hours (an estimate: it says how far it is)", ROWS_PER_SECOND, hours));
-	say(buf, psprintf("WAL: about %s, more with full page images; disk: each row that is written leaves a dead one: up to %s more until VACUUM, beside the new column and its indexes",
-					  ask(psprintf("SELECT pg_size_pretty(2 * " INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid),
-					  ask(psprintf("SELECT pg_size_pretty(" INT64_FORMAT "::bigint) FROM pg_class WHERE oid = $1", size), relid)));
-	say(buf, psprintf("user triggers that the batches fire, as any UPDATE does: %s",
-					  ask("SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 16) <> 0 AND tgattr = ''", relid)));
+	say(buf, psprintf("size %s, about %.0f rows%s", estimate_bytes(e.size), e.rows,
+					  e.writes >= 0 ? psprintf(", %.0f writes a second", e.writes) : ""));
+	say(buf, psprintf("indexes: %s", ask("SELECT string_agg(format('%s (%s here)', indexrelid::regclass, pg_size_pretty(pg_relation_size(indexrelid))), ', ') FROM pg_index WHERE indrelid = $1", script->plan->relid)));
+	appendStringInfoString(buf, "-- Estimates, to tell minutes from days:\n");
+	say_fill(buf, script, &e);
+	if (e.builds > 0)
+		say(buf, psprintf("indexes built CONCURRENTLY: %d, about %s and %s of disk", e.builds,
+						  estimate_time(e.index_seconds), estimate_bytes(e.index_bytes)));
+	say(buf, psprintf("each time that all rows are read: about %s", estimate_time(e.read_seconds)));
+	if (e.writes > 0 && script->pair != NULL)
+		say(buf, psprintf("applications write about %.0f rows through the trigger meanwhile, and %s of WAL a second more than before",
+						  e.written_meanwhile, estimate_bytes(e.writers_wal)));
 }
 
 static void

@@ -128,6 +128,28 @@ extern void batches_no_new_parts(StringInfo buf, const Script *script, int step)
 extern void batches_look(StringInfo buf, const Script *script, ScriptPart part, int number, int after);
 extern void batches_query(StringInfo buf, const Script *script, const Step *step);
 
+/* In estimate.c: how large the table is there, and what its change takes. */
+typedef struct ScriptEstimate
+{
+	double		size;			/* bytes */
+	double		rows;
+	int			indexes;
+	int			builds;			/* indexes that are built */
+	double		writes;			/* a second, < 0: not known */
+	double		fill_seconds;	/* 0: no row is filled in */
+	double		fill_wal;		/* bytes */
+	double		fill_disk;
+	double		index_seconds;	/* of all that are built */
+	double		index_bytes;
+	double		read_seconds;	/* of all rows, once */
+	double		writers_wal;	/* that applications write more a second */
+	double		written_meanwhile;	/* rows that they write through the trigger */
+} ScriptEstimate;
+
+extern ScriptEstimate estimate_make(const Script *script);
+extern char *estimate_bytes(double bytes);
+extern char *estimate_time(double seconds);
+
 /* In header.c: what stands at the top of a file. */
 extern void header_comment(StringInfo buf, const Script *script, ScriptPart part);
 extern void header_begin(StringInfo buf, const Script *script, ScriptPart part);
