@@ -403,7 +403,7 @@ raise_for_helper(const Stretch *stretch)
 	CommitTransactionCommand();
 	StartTransactionCommand();
 	ereport(ERROR,
-			(errcode(MAKE_SQLSTATE(state[0], state[1], state[2], state[3], state[4])),
+			(errcode(errors_sqlstate(state)),
 			 errmsg_internal("%s", error.message),
 			 error.detail ? errdetail_internal("%s", error.detail) : 0,
 			 error.hint ? errhint("%s", error.hint) : 0,

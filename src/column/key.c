@@ -332,21 +332,11 @@ column_list(const Making *making, const Column *old, List *attnums, List *column
 	return sql_expression(making, expression_join(columns, ", "), old->relid);
 }
 
-/*
- * The constraint of a partitioned table, when its partitions have theirs.  One
- * attached since the plan was made has its index built here, under the strongest
- * lock: unless it is small, that is an error instead.
- */
+/* The constraint of a partitioned table, when its partitions have theirs. */
 static void
 append_parent(StringInfo sql, const Making *making, const Column *old, const ColumnKey *key,
 			  const KeyMember *parent, List *column)
 {
-	List	   *known = NIL;
-	ListCell   *lc;
-
-	foreach(lc, list_concat_copy(key->leaves, key->parents))
-		known = lappend_oid(known, ((KeyMember *) lfirst(lc))->relid);
-	sql_statement(sql, "%s", constraint_refuse_late(parent->relid, known));
 	sql_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s%s (%s)",
 				  sql_table(making, parent->relid), sql_name(parent->name),
 				  key->primary ? "PRIMARY KEY" : "UNIQUE",
@@ -477,6 +467,43 @@ enter(StringInfo sql, const Exchange *exchange)
 	append_marks(sql, exchange->making, twin->old, exchange->forward);
 }
 
+static List *
+known_tables(const ColumnKey *key)
+{
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(key->leaves, key->parents))
+		known = lappend_oid(known, ((KeyMember *) lfirst(lc))->relid);
+	return known;
+}
+
+/*
+ * A partition attached since the plan was made has its index built with the
+ * constraint of its table, under the strongest lock: it must be small.
+ */
+static List *
+asserts(const Making *making, const Column *old)
+{
+	List	   *all = NIL;
+	ListCell   *lc;
+	ListCell   *m;
+
+	foreach(lc, old->keys)
+	{
+		ColumnKey  *key = lfirst(lc);
+
+		foreach(m, key->parents)
+		{
+			KeyMember  *parent = lfirst(m);
+
+			if (sql_is_member(making, parent->relid, root_of(old, parent)))
+				all = lappend(all, constraint_none_late(making, parent->relid, known_tables(key)));
+		}
+	}
+	return all;
+}
+
 const ColumnPart column_key = {
 	.load = load,
 	.look = look,
@@ -485,5 +512,6 @@ const ColumnPart column_key = {
 	.prepare = prepare,
 	.leave = leave,
 	.enter = enter,
+	.asserts = asserts,
 	.way_back = way_back,
 };

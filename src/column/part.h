@@ -71,6 +71,9 @@ typedef struct ColumnPart
 	void		(*leave) (StringInfo sql, const Exchange *exchange);
 	void		(*enter) (StringInfo sql, const Exchange *exchange);
 
+	/* What must hold before it, under its locks (Assertion *). */
+	List	   *(*asserts) (const Making *making, const Column *old);
+
 	/* Steps that are left to do after it, or, not "forward", after the one back. */
 	void		(*afterwards) (MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward);
 

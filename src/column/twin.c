@@ -231,6 +231,19 @@ exchange_sql(const Making *making, const void *data)
 				   "-- the new column becomes the authoritative one");
 }
 
+static List *
+exchange_asserts(const Making *making, const void *data)
+{
+	List	   *asserts = NIL;
+
+	for (int i = 0; i < column_parts_length; i++)
+	{
+		if (column_parts[i]->asserts != NULL)
+			asserts = list_concat(asserts, column_parts[i]->asserts(making, ((const TwinArgs *) data)->old));
+	}
+	return asserts;
+}
+
 /*
  * Does anything hang on the column that the exchange moves?  Only then does it need
  * ACCESS EXCLUSIVE.  Asked before the plan is stored: no pair is there as yet.
@@ -322,6 +335,7 @@ twin_remember(const Step *step, List *before)
 
 const Verb verb_add_twin = {.name = "add_twin", .args = &twin_fields, .sql = add_sql};
 const Verb verb_exchange = {
-	.name = "exchange", .args = &twin_fields, .sql = exchange_sql, .follow = exchange_follow,
+	.name = "exchange", .args = &twin_fields, .sql = exchange_sql, .asserts = exchange_asserts,
+	.follow = exchange_follow,
 };
 const Verb verb_drop_twin = {.name = "drop_twin", .args = &twin_fields, .sql = drop_sql};

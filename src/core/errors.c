@@ -26,6 +26,12 @@ clip(char *text)
 	return clipped;
 }
 
+int
+errors_sqlstate(const char *letters)
+{
+	return MAKE_SQLSTATE(letters[0], letters[1], letters[2], letters[3], letters[4]);
+}
+
 void
 errors_clip(ErrorData *error)
 {

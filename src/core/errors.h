@@ -22,6 +22,9 @@
 /* a transaction held a blocking lock for longer than zdm.ddl_hold_timeout */
 #define ERRCODE_ZDM_LOCK_HELD		MAKE_SQLSTATE('Z', 'D', '0', '0', '2')
 
+/* The code that the five letters are. */
+extern int	errors_sqlstate(const char *letters);
+
 /*
  * Cut the texts of an error that is to be kept: a function may raise one of half a
  * gigabyte.  "error" is from CopyErrorData(), in the current memory context.

@@ -43,12 +43,6 @@ typedef struct Findings
 	StringInfoData others;		/* ": "-joined problem and row of the others */
 } Findings;
 
-static int
-read_sqlstate(const char *text)
-{
-	return MAKE_SQLSTATE(text[0], text[1], text[2], text[3], text[4]);
-}
-
 static char *
 field(uint64 row, int column)
 {
@@ -66,7 +60,7 @@ add_finding(Findings *found, uint64 row)
 	if (found->problem == NULL)
 	{
 		found->problem = problem;
-		found->sqlstate = read_sqlstate(field(row, 1));
+		found->sqlstate = errors_sqlstate(field(row, 1));
 		if (SPI_tuptable->tupdesc->natts > 3)
 			found->hint = field(row, 4);
 	}

@@ -27,6 +27,7 @@
 #include "run/look_again.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "verbs/verb.h"
 
 static bool
 table_is_gone(const Migration *migration)
@@ -190,6 +191,24 @@ look_again_before_revert(const Migration *migration, const char *again)
 				 errhint("Drop it, then SELECT zdm.%s(" INT64_FORMAT "), and make it again on the old column afterwards.",
 						 again, migration->id)));
 	twin_look_again(migration->id, false, again);
+}
+
+void
+look_again_asserts(const Step *step, bool undo)
+{
+	ListCell   *lc;
+
+	foreach(lc, verb_asserts(step, undo, FLAVOUR_RUN))
+	{
+		const Assertion *assertion = lfirst(lc);
+		char	   *found = QUERY_ONCE_TEXT(assertion->query);
+
+		if (found != NULL)
+			ereport(ERROR,
+					(errcode(errors_sqlstate(assertion->sqlstate)),
+					 errmsg("%s: %s", assertion->message, found),
+					 errhint("%s", assertion->hint)));
+	}
 }
 
 /* Of the table and its partitions, the first whose trigger is not as it was made. */

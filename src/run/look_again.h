@@ -9,6 +9,7 @@
 #define ZDM_LOOK_AGAIN_H
 
 #include "catalog/migration.h"
+#include "catalog/step.h"
 
 /*
  * Refuse to exchange the columns, to drop the old one, or to go back to it, if
@@ -21,6 +22,9 @@
 extern void look_again_before_cutover(const Migration *migration, const char *again);
 extern void look_again_before_contract(const Migration *migration, const char *again);
 extern void look_again_before_revert(const Migration *migration, const char *again);
+
+/* The error of the first of the step's assertions that does not hold. */
+extern void look_again_asserts(const Step *step, bool undo);
 
 /*
  * Is the sync trigger there, enabled and the last one, on the table and on each

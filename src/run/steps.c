@@ -590,6 +590,7 @@ run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun
 	if (exchange)
 		twin_follow(step, !undo, "resume");
 	in_place_check_before(step);
+	look_again_asserts(step, undo);
 	sql = verb_sql_to_run(step, undo, &definitions);
 	if (step->action == ACTION_LOOK)
 		look_run(migration, step, sql);

@@ -372,6 +372,6 @@ batches_query(StringInfo buf, const Script *script, const Step *step)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"number", number(step->number),
-		"query", sql_dollar_quoted(psprintf("SELECT * FROM (%s) q(state, problem, key)", script_statement(script, step))));
+		"query", sql_dollar_quoted(psprintf("SELECT * FROM (%s) q(state, problem, key)", script_statement(step))));
 	appendStringInfo(buf, "-- Looks for rows that stand in the way\nDO %s;\n\n", sql_dollar_quoted(body.data));
 }

@@ -94,7 +94,7 @@ is_left_out(const Step *step)
 static char *
 statement_of(const Script *script, const Step *step)
 {
-	char	   *sql = script_statement(script, step);
+	char	   *sql = script_statement(step);
 
 	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
@@ -108,7 +108,7 @@ statement_of(const Script *script, const Step *step)
 static char *
 undo_of(const Script *script, const Step *step)
 {
-	char	   *sql = script_undo(script, step);
+	char	   *sql = script_undo(step);
 
 	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);

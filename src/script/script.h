@@ -80,8 +80,8 @@ extern void script_put(StringInfo buf, const char *text, const char *const *valu
 	script_put(buf, text, (const char *const[]) {__VA_ARGS__, NULL})
 
 /* In statement.c: what a step runs as plain SQL, "" if it runs nothing. */
-extern char *script_statement(const Script *script, const Step *step);
-extern char *script_undo(const Script *script, const Step *step);
+extern char *script_statement(const Step *step);
+extern char *script_undo(const Step *step);
 
 /* In value.c: expressions over a row; "row" is "NEW." or "t.". */
 extern char *script_column(const Script *script, bool new_side, bool switched, const char *row);

@@ -11,33 +11,49 @@
 
 #include "script/script.h"
 
-/* Has the index come to be valid, with those of all partitions? */
+static void
+put_assertion(StringInfo buf, const Assertion *assertion)
+{
+	StringInfoData body;
+
+	initStringInfo(&body);
+	PUT(&body,
+		"DECLARE\n"
+		"	zdm_found text := ({query});\n"
+		"BEGIN\n"
+		"	IF zdm_found IS NOT NULL THEN\n"
+		"		RAISE SQLSTATE '{sqlstate}' USING MESSAGE = {message} || zdm_found,\n"
+		"			HINT = {hint};\n"
+		"	END IF;\n"
+		"END",
+		"query", assertion->query, "sqlstate", assertion->sqlstate,
+		"message", sql_literal(psprintf("%s: ", assertion->message)), "hint", sql_literal(assertion->hint));
+	sql_statement(buf, "DO %s", sql_dollar_quoted(body.data));
+}
+
+/* What must hold, and then what is done. */
 static char *
-check_index(const Script *script, const char *query)
+statements(const Step *step, bool back)
 {
 	StringInfoData buf;
+	ListCell   *lc;
 
 	initStringInfo(&buf);
-	PUT(&buf,
-		"BEGIN\n"
-		"	IF ({query}) IS NOT TRUE THEN\n"
-		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the index is not valid: partitions have come since the script was made',\n"
-		"			HINT = 'Go back with 90_revert.sql, and make the script anew.';\n"
-		"	END IF;\n"
-		"END", "query", query);
-	return psprintf("DO %s", sql_dollar_quoted(buf.data));
+	foreach(lc, verb_asserts(step, back, FLAVOUR_SCRIPT))
+		put_assertion(&buf, lfirst(lc));
+	if (!verb_is(step, &verb_complete_index))
+		sql_statement(&buf, "%s", verb_sql(step, back, FLAVOUR_SCRIPT));
+	return buf.data;
 }
 
 char *
-script_statement(const Script *script, const Step *step)
+script_statement(const Step *step)
 {
-	char	   *sql = verb_sql(step, false, FLAVOUR_SCRIPT);
-
-	return verb_is(step, &verb_complete_index) ? check_index(script, sql) : sql;
+	return statements(step, false);
 }
 
 char *
-script_undo(const Script *script, const Step *step)
+script_undo(const Step *step)
 {
-	return verb_sql(step, true, FLAVOUR_SCRIPT);
+	return statements(step, true);
 }

@@ -218,25 +218,27 @@ foreign_key_drop(const Making *making, const ForeignKeyArgs *fk)
 	return constraint_drop(making, fk->relation, fk->name);
 }
 
-char *
-constraint_refuse_late(Oid parent, List *known)
+Assertion *
+constraint_none_late(const Making *making, Oid parent, List *known)
 {
+	Assertion  *none = palloc(sizeof(Assertion));
 	StringInfoData list;
 	ListCell   *lc;
 
 	initStringInfo(&list);
 	foreach(lc, known)
 		appendStringInfo(&list, "%s%u", list.len > 0 ? ", " : "", lfirst_oid(lc));
-	return psprintf("DO $zdm$ DECLARE late text; BEGIN\n"
-					"  SELECT string_agg(inhrelid::regclass::text, ', ') INTO late\n"
-					"  FROM pg_inherits, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s\n"
-					"  WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT ";\n"
-					"  IF late IS NOT NULL THEN\n"
-					"    RAISE object_not_in_prerequisite_state USING\n"
-					"      MESSAGE = 'partitions with rows have come since the migration was stated: ' || late,\n"
-					"      HINT = 'Go back with zdm.revert(), and state the migration again.';\n"
-					"  END IF;\n"
-					"END $zdm$", parent, list.data, (int64) guc_guard_min_size * BLCKSZ);
+	*none = (Assertion) {
+		.query = psprintf("SELECT string_agg(inhrelid::regclass::text, ', ') "
+						  "FROM pg_inherits, LATERAL (SELECT sum(pg_relation_size(relid)) AS size FROM pg_partition_tree(inhrelid)) s "
+						  "WHERE inhparent = %u AND inhrelid NOT IN (%s) AND size > " INT64_FORMAT,
+						  parent, list.data, (int64) guc_guard_min_size * BLCKSZ),
+		.sqlstate = "55000",
+		.message = "partitions with rows have come since the migration was stated",
+		.hint = making->flavour == FLAVOUR_SCRIPT ? SCRIPT_HINT :
+		"Go back with zdm.revert(), and state the migration again.",
+	};
+	return none;
 }
 
 static char *
@@ -248,13 +250,20 @@ key_sql(const Making *making, const void *data)
 	if (making->back)
 		return foreign_key_drop(making, fk);
 	initStringInfo(&buf);
-	if (fk->known != NIL)
-		sql_statement(&buf, "%s", constraint_refuse_late(fk->relation, fk->known));
 	sql_statement(&buf, "%s", foreign_key_sql(making, fk));
 	if (fk->comment != NULL && !is_moot(making, fk))
 		sql_statement(&buf, "COMMENT ON CONSTRAINT %s ON %s IS %s", sql_name(fk->name),
 					  sql_table(making, fk->relation), sql_literal(fk->comment));
 	return buf.data;
+}
+
+static List *
+key_asserts(const Making *making, const void *data)
+{
+	const ForeignKeyArgs *fk = data;
+
+	return making->back || fk->known == NIL ? NIL :
+		list_make1(constraint_none_late(making, fk->relation, fk->known));
 }
 
 static bool

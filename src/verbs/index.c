@@ -236,6 +236,24 @@ complete_sql(const Making *making, const void *data)
 					sql_literal(sql_index(making, index->relation, index->name)));
 }
 
+/* The worker's own code sees to it (index_tree_complete()). */
+static List *
+complete_asserts(const Making *making, const void *data)
+{
+	Assertion  *valid = palloc(sizeof(Assertion));
+
+	if (making->flavour != FLAVOUR_SCRIPT)
+		return NIL;
+	*valid = (Assertion) {
+		.query = psprintf("SELECT 'partitions have come since the script was made' WHERE (%s) IS NOT TRUE",
+						  complete_sql(making, data)),
+		.sqlstate = "55000",
+		.message = "the index is not valid",
+		.hint = SCRIPT_HINT,
+	};
+	return list_make1(valid);
+}
+
 /* What CREATE INDEX cannot say. */
 static char *
 targets_sql(const Making *making, const void *data)
@@ -274,7 +292,7 @@ const Verb verb_drop_index_concurrently = {
 const Verb verb_reindex = {
 	.name = "reindex", .action = ACTION_TOPLEVEL, .args = &reindex_args, .sql = reindex_sql,
 };
-const Verb verb_complete_index = {.name = "complete_index", .args = &named_args, .sql = complete_sql};
+const Verb verb_complete_index = {.name = "complete_index", .args = &named_args, .sql = complete_sql, .asserts = complete_asserts};
 const Verb verb_set_index_statistics = {
 	.name = "set_index_statistics", .args = &targets_args, .sql = targets_sql,
 };

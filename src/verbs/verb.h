@@ -34,6 +34,15 @@ typedef struct Making
 	List	  **asked;			/* takes what it would define (Definition *) instead of SQL, or NULL */
 } Making;
 
+/* What must hold in a step's transaction, under its locks: else it is an error. */
+typedef struct Assertion
+{
+	char	   *query;			/* a text that says what is in the way; NULL, or no row: nothing */
+	const char *sqlstate;
+	const char *message;		/* the text comes behind it */
+	const char *hint;
+} Assertion;
+
 typedef struct Verb
 {
 	const char *name;			/* in zdm.step */
@@ -47,6 +56,9 @@ typedef struct Verb
 	 * are about is gone.
 	 */
 	char	   *(*sql) (const Making *making, const void *args);
+
+	/* What must hold before them (Assertion *).  NULL: nothing. */
+	List	   *(*asserts) (const Making *making, const void *args);
 
 	/*
 	 * Have the arguments name attribute "to" of relid where they name "from";
@@ -77,7 +89,10 @@ extern char *verb_args_json(const Step *step);
  */
 extern char *verb_sql(const Step *step, bool back, Flavour flavour);
 
-/* The same, and what it defines anew (list of DefinitionTrees *). */
+/* What must hold before it is run (Assertion *). */
+extern List *verb_asserts(const Step *step, bool back, Flavour flavour);
+
+/* The SQL, and what it defines anew (list of DefinitionTrees *). */
 extern char *verb_sql_to_run(const Step *step, bool back, List **definitions);
 
 #endif							/* ZDM_VERB_H */

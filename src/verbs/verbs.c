@@ -124,21 +124,40 @@ verb_args_json(const Step *step)
 	return step->args != NULL ? step->args : fields_to_json(verb_of(step)->args, step->decoded);
 }
 
-/* A step that is there for the way back alone does what its verb says then, and nothing until then. */
+/*
+ * A step that is there for the way back alone does what its verb says then, and
+ * nothing until then: false.
+ */
+static bool
+does_something(const Step *step, Making *making)
+{
+	if (making->back ? !step->undoable : step->only_back)
+		return false;
+	making->migration = step->migration;
+	making->back = making->back && !step->only_back;
+	return true;
+}
+
 static char *
 make_sql(const Step *step, Making *making)
 {
-	if (making->back ? !step->undoable : step->only_back)
-		return pstrdup("");
-	making->migration = step->migration;
-	making->back = making->back && !step->only_back;
-	return verb_of(step)->sql(making, verb_args(step));
+	return does_something(step, making) ? verb_of(step)->sql(making, verb_args(step)) : pstrdup("");
 }
 
 char *
 verb_sql(const Step *step, bool back, Flavour flavour)
 {
 	return make_sql(step, &(Making) {.back = back, .flavour = flavour});
+}
+
+List *
+verb_asserts(const Step *step, bool back, Flavour flavour)
+{
+	Making		making = {.back = back, .flavour = flavour};
+	const Verb *verb = verb_of(step);
+
+	return verb->asserts != NULL && does_something(step, &making) ?
+		verb->asserts(&making, verb_args(step)) : NIL;
 }
 
 char *

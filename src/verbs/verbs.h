@@ -332,11 +332,13 @@ extern char *foreign_key_sql(const Making *making, const ForeignKeyArgs *fk);
 extern char *foreign_key_drop(const Making *making, const ForeignKeyArgs *fk);
 
 /*
- * A statement that fails, naming them, if the partitioned table has got larger
- * partitions than the "known" ones (Oids): what would have to be built for them
- * would be built under the lock of the exchange.
+ * That the partitioned table has got no larger partitions than the "known" ones
+ * (Oids): what would have to be built for them would be built under the step's lock.
  */
-extern char *constraint_refuse_late(Oid parent, List *known);
+extern Assertion *constraint_none_late(const Making *making, Oid parent, List *known);
+
+/* Where a script's user goes if the plan is out of date. */
+#define SCRIPT_HINT "Go back with 90_revert.sql, and make the script anew."
 
 /* ---- verbs/column.c ---- */
 
