@@ -244,3 +244,23 @@ CALL zdm.wait('detached', 'reverted', '1 minute');
 SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
  WHERE conrelid IN ('dt'::regclass, 'dt1'::regclass, 'dt2'::regclass) AND contype IN ('p', 'f') ORDER BY 1, 2;
 SELECT count(*) FROM zdm.pair WHERE new_attnum IS NOT NULL;
+
+-- one with rows that has come meanwhile is not read under the lock that adopts its foreign key
+CREATE TABLE late_p (k int, id int, PRIMARY KEY (k, id)) PARTITION BY RANGE (k);
+CREATE TABLE late_p1 PARTITION OF late_p FOR VALUES FROM (0) TO (10);
+CREATE TABLE late_c (n int, k int, id int, pad text, FOREIGN KEY (k, id) REFERENCES late_p) PARTITION BY RANGE (n);
+CREATE TABLE late_c1 PARTITION OF late_c FOR VALUES FROM (0) TO (10);
+INSERT INTO late_p SELECT i, i FROM generate_series(0, 9) i;
+INSERT INTO late_c SELECT i, i, i FROM generate_series(0, 9) i;
+SELECT zdm.change_column_type('late_p', 'id', 'bigint', label => 'late');
+CALL zdm.wait('late', 'ready', '1 minute');
+CREATE TABLE late_c2 PARTITION OF late_c FOR VALUES FROM (10) TO (20);
+INSERT INTO late_c SELECT 10, 1, 1, repeat('x', 1000) FROM generate_series(1, 10000);
+SELECT zdm.cutover('late');
+CALL zdm.wait('late', 'switched', '1 minute');
+SELECT error LIKE 'partitions with rows have come%public.late_c2' AS late FROM zdm.migrations WHERE label = 'late';
+SELECT verb, state FROM zdm.step WHERE migration = (SELECT id FROM zdm.migrations WHERE label = 'late') AND state = 'failed';
+DROP TABLE late_c2;
+SELECT zdm.resume('late');
+CALL zdm.wait('late', 'switched', '1 minute');
+SELECT conrelid::regclass, convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'late_c'::regclass AND contype = 'f' AND conparentid = 0;

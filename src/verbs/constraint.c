@@ -347,10 +347,12 @@ parts_sql(const Making *making, const void *data)
 
 const Verb verb_add_constraint = {.name = "add_constraint", .args = &constraint_args, .sql = constraint_sql};
 const Verb verb_add_foreign_key = {
-	.name = "add_foreign_key", .args = &foreign_key_fields, .sql = key_sql, .follow = key_follow,
+	.name = "add_foreign_key", .args = &foreign_key_fields, .sql = key_sql, .asserts = key_asserts,
+	.follow = key_follow,
 };
 const Verb verb_complete_foreign_key = {
-	.name = "complete_foreign_key", .args = &foreign_key_fields, .sql = key_sql, .follow = key_follow,
+	.name = "complete_foreign_key", .args = &foreign_key_fields, .sql = key_sql, .asserts = key_asserts,
+	.follow = key_follow,
 };
 const Verb verb_validate_constraint = {
 	.name = "validate_constraint", .args = &validate_args, .sql = validate_sql,
