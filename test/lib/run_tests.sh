@@ -210,6 +210,9 @@ main() {
 	mkdir -p "$results"
 	touch "$WORK/begin"
 	run_source_checks
+	if [ -n "${ZDM_SLOW:-}" ]; then
+		echo "zdm_test.slow_$ZDM_SLOW = 150ms" >>test/zdm.conf
+	fi
 	if [ -n "${ZDM_SANITIZE:-}" ]; then
 		watch_with_sanitizers "$WORK/sanitizers"
 	fi

@@ -3,11 +3,12 @@
  * zdm_test.c
  *		What tests need inside the server; never installed where there are data.
  *
- * Preloaded beside pg_zdm, it holds processes at debug points (points.c) and
- * hears who runs what (watch.c).  Decisions and expressions that no statement
- * reaches one by one are called through functions in SQL (decisions.c, sync.c):
- * the objects of pg_zdm are linked into this library a second time, out of sight
- * of everything else, so that the library under test is the one that users have.
+ * Preloaded beside pg_zdm, it holds processes at debug points (points.c), makes
+ * clients or workers slow (slow.c) and hears who runs what (watch.c).  Decisions
+ * and expressions that no statement reaches one by one are called through
+ * functions in SQL (decisions.c, sync.c): the objects of pg_zdm are linked into
+ * this library a second time, out of sight of everything else, so that the library
+ * under test is the one that users have.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,5 +27,8 @@ _PG_init(void)
 {
 	points_init();
 	if (process_shared_preload_libraries_in_progress)
+	{
+		slow_init();
 		watch_init();
+	}
 }
