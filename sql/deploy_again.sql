@@ -72,10 +72,12 @@ SELECT to_regclass('t_a');
 -- the way back and forward again at once, twice
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename');
 CALL test.await('rename', 'ready');
+SELECT pg_advisory_lock(hashtextextended('zdm:state-reverting', 0));
 SELECT zdm.revert('rename');
 BEGIN;
 SELECT zdm.rename_column('t', 'b', 'c2', label => 'rename') > 0 AS stated;
 COMMIT;
+SELECT pg_advisory_unlock(hashtextextended('zdm:state-reverting', 0));
 CALL test.await('rename', 'ready');
 SELECT state FROM zdm.migrations WHERE label = 'rename' ORDER BY id DESC LIMIT 1;
 SELECT zdm.cutover('rename');

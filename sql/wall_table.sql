@@ -291,10 +291,12 @@ INSERT INTO canary.c SELECT g, 'a' || g FROM generate_series(1, 3) g;
 RESET SESSION AUTHORIZATION;
 CALL state('end', format('SELECT zdm.change_column_type(%L, %L, %L, up => %L, down => %L, label => %L)', 'canary.c', 'a', 'varchar(99)',
 	public.song('cup', 'a'), public.song('cdown', 'a'), 'end'), 'cdefault', 'ccheck', 'cup', 'cdown');
+BEGIN;
 SELECT zdm_watch.moment('steer');
 SELECT zdm.cutover('end');
 SELECT zdm_watch.moment('wait');
 CALL overload('cdefault', 'ccheck', 'cup', 'cdown');
+COMMIT;
 CALL go('end', '{switched}');
 CALL overload('cdefault', 'ccheck', 'cup', 'cdown');
 SELECT zdm_watch.moment('steer');
