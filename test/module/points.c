@@ -54,7 +54,7 @@ reach(const char *name)
 {
 	LOCKTAG		tag;
 
-	slow_reached_point();
+	slow_reached_point(name);
 	for (int i = 0; i < lengthof(injections); i++)
 	{
 		point_tag(&tag, name, injections[i].suffix);

@@ -39,10 +39,12 @@ slow_post_parse_analyze(ParseState *pstate, Query *query, JumbleState *jstate)
 		pg_usleep(slow_clients * 1000L);
 }
 
+/* Not in batches, which would take the wait for their own time and grow small. */
 void
-slow_reached_point(void)
+slow_reached_point(const char *name)
 {
-	if (slow_workers > 0 && MyBgworkerEntry != NULL)
+	if (slow_workers > 0 && MyBgworkerEntry != NULL &&
+		strncmp(name, "backfill-", strlen("backfill-")) != 0)
 		pg_usleep(slow_workers * 1000L);
 }
 

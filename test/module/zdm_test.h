@@ -13,7 +13,7 @@ extern void points_init(void);
 
 /* in slow.c: settings and hook; and what a worker does at a debug point */
 extern void slow_init(void);
-extern void slow_reached_point(void);
+extern void slow_reached_point(const char *name);
 
 /* in watch.c: only while shared libraries are preloaded */
 extern void watch_init(void);
