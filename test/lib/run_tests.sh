@@ -211,7 +211,7 @@ main() {
 	touch "$WORK/begin"
 	run_source_checks
 	if [ -n "${ZDM_SLOW:-}" ]; then
-		echo "zdm_test.slow_$ZDM_SLOW = 150ms" >>test/zdm.conf
+		echo "zdm_test.slow_$ZDM_SLOW = 60ms" >>test/zdm.conf
 	fi
 	if [ -n "${ZDM_SANITIZE:-}" ]; then
 		watch_with_sanitizers "$WORK/sanitizers"
