@@ -254,6 +254,23 @@ exchanged_relations(const Migration *migration, const Step *step, LOCKMODE *lock
 }
 
 /*
+ * Are these locks what the exchange takes, now that nothing comes to the column any
+ * more?
+ *
+ * This closes the race with a default, a sequence or a view that has come since
+ * exchanged_relations() looked: the exchange would ask for a stronger lock, or for
+ * another relation's, while writers wait behind those that it holds.
+ */
+static bool
+exchange_is_locked(const Migration *migration, const Step *step, List *relations, LOCKMODE lock)
+{
+	LOCKMODE	needed = step->lock;
+
+	return list_difference_oid(exchanged_relations(migration, step, &needed), relations) == NIL &&
+		needed <= lock;
+}
+
+/*
  * Begin a step's transaction with its locks.  OUTCOME_DONE: they are held; else the
  * transaction has been ended.
  */
@@ -273,7 +290,10 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 		return OUTCOME_STALE;
 	}
 	if (is_exchange(step))
+	{
 		relations = exchanged_relations(migration, step, &lock);
+		ZDM_DEBUG_POINT("exchange-read");
+	}
 	if (!locks_try_beside(step->beside, &run->patience) ||
 		!locks_try(relations, lock, &run->patience))
 		return come_again(step, NULL, run);
@@ -283,6 +303,8 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	/* the locks may have been waited for: look at the tables as they are now */
 	PopActiveSnapshot();
 	PushActiveSnapshot(GetTransactionSnapshot());
+	if (is_exchange(step) && !exchange_is_locked(migration, step, relations, lock))
+		return come_again(step, NULL, run);
 	if (is_short(step) && !still_next(migration, step))
 	{
 		end_transaction();
