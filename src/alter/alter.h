@@ -59,9 +59,8 @@ extern void not_null_plan(MigrationPlan *plan, const char *column, List *fill);
 extern void not_null_add(MigrationPlan *plan, const char *column);
 extern void not_null_validate(MigrationPlan *plan, const char *column);
 
-/* in constraint.c: a CHECK that is stated, and the step that validates a constraint */
+/* in constraint.c: a CHECK that is stated */
 extern void constraint_plan_check(MigrationPlan *plan, const Constraint *constraint, List *expression, char *name);
-extern void constraint_plan_validation(MigrationPlan *plan, const char *name);
 extern void constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *constraint);
 
 /*
@@ -79,7 +78,7 @@ extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *co
  */
 extern void constraint_check_foreign_key(Oid relid, const Constraint *constraint, List *types);
 
-/* The name that PostgreSQL would choose, or the given one, found to be free. */
+/* in constraint_name.c: the name that PostgreSQL would choose, or the given one, found to be free */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
 
 /* "a_b" of a list of String nodes. */

@@ -38,42 +38,6 @@
 #include "compat.h"
 #include "draft/deparse.h"
 
-char *
-constraint_column_names(List *names)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	foreach(lc, names)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
-	return buf.data;
-}
-
-char *
-constraint_name(Oid relid, const char *given, const char *columns, const char *label)
-{
-	if (given == NULL)
-		return ChooseConstraintName(get_rel_name(relid), columns, label,
-									get_rel_namespace(relid), NIL);
-	if (ConstraintNameIsUsed(CONSTRAINT_RELATION, relid, given))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("constraint \"%s\" for relation \"%s\" already exists",
-						given, get_rel_name(relid))));
-	return pstrdup(given);
-}
-
-void
-constraint_plan_validation(MigrationPlan *plan, const char *name)
-{
-	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {
-		.relation = plan->relid, .name = pstrdup(name),
-	}, &(Step) {
-		.phase = "migrate", .lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
-	});
-}
-
 /* The only column of an expression, which PostgreSQL then names its constraint for. */
 static char *
 only_column(Oid relid, Node *expr)
@@ -94,7 +58,7 @@ constraint_plan_check(MigrationPlan *plan, const Constraint *con, List *expressi
 		.no_inherit = con->is_no_inherit, .not_enforced = !zdm_statement_enforced(con),
 	});
 	if (!con->skip_validation && zdm_statement_enforced(con))
-		constraint_plan_validation(plan, name);
+		plan_validation(plan, "migrate", plan->relid, name);
 }
 
 static void
@@ -121,7 +85,7 @@ plan_named_not_null(MigrationPlan *plan, const Constraint *con)
 		.expression = ddl_column(plan->relid, column), .no_inherit = con->is_no_inherit,
 	});
 	if (!con->skip_validation)
-		constraint_plan_validation(plan, name);
+		plan_validation(plan, "migrate", plan->relid, name);
 }
 
 static void
@@ -393,7 +357,7 @@ plan_foreign_key(MigrationPlan *plan, const Constraint *con)
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	if (!con->skip_validation && !fk.not_enforced)
-		constraint_plan_validation(plan, fk.name);
+		plan_validation(plan, "migrate", plan->relid, fk.name);
 }
 
 static void

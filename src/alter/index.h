@@ -12,6 +12,9 @@
 #include "draft/ddl_text.h"
 #include "verbs/verbs.h"
 
+/* What building one does. */
+#define BUILDS_INDEX "reads the table twice; writers go on"
+
 /* ERRCODE_DUPLICATE_TABLE if the schema has a relation of that name. */
 extern void index_check_name(Oid namespace, const char *name);
 

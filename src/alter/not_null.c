@@ -52,7 +52,7 @@ not_null_validate(MigrationPlan *plan, const char *column)
 {
 	char	   *name = proof_name(plan, column);
 
-	constraint_plan_validation(plan, name);
+	plan_validation(plan, "migrate", plan->relid, name);
 	if (ZDM_HAS_NOT_NULL_NOT_VALID)
 		return;
 	plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {

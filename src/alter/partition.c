@@ -233,15 +233,6 @@ clauses_over(const Attach *attach, FactRelation *rel, List *clauses)
 	return kept;
 }
 
-static void
-plan_validation(Attach *attach, Oid relid, char *name)
-{
-	plan_step(attach->plan, &verb_validate_constraint, &(ValidateArgs) {.relation = relid, .name = name}, &(Step) {
-		.phase = "migrate", .relations = list_make1_oid(relid), .lock = ShareUpdateExclusiveLock,
-		.work = READS_TABLE,
-	});
-}
-
 /* A CHECK that proves the clauses of each row, until the partition is attached. */
 static void
 plan_proof(Attach *attach, FactRelation *rel, List *clauses, const char *note)
@@ -258,7 +249,7 @@ plan_proof(Attach *attach, FactRelation *rel, List *clauses, const char *note)
 		.relations = list_make1_oid(rel->oid), .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = pstrdup(note),
 	});
-	plan_validation(attach, rel->oid, proof->name);
+	plan_validation(attach->plan, "migrate", rel->oid, proof->name);
 	attach->proofs = lappend(attach->proofs, proof);
 }
 
@@ -383,7 +374,7 @@ plan_foreign_key(Attach *attach, FactConstraint *con, Oid leaf)
 		.relations = list_make2_oid(leaf, con->referenced),
 		.lock = ShareRowExclusiveLock, .undo_lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
-	plan_validation(attach, leaf, name);
+	plan_validation(attach->plan, "migrate", leaf, name);
 }
 
 static bool

@@ -68,14 +68,6 @@ carry_twin_args(const Column *old, const NewColumn *new)
 }
 
 void
-carry_plan_validation(MigrationPlan *plan, const Column *old, const char *phase, char *name)
-{
-	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {.relation = old->relid, .name = name}, &(Step) {
-		.phase = pstrdup(phase), .lock = ShareUpdateExclusiveLock, .work = "reads the table; writers go on",
-	});
-}
-
-void
 carry_back_step(MigrationPlan *back, const Column *old, const Verb *verb, const void *args, LOCKMODE lock, char *work)
 {
 	plan_step(back, verb, args, &(Step) {
@@ -88,7 +80,7 @@ void
 carry_back_validation(MigrationPlan *back, const Column *old, char *name)
 {
 	carry_back_step(back, old, &verb_validate_constraint, &(ValidateArgs) {.relation = old->relid, .name = name},
-					ShareUpdateExclusiveLock, "reads the table; writers go on");
+					ShareUpdateExclusiveLock, READS_TABLE);
 }
 
 void

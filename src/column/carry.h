@@ -11,14 +11,6 @@
 #include "column/column.h"
 #include "verbs/sql.h"
 
-/* The column that is to take the place of "from". */
-typedef struct Substitute
-{
-	Oid			relid;
-	AttrNumber	from;			/* InvalidAttrNumber: none is replaced */
-	List	   *to;				/* an expression */
-} Substitute;
-
 /* A column of that name in an expression, and the new one up to cutover and after it. */
 extern List *carry_column(const char *name);
 
@@ -45,9 +37,6 @@ extern bool carry_acts_for(Oid owner, Oid role);
 /* The arguments of a step about both. */
 extern TwinArgs carry_twin_args(const Column *old, const NewColumn *new);
 
-/* A step that validates a constraint of the table. */
-extern void carry_plan_validation(MigrationPlan *plan, const Column *old, const char *phase, char *name);
-
 /* A step that does nothing until the way back, and one that validates a constraint then. */
 extern void carry_back_step(MigrationPlan *back, const Column *old, const Verb *verb, const void *args,
 							LOCKMODE lock, char *work);
@@ -56,19 +45,6 @@ extern void carry_back_validation(MigrationPlan *back, const Column *old, char *
 /* Statements that give a constraint its final name, and its comment unless that is NULL. */
 extern void carry_append_rename(StringInfo sql, const char *table, const char *from, const char *to,
 								const char *comment);
-
-/*
- * A foreign key as the catalog has it now; NULL if it is gone.  "period" is set
- * if it has one.
- */
-extern ColumnForeignKey *foreign_key_read(Oid constraint, bool *period);
-
-/* The constraint itself, of tables that are not partitioned, under a name. */
-extern ForeignKeyArgs foreign_key_args(const ColumnForeignKey *fk, const char *name,
-									   const Substitute *substitute);
-
-/* Have it name attribute "to" of relid where it names "from"; false if it does not. */
-extern bool foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber to);
 
 /*
  * Statements (char *) that make the same foreign keys to and from the empty
@@ -112,8 +88,6 @@ extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid
  */
 extern void dependent_check_retyped(const Column *column);
 extern void dependent_check_both_names(const Column *column);
-/* The column's materialized views (list of Oid). */
-extern List *matview_oids(const Column *column);
 
 /*
  * Views (view.c).  view_check_recreation() refuses what would not survive that

@@ -91,7 +91,7 @@ plan_check(MigrationPlan *plan, const Column *old, const NewColumn *new, const C
 		.phase = "migrate", .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
 	if (is_validated(check))
-		carry_plan_validation(plan, old, "migrate", name);
+		plan_validation(plan, "migrate", old->relid, name);
 }
 
 static void
@@ -136,7 +136,7 @@ afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool fo
 		ColumnCheck *check = lfirst(lc);
 
 		if (is_validated(check) && forward)
-			carry_plan_validation(plan, old, "cutover", check->name);
+			plan_validation(plan, "cutover", old->relid, check->name);
 		else if (is_validated(check))
 			carry_back_validation(plan, old, check->name);
 	}

@@ -26,15 +26,14 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/query.h"
 #include "column/carry.h"
 #include "column/other_end.h"
 #include "column/part.h"
+#include "column/reference.h"
 #include "core/expression.h"
 #include "core/names.h"
 #include "draft/deparse.h"
 #include "draft/retype.h"
-#include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -61,90 +60,6 @@ check_rights(const Column *column, const ColumnForeignKey *fk)
 					  column, "Grant it first.");
 }
 
-static List *
-attribute_list(uint64 row, int column)
-{
-	List	   *result = NIL;
-	ListCell   *lc;
-
-	foreach(lc, query_oids(row, column))
-		result = lappend_int(result, (int) lfirst_oid(lc));
-	return result;
-}
-
-static ColumnForeignKey *
-read_row(void)
-{
-	ColumnForeignKey *fk = palloc0(sizeof(ColumnForeignKey));
-
-	fk->name = query_text(0, 1);
-	fk->relid = query_oid(0, 2);
-	fk->refrelid = query_oid(0, 3);
-	fk->columns = attribute_list(0, 4);
-	fk->refcolumns = attribute_list(0, 5);
-	fk->delete_columns = attribute_list(0, 6);
-	fk->match = query_text(0, 7)[0];
-	fk->on_update = query_text(0, 8)[0];
-	fk->on_delete = query_text(0, 9)[0];
-	fk->deferrable = query_bool(0, 10);
-	fk->deferred = query_bool(0, 11);
-	fk->validated = query_bool(0, 12);
-	fk->not_enforced = query_bool(0, 13);
-	return fk;
-}
-
-/* The constraint of the table itself and of its partitions. */
-static void
-load_members(ColumnForeignKey *fk, Oid constraint)
-{
-	QuerySession session;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY("WITH RECURSIVE m(oid, level) AS (SELECT $1, 0 UNION ALL "
-			  "SELECT o.oid, m.level + 1 FROM m JOIN pg_constraint o ON o.conparentid = m.oid AND o.confrelid = $2) "
-			  "SELECT o.conrelid, o.conname, c.relkind = 'p', c.relowner, obj_description(o.oid, 'pg_constraint') "
-			  "FROM m JOIN pg_constraint o ON o.oid = m.oid JOIN pg_class c ON c.oid = o.conrelid "
-			  "ORDER BY m.level DESC, o.conrelid", arg_oid(constraint), arg_oid(fk->refrelid));
-	for (uint64 row = 0; row < n; row++)
-	{
-		ForeignKeyMember *member = palloc0(sizeof(ForeignKeyMember));
-
-		member->relid = query_oid(row, 1);
-		member->name = query_text(row, 2);
-		member->partitioned = query_bool(row, 3);
-		member->owner = query_oid(row, 4);
-		member->comment = query_text(row, 5);
-		fk->members = lappend(fk->members, member);
-	}
-	query_end(&session);
-}
-
-ColumnForeignKey *
-foreign_key_read(Oid constraint, bool *period)
-{
-	QuerySession session;
-	ColumnForeignKey *fk = NULL;
-
-	query_begin(&session);
-	if (QUERY("SELECT conname, conrelid, confrelid, "
-			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(conkey) WITH ORDINALITY u(a, n)), "
-			  "(SELECT array_agg(a::int4::oid ORDER BY n) FROM unnest(confkey) WITH ORDINALITY u(a, n)), "
-			  "coalesce((SELECT array_agg(a::int4::oid ORDER BY n) FROM jsonb_array_elements_text(nullif(to_jsonb(o) -> 'confdelsetcols', 'null')) WITH ORDINALITY u(a, n)), '{}'), "
-			  "confmatchtype::text, confupdtype::text, confdeltype::text, condeferrable, condeferred, convalidated, "
-			  "coalesce(to_jsonb(o) ->> 'conenforced', 'true') = 'false', "
-			  "coalesce(to_jsonb(o) ->> 'conperiod', 'false') = 'true' "
-			  "FROM pg_constraint o WHERE oid = $1", arg_oid(constraint)) > 0)
-	{
-		fk = read_row();
-		*period = query_bool(0, 14);
-	}
-	query_end(&session);
-	if (fk != NULL)
-		load_members(fk, constraint);
-	return fk;
-}
-
 static void
 load_foreign_key(Column *column, Oid constraint)
 {
@@ -153,7 +68,7 @@ load_foreign_key(Column *column, Oid constraint)
 
 	if (other_end_holds_it(column->relid, constraint))
 		return;
-	fk = foreign_key_read(constraint, &period);
+	fk = reference_read(constraint, &period);
 	if (fk == NULL)
 		other_end_has_changed(column);
 	if (period)
@@ -185,79 +100,10 @@ claims(const Column *column)
 	return claims;
 }
 
-
-static List *
-column_list(Oid relid, List *attnums, const Substitute *substitute)
-{
-	List	   *columns = NIL;
-	ListCell   *lc;
-
-	foreach(lc, attnums)
-	{
-		AttrNumber	attnum = (AttrNumber) lfirst_int(lc);
-
-		columns = lappend(columns, relid == substitute->relid && attnum == substitute->from ?
-						  substitute->to : expression_column(attnum));
-	}
-	return columns;
-}
-
-/* The table itself comes after all its partitions. */
-static ForeignKeyMember *
-root_of(const ColumnForeignKey *fk)
-{
-	return llast(fk->members);
-}
-
 static bool
 needs_validation(const ColumnForeignKey *fk)
 {
 	return fk->validated && !fk->not_enforced;
-}
-
-/* The table that the member must be a partition of, if it is not that itself. */
-static Oid
-member_root(const ColumnForeignKey *fk, const ForeignKeyMember *member)
-{
-	return member->relid == fk->relid ? InvalidOid : fk->relid;
-}
-
-/* The columns of partitions have the same names: those of the table stand for them. */
-static ForeignKeyArgs
-member_args(const ColumnForeignKey *fk, const ForeignKeyMember *member, const char *name,
-			const Substitute *substitute)
-{
-	return (ForeignKeyArgs) {
-		.relation = member->relid, .root = member_root(fk, member), .name = pstrdup(name), .of = fk->relid,
-		.columns = expression_join(column_list(fk->relid, fk->columns, substitute), ", "),
-		.references = fk->refrelid,
-		.refcolumns = expression_join(column_list(fk->refrelid, fk->refcolumns, substitute), ", "),
-		.delete_columns = expression_join(column_list(fk->relid, fk->delete_columns, substitute), ", "),
-		.match = fk->match, .on_update = fk->on_update, .on_delete = fk->on_delete,
-		.deferrable = fk->deferrable, .deferred = fk->deferred, .not_enforced = fk->not_enforced,
-		.not_valid = !fk->validated || !member->partitioned, .while_both = true,
-	};
-}
-
-ForeignKeyArgs
-foreign_key_args(const ColumnForeignKey *fk, const char *name, const Substitute *substitute)
-{
-	return member_args(fk, root_of(fk), name, substitute);
-}
-
-bool
-foreign_key_follow(ColumnForeignKey *fk, Oid relid, AttrNumber from, AttrNumber to)
-{
-	bool		found = false;
-
-	if (fk->relid == relid)
-	{
-		found |= expression_follow_numbers(fk->columns, from, to);
-		found |= expression_follow_numbers(fk->delete_columns, from, to);
-	}
-	if (fk->refrelid == relid)
-		found |= expression_follow_numbers(fk->refcolumns, from, to);
-	return found;
 }
 
 /* The name that a member has until the exchange: the same for all, or its own. */
@@ -317,7 +163,7 @@ static void
 adopt_step(const Building *building, const ColumnForeignKey *fk, const ForeignKeyMember *member,
 		   const char *common, const Substitute *substitute)
 {
-	ForeignKeyArgs args = member_args(fk, member, member_name(member, common), substitute);
+	ForeignKeyArgs args = reference_member_args(fk, member, member_name(member, common), substitute);
 	ListCell   *lc;
 
 	foreach(lc, fk->members)
@@ -335,7 +181,7 @@ validate_step(const Building *building, const ColumnForeignKey *fk, const Foreig
 
 	step.needs = list_make1_oid(member->relid);
 	plan_step(building->plan, &verb_validate_constraint, &(ValidateArgs) {
-		.relation = member->relid, .root = member_root(fk, member), .name = pstrdup(name),
+		.relation = member->relid, .root = reference_member_root(fk, member), .name = pstrdup(name),
 		.references = fk->refrelid,
 	}, &step);
 }
@@ -355,11 +201,11 @@ build_steps(const Building *building, const ColumnForeignKey *fk, const char *co
 	{
 		ForeignKeyMember *member = lfirst(lc);
 		const char *name = member_name(member, common);
-		ForeignKeyArgs args = member_args(fk, member, name, substitute);
+		ForeignKeyArgs args = reference_member_args(fk, member, name, substitute);
 
 		if (!needs_validation(fk))
 		{
-			if (member == root_of(fk) && !begun)
+			if (member == reference_root(fk) && !begun)
 				add_step(building, fk, member, &args);
 			continue;
 		}
@@ -387,8 +233,8 @@ plan_look(MigrationPlan *plan, const ColumnForeignKey *fk, const Substitute *sub
 	plan_step(plan, &verb_assert_referenced, &(AssertReferencedArgs) {
 		.relation = fk->relid, .plain = true,
 		.message = psprintf("keys would be left without their row by foreign key \"%s\"", fk->name),
-		.columns = column_list(fk->relid, fk->columns, substitute),
-		.references = fk->refrelid, .refcolumns = column_list(fk->refrelid, fk->refcolumns, substitute),
+		.columns = reference_columns(fk->relid, fk->columns, substitute),
+		.references = fk->refrelid, .refcolumns = reference_columns(fk->refrelid, fk->refcolumns, substitute),
 	}, &(Step) {
 		.phase = "migrate", .relations = both_tables(fk), .needs = list_make1_oid(plan->relid),
 		.lock = AccessShareLock, .work = "reads both tables",
@@ -418,7 +264,7 @@ static bool
 is_moot(const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember *member)
 {
 	return !sql_exists(making, fk->refrelid) || !sql_exists(making, fk->relid) ||
-		!sql_is_member(making, member->relid, member_root(fk, member));
+		!sql_is_member(making, member->relid, reference_member_root(fk, member));
 }
 
 static void
@@ -431,7 +277,7 @@ leave(StringInfo sql, const Exchange *exchange)
 	{
 		ColumnForeignKey *fk = lfirst(lc);
 
-		if (!is_moot(making, fk, root_of(fk)))
+		if (!is_moot(making, fk, reference_root(fk)))
 			sql_statement(sql, "ALTER TABLE %s DROP CONSTRAINT %s", sql_table(making, fk->relid),
 						  sql_name(fk->name));
 	}
@@ -458,7 +304,7 @@ static void
 append_add(StringInfo sql, const Making *making, const ColumnForeignKey *fk, const ForeignKeyMember *member,
 		   const char *name, const Substitute *substitute)
 {
-	ForeignKeyArgs args = member_args(fk, member, name, substitute);
+	ForeignKeyArgs args = reference_member_args(fk, member, name, substitute);
 
 	sql_statement(sql, "%s", foreign_key_sql(making, &args));
 }
@@ -470,7 +316,7 @@ append_begin(StringInfo sql, const Making *making, const ColumnForeignKey *fk, c
 	ListCell   *lc;
 
 	if (!needs_validation(fk))
-		append_add(sql, making, fk, root_of(fk), fk->name, substitute);
+		append_add(sql, making, fk, reference_root(fk), fk->name, substitute);
 	foreach(lc, fk->members)
 	{
 		ForeignKeyMember *member = lfirst(lc);
@@ -584,7 +430,7 @@ column_definitions(Oid relid, List *attnums)
 static char *
 present_names(Oid relid, List *attnums)
 {
-	return expression_sql(expression_join(column_list(relid, attnums, &(Substitute) {0}), ", "), relid, false);
+	return expression_sql(expression_join(reference_columns(relid, attnums, &(Substitute) {0}), ", "), relid, false);
 }
 
 List *

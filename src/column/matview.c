@@ -145,17 +145,6 @@ claims(const Column *column)
 	return claims;
 }
 
-List *
-matview_oids(const Column *column)
-{
-	List	   *oids = NIL;
-	ListCell   *lc;
-
-	foreach(lc, column->matviews)
-		oids = lappend_oid(oids, ((ColumnMatview *) lfirst(lc))->oid);
-	return oids;
-}
-
 /* What its columns and indexes are set to, as statements on the second one. */
 static const char *const settings[] = {
 	"SELECT 'ALTER MATERIALIZED VIEW ' || $2 || ' ALTER COLUMN ' || quote_ident(attname) || ' SET STATISTICS ' || attstattarget "

@@ -64,14 +64,14 @@ is_late(const Column *old, const NewColumn *new)
 
 /* From the constraint that is not valid to NOT NULL. */
 static void
-plan_validation(MigrationPlan *plan, const Column *old, const char *phase, const char *column)
+plan_proof_validation(MigrationPlan *plan, const Column *old, const char *phase, const char *column)
 {
 	char	   *name = not_null_name(plan->migration, old);
 
 	/* what is NOT VALID stays so */
 	if (old->not_null_pending)
 		return;
-	carry_plan_validation(plan, old, phase, name);
+	plan_validation(plan, phase, old->relid, name);
 	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
 		plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
 			.relation = old->relid, .column = carry_column(column), .proof = name,
@@ -94,7 +94,7 @@ plan_all(MigrationPlan *plan, const Column *old, const char *phase, const char *
 		.phase = pstrdup(phase), .undoable = strcmp(phase, "cutover") == 0,
 		.lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 	});
-	plan_validation(plan, old, phase, column);
+	plan_proof_validation(plan, old, phase, column);
 }
 
 static void
@@ -141,7 +141,7 @@ static void
 afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
 {
 	if (forward && is_late(old, new))
-		plan_validation(plan, old, "cutover", new->final_name);
+		plan_proof_validation(plan, old, "cutover", new->final_name);
 }
 
 /* NOT NULL of the old column, which the exchange took away. */

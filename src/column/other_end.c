@@ -49,6 +49,7 @@
 #include "catalog/query.h"
 #include "column/other_end.h"
 #include "column/part.h"
+#include "column/reference.h"
 #include "core/claim.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -227,7 +228,7 @@ other_end_keys(int64 migration)
 		bool		period;
 
 		/* to who only reads a plan, somebody may drop it just now */
-		key->fk = foreign_key_read(list_nth_oid(constraints, foreach_current_index(lc)), &period);
+		key->fk = reference_read(list_nth_oid(constraints, foreach_current_index(lc)), &period);
 		if (key->fk != NULL)
 			found = lappend(found, key);
 	}
@@ -244,7 +245,7 @@ leave(StringInfo sql, const Exchange *exchange)
 	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
 	{
 		OtherEndKey *key = lfirst(lc);
-		ForeignKeyArgs args = foreign_key_args(key->fk, key->fk->name, &key->substitute);
+		ForeignKeyArgs args = reference_args(key->fk, key->fk->name, &key->substitute);
 
 		sql_statement(sql, "%s", foreign_key_drop(making, &args));
 	}
@@ -260,7 +261,7 @@ enter(StringInfo sql, const Exchange *exchange)
 	foreach(lc, column->foreign_keys == NIL ? NIL : other_end_keys(making->migration))
 	{
 		OtherEndKey *key = lfirst(lc);
-		ForeignKeyArgs args = foreign_key_args(key->fk, key->fk->name, &key->substitute);
+		ForeignKeyArgs args = reference_args(key->fk, key->fk->name, &key->substitute);
 
 		sql_statement(sql, "%s", foreign_key_sql(making, &args));
 	}

@@ -16,6 +16,7 @@
 #include "column/default.h"
 #include "column/definition.h"
 #include "column/part.h"
+#include "column/reference.h"
 #include "column/twin.h"
 #include "core/expression.h"
 
@@ -265,7 +266,7 @@ exchange_follow(void *data, Oid relid, AttrNumber from, AttrNumber to)
 	ListCell   *lc;
 
 	foreach(lc, twin->old->foreign_keys)
-		found |= foreign_key_follow(lfirst(lc), relid, from, to);
+		found |= reference_follow(lfirst(lc), relid, from, to);
 	return found;
 }
 

@@ -70,6 +70,17 @@ check_view(const Column *column, const ColumnView *view, Oid owner, bool may_cre
 							   view->name), column, "GRANT CREATE ON SCHEMA to the table's owner first.");
 }
 
+static List *
+matview_oids(const Column *column)
+{
+	List	   *oids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, column->matviews)
+		oids = lappend_oid(oids, ((ColumnMatview *) lfirst(lc))->oid);
+	return oids;
+}
+
 static void
 look(Column *column)
 {

@@ -15,7 +15,6 @@
 #include "rules/rules.h"
 #include "compat.h"
 
-#define READS_TABLE "reads the table; readers and writers go on"
 
 /* What the guard's rules say of the statement, with its breaches of contract. */
 extern Judgement *ddl_judge(Change *change);

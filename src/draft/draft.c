@@ -45,6 +45,15 @@ plan_step(MigrationPlan *plan, const Verb *verb, const void *args, const Step *s
 }
 
 void
+plan_validation(MigrationPlan *plan, const char *phase, Oid relation, const char *name)
+{
+	plan_step(plan, &verb_validate_constraint, &(ValidateArgs) {.relation = relation, .name = pstrdup(name)}, &(Step) {
+		.phase = pstrdup(phase), .relations = list_make1_oid(relation),
+		.lock = ShareUpdateExclusiveLock, .work = READS_TABLE,
+	});
+}
+
+void
 plan_index_completion(MigrationPlan *plan, Oid root, char *name)
 {
 	plan_step(plan, &verb_complete_index, &(NamedArgs) {.relation = root, .name = name}, &(Step) {

@@ -14,6 +14,7 @@
 
 /* What a step works. */
 #define CATALOG_ONLY "changes the catalog only"
+#define READS_TABLE "reads the table; readers and writers go on"
 
 typedef struct MigrationPlan
 {
@@ -37,6 +38,9 @@ extern void plan_add(MigrationPlan *plan, const Step *step);
  * undone if .undoable says so, with the same lock unless .undo_lock names another.
  */
 extern void plan_step(MigrationPlan *plan, const Verb *verb, const void *args, const Step *step);
+
+/* A step that validates a constraint. */
+extern void plan_validation(MigrationPlan *plan, const char *phase, Oid relation, const char *name);
 
 /* The step that ends the plan of an index "name" of root, a partitioned table: see alter/index.h. */
 extern void plan_index_completion(MigrationPlan *plan, Oid root, char *name);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rules_constraint.c
- *		ADD CONSTRAINT, in a statement of its own or with a column.
+ *		ADD CONSTRAINT, in a statement of its own or with a column; SET NOT NULL.
  *
  *-------------------------------------------------------------------------
  */
@@ -73,6 +73,66 @@ add_check(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 						psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (...) NOT VALID; and, in another transaction, ALTER TABLE %s VALIDATE CONSTRAINT %s;",
 								 facts_name(rel), quote_identifier(name),
 								 facts_name(rel), quote_identifier(name)));
+}
+
+static char *
+not_null_by_hand(FactRelation *rel, const char *column)
+{
+	char	   *table = facts_name(rel);
+	const char *name = quote_identifier(psprintf("%s_not_null", column));
+
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID; ALTER TABLE %s VALIDATE CONSTRAINT %s; ALTER TABLE %s ALTER COLUMN %s SET NOT NULL; ALTER TABLE %s DROP CONSTRAINT %s;",
+					table, name, quote_identifier(column), table, name,
+					table, quote_identifier(column), table, name);
+}
+
+/* Where there are nulls, the call needs a value for them: the default, if there is one. */
+static void
+call_for_not_null(Judgement *j, FactRelation *rel, const char *column, bool nulls)
+{
+	char	   *fill = nulls ? facts_default_text(rel, column) : NULL;
+
+	if (nulls && fill == NULL)
+		fill = "<value for nulls>";
+	rules_call(j, psprintf("SELECT zdm.set_not_null(%s, %s%s%s);", quote_literal_cstr(facts_name(rel)),
+						   quote_literal_cstr(column), nulls ? ", " : "",
+						   nulls ? quote_literal_cstr(fill) : ""));
+}
+
+void
+rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
+{
+	List	   *unproven = NIL;
+	bool		nulls = false;
+	ListCell   *lc;
+
+	foreach(lc, tree)
+	{
+		FactRelation *member = (FactRelation *) lfirst(lc);
+		FactColumn *col;
+		double		fraction;
+
+		facts_detail(j->facts, member);
+		col = facts_column(member, column);
+		if (col == NULL)
+			continue;
+		if (!facts_proves_not_null(member, col))
+			unproven = lappend(unproven, member);
+		fraction = col->notnull || member->fresh ? 0 : facts_null_fraction(member, col);
+		if (fraction > 0)
+			rules_mended(j, RULE_WOULD_FAIL, facts_name(member), AccessExclusiveLock,
+						 psprintf("Column %s of %s held nulls when it was last analyzed.",
+								  quote_identifier(column), facts_name(member)),
+						 psprintf("UPDATE the rows of %s where %s IS NULL first, in batches.",
+								  facts_name(member), quote_identifier(column)));
+		nulls |= fraction > 0 || (!col->notnull && !member->fresh && facts_holds_nulls(member, col));
+		col->notnull = true;
+	}
+	call_for_not_null(j, rel, column, nulls);
+	if (unproven != NIL)
+		rules_tree_work(j, WORK_SCAN, unproven, false,
+						psprintf("scan of %s for nulls in %s", facts_name(rel), quote_identifier(column)),
+						not_null_by_hand(rel, column));
 }
 
 static void

@@ -588,7 +588,17 @@ rules_claims_alter_table(Judgement *j, Node *node)
 	alter_named(j, rel, stmt);
 }
 
-/* Functions, types and views are found again by name. */
+/* What is to have another name, or schema: functions, types and views are found again by theirs. */
+static void
+judge_found_by_name(Judgement *j, ObjectType type, Node *object, RangeVar *relation)
+{
+	judge_function(j, type, object);
+	if (is_type(type))
+		judge_type(j, castNode(List, object));
+	if (type == OBJECT_VIEW || type == OBJECT_MATVIEW)
+		judge_needed(j, relation);
+}
+
 void
 rules_claims_rename(Judgement *j, Node *node)
 {
@@ -596,11 +606,7 @@ rules_claims_rename(Judgement *j, Node *node)
 	FactRelation *rel;
 	ListCell   *lc;
 
-	judge_function(j, stmt->renameType, stmt->object);
-	if (is_type(stmt->renameType))
-		judge_type(j, castNode(List, stmt->object));
-	if (stmt->renameType == OBJECT_VIEW || stmt->renameType == OBJECT_MATVIEW)
-		judge_needed(j, stmt->relation);
+	judge_found_by_name(j, stmt->renameType, stmt->object, stmt->relation);
 	rel = stmt->relation != NULL ? facts_find(j->facts, stmt->relation) : NULL;
 	if (!has_migrations(j, rel))
 		return;
@@ -616,11 +622,7 @@ rules_claims_set_schema(Judgement *j, Node *node)
 	FactRelation *rel;
 	ListCell   *lc;
 
-	judge_function(j, stmt->objectType, stmt->object);
-	if (is_type(stmt->objectType))
-		judge_type(j, castNode(List, stmt->object));
-	if (stmt->objectType == OBJECT_VIEW || stmt->objectType == OBJECT_MATVIEW)
-		judge_needed(j, stmt->relation);
+	judge_found_by_name(j, stmt->objectType, stmt->object, stmt->relation);
 	rel = stmt->objectType == OBJECT_TABLE ? facts_find(j->facts, stmt->relation) : NULL;
 	if (!has_migrations(j, rel))
 		return;
