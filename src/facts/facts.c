@@ -668,3 +668,25 @@ facts_replica_identity_ok(Facts *facts, FactRelation *rel)
 	}
 	return false;
 }
+
+void
+facts_forget_column(FactRelation *rel, FactColumn *col)
+{
+	ListCell   *lc;
+
+	col->dropped = true;
+	foreach(lc, rel->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		if (list_member_int(con->columns, col->attnum))
+			con->dropped = true;
+	}
+	foreach(lc, rel->indexes)
+	{
+		FactIndex  *idx = (FactIndex *) lfirst(lc);
+
+		for (int i = 0; i < idx->ncolumns; i++)
+			idx->dropped |= idx->columns[i] == col->attnum;
+	}
+}

@@ -190,6 +190,9 @@ extern List *facts_tree(Facts *facts, FactRelation *rel, bool recurse);
 
 /* Look something up by name among what is not dropped; NULL if absent. */
 extern FactColumn *facts_column(FactRelation *rel, const char *name);
+
+/* Take a column out of the facts, with the constraints and indexes on it. */
+extern void facts_forget_column(FactRelation *rel, FactColumn *col);
 extern FactColumn *facts_attribute(FactRelation *rel, AttrNumber attnum);
 extern FactConstraint *facts_constraint(FactRelation *rel, const char *name);
 extern FactIndex *facts_index(FactRelation *rel, const char *name);

@@ -134,3 +134,19 @@ facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileg
 	}
 	return (had & privileges) == privileges;
 }
+
+void
+facts_change_owner(Facts *facts, FactRelation *rel, Oid owner)
+{
+	ListCell   *lc;
+
+	facts_access(facts, rel);
+	foreach(lc, rel->grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+
+		if (grant->role == rel->owner)
+			grant->role = owner;
+	}
+	rel->owner = owner;
+}

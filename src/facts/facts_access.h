@@ -13,6 +13,9 @@
 /* Fill grants and policies. */
 extern void facts_access(Facts *facts, FactRelation *rel);
 
+/* The relation goes to another role, and with it what was granted to the old owner. */
+extern void facts_change_owner(Facts *facts, FactRelation *rel, Oid owner);
+
 /* Does "role" hold all of "privileges" on the relation, by any way? */
 extern bool facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges);
 

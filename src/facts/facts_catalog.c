@@ -366,9 +366,9 @@ facts_type_is_used(Facts *facts, Oid type)
 }
 
 bool
-facts_type_is_fresh(Oid type)
+facts_is_fresh(int cache, Oid oid)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
 	bool		fresh;
 
 	if (!HeapTupleIsValid(tuple))
@@ -377,6 +377,19 @@ facts_type_is_fresh(Oid type)
 		!(tuple->t_data->t_infomask & HEAP_UPDATED);
 	ReleaseSysCache(tuple);
 	return fresh;
+}
+
+bool
+facts_type_is_not_null(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		notnull;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	notnull = ((Form_pg_type) GETSTRUCT(tuple))->typnotnull;
+	ReleaseSysCache(tuple);
+	return notnull;
 }
 
 List *

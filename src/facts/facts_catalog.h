@@ -54,8 +54,19 @@ extern List *facts_type_users(Facts *facts, Oid type);
 /* Does a column, a function, a view or anything else depend on the type or its array? */
 extern bool facts_type_is_used(Facts *facts, Oid type);
 
-/* Was the type made by this transaction?  An update of its row does not count. */
-extern bool facts_type_is_fresh(Oid type);
+/* Was the object, of that system cache, made by this transaction?  An update of its row does not count. */
+extern bool facts_is_fresh(int cache, Oid oid);
+
+/* Is it a domain that admits no NULL? */
+extern bool facts_type_is_not_null(Oid type);
+
+/* in facts_classes.c: relations of a kind in a tablespace, those of a role, those in a schema (InvalidOid: any) */
+extern List *facts_in_tablespace(Facts *facts, Oid tablespace, char kind);
+extern List *facts_owned_by(Facts *facts, Oid role);
+extern List *facts_in_schema(Facts *facts, Oid nspid);
+
+/* Relations with row security. */
+extern List *facts_with_row_security(Facts *facts);
 
 /* Tables made OF this composite type. */
 extern List *facts_typed_tables(Facts *facts, Oid type);

@@ -15,6 +15,7 @@
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "commands/tablespace.h"
+#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_query.h"
@@ -90,7 +91,7 @@ rules_drop_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 		facts_detail(j->facts, member);
 		theirs = facts_column(member, cmd->name);
 		if (theirs != NULL)
-			rules_forget_column(member, theirs);
+			facts_forget_column(member, theirs);
 	}
 }
 
@@ -362,7 +363,7 @@ rules_no_force_row_security(Judgement *j, FactRelation *rel, List *tree, AlterTa
 void
 rules_owner_to(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
-	rules_change_owner(j, rel, get_rolespec_oid(cmd->newowner, false));
+	facts_change_owner(j->facts, rel, get_rolespec_oid(cmd->newowner, false));
 }
 
 void

@@ -463,19 +463,6 @@ rules_create_domain(Judgement *j, Node *node)
 	}
 }
 
-static bool
-is_not_null_type(Oid type)
-{
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	bool		notnull;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	notnull = ((Form_pg_type) GETSTRUCT(tuple))->typnotnull;
-	ReleaseSysCache(tuple);
-	return notnull;
-}
-
 void
 rules_alter_domain(Judgement *j, Node *node)
 {
@@ -492,7 +479,7 @@ rules_alter_domain(Judgement *j, Node *node)
 	else if (stmt->subtype == 'V')
 		checks = true;
 	else if (stmt->subtype == 'O')
-		checks = !is_not_null_type(type);
+		checks = !facts_type_is_not_null(type);
 	if (!checks)
 		return;
 	foreach(lc, facts_domain_users(j->facts, type))
@@ -515,7 +502,7 @@ rules_alter_enum(Judgement *j, Node *node)
 	if (stmt->oldVal == NULL)
 	{
 		if (j->facts->in_block && OidIsValid(type) &&
-			!(ZDM_NEW_ENUM_IS_USABLE && facts_type_is_fresh(type)) &&
+			!(ZDM_NEW_ENUM_IS_USABLE && facts_is_fresh(TYPEOID, type)) &&
 			!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(type), CStringGetDatum(stmt->newVal)))
 			j->facts->enum_labels = lappend(j->facts->enum_labels, pstrdup(stmt->newVal));
 		return;

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
@@ -39,21 +37,6 @@
 
 #define ESCAPE_HINT \
 	rules_escape("Deploy applications that no longer use it first", "in the transaction that does it")
-
-/* Was the object made by this transaction?  An update of its row does not count. */
-static bool
-is_fresh(int cache, Oid oid)
-{
-	HeapTuple	tuple = SearchSysCache1(cache, ObjectIdGetDatum(oid));
-	bool		fresh;
-
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	fresh = TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data)) &&
-		!(tuple->t_data->t_infomask & HEAP_UPDATED);
-	ReleaseSysCache(tuple);
-	return fresh;
-}
 
 static void
 breaks(Judgement *j, const char *object, char *detail)
@@ -205,7 +188,7 @@ drop_type(Judgement *j, DropStmt *stmt, TypeName *name)
 		return;
 	type = typeTypeId(tuple);
 	ReleaseSysCache(tuple);
-	if (is_fresh(TYPEOID, type))
+	if (facts_is_fresh(TYPEOID, type))
 		return;
 	if (stmt->behavior == DROP_CASCADE)
 		users = facts_type_users(j->facts, type);
@@ -233,7 +216,7 @@ lose_function(Judgement *j, ObjectType type, ObjectWithArgs *name)
 {
 	Oid			funcid = LookupFuncWithArgs(type, name, true);
 
-	if (!OidIsValid(funcid) || is_fresh(PROCOID, funcid) || !is_callable(funcid))
+	if (!OidIsValid(funcid) || facts_is_fresh(PROCOID, funcid) || !is_callable(funcid))
 		return;
 	rules_touch_function(j, funcid, ESCAPE_HINT);
 }
@@ -243,7 +226,7 @@ lose_schema(Judgement *j, const char *name)
 {
 	Oid			nspid = get_namespace_oid(name, true);
 
-	if (OidIsValid(nspid) && !is_fresh(NAMESPACEOID, nspid) && facts_schema_is_used(nspid))
+	if (OidIsValid(nspid) && !facts_is_fresh(NAMESPACEOID, nspid) && facts_schema_is_used(nspid))
 		breaks(j, quote_identifier(name),
 			   psprintf("What schema %s holds is no longer there under this name.",
 						quote_identifier(name)));
@@ -467,7 +450,7 @@ lose_type(Judgement *j, List *name)
 		return;
 	type = typeTypeId(tuple);
 	ReleaseSysCache(tuple);
-	if (!is_fresh(TYPEOID, type))
+	if (!facts_is_fresh(TYPEOID, type))
 		rules_touch_type(j, type, ESCAPE_HINT);
 }
 
@@ -611,7 +594,7 @@ rules_reassign_owned(Judgement *j, Node *node)
 
 			rules_lock(j, rel, AccessExclusiveLock);
 			rules_touch(j, rel, "GRANT the old owner what it needs, in the same transaction.");
-			rules_change_owner(j, rel, owner);
+			facts_change_owner(j->facts, rel, owner);
 		}
 	}
 }

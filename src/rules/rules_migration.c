@@ -15,36 +15,25 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
-#include "catalog/migration.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
-#include "catalog/query.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
+#include "facts/facts_migration.h"
 #include "rules/rules.h"
 #include "rules/statement.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "compat.h"
-
-#define OWN_SCHEMA "zdm"
 
 /* The call that leads on from where the migration stands; zdm.wait() returns at once where it rests. */
 static char *
@@ -89,84 +78,6 @@ refuse_own(Judgement *j, const char *object)
 	rules_find(j, RULE_MIGRATION, object, NoLock,
 			   psprintf("%s is part of pg_zdm, and migrations are in progress.", object),
 			   pstrdup("TABLE zdm.migrations; shows which: complete or revert them first."));
-}
-
-static bool
-any_live_migration(void)
-{
-	QuerySession session;
-	bool		any;
-
-	query_begin(&session);
-	any = QUERY("SELECT 1 FROM zdm.migration WHERE state NOT IN ('completed', 'reverted') LIMIT 1") > 0;
-	query_end(&session);
-	return any;
-}
-
-static Oid
-index_on(Relation table, AttrNumber attnum)
-{
-	ListCell   *lc;
-
-	foreach(lc, RelationGetIndexList(table))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		bool		found = index->rd_index->indkey.values[0] == attnum;
-
-		index_close(index, AccessShareLock);
-		if (found)
-			return lfirst_oid(lc);
-	}
-	elog(ERROR, "zdm.migration has no index on column %d", attnum);
-}
-
-/* Whoever may not know of the migration gets what PostgreSQL says of the table. */
-static List *
-visible_ones(List *migrations)
-{
-	List	   *visible = NIL;
-	ListCell   *lc;
-
-	foreach(lc, migrations)
-	{
-		if (migration_is_visible(lfirst(lc)))
-			visible = lappend(visible, lfirst(lc));
-	}
-	return visible;
-}
-
-/*
- * Migrations on the table that are not over.  Most tables never had one, so
- * that is looked up first, by the index alone: this runs before all DDL.
- */
-static List *
-live_migrations(Oid relid)
-{
-	Relation	table = table_open(get_relname_relid("migration", get_namespace_oid(OWN_SCHEMA, false)),
-								   AccessShareLock);
-	AttrNumber	attnum = get_attnum(RelationGetRelid(table), "relid");
-	ScanKeyData key;
-	SysScanDesc scan;
-	bool		found;
-
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(table, index_on(table, attnum), true, GetActiveSnapshot(), 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
-	return found ? visible_ones(migration_live_on(relid)) : NIL;
-}
-
-/* The same on the table and on those that it is a partition of: they work on its rows, too. */
-static List *
-live_migrations_above(Oid relid)
-{
-	List	   *migrations = live_migrations(relid);
-	ListCell   *lc;
-
-	foreach(lc, get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL)
-		migrations = list_concat(migrations, live_migrations(lfirst_oid(lc)));
-	return migrations;
 }
 
 static bool
@@ -250,8 +161,8 @@ judge_name(Judgement *j, FactRelation *rel, const char *what, const char *name)
 	}
 	if (!OidIsValid(rel->oid))
 		return;
-	needing = visible_ones(migration_naming(rel->oid, name));
-	foreach(lc, live_migrations_above(rel->oid))
+	needing = facts_migrations_naming(rel->oid, name);
+	foreach(lc, facts_migrations_above(rel->oid))
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 
@@ -293,7 +204,7 @@ claimed_by_any(List *migrations, const char *column)
 static void
 alter_named(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 {
-	List	   *migrations = live_migrations_above(rel->oid);
+	List	   *migrations = facts_migrations_above(rel->oid);
 	ListCell   *lc;
 
 	foreach(lc, stmt->cmds)
@@ -388,64 +299,11 @@ drop_object(Judgement *j, FactRelation *rel, const Migration *migration, DropStm
 static bool
 is_own(Judgement *j, FactRelation *rel)
 {
-	if (strcmp(rel->schema, OWN_SCHEMA) != 0 || rel->fresh)
+	if (strcmp(rel->schema, "zdm") != 0 || rel->fresh)
 		return false;
-	if (any_live_migration())
+	if (facts_any_migration())
 		refuse_own(j, facts_name(rel));
 	return true;
-}
-
-/* The table of a trigger that keeps columns in step; InvalidOid for any other trigger. */
-static Oid
-synced_table(Oid trigger)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			relid = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		char	   *ours = trigger_name_find(form->tgrelid);
-
-		if (ours != NULL && strcmp(ours, NameStr(form->tgname)) == 0)
-			relid = form->tgrelid;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relid;
-}
-
-/* Tables with a sync trigger that depends on the function or type. */
-static List *
-tables_using(Oid classid, Oid objid)
-{
-	Relation	catalog = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *relids = NIL;
-
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(classid));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(objid));
-	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-
-		if (form->classid == TriggerRelationId && OidIsValid(synced_table(form->objid)))
-			relids = list_append_unique_oid(relids, synced_table(form->objid));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relids;
 }
 
 /* Refuse it for migrations of these tables: their expressions use it. */
@@ -459,7 +317,7 @@ judge_used(Judgement *j, List *relids, const char *what)
 		FactRelation *rel = facts_by_oid(j->facts, lfirst_oid(lc));
 		ListCell   *lm;
 
-		foreach(lm, rel ? live_migrations(rel->oid) : NIL)
+		foreach(lm, rel ? facts_migrations(rel->oid) : NIL)
 			refuse(j, rel, (Migration *) lfirst(lm), psprintf("%s as it is", what));
 	}
 }
@@ -468,7 +326,7 @@ void
 rules_migration_function(Judgement *j, Oid funcid)
 {
 	if (funcid >= FirstNormalObjectId)
-		judge_used(j, tables_using(ProcedureRelationId, funcid),
+		judge_used(j, facts_synced_with(ProcedureRelationId, funcid),
 				   psprintf("function %s", format_procedure(funcid)));
 }
 
@@ -479,8 +337,8 @@ judge_type(Judgement *j, List *name)
 	Oid			type = LookupTypeNameOid(NULL, makeTypeNameFromNameList(name), true);
 
 	if (type >= FirstNormalObjectId)
-		judge_used(j, list_concat_unique_oid(tables_using(TypeRelationId, type),
-											 tables_using(TypeRelationId, get_array_type(type))),
+		judge_used(j, list_concat_unique_oid(facts_synced_with(TypeRelationId, type),
+											 facts_synced_with(TypeRelationId, get_array_type(type))),
 				   psprintf("type %s", format_type_be(type)));
 }
 
@@ -546,8 +404,8 @@ rules_claims_drop(Judgement *j, Node *node)
 		{
 			const char *dropped = strVal(lfirst(lc));
 
-			if ((strcmp(dropped, "pg_zdm") == 0 || strcmp(dropped, OWN_SCHEMA) == 0) &&
-				any_live_migration())
+			if ((strcmp(dropped, "pg_zdm") == 0 || strcmp(dropped, "zdm") == 0) &&
+				facts_any_migration())
 				refuse_own(j, dropped);
 			continue;
 		}
@@ -562,7 +420,7 @@ rules_claims_drop(Judgement *j, Node *node)
 															list_truncate(list_copy(name), list_length(name) - 1)));
 		if (rel == NULL || !OidIsValid(rel->oid) || is_own(j, rel))
 			continue;
-		foreach(lm, live_migrations(rel->oid))
+		foreach(lm, facts_migrations(rel->oid))
 			drop_object(j, rel, (Migration *) lfirst(lm), stmt, name);
 	}
 }
@@ -583,7 +441,7 @@ rules_claims_alter_table(Judgement *j, Node *node)
 
 	if (!has_migrations(j, rel))
 		return;
-	foreach(lc, live_migrations_above(rel->oid))
+	foreach(lc, facts_migrations_above(rel->oid))
 		alter_table(j, rel, (Migration *) lfirst(lc), stmt);
 	alter_named(j, rel, stmt);
 }
@@ -610,7 +468,7 @@ rules_claims_rename(Judgement *j, Node *node)
 	rel = stmt->relation != NULL ? facts_find(j->facts, stmt->relation) : NULL;
 	if (!has_migrations(j, rel))
 		return;
-	foreach(lc, live_migrations_above(rel->oid))
+	foreach(lc, facts_migrations_above(rel->oid))
 		rename_object(j, rel, (Migration *) lfirst(lc), stmt);
 	rename_named(j, rel, stmt);
 }
@@ -626,7 +484,7 @@ rules_claims_set_schema(Judgement *j, Node *node)
 	rel = stmt->objectType == OBJECT_TABLE ? facts_find(j->facts, stmt->relation) : NULL;
 	if (!has_migrations(j, rel))
 		return;
-	foreach(lc, live_migrations_above(rel->oid))
+	foreach(lc, facts_migrations_above(rel->oid))
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 

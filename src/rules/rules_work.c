@@ -7,20 +7,10 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/partition.h"
-#include "catalog/pg_class.h"
-#include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
 #include "rules/rules_work.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "compat.h"
 
 void
@@ -52,28 +42,6 @@ rules_drop_views(Judgement *j, List *views)
 		rules_lock(j, view, AccessExclusiveLock);
 		rules_touch(j, view, "Make the view again, with its grants, in the same transaction.");
 		view->gone = true;
-	}
-}
-
-void
-rules_forget_column(FactRelation *rel, FactColumn *col)
-{
-	ListCell   *lc;
-
-	col->dropped = true;
-	foreach(lc, rel->constraints)
-	{
-		FactConstraint *con = (FactConstraint *) lfirst(lc);
-
-		if (list_member_int(con->columns, col->attnum))
-			con->dropped = true;
-	}
-	foreach(lc, rel->indexes)
-	{
-		FactIndex  *idx = (FactIndex *) lfirst(lc);
-
-		for (int i = 0; i < idx->ncolumns; i++)
-			idx->dropped |= idx->columns[i] == col->attnum;
 	}
 }
 
@@ -115,22 +83,6 @@ rules_default_partition(Judgement *j, FactRelation *partition)
 	parent->default_gone = true;
 }
 
-void
-rules_change_owner(Judgement *j, FactRelation *rel, Oid owner)
-{
-	ListCell   *lc;
-
-	facts_access(j->facts, rel);
-	foreach(lc, rel->grants)
-	{
-		FactGrant  *grant = (FactGrant *) lfirst(lc);
-
-		if (grant->role == rel->owner)
-			grant->role = owner;
-	}
-	rel->owner = owner;
-}
-
 static char *
 column_names(List *columns)
 {
@@ -159,87 +111,4 @@ rules_duplicates(Judgement *j, FactRelation *rel, List *columns, bool nulls_equa
 						one ? "value" : "values", one ? "it was" : "they were", one ? "it" : "them"),
 			   psprintf("SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1;",
 						names, facts_name(rel), one ? "1" : names));
-}
-
-static List *
-scan_classes(Facts *facts, bool (*wanted) (Form_pg_class form, Oid arg, char kind),
-			 Oid arg, char kind)
-{
-	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	List	   *relids = NIL;
-	List	   *found = NIL;
-	HeapTuple	tuple;
-	ListCell   *lc;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-
-		if (wanted(form, arg, kind))
-			relids = lappend_oid(relids, form->oid);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	foreach(lc, relids)
-	{
-		FactRelation *rel = facts_by_oid(facts, lfirst_oid(lc));
-
-		if (rel != NULL)
-			found = lappend(found, rel);
-	}
-	return found;
-}
-
-static bool
-in_tablespace(Form_pg_class form, Oid tablespace, char kind)
-{
-	Oid			theirs = OidIsValid(form->reltablespace) ? form->reltablespace : MyDatabaseTableSpace;
-
-	return form->relkind == kind && theirs == tablespace &&
-		form->oid >= FirstNormalObjectId;
-}
-
-List *
-facts_in_tablespace(Facts *facts, Oid tablespace, char kind)
-{
-	return scan_classes(facts, in_tablespace, tablespace, kind);
-}
-
-static bool
-is_owned_by(Form_pg_class form, Oid role, char kind)
-{
-	return form->relowner == role && form->oid >= FirstNormalObjectId;
-}
-
-List *
-facts_owned_by(Facts *facts, Oid role)
-{
-	return scan_classes(facts, is_owned_by, role, '\0');
-}
-
-static bool
-in_schema(Form_pg_class form, Oid nspid, char kind)
-{
-	if (OidIsValid(nspid))
-		return form->relnamespace == nspid;
-	return form->oid >= FirstNormalObjectId && !isAnyTempNamespace(form->relnamespace);
-}
-
-List *
-facts_in_schema(Facts *facts, Oid nspid)
-{
-	return scan_classes(facts, in_schema, nspid, '\0');
-}
-
-static bool
-has_row_security(Form_pg_class form, Oid arg, char kind)
-{
-	return form->relrowsecurity;
-}
-
-List *
-facts_with_row_security(Facts *facts)
-{
-	return scan_classes(facts, has_row_security, InvalidOid, '\0');
 }

@@ -20,9 +20,6 @@ extern void rules_tree_work(Judgement *j, WorkKind kind, List *tree, bool with_t
 /* Views that a CASCADE takes along. */
 extern void rules_drop_views(Judgement *j, List *views);
 
-/* Take a column out of the facts, with the constraints and indexes on it. */
-extern void rules_forget_column(FactRelation *rel, FactColumn *col);
-
 /* A table in the tree has rows. */
 extern bool rules_has_rows(Judgement *j, List *tree);
 
@@ -34,16 +31,5 @@ extern void rules_touch_root(Judgement *j, FactRelation *rel, const char *hint);
 
 /* The default partition of a tree goes: what no other partition takes can no longer be inserted. */
 extern void rules_default_partition(Judgement *j, FactRelation *partition);
-
-/* The relation goes to another role, and with it what was granted to the old owner. */
-extern void rules_change_owner(Judgement *j, FactRelation *rel, Oid owner);
-
-/* Relations of a kind in a tablespace, those of a role, those in a schema (InvalidOid: any). */
-extern List *facts_in_tablespace(Facts *facts, Oid tablespace, char kind);
-extern List *facts_owned_by(Facts *facts, Oid role);
-extern List *facts_in_schema(Facts *facts, Oid nspid);
-
-/* Relations with row security. */
-extern List *facts_with_row_security(Facts *facts);
 
 #endif							/* ZDM_RULES_WORK_H */
