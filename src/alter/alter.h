@@ -64,8 +64,8 @@ extern void constraint_plan_check(MigrationPlan *plan, const Constraint *constra
 extern void constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *constraint);
 
 /*
- * Before the step that gives a partitioned table its foreign key, with its locks
- * had: plan in front of it for partitions that have none yet.  False: all have.
+ * Before the step that gives a partitioned table its foreign key, under its
+ * locks: plan in front of it for partitions that have none yet.  False: all have.
  */
 extern bool constraint_plan_missing_parts(int64 migration, const Step *step);
 

@@ -10,8 +10,8 @@
  * that each partition's index is given before.
  *
  * It may take days, and partitions come and go.  A step of one that is gone
- * does nothing; and when all are done the catalog is asked once more: what has
- * come before the partitioned table had its index is planned for then.
+ * does nothing; and when all are done the catalog is asked once more: what was
+ * attached before the partitioned table had its index is planned for then.
  *
  * Undoing begins where the index hangs together: nobody can drop a part that is
  * attached, so the undo of attaching drops the whole.

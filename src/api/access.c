@@ -298,7 +298,7 @@ is_superseded(const Migration *migration, List *labelled)
 
 /*
  * The one that is meant: of each role the last, be it reverted or not.  Whoever waits
- * for its way back must not be given the one before, when that has come to its end.
+ * for its way back must not be given the one before, when that has ended.
  */
 static Migration *
 meant(List *labelled)

@@ -23,7 +23,7 @@ extern void assign_init(void);
  * Update the rows of the range for which the step's condition holds, the first
  * "most" of them, as the migration's owner and under its settings, without waiting
  * for a row.  "most" is at least ASSIGN_FEWEST, which no block has more rows than.  Adds the number
- * of rows to "result", how far it came, and the range to be come back to if
+ * of rows to "result", how far it came, and the range to be revisited if
  * others had locked some of them.
  * ERRCODE_INVALID_PARAMETER_VALUE if the condition holds for a row even after
  * its update; and whatever the UPDATE raises.  Needs a transaction that holds

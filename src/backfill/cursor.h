@@ -13,7 +13,7 @@
 #include "storage/block.h"
 #include "utils/relcache.h"
 
-/* Blocks that are to be come back to; "end" is not among them. */
+/* Blocks that are to be revisited; "end" is not among them. */
 typedef struct BlockRange
 {
 	Oid			leaf;

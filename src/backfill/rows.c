@@ -9,8 +9,8 @@
  * our batch), to fire no trigger at all, ENABLE ALWAYS ones and our own
  * included, and to leave row-level security out of it.  What is skipped with
  * the triggers is safe to skip: of the first pass, since whatever hangs on the
- * new column is built after it has been filled; later, for partitions that have
- * come, since what the one side holds the other one may: NOT NULL and CHECK are
+ * new column is built after it has been filled; later, for partitions attached
+ * since, as what the one side holds the other one may: NOT NULL and CHECK are
  * looked at, and unique indexes are PostgreSQL's.
  *
  *-------------------------------------------------------------------------

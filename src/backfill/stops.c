@@ -261,7 +261,7 @@ look_disk(Look *look)
 }
 
 /*
- * One that fails now and then has not come through yet: it has to have emptied its
+ * One that fails now and then has not recovered yet: it has to have emptied its
  * queue since, or gone a while without a failure.
  */
 static char *

@@ -18,8 +18,8 @@
 #include "nodes/pg_list.h"
 
 /*
- * Note for a migration that "leaves" (Oids of tables with rows) have come, or
- * have been rewritten, with all that was written to them up to now, by this
+ * Note for a migration that "leaves" (Oids of tables with rows) were attached, or
+ * rewritten, with all that was written to them up to now, by this
  * transaction too.  The caller has locked their writers out.
  */
 extern void arrival_note(int64 migration, List *leaves);

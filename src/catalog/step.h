@@ -105,7 +105,7 @@ extern bool step_backfill_is_open(int64 migration);
 
 /*
  * The backfill, if it has been opened again for rows that came past the trigger, or
- * has not come to its end before partitions came with such rows,
+ * was not at its end when partitions with such rows were attached,
  * and both columns are there still: the new one may hold what the old one lacks.
  */
 extern Step *step_reopened_backfill(int64 migration);

@@ -38,7 +38,7 @@ extern void step_progress_insert(const Step *step);
 /* Never NULL. */
 extern StepProgress *step_progress_load(const Step *step);
 
-/* What a batch has come to: worked_ms is since the last time; nothing of holds. */
+/* Where a batch ended: worked_ms is since the last time; nothing of holds. */
 extern void step_save_progress(const Step *step, const StepProgress *progress);
 
 /* All steps of the migration are to be done for the first time. */

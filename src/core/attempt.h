@@ -36,7 +36,7 @@ extern bool attempt_run_within(int ms, void (*callback) (void *arg), void *arg, 
 
 /*
  * Is this the SQLSTATE of an error that says nothing about what was tried: a
- * cancellation or timeout, a lock that was not had, a lack of resources, a
+ * cancellation or timeout, a lock that was not granted, a lack of resources, a
  * failing system, a serialization failure or deadlock?  Whoever waits for the
  * statement must see it.
  */

@@ -19,7 +19,7 @@
 extern List *uses_columns(const Change *change);
 
 /*
- * The first of "claims" that cannot be had beside those of another migration,
+ * The first of "claims" that does not go together with those of another migration,
  * or NULL: one changes what the other changes or uses.  Two may use the same.
  * Pure.
  */

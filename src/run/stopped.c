@@ -7,8 +7,8 @@
  * worker runs (stop.c).  A function that the worker runs for a user, up or a
  * trigger's, can catch that error and go on for ever: the worker would keep its
  * place, and its snapshot hold everybody's xmin horizon back.  Whoever catches an
- * error rolls a subtransaction back, and that is heard here.  What has not come to
- * its end a while after that is ended with the process; another worker finds what
+ * error rolls a subtransaction back, and that is heard here.  What has not
+ * ended a while after that is ended with the process; another worker finds what
  * is wanted of the migration.
  *
  *-------------------------------------------------------------------------
