@@ -45,6 +45,28 @@ CALL zdm.wait('key', 'completed', '15 seconds');
 SELECT * FROM zdm.plan('ALTER TABLE led RENAME COLUMN note TO x');
 SELECT zdm.revert('rename');
 CALL zdm.wait('rename', 'reverted', '15 seconds');
+-- to its end: rows that the owner cannot see are filled, indexed and kept
+CREATE INDEX ON led (acc);
+CREATE TABLE late (id int PRIMARY KEY, v int);
+INSERT INTO late SELECT g, g FROM generate_series(1, 9) g;
+SELECT zdm.change_column_type('led', 'acc', 'bigint', label => 'type') > 0;
+SELECT zdm.change_column_type('late', 'v', 'text', 'v::text', 'v::int', label => 'late') > 0;
+CALL zdm.wait('type', 'ready', '15 seconds');
+CALL zdm.wait('late', 'ready', '15 seconds');
+-- forced in the middle
+ALTER TABLE late ENABLE ROW LEVEL SECURITY;
+ALTER TABLE late FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON late USING (id > 5);
+SELECT zdm.cutover('type');
+CALL zdm.wait('type', 'switched', '15 seconds');
+SELECT zdm.cutover('late');
+CALL zdm.wait('late', 'switched', '15 seconds');
+SELECT zdm.contract('type');
+CALL zdm.wait('type', 'completed', '15 seconds');
+SELECT zdm.contract('late');
+CALL zdm.wait('late', 'completed', '15 seconds');
 RESET ROLE;
+SELECT string_agg(acc::text, ' ' ORDER BY id), min(pg_typeof(acc)::text) FROM led;
+SELECT string_agg(v, ' ' ORDER BY id), min(pg_typeof(v)::text) FROM late;
 DROP OWNED BY regress_zdm_bound;
 DROP ROLE regress_zdm_bound;
