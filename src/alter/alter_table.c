@@ -84,7 +84,7 @@ fill_of(const Change *change, const char *column)
 	if (change->up_source == NULL)
 		return NIL;
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
-	fill = ddl_expression_text(change->relid, change->up_source, type, typmod, &tree);
+	fill = ddl_expression_text(change->relid, change->up_source, ddl_fill_argument(change), type, typmod, &tree);
 	by_path_refuse_session(tree, "a fill");
 	return fill;
 }

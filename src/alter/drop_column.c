@@ -90,7 +90,7 @@ plan_omittable(MigrationPlan *plan, const Change *change, Form_pg_attribute att,
 	if (change->down_source != NULL)
 		plain_catalog_step(plan, "expand", &verb_set_default, &(SetDefaultArgs) {
 			.relation = plan->relid, .column = expression_column(att->attnum),
-			.value = ddl_expression_text(plan->relid, change->down_source, att->atttypid, att->atttypmod, NULL),
+			.value = ddl_expression_text(plan->relid, change->down_source, "down", att->atttypid, att->atttypmod, NULL),
 		});
 	else if (is_key_column(plan->relid, att->attnum))
 		ereport(ERROR,

@@ -92,17 +92,13 @@ update_join_fills(List *fills)
 static List *
 parse_assignments(const char *source)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = change_error_callback,
-		.arg = (void *) source,
-	};
+	DdlReading	reading;
 	List	   *statements;
 	UpdateStmt *stmt;
 
-	error_context_stack = &callback;
+	ddl_reading_begin(&reading, source, "assignments");
 	statements = raw_parser(source, RAW_PARSE_DEFAULT);
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	stmt = (UpdateStmt *) linitial_node(RawStmt, statements)->stmt;
 	if (list_length(statements) != 1 || !IsA(stmt, UpdateStmt) || stmt->fromClause != NIL ||
 		stmt->whereClause != NULL || zdm_has_returning(stmt))
@@ -186,6 +182,7 @@ read_assignment(const Change *change, ResTarget *target, const char *source,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("assignments must be of the form \"column = expression, ...\"")));
 	check_target(change, attnum, target->name);
+	ddl_refuse_subquery(target->val, "assignments");
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
 	expression = ddl_expression(change->relid, target->val, source, EXPR_KIND_ALTER_COL_TRANSFORM,
 								type, typmod, &tree);
@@ -212,7 +209,7 @@ due_condition(const Change *change, List *differences, bool comparable)
 				 errhint("Give a condition that holds for rows that are to be updated, and not for those that have been.")));
 	if (change->condition == NULL)
 		return expression_join(differences, " OR ");
-	given = ddl_expression_text(change->relid, change->condition, BOOLOID, -1, &tree);
+	given = ddl_expression_text(change->relid, change->condition, "condition", BOOLOID, -1, &tree);
 	by_path_refuse_session(tree, "a condition");
 	return comparable ? expression_format("(%e) AND (%e)", given, expression_join(differences, " OR ")) : given;
 }
@@ -239,21 +236,17 @@ static void
 make(MigrationPlan *plan, Change *change)
 {
 	char	   *source = psprintf(PARSED_AS "%s", change->assignments);
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = change_error_callback,
-		.arg = source,
-	};
+	DdlReading	reading;
 	FillArgs	fill = {.relation = change->relid, .fire_triggers = change->fire_triggers};
 	List	   *differences = NIL;
 	bool		comparable = true;
 	ListCell   *lc;
 
 	check_table(change);
-	error_context_stack = &callback;
+	ddl_reading_begin(&reading, source, "assignments");
 	foreach(lc, parse_assignments(source))
 		read_assignment(change, lfirst_node(ResTarget, lc), source, &fill.assignments, &differences, &comparable);
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	fill.condition = due_condition(change, differences, comparable);
 	update_step(plan, &fill);
 }

@@ -707,7 +707,8 @@ parse_type_argument(FunctionCallInfo fcinfo, int n, Change *change)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("new_type must be the name of a type, without COLLATE"),
 				 errdetail("It reads: %s", text),
-				 errhint("A domain can have the collation: CREATE DOMAIN name AS %s; and change the column to that.", text)));
+				 errhint("A domain can have the collation: CREATE DOMAIN %s AS %s; and change the column to that.",
+						 quote_identifier(psprintf("%s_type", change->column)), text)));
 	zdm_parse_type(text, &change->type, &change->typmod);
 	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
 }

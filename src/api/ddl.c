@@ -15,6 +15,8 @@
 #include "api/change.h"
 #include "api/ddl.h"
 #include "catalog/heap.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "core/citus.h"
 #include "core/errors.h"
 #include "core/expression.h"
@@ -48,6 +50,39 @@ push_ddl_context(ErrorContextCallback *callback, char *ddl)
 }
 
 /*
+ * A column keeps the collation that it was given, and has its type's otherwise, a
+ * domain's in any case: to say the same by COLLATE, as tools do, asks for nothing more.
+ */
+static void
+check_collation(const Change *change, const CollateClause *clause)
+{
+	AttrNumber	attnum = ddl_attribute(change->relid, change->column);
+	Oid			collation = get_collation_oid(clause->collname, false);
+	Oid			old_type;
+	Oid			kept;
+	int32		old_typmod;
+	char	   *domain = quote_qualified_identifier(get_namespace_name(get_rel_namespace(change->relid)),
+													psprintf("%s_type", change->column));
+
+	if (!OidIsValid(get_typcollation(change->type)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("collations are not supported by type %s", format_type_be(change->type))));
+	get_atttypetypmodcoll(change->relid, attnum, &old_type, &old_typmod, &kept);
+	if (kept == get_typcollation(old_type) || get_typtype(change->type) == TYPTYPE_DOMAIN)
+		kept = get_typcollation(change->type);
+	if (collation != kept)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.migrate() keeps the collation of a column, and takes another one from a domain only"),
+				 errhint("CREATE DOMAIN %s AS %s COLLATE %s; then SELECT zdm.migrate(%s);",
+						 domain, format_type_with_typemod(change->type, change->typmod),
+						 NameListToQuotedString(clause->collname),
+						 quote_literal_cstr(psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", names_relation(change->relid),
+													 quote_identifier(change->column), domain)))));
+}
+
+/*
  * What ALTER COLUMN TYPE says of the new type.  USING is "up", with the names
  * in it qualified.
  */
@@ -63,9 +98,7 @@ read_new_type(Change *change)
 	typenameTypeIdAndMod(pstate, def->typeName, &change->type, &change->typmod);
 	CheckAttributeType(change->column, change->type, get_typcollation(change->type), NIL, 0);
 	if (def->collClause != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not change the collation of a column")));
+		check_collation(change, def->collClause);
 	if (def->raw_default == NULL)
 		return;
 	if (change->up_source != NULL)
@@ -73,6 +106,7 @@ read_new_type(Change *change)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("both USING and up are given"),
 				 errdetail("They mean the same.")));
+	ddl_refuse_subquery(def->raw_default, "USING");
 	change->up_source = expression_sql(ddl_expression(change->relid, def->raw_default, change->ddl,
 													  EXPR_KIND_ALTER_COL_TRANSFORM, InvalidOid, -1, NULL),
 									   change->relid, false);

@@ -250,20 +250,72 @@ ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 	return kept;
 }
 
-Node *
-ddl_parse_expression(const char *text)
+static void
+reading_error_callback(void *arg)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = change_error_callback,
-		.arg = (void *) text,
-	};
+	const DdlReading *reading = (const DdlReading *) arg;
+	int			position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(reading->text);
+	if (reading->argument != NULL)
+		errcontext("argument \"%s\"", reading->argument);
+}
+
+void
+ddl_reading_begin(DdlReading *reading, const char *text, const char *argument)
+{
+	reading->text = text;
+	reading->argument = argument;
+	reading->callback.previous = error_context_stack;
+	reading->callback.callback = reading_error_callback;
+	reading->callback.arg = reading;
+	error_context_stack = &reading->callback;
+}
+
+void
+ddl_reading_end(DdlReading *reading)
+{
+	error_context_stack = reading->callback.previous;
+}
+
+static bool
+is_subquery_within(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, SubLink) || raw_expression_tree_walker(node, is_subquery_within, context);
+}
+
+void
+ddl_refuse_subquery(Node *raw, const char *argument)
+{
+	if (is_subquery_within(raw, NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" must not contain a subquery", argument),
+				 errhint("Put the query into a function that is IMMUTABLE or STABLE and has a clause SET search_path, and call that.")));
+}
+
+const char *
+ddl_fill_argument(const Change *change)
+{
+	return change->ddl != NULL ? "up" : "fill";
+}
+
+Node *
+ddl_parse_expression(const char *text, const char *argument)
+{
+	DdlReading	reading;
 	RawStmt    *raw;
 	SelectStmt *select;
 
-	error_context_stack = &callback;
+	ddl_reading_begin(&reading, text, argument);
 	raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	select = castNode(SelectStmt, raw->stmt);
 	if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 		select->whereClause != NULL || select->groupClause != NIL || select->havingClause != NULL ||
@@ -275,19 +327,17 @@ ddl_parse_expression(const char *text)
 }
 
 List *
-ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree)
+ddl_expression_text(Oid relid, const char *text, const char *argument,
+					Oid type, int32 typmod, Node **tree)
 {
-	Node	   *raw = ddl_parse_expression(text);
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = change_error_callback,
-		.arg = (void *) text,
-	};
+	Node	   *raw = ddl_parse_expression(text, argument);
+	DdlReading	reading;
 	List	   *kept;
 
-	error_context_stack = &callback;
+	ddl_refuse_subquery(raw, argument);
+	ddl_reading_begin(&reading, text, argument);
 	kept = ddl_expression(relid, raw, text, EXPR_KIND_ALTER_COL_TRANSFORM, type, typmod, tree);
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	return kept;
 }
 

@@ -63,11 +63,32 @@ extern List *ddl_strings(List *names);
 extern List *ddl_expression(Oid relid, Node *raw, const char *source, ParseExprKind kind,
 							Oid type, int32 typmod, Node **tree);
 
-/* The raw tree of an expression given as text.  ERRCODE_SYNTAX_ERROR if it is none. */
-extern Node *ddl_parse_expression(const char *text);
+/*
+ * Between the two, errors that PostgreSQL finds in what the user wrote show where in
+ * "text", and name the argument of the call that it came by (or NULL).
+ */
+typedef struct DdlReading
+{
+	ErrorContextCallback callback;
+	const char *text;
+	const char *argument;
+} DdlReading;
 
-/* ddl_expression() of an expression given as text. */
-extern List *ddl_expression_text(Oid relid, const char *text, Oid type, int32 typmod, Node **tree);
+extern void ddl_reading_begin(DdlReading *reading, const char *text, const char *argument);
+extern void ddl_reading_end(DdlReading *reading);
+
+/* ERRCODE_FEATURE_NOT_SUPPORTED, with the argument's name, if there is a subquery. */
+extern void ddl_refuse_subquery(Node *raw, const char *argument);
+
+/* By what argument the caller gives a value for rows: zdm.set_not_null() has a name of its own. */
+extern const char *ddl_fill_argument(const Change *change);
+
+/* The raw tree of an expression given as text.  ERRCODE_SYNTAX_ERROR if it is none. */
+extern Node *ddl_parse_expression(const char *text, const char *argument);
+
+/* ddl_expression() of an expression given as text, by that argument. */
+extern List *ddl_expression_text(Oid relid, const char *text, const char *argument,
+								 Oid type, int32 typmod, Node **tree);
 
 /*
  * The attribute's number.  ERRCODE_UNDEFINED_COLUMN if there is none, and

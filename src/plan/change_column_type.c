@@ -54,13 +54,22 @@ check(Change *change)
 	dependent_check_retyped(column);
 }
 
-/* The type as ALTER TABLE has it: with the collation that the column has. */
+/* The collation that is stated beside the type: the one that the column was given.  A domain brings its own. */
+static char *
+stated_collation(const Column *column, const Change *change)
+{
+	if (!OidIsValid(get_typcollation(change->type)) || get_typtype(change->type) == TYPTYPE_DOMAIN)
+		return NULL;
+	return column->collation;
+}
+
+/* The type as ALTER TABLE has it. */
 static char *
 type_clause(const Column *column, const Change *change)
 {
-	if (column->collation == NULL || !OidIsValid(get_typcollation(change->type)))
-		return type_name(change);
-	return psprintf("%s COLLATE %s", type_name(change), column->collation);
+	char	   *collation = stated_collation(column, change);
+
+	return collation ? psprintf("%s COLLATE %s", type_name(change), collation) : type_name(change);
 }
 
 /*
@@ -180,7 +189,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.name = sql_own_name(plan->migration, column->name),
 		.final_name = column->name,
 		.type = type_name(change),
-		.collation = OidIsValid(get_typcollation(change->type)) ? column->collation : NULL,
+		.collation = stated_collation(column, change),
 		.default_text = carries_default(column, change) ? change->new_default : NULL,
 		.storage = toastable ? column->storage : NULL,
 		.compression = toastable ? column->compression : NULL,

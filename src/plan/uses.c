@@ -155,9 +155,9 @@ uses_columns(const Change *change)
 
 	/* a fill, and what a backfill assigns, and to which rows */
 	if (!OidIsValid(change->type) && change->up_source != NULL)
-		(void) find_references(ddl_parse_expression(change->up_source), &uses);
+		(void) find_references(ddl_parse_expression(change->up_source, ddl_fill_argument(change)), &uses);
 	if (change->condition != NULL)
-		(void) find_references(ddl_parse_expression(change->condition), &uses);
+		(void) find_references(ddl_parse_expression(change->condition, "condition"), &uses);
 	if (change->assignments != NULL)
 		(void) find_references((Node *) update_targets(change), &uses);
 	return change->stmt == NULL ? uses : add_statement(uses, change->stmt);

@@ -37,6 +37,7 @@
 #include "core/identity.h"
 #include "core/resolution.h"
 #include "draft/by_path.h"
+#include "draft/ddl_text.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -118,20 +119,6 @@ expr_abort_subtransaction(void)
 
 		running = broken_off->next;
 		MemoryContextDelete(broken_off->context);
-	}
-}
-
-/* Shows where in "source" the parser found its error. */
-static void
-source_error_callback(void *arg)
-{
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery((const char *) arg);
 	}
 }
 
@@ -428,12 +415,9 @@ expr_resolve(Oid relid, const char *source, const char *role,
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	ParseState *pstate = column_scope(rel, source);
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = source_error_callback,
-		.arg = unconstify(char *, source)
-	};
+	DdlReading	reading;
 	Identity	saved;
+	Node	   *raw;
 	Node	   *expr;
 	char	   *stored;
 
@@ -445,11 +429,12 @@ expr_resolve(Oid relid, const char *source, const char *role,
 
 	/* the text is the caller's, names are found by his path, and constants are read */
 	identity_enter_to_read(&saved);
-	error_context_stack = &callback;
-	expr = transformExpr(pstate, parse_expression(source, role),
-						 EXPR_KIND_ALTER_COL_TRANSFORM);
+	ddl_reading_begin(&reading, source, role);
+	raw = parse_expression(source, role);
+	ddl_refuse_subquery(raw, role);
+	expr = transformExpr(pstate, raw, EXPR_KIND_ALTER_COL_TRANSFORM);
 	expr = coerce_to_target(pstate, expr, target->type, target->typmod, role);
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	identity_leave(&saved);
 
 	(void) refuse_columns(expr, rel);
@@ -506,21 +491,17 @@ expr_cast(AttrNumber number, const ExprColumn *from, const ExprColumn *to,
 static Node *
 read_stored(const char *stored, ParseParamRefHook number, void *scope, ParseState **pstate)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack,
-		.callback = source_error_callback,
-		.arg = unconstify(char *, stored)
-	};
+	DdlReading	reading;
 	Node	   *expr;
 
 	*pstate = make_parsestate(NULL);
 	(*pstate)->p_sourcetext = stored;
 	(*pstate)->p_paramref_hook = number;
 	(*pstate)->p_ref_hook_state = scope;
-	error_context_stack = &callback;
+	ddl_reading_begin(&reading, stored, NULL);
 	expr = transformExpr(*pstate, parse_expression(stored, "stored expression"),
 						 EXPR_KIND_ALTER_COL_TRANSFORM);
-	error_context_stack = callback.previous;
+	ddl_reading_end(&reading);
 	return expr;
 }
 
