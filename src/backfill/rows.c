@@ -482,7 +482,6 @@ rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back,
 				break;
 			}
 			block = ItemPointerGetBlockNumber(&slot->tts_tid);
-			naps_take(naps);
 		}
 		if (window != NULL && !pages_has_turn(window, slot))
 			continue;
@@ -492,6 +491,7 @@ rows_fill(const RowRange *range, PageWindow *window, int64 migration, bool back,
 			update_row(&state, slot, result) == TM_WouldBlock)
 			rows_defer_block(result, range->rel, ItemPointerGetBlockNumber(&slot->tts_tid), caller);
 		MemoryContextSwitchTo(caller);
+		naps_take(naps);
 	}
 	error_context_stack = callback.previous;
 	if (window != NULL)
@@ -516,7 +516,6 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	MemoryContext caller;
 	Identity	identity;
 	int64		rows = 0;
-	int64		block = range->begin;
 
 	if (range->begin >= range->end)
 		return 0;
@@ -529,11 +528,8 @@ rows_check(const RowRange *range, int64 migration, Snapshot snapshot,
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (naps != NULL && ItemPointerGetBlockNumber(&slot->tts_tid) != block)
-		{
-			block = ItemPointerGetBlockNumber(&slot->tts_tid);
+		if (naps != NULL)
 			naps_take(naps);
-		}
 		rows++;
 		MemoryContextReset(row_memory);
 		caller = MemoryContextSwitchTo(row_memory);

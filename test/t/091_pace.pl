@@ -1,10 +1,12 @@
 # 091_pace.pl: a batch ends as soon as somebody waits for a row that it has
-# written, however much time it has; and who goes on where another has stopped
-# in the midst of a page's rows leaves none of them out.
+# written, however much time it has; who goes on where another has stopped in the
+# midst of a page's rows leaves none of them out; and a batch lets others have the
+# processor again and again.
 
 use strict;
 use warnings;
 
+use PostgreSQL::Test::Utils;
 use ZdmTest;
 use Test::More;
 
@@ -57,5 +59,34 @@ wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid
 $held->quit;
 wait_for_state($node, $id, 'ready');
 is(sql("SELECT count(*) FROM u WHERE a_zdm$id IS DISTINCT FROM a"), 0, 'the next worker leaves no row of it out');
+
+# a batch of some 200 rows of a millisecond each, as the kernel has seen it: whoever
+# wants the processor for half a millisecond at most gives it up 200 times
+SKIP: {
+	skip 'no /proc', 3 unless -r "/proc/$$/status";
+	sql(<<'EOC');
+CREATE FUNCTION busy(int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE until timestamptz := clock_timestamp() + (SELECT seconds * interval '1 s' FROM public.pace);
+BEGIN WHILE clock_timestamp() < until LOOP END LOOP; RETURN $1; END $$;
+EOC
+	my %naps;
+
+	for my $rest (0, 1)
+	{
+		sql("CREATE TABLE n$rest (id int PRIMARY KEY, a int); INSERT INTO n$rest SELECT i, i FROM generate_series(1, 2200) i");
+		sql('UPDATE pace SET seconds = 0.001');
+		$held = hold($node, 'backfill-after-batch');
+		$id = sql("SET zdm.batch_time = '60s'; SET zdm.batch_rest = $rest;"
+			  . "SELECT zdm.change_column_type('n$rest', 'a', 'bigint', up => 'busy(a)', down => 'a::int')");
+		$worker = arrive($node, 'backfill-after-batch');
+		($naps{$rest}) = slurp_file("/proc/$worker/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m;
+		sql('UPDATE pace SET seconds = 0');
+		$held->quit;
+		wait_for_state($node, $id, 'ready');
+		is(sql("SELECT count(*) FROM n$rest WHERE a_zdm$id IS DISTINCT FROM a"), 0, 'every row is filled in');
+	}
+	note("gave the processor up: $naps{1} times, $naps{0} without rest");
+	cmp_ok($naps{1}, '>', $naps{0} + 100, 'a batch naps, unless it is to have no rest');
+}
 
 done_testing();
