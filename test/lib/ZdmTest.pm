@@ -182,8 +182,8 @@ sub arrive
 
 # kill_postmaster(node): SIGKILL, and wait until the process and its children are
 # gone; a server does not start as long as the one in its lock file is there.
-# Where process 1 reaps nobody, the dead stay there for ever: then the lock file has
-# to go, and with it PostgreSQL's own look for children that go on working.
+# Where process 1 reaps nobody, the dead stay there for ever: then the lock files have
+# to go, and with them PostgreSQL's own look for children that go on working.
 sub kill_postmaster
 {
 	my ($node) = @_;
@@ -193,7 +193,8 @@ sub kill_postmaster
 	$node->kill9;
 	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
 	wait_for('its children to be gone', sub { !works_in($node->data_dir) });
-	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) } or unlink $pid_file;
+	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) }
+	  or unlink $pid_file, $node->host . '/.s.PGSQL.' . $node->port . '.lock';
 	return;
 }
 

@@ -51,6 +51,18 @@ sub hold_at { $holder->query_safe('SELECT pg_advisory_lock(' . debug_point($_[0]
 
 sub let_go { $holder->query_safe('SELECT pg_advisory_unlock(' . debug_point($_[0]) . ')'); return }
 
+# Change the type with a helper, held with its first stretch; the worker goes on when
+# it is there, or on a slow machine it would have done all before.
+sub change_beside_helper
+{
+	hold_at('helper-before-store');
+	hold_at('backfill-after-batch');
+	my $id = change('');
+	my $helper = arrive($node, 'helper-before-store');
+	let_go('backfill-after-batch');
+	return ($id, $helper);
+}
+
 # filled(id, rows, name): the migration is ready, and has filled in each row once.
 sub filled
 {
@@ -67,9 +79,7 @@ sub filled
 
 # the helper is held with its first stretch: the worker does the rest, and waits
 fresh_table(2000);
-hold_at('helper-before-store');
-my $id = change('');
-my $helper = arrive($node, 'helper-before-store');
+my ($id, $helper) = change_beside_helper();
 is(sql("SELECT helpers FROM zdm.progress WHERE id = $id"), "{$helper}", 'zdm.progress names the helper');
 is(sql("SELECT backend_type FROM pg_stat_activity WHERE pid = $helper"), 'pg_zdm helper', 'which is a process of its own');
 wait_for('the worker to have done what nobody has', sub {
@@ -79,18 +89,14 @@ let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
 
 # the helper is terminated in the midst of a batch
-hold_at('helper-before-store');
-$id = change('');
-$helper = arrive($node, 'helper-before-store');
+($id, $helper) = change_beside_helper();
 sql("SELECT pg_terminate_backend($helper)");
 wait_for('it to end', sub { sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $helper") == 0 });
 let_go('helper-before-store');
 filled($id, 2000, 'a helper terminated');
 
 # the worker is terminated while the helper has a stretch
-hold_at('helper-before-store');
-$id = change('');
-arrive($node, 'helper-before-store');
+($id) = change_beside_helper();
 my $worker = sql("SELECT worker FROM zdm.progress WHERE id = $id");
 sql("SELECT pg_terminate_backend($worker)");
 wait_for('another worker', sub { (sql("SELECT worker FROM zdm.progress WHERE id = $id") || $worker) != $worker });
@@ -98,10 +104,8 @@ let_go('helper-before-store');
 filled($id, 2000, 'the worker terminated');
 
 # one that looks whether a stretch can be taken over, and one that takes it at that moment
-hold_at('helper-before-store');
 hold_at('backfill-before-take-over');
-$id = change('');
-arrive($node, 'helper-before-store');
+($id) = change_beside_helper();
 arrive($node, 'backfill-before-take-over');
 let_go('helper-before-store');
 wait_for('the helper to have it', sub { outstanding("migration = $id AND helper IS NULL") == 0 });
@@ -109,9 +113,7 @@ let_go('backfill-before-take-over');
 filled($id, 2000, 'a stretch taken from two sides');
 
 # paused: nobody goes on; with one worker from then on, it does the rest
-hold_at('helper-before-store');
-$id = change('');
-arrive($node, 'helper-before-store');
+($id) = change_beside_helper();
 sql("SELECT zdm.pause($id)");
 let_go('helper-before-store');
 wait_for('all to end', sub {
@@ -153,9 +155,7 @@ filled($id, 2000, 'turns');
 
 # the server crashes
 fresh_table(2000);
-hold_at('helper-before-store');
-$id = change('');
-$helper = arrive($node, 'helper-before-store');
+($id, $helper) = change_beside_helper();
 cmp_ok(outstanding("migration = $id"), '>', 0, 'stretches are out');
 kill_postmaster($node);
 start_again($node);
@@ -183,9 +183,7 @@ let_go('helper-before-store');
 filled($id, 4200, 'leaves');
 
 # reverted in the midst: nothing of it is left, and nobody stands in the way
-hold_at('helper-before-store');
-$id = change('');
-arrive($node, 'helper-before-store');
+($id) = change_beside_helper();
 sql("SELECT zdm.revert($id)");
 let_go('helper-before-store');
 wait_for_state($node, $id, 'reverted');
