@@ -77,6 +77,41 @@ refuse_gone(const Migration *migration, const char *again)
 						 again, migration->id, migration->id)));
 }
 
+/* A child that inherits, or a foreign partition, of a table with a pair of columns. */
+#define OUT_OF_STEP \
+	"SELECT c.oid::regclass::text, i.inhparent::regclass::text, c.relkind = 'f' AND c.relispartition FROM pg_inherits i " \
+	"JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent " \
+	"WHERE (i.inhparent = $1 OR i.inhparent IN (SELECT relid FROM pg_partition_tree($1))) AND (p.relkind = 'r' OR c.relkind = 'f') " \
+	"AND EXISTS (SELECT 1 FROM zdm.pair WHERE migration = $2 AND new_attnum IS NOT NULL) ORDER BY 1 LIMIT 1"
+
+/* Its rows have the second column too, and nobody fills it: the call refuses such a table. */
+static void
+refuse_out_of_step(const Migration *migration, const char *again)
+{
+	QuerySession session;
+	char	   *member = NULL;
+	char	   *parent = NULL;
+	bool		foreign = false;
+
+	query_begin(&session);
+	if (QUERY(OUT_OF_STEP, arg_oid(migration->relid), arg_int8(migration->id)) > 0)
+	{
+		member = query_text(0, 1);
+		parent = query_text(0, 2);
+		foreign = query_bool(0, 3);
+	}
+	query_end(&session);
+	if (member != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s, %s of %s since the migration was stated, would lose a column's values", member,
+						foreign ? "a foreign partition" : "an inheritance child", parent),
+				 errdetail("Its rows could not be kept in step."),
+				 errhint("ALTER TABLE %s; then SELECT zdm.%s(" INT64_FORMAT ").",
+						 foreign ? psprintf("%s DETACH PARTITION %s", parent, member) :
+						 psprintf("%s NO INHERIT %s", member, parent), again, migration->id)));
+}
+
 void
 look_again_before_cutover(const Migration *migration, const char *again)
 {
@@ -95,6 +130,7 @@ look_again_before_cutover(const Migration *migration, const char *again)
 				 errhint("Drop it, then SELECT zdm.%s(" INT64_FORMAT "), and make it again afterwards; or SELECT zdm.revert(" INT64_FORMAT ") and state the migration anew.",
 						 again, migration->id, migration->id)));
 	refuse_gone(migration, again);
+	refuse_out_of_step(migration, again);
 	twin_look_again(migration->id, true, again);
 }
 
@@ -116,6 +152,7 @@ look_again_before_contract(const Migration *migration, const char *again)
 				 errhint("Make the same over the new column, drop this one, then SELECT zdm.%s(" INT64_FORMAT ").",
 						 again, migration->id)));
 	refuse_gone(migration, again);
+	refuse_out_of_step(migration, again);
 }
 
 /* The sequences of the new column that are to have the old one's type again, and cannot. */
@@ -182,6 +219,7 @@ look_again_before_revert(const Migration *migration, const char *again)
 	if (table_is_gone(migration) || pair_old_side_gone(migration->id))
 		return;
 	refuse_stuck_sequence(migration, again);
+	refuse_out_of_step(migration, again);
 	unknown = twin_unknown(migration->id, TWIN_NEW);
 	if (unknown != NULL)
 		ereport(ERROR,
