@@ -69,6 +69,16 @@ INSERT INTO w (id, a) VALUES (1, 'x');
 INSERT INTO w (id, a_zdm2) VALUES (2, 'y');
 SELECT * FROM w ORDER BY id;
 
+-- a name is what something is called today, and in whose search_path
+CREATE TABLE named (id int PRIMARY KEY, rel regclass, typ regtype);
+INSERT INTO named VALUES (1, 'w', 'text');
+SELECT zdm.change_column_type('named', 'rel', 'text');
+SELECT zdm.change_column_type('named', 'typ', 'text', up => 'upper(typ::text)', down => 'NULL');
+SELECT zdm.change_column_type('named', 'rel', 'bigint', up => 'rel::oid::bigint', down => 'rel::oid', label => 'named') > 0;
+CALL zdm.wait('named', timeout => '60s');
+ALTER TABLE w RENAME TO renamed;
+SELECT count(*) FROM zdm.verify('named');
+
 -- an error of a hundred megabytes is kept, cut
 CREATE TABLE long (id int PRIMARY KEY, a text);
 CREATE FUNCTION app.shout(text) RETURNS text LANGUAGE plpgsql STABLE AS $$

@@ -307,13 +307,43 @@ is_written_by_style(Oid type)
 	return category == TYPCATEGORY_DATETIME || category == TYPCATEGORY_TIMESPAN;
 }
 
+/* Is the text of such a value the present name of something, which can be renamed? */
+static bool
+is_written_by_name(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+		case REGNAMESPACEOID:
+		case REGOPERATOROID:
+		case REGOPEROID:
+		case REGPROCEDUREOID:
+		case REGPROCOID:
+		case REGROLEOID:
+		case REGTYPEOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /*
  * Dates and times cast to text or from it come out as each writer's session
- * writes them: the same row would have two values.
+ * writes them, and names as the catalog has them at the moment: the same row would
+ * have two values.
  */
 static void
 refuse_styles(Oid source, Oid target)
 {
+	if (is_written_by_name(source) || is_written_by_name(target))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the cast from %s to %s depends on what things are called at the moment",
+						format_type_be(source), format_type_be(target)),
+				 errhint("Let up and down go by the number, such as c::oid::text and c::oid.")));
 	if (is_written_by_style(source) || is_written_by_style(target))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
