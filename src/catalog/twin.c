@@ -229,15 +229,21 @@ twin_remarks_sql(int64 migration)
 {
 	/* of two columns with a name each, each keeps what was said of it */
 	return statements_of("WITH p AS (SELECT p.relid, f.attnum AS in_charge, t.attname AS name, f.attstattarget AS target, t.attstattarget AS other_target, "
+						 "  f.attoptions AS options, t.attoptions AS other_options, CASE WHEN f.atttypid = t.atttypid AND t.attstorage = y.typstorage "
+						 "  AND f.attstorage <> t.attstorage THEN CASE f.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END AS storage, "
 						 "  col_description(p.relid, f.attnum) AS said, col_description(p.relid, t.attnum) AS other, m.kind <> 'rename_column' AS one_name "
 						 "  FROM zdm.pair p JOIN zdm.migration m ON m.id = p.migration "
 						 "  JOIN pg_attribute f ON f.attrelid = p.relid AND f.attnum = CASE p.authoritative WHEN 'old' THEN p.old_attnum ELSE p.new_attnum END "
 						 "  JOIN pg_attribute t ON t.attrelid = p.relid AND t.attnum = CASE p.authoritative WHEN 'old' THEN p.new_attnum ELSE p.old_attnum END "
-						 "  WHERE p.migration = $1 AND p.new_attnum IS NOT NULL AND NOT t.attisdropped) "
+						 "  JOIN pg_type y ON y.oid = t.atttypid WHERE p.migration = $1 AND p.new_attnum IS NOT NULL AND NOT t.attisdropped) "
 						 "SELECT format('COMMENT ON COLUMN %s.%I IS %L', relid::regclass, name, said) FROM p "
 						 "  WHERE said IS DISTINCT FROM other AND (one_name OR other IS NULL) "
 						 "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', relid::regclass, name, coalesce(target, -1)) FROM p "
-						 "  WHERE target IS DISTINCT FROM other_target AND (one_name OR coalesce(other_target, -1) < 0)",
+						 "  WHERE target IS DISTINCT FROM other_target AND (one_name OR coalesce(other_target, -1) < 0) "
+						 "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET (%I = %L)', relid::regclass, name, o.option_name, o.option_value) "
+						 "  FROM p, pg_options_to_table(options) o WHERE o.option_name IN ('n_distinct', 'n_distinct_inherited') AND NOT EXISTS (SELECT "
+						 "  FROM pg_options_to_table(other_options) q WHERE q.option_name = o.option_name AND (q.option_value = o.option_value OR NOT one_name)) "
+						 "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STORAGE %s', relid::regclass, name, storage) FROM p WHERE storage IS NOT NULL",
 						 migration);
 }
 
