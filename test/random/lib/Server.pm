@@ -45,10 +45,11 @@ sub boot
 {
 	my ($self) = @_;
 
-	eval { $self->stop } if -e "$self->{dir}/data/postmaster.pid";
-	# without that file, PostgreSQL does not look for processes that go on working
+	eval { $self->stop } if $self->is_at_work;
+	# without these files, PostgreSQL does not look for processes that go on working;
+	# with them, it takes the dead whom process 1 has not reaped for living ones
 	die "a process of the server is still there\n" if $self->is_at_work;
-	unlink "$self->{dir}/data/postmaster.pid";
+	unlink "$self->{dir}/data/postmaster.pid", $self->socket_path . '.lock';
 	run_quietly("$self->{dir}/start.log", 'pg_ctl', 'start', '-s', '-w', '-D', "$self->{dir}/data",
 		'-l', "$self->{dir}/server.log");
 	delete $self->{admin};
