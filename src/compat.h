@@ -241,8 +241,8 @@ typedef char *zdm_reloption_namespace;
 /* A foreign key of a partitioned table that is NOT VALID: 18. */
 #define ZDM_HAS_PARTITIONED_FK_NOT_VALID (PG_VERSION_NUM >= 180000)
 
-/* ALTER TABLE ... ADD CONSTRAINT ... NOT NULL ... NOT VALID: 18. */
-#define ZDM_HAS_NOT_NULL_NOT_VALID (PG_VERSION_NUM >= 180000)
+/* The major version of this server; core/target.h has what others can do. */
+#define ZDM_MAJOR (PG_VERSION_NUM / 10000)
 
 /* NULLS NOT DISTINCT of unique indexes: 15. */
 #if PG_VERSION_NUM >= 150000
@@ -468,7 +468,6 @@ zdm_set_enforced(Constraint *con, bool enforced)
 #endif
 
 /* security_invoker views: 15. */
-#define ZDM_HAS_SECURITY_INVOKER (PG_VERSION_NUM >= 150000)
 #if PG_VERSION_NUM >= 150000
 #define zdm_security_invoker(view)	RelationHasSecurityInvoker(view)
 #else

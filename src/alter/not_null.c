@@ -24,6 +24,7 @@
 #include "commands/defrem.h"
 #include "core/expression.h"
 #include "core/names.h"
+#include "core/target.h"
 #include "facts/facts_expr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -33,7 +34,7 @@
 static char *
 proof_name(const MigrationPlan *plan, const char *column)
 {
-	if (ZDM_HAS_NOT_NULL_NOT_VALID)
+	if (target_has_named_not_null())
 		return constraint_name(plan->relid, NULL, column, "not_null");
 	return ddl_own_name(plan, psprintf("%s_not_null", column));
 }
@@ -53,7 +54,7 @@ not_null_validate(MigrationPlan *plan, const char *column)
 	char	   *name = proof_name(plan, column);
 
 	plan_validation(plan, "migrate", plan->relid, name);
-	if (ZDM_HAS_NOT_NULL_NOT_VALID)
+	if (target_has_named_not_null())
 		return;
 	plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
 		.relation = plan->relid, .column = ddl_column(plan->relid, column), .proof = name,

@@ -20,6 +20,7 @@
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "core/target.h"
 #include "draft/ddl_text.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -36,15 +37,6 @@ PG_FUNCTION_INFO_V1(zdm_script_migration);
 #define OLDEST_TARGET 14
 #define NEWEST_TARGET 18
 
-/* From this one on the steps that make a column NOT NULL are others. */
-#define NOT_NULL_TARGET 18
-
-static int
-this_major(void)
-{
-	return atoi(GetConfigOption("server_version_num", false, false)) / 10000;
-}
-
 static void
 check_target(int target)
 {
@@ -54,13 +46,6 @@ check_target(int target)
 				 errmsg("target must be a major version from %d to %d", OLDEST_TARGET, NEWEST_TARGET),
 				 errdetail("It is %d.", target),
 				 errhint("Leave it out for the version of this server.")));
-	if ((target >= NOT_NULL_TARGET) != (this_major() >= NOT_NULL_TARGET))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a server of version %d cannot make a script for version %d", this_major(), target),
-				 errdetail("From version %d on NOT NULL is a constraint with a name, and its steps are others.",
-						   NOT_NULL_TARGET),
-				 errhint("Make it on a copy of the schema on version %d.", target)));
 }
 
 static void
@@ -108,40 +93,15 @@ static ScriptOptions
 read_options(FunctionCallInfo fcinfo, int n)
 {
 	ScriptOptions options = {
-		.target = PG_ARGISNULL(n) ? this_major() : PG_GETARG_INT32(n),
+		.target = PG_ARGISNULL(n) ? ZDM_MAJOR : PG_GETARG_INT32(n),
 		.size = size_argument(fcinfo, n + 2),
 		.rows = count_argument(fcinfo, n + 3, "rows"),
 		.writes = count_argument(fcinfo, n + 4, "writes_per_second"),
 	};
-	char	   *style = PG_ARGISNULL(n + 1) ? pstrdup("psql") : text_to_cstring(PG_GETARG_TEXT_PP(n + 1));
 
 	check_target(options.target);
-	if (strcmp(style, "psql") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("style must be psql"),
-				 errdetail("It is \"%s\".", style)));
+	options.style = style_find(PG_ARGISNULL(n + 1) ? "psql" : text_to_cstring(PG_GETARG_TEXT_PP(n + 1)));
 	return options;
-}
-
-/* What has no plain form, with the reason. */
-static void
-check_kind(const Change *change)
-{
-	const char *reason = NULL;
-
-	if (strcmp(change->kind, "detach_partition") == 0)
-		reason = "A DETACH CONCURRENTLY that is broken off has to be told from one that is not begun; the files cannot yet.";
-	else if (!OidIsValid(change->relid))
-		reason = "There is no table beside which the files could note what is done: run the statements of zdm.plan() as they stand.";
-	else if (strcmp(change->kind, "rename_table") == 0)
-		reason = "On the way back the table would be called by the name that it has now.";
-	if (reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.script() has no files for a change of kind %s", change->kind),
-				 errdetail("%s", reason),
-				 errhint("zdm.plan() shows its steps.")));
 }
 
 static void
@@ -180,12 +140,15 @@ zdm_script(PG_FUNCTION_ARGS)
 	ScriptOptions options = read_options(fcinfo, 3);
 	Change	   *change = ddl_read_change(ddl, up, down);
 	MigrationPlan plan = {0};
+	int			nestlevel;
 
-	check_kind(change);
 	InitMaterializedSRF(fcinfo, 0);
 	plan.migration = script_number(change->relid, change->definition);
+	nestlevel = NewGUCNestLevel();
+	target_set(options.target);
 	change_plan(change, &plan, NULL);
 	write_files(fcinfo, &plan, change, &options);
+	AtEOXact_GUC(false, nestlevel);
 	return (Datum) 0;
 }
 
@@ -232,6 +195,7 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 	ScriptOptions options;
 	MigrationPlan plan = {0};
 	Change	   *change;
+	int			nestlevel;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -255,10 +219,12 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 						migration->id, state_name(migration->state)),
 				 errhint("BEGIN; state it; SELECT * FROM zdm.script(...); ROLLBACK;")));
 	change = read_definition(migration);
-	check_kind(change);
 	InitMaterializedSRF(fcinfo, 0);
 	plan.migration = migration->id;
+	nestlevel = NewGUCNestLevel();
+	target_set(options.target);
 	change_make(change, &plan, NULL);
 	write_files(fcinfo, &plan, change, &options);
+	AtEOXact_GUC(false, nestlevel);
 	return (Datum) 0;
 }

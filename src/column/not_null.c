@@ -16,6 +16,8 @@
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/part.h"
+#include "commands/defrem.h"
+#include "core/target.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
 
@@ -24,6 +26,11 @@ look(Column *column)
 {
 	QuerySession session;
 
+	/* where it has a name there and none here, it is the one that PostgreSQL gives */
+	if (target_has_named_not_null() && ZDM_MAJOR < target_major() && column->not_null)
+		column->not_null_name = makeObjectName(get_rel_name(column->relid), column->name, "not_null");
+	if (ZDM_MAJOR != target_major())
+		return;
 	query_begin(&session);
 	if (QUERY("SELECT conname, NOT convalidated FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' "
 			  "AND conkey = ARRAY[$2]", arg_oid(column->relid), arg_int2(column->attnum)) > 0)
@@ -72,7 +79,7 @@ plan_proof_validation(MigrationPlan *plan, const Column *old, const char *phase,
 	if (old->not_null_pending)
 		return;
 	plan_validation(plan, phase, old->relid, name);
-	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
+	if (!target_has_named_not_null())
 		plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
 			.relation = old->relid, .column = carry_column(column), .proof = name,
 		}, &(Step) {
@@ -159,7 +166,7 @@ way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 	if (old->not_null_pending)
 		return;
 	carry_back_validation(back, old, name);
-	if (!ZDM_HAS_NOT_NULL_NOT_VALID)
+	if (!target_has_named_not_null())
 		carry_back_step(back, old, &verb_set_not_null, &(SetNotNullArgs) {
 			.relation = old->relid, .column = column, .proof = name,
 		}, AccessExclusiveLock, CATALOG_ONLY);

@@ -31,6 +31,7 @@ int			guc_guard = GUARD_REFUSE;
 int			guc_guard_min_size = 8 * 1024 * 1024 / BLCKSZ;
 char	   *guc_hold_when = NULL;
 int			guc_lock_wait = 50;
+int			guc_target = ZDM_MAJOR;
 int			guc_max_archive_backlog = 4096;
 int			guc_max_growth = 25;
 int			guc_max_replica_lag = 10000;
@@ -396,9 +397,28 @@ guc_bound_lock_waits(void)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* Nobody's to see or set: core/target.h. */
+static void
+define_target(void)
+{
+	DefineCustomIntVariable("zdm.target",
+							"Shows the major version that statements are made for.",
+							NULL,
+							&guc_target,
+							ZDM_MAJOR,
+							0,
+							INT_MAX,
+							PGC_INTERNAL,
+							GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							NULL,
+							NULL,
+							NULL);
+}
+
 void
 guc_init(void)
 {
+	define_target();
 	define_guard_settings();
 	define_sync_settings();
 	define_batch_settings();

@@ -39,6 +39,7 @@ extern int	guc_guard;				/* GuardMode */
 extern int	guc_guard_min_size;		/* blocks of BLCKSZ */
 extern char *guc_hold_when;	/* a query, or empty */
 extern int	guc_lock_wait;			/* ms */
+extern int	guc_target;				/* a major version: core/target.h */
 extern int	guc_window_lock_wait;	/* ms; 0: as guc_lock_wait */
 extern int	guc_max_archive_backlog;	/* MB, 0 = off */
 extern int	guc_max_growth;		/* percent, -1 = no limit */

@@ -22,6 +22,7 @@
 #include "catalog/query.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "core/target.h"
 #include "draft/ddl_text.h"
 #include "plan/plan.h"
 #include "utils/builtins.h"
@@ -160,7 +161,7 @@ reads_as_invoker(Oid relid)
 	by_column = QUERY("SELECT 1 FROM pg_attribute WHERE attrelid = $1 AND attacl IS NOT NULL AND NOT attisdropped",
 					  arg_oid(relid)) > 0;
 	query_end(&session);
-	return ZDM_HAS_SECURITY_INVOKER && !by_column;
+	return target_has_security_invoker() && !by_column;
 }
 
 /* Policies do not bind the owner, with whose rights a view may have to read. */
@@ -176,10 +177,10 @@ check_row_security(Oid relid)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("%s has row-level security, which a view could not keep", names_relation(relid)),
-			 ZDM_HAS_SECURITY_INVOKER ?
+			 target_has_security_invoker() ?
 			 errdetail("It also has privileges on single columns, for which the view would have to read with its owner's rights.") :
 			 errdetail("On PostgreSQL 14, a view reads with its owner's rights."),
-			 ZDM_HAS_SECURITY_INVOKER ?
+			 target_has_security_invoker() ?
 			 errhint("Grant on the whole table instead, first.") :
 			 errhint("Rename it on PostgreSQL 15 or later.")));
 }

@@ -107,8 +107,8 @@ batch_query(const char *assignments, const char *condition)
 	return buf.data;
 }
 
-void
-batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
+char *
+batches_fill(const Script *script, const Step *step, int after)
 {
 	char	   *assignments;
 	char	   *condition;
@@ -190,12 +190,11 @@ batches_fill(StringInfo buf, const Script *script, const Step *step, int after)
 		"again", fill_args(step) ? "until a pass finds no row" : "rows that somebody had locked",
 		"query", sql_dollar_quoted(batch_query(assignments, condition)),
 		"batch_time", number(guc_batch_time), "rest", psprintf("%g", guc_batch_rest));
-	appendStringInfo(buf, "-- Fills in what is there, in batches of about %d ms\nDO %s;\n\n", guc_batch_time,
-					 sql_dollar_quoted(body.data));
+	return body.data;
 }
 
-void
-batches_no_new_parts(StringInfo buf, const Script *script, int step)
+char *
+batches_no_new_parts(const Script *script, int step)
 {
 	StringInfoData body;
 
@@ -211,12 +210,13 @@ batches_no_new_parts(StringInfo buf, const Script *script, int step)
 		"		WHERE NOT EXISTS (SELECT FROM {state} s WHERE s.step = {number} AND s.part = l.part);\n"
 		"	IF zdm_late IS NOT NULL THEN\n"
 		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'partitions have come since they were filled in: ' || zdm_late,\n"
-		"			HINT = 'Run 20_backfill.sql and 30_verify.sql again.';\n"
+		"			HINT = 'Run {backfill} and {verify} again.';\n"
 		"	END IF;\n"
 		"END",
+		"backfill", style_file(script, PART_BACKFILL), "verify", style_file(script, PART_VERIFY),
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"leaves", leaves(script), "number", number(step));
-	appendStringInfo(buf, "-- No partition may have come past the backfill\nDO %s;\n\n", sql_dollar_quoted(body.data));
+	return body.data;
 }
 
 /* Holds for a row that is wrong. */
@@ -236,8 +236,8 @@ is_wrong(const Script *script, ScriptPart part)
 					script_differ(new, script_value(script, true, switched, "t.")));
 }
 
-void
-batches_look(StringInfo buf, const Script *script, ScriptPart part, int mark, int after)
+char *
+batches_look(const Script *script, ScriptPart part, int mark, int after)
 {
 	char	   *wrong = is_wrong(script, part);
 	char	   *key = expression_sql(fit_row_name(script->plan->relid), script->plan->relid, false);
@@ -246,7 +246,7 @@ batches_look(StringInfo buf, const Script *script, ScriptPart part, int mark, in
 
 	initStringInfo(&body);
 	hint = part == PART_REVERT ? "Give these rows values that the old type takes, then run this file again." :
-		"Mend these rows, then run 20_backfill.sql and this file again.";
+		psprintf("Mend these rows, then run %s and this file again.", style_file(script, PART_BACKFILL));
 	PUT(&body,
 		"DECLARE\n"
 		"	zdm_part record;\n"
@@ -332,12 +332,12 @@ batches_look(StringInfo buf, const Script *script, ScriptPart part, int mark, in
 		"lenient", part != PART_REVERT ? "" :
 		psprintf("		EXECUTE %s;\n		COMMIT;\n", sql_dollar_quoted(keep_function(script, KEEP_SWITCHED))),
 		"hint", quote_literal_cstr(hint));
-	appendStringInfo(buf, "-- Reads every row, in short transactions\nDO %s;\n\n", sql_dollar_quoted(body.data));
+	return body.data;
 }
 
 /* A query whose rows say what is in the way. */
-void
-batches_query(StringInfo buf, const Script *script, const Step *step)
+char *
+batches_query(const Script *script, const Step *step)
 {
 	StringInfoData body;
 
@@ -362,7 +362,7 @@ batches_query(StringInfo buf, const Script *script, const Step *step)
 		"			zdm_rows := concat_ws(', ', zdm_rows, zdm_row.key);\n"
 		"		END LOOP;\n"
 		"	EXCEPTION WHEN data_exception THEN\n"
-		"		RAISE WARNING 'the value of some row cannot be computed (%): 30_verify.sql will name it', SQLERRM;\n"
+		"		RAISE WARNING 'the value of some row cannot be computed (%): {verify} will name it', SQLERRM;\n"
 		"	END;\n"
 		"	IF zdm_problem IS NOT NULL THEN\n"
 		"		RAISE EXCEPTION USING ERRCODE = zdm_state, MESSAGE = zdm_problem, DETAIL = 'Among the rows: ' || zdm_rows,\n"
@@ -371,7 +371,7 @@ batches_query(StringInfo buf, const Script *script, const Step *step)
 		"	INSERT INTO {state} (step) VALUES ({number});\n"
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
-		"number", number(step->number),
+		"number", number(step->number), "verify", style_file(script, PART_VERIFY),
 		"query", sql_dollar_quoted(psprintf("SELECT * FROM (%s) q(state, problem, key)", script_statement(step))));
-	appendStringInfo(buf, "-- Looks for rows that stand in the way\nDO %s;\n\n", sql_dollar_quoted(body.data));
+	return body.data;
 }

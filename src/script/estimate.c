@@ -87,8 +87,8 @@ estimate_make(const Script *script)
 	double		row;
 	double		value = value_width(script);
 
-	if (OidIsValid(script->plan->relid))
-		read_here(script->plan->relid, &size_here, &rows_here, &e.indexes);
+	if (OidIsValid(script->subject))
+		read_here(script->subject, &size_here, &rows_here, &e.indexes);
 	row = rows_here >= 1 ? size_here / rows_here : USUAL_ROW;
 	if (given->size >= 0 && given->rows >= 1)
 		row = given->size / (double) given->rows;

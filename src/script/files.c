@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * files.c
- *		A plan's steps, each in its file.
+ *		A plan's steps, each a piece of a part; a style makes files of them.
  *
  * What a worker does by a step's effect (the trigger, who decides) is written into
  * the same transaction.  The steps of the way back are the plan's own, undone from
@@ -11,8 +11,12 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
+#include "catalog/query.h"
 #include "common/hashfn.h"
+#include "core/attempt.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "script/script.h"
@@ -25,20 +29,12 @@
 #define MARK_VERIFIED_AGAIN (-50)
 #define MARK_CAN_GO_BACK (-90)
 
-static const char *const names[SCRIPT_PARTS] = {
-	[PART_EXPAND] = "10_expand.sql",
-	[PART_BACKFILL] = "20_backfill.sql",
-	[PART_VERIFY] = "30_verify.sql",
-	[PART_CUTOVER] = "40_cutover.sql",
-	[PART_CONTRACT] = "50_contract.sql",
-	[PART_REVERT] = "90_revert.sql",
-};
+#define READS "Reads every row, in short transactions"
 
-/* A file that is being written. */
+/* What is being written. */
 typedef struct Writing
 {
-	const Script *script;
-	StringInfoData body[SCRIPT_PARTS];	/* empty: there is no such file */
+	Script	   *script;
 	int			backfill;		/* number of the step that fills in, 0 for none yet */
 	int			before;			/* number of what was written last */
 	int			switched;		/* number of the exchange */
@@ -66,18 +62,33 @@ part_of(const Writing *writing, const Step *step)
 	return writing->backfill != 0 || step->action == ACTION_BACKFILL ? PART_BACKFILL : PART_EXPAND;
 }
 
-/* The file's text, begun if nothing stands in it yet. */
-static StringInfo
-open_part(Writing *writing, ScriptPart part)
+/* Behind the pieces of its part. */
+static void
+add(Writing *writing, const ScriptPiece *piece)
 {
-	StringInfo	buf = &writing->body[part];
+	ScriptPiece *copy = palloc(sizeof(ScriptPiece));
 
-	if (buf->len == 0)
-	{
-		header_comment(buf, writing->script, part);
-		header_begin(buf, writing->script, part);
-	}
-	return buf;
+	*copy = *piece;
+	writing->script->pieces = lappend(writing->script->pieces, copy);
+}
+
+static void
+add_body(Writing *writing, ScriptPart part, const Step *step, const char *title, char *body)
+{
+	add(writing, &(ScriptPiece) {.part = part, .step = step, .title = pstrdup(title), .body = body});
+}
+
+/* A step's block, or its statement. */
+static void
+add_block(Writing *writing, ScriptPart part, const Step *step, const char *title, const ScriptBlock *block)
+{
+	ScriptPiece piece = {.part = part, .step = step, .title = pstrdup(title), .index = index_built_by(step)};
+
+	if (step->action == ACTION_TOPLEVEL)
+		piece.alone = memcpy(palloc(sizeof(ScriptBlock)), block, sizeof(ScriptBlock));
+	else
+		piece.body = patience_body(writing->script, block);
+	add(writing, &piece);
 }
 
 /* A step that has become wholly plain: the trigger is not the extension's. */
@@ -117,6 +128,36 @@ undo_of(const Script *script, const Step *step)
 	return sql;
 }
 
+/* For the reader: the first line of what is done, as far as a comment goes. */
+static char *
+title_of(const Step *step)
+{
+	return psprintf("Step %d%s%s", step->number, step->work && step->work[0] ? ": " : "",
+					step->work ? step->work : "");
+}
+
+/* What is locked, by the names that it has then. */
+static List *
+locked(const Step *step, List *relations)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	if (verb_is(step, &verb_exchange_names) || verb_is(step, &verb_drop_view) || verb_is(step, &verb_create_view))
+	{
+		const ViewArgs *view = verb_args(step);
+		char	   *old = sql_qualified(view->old_namespace, view->old_name);
+		char	   *new = sql_qualified(view->new_namespace, view->new_name);
+
+		/* the one is the table's and the other the view's, whichever way they go */
+		return verb_is(step, &verb_exchange_names) ? list_make2(old, new) :
+			list_make1(verb_is(step, &verb_drop_view) ? old : new);
+	}
+	foreach(lc, relations)
+		names = lappend(names, names_relation(lfirst_oid(lc)));
+	return names;
+}
+
 pg_noreturn static void refuse_rewrite(const Script *script);
 
 static void
@@ -130,30 +171,14 @@ refuse_rewrite(const Script *script)
 					 script->table)));
 }
 
-/* For the reader: the first line of what is done, as far as a comment goes. */
-static char *
-title_of(const Step *step)
-{
-	return psprintf("Step %d%s%s", step->number, step->work && step->work[0] ? ": " : "",
-					step->work ? step->work : "");
-}
-
-/* The rows are read again, and the old shape goes with the trigger and the notes. */
-static void
-begin_contract(Writing *writing, StringInfo buf)
-{
-	batches_look(buf, writing->script, PART_CONTRACT, MARK_VERIFIED_AGAIN, writing->before);
-	writing->before = MARK_VERIFIED_AGAIN;
-}
-
 static void
 write_step(Writing *writing, const Step *step)
 {
 	const Script *script = writing->script;
-	StringInfo	buf = open_part(writing, part_of(writing, step));
-	ScriptBlock		block = {
-		.number = step->number, .after = writing->before, .title = title_of(step),
-		.lock = step->lock, .relations = step->relations,
+	ScriptPart	part = part_of(writing, step);
+	ScriptBlock block = {
+		.number = step->number, .after = writing->before,
+		.lock = step->lock, .relations = locked(step, step->relations),
 	};
 
 	switch (step->action)
@@ -161,37 +186,24 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_BACKFILL:
 			if (writing->backfill != 0)
 			{
-				batches_no_new_parts(buf, script, writing->backfill);
+				add_body(writing, part, NULL, "No partition may have come past the backfill",
+						 batches_no_new_parts(script, writing->backfill));
 				return;
 			}
-			batches_fill(buf, script, step, writing->before);
+			add_body(writing, part, step, psprintf("Fills in what is there, in batches of about %d ms", guc_batch_time),
+					 batches_fill(script, step, writing->before));
 			writing->backfill = step->number;
 			break;
 		case ACTION_VERIFY:
-			batches_look(buf, script, PART_VERIFY, MARK_VERIFIED, writing->before);
+			add_body(writing, part, step, READS, batches_look(script, PART_VERIFY, MARK_VERIFIED, writing->before));
 			writing->before = MARK_VERIFIED;
 			return;
 		case ACTION_LOOK:
-			batches_query(buf, script, step);
+			add_body(writing, part, step, "Looks for rows that stand in the way", batches_query(script, step));
 			break;
 		case ACTION_TOPLEVEL:
 			block.sql = statement_of(script, step);
-			toplevel_block(buf, script, &block, index_built_by(step));
-			break;
-		case ACTION_SQL:
-			if (verb_is(step, &verb_drop_twin))
-			{
-				begin_contract(writing, buf);
-				block.after = writing->before;
-			}
-			block.last = step->number == writing->final && part_of(writing, step) == PART_CONTRACT;
-			if (verb_is(step, &verb_exchange))
-			{
-				block.also = writing->back;
-				writing->switched = step->number;
-			}
-			block.sql = statement_of(script, step);
-			patience_block(buf, script, &block);
+			add_block(writing, part, step, title_of(step), &block);
 			break;
 		case ACTION_SECOND:
 		case ACTION_COPY:
@@ -199,6 +211,22 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_COMPARE:
 		case ACTION_EXCHANGE:
 			refuse_rewrite(script);
+		case ACTION_SQL:
+			if (verb_is(step, &verb_drop_twin))
+			{
+				/* the rows are read again, and the old shape goes with the trigger and the notes */
+				add_body(writing, part, NULL, READS,
+						 batches_look(script, PART_CONTRACT, MARK_VERIFIED_AGAIN, writing->before));
+				block.after = writing->before = MARK_VERIFIED_AGAIN;
+			}
+			block.last = step->number == writing->final && part == PART_CONTRACT;
+			if (verb_is(step, &verb_exchange))
+			{
+				block.also = writing->back;
+				writing->switched = step->number;
+			}
+			block.sql = statement_of(script, step);
+			add_block(writing, part, step, title_of(step), &block);
 	}
 	writing->before = step->number;
 }
@@ -220,7 +248,7 @@ collect_back(Writing *writing)
 
 /* From here on a write that could not go back fails, and each row is looked at. */
 static void
-begin_revert(Writing *writing, StringInfo buf)
+begin_revert(Writing *writing)
 {
 	const Script *script = writing->script;
 	StringInfoData body;
@@ -238,45 +266,44 @@ begin_revert(Writing *writing, StringInfo buf)
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"switched", psprintf("%d", writing->switched),
 		"function", sql_dollar_quoted(keep_function(script, KEEP_STRICT)));
-	appendStringInfo(buf, "-- From here on a write beyond what the old column takes fails, so that all rows can go back\nDO %s;\n\n",
-					 sql_dollar_quoted(body.data));
-	batches_look(buf, script, PART_REVERT, MARK_CAN_GO_BACK, writing->switched);
+	add_body(writing, PART_REVERT, NULL, "From here on a write beyond what the old column takes fails, so that all rows can go back",
+			 body.data);
+	add_body(writing, PART_REVERT, NULL, READS,
+			 batches_look(script, PART_REVERT, MARK_CAN_GO_BACK, writing->switched));
 }
 
 static void
 write_undo(Writing *writing, const Step *step)
 {
-	const Script *script = writing->script;
-	StringInfo	buf = open_part(writing, PART_REVERT);
-	ScriptBlock		block = {
-		.number = step->number, .undo = true, .title = psprintf("Step %d, taken back", step->number),
-		.sql = undo_of(script, step), .lock = step->undo_lock,
-		.relations = step->undo_relations ? step->undo_relations : step->relations,
+	ScriptBlock block = {
+		.number = step->number, .undo = true, .sql = undo_of(writing->script, step), .lock = step->undo_lock,
+		.relations = locked(step, step->undo_relations ? step->undo_relations : step->relations),
 	};
 
 	if (list_member_int(writing->back, step->number) || verb_is(step, &verb_exchange))
 		block.after = MARK_CAN_GO_BACK;
-	if (step->action == ACTION_TOPLEVEL)
-		toplevel_block(buf, script, &block, index_built_by(step));
-	else
-		patience_block(buf, script, &block);
+	add_block(writing, PART_REVERT, step, psprintf("Step %d, taken back", step->number), &block);
 }
 
 /* A partition that is attached has rows that were routed to it. */
 static void
-refuse_attached(const Writing *writing, StringInfo buf)
+refuse_attached(Writing *writing)
 {
 	StringInfoData body;
 
 	initStringInfo(&body);
 	PUT(&body,
 		"BEGIN\n"
+		"	IF to_regclass({state_literal}) IS NULL THEN\n"
+		"		RETURN;\n"
+		"	END IF;\n"
 		"	IF EXISTS (SELECT FROM {state} WHERE step = {final} AND part = 0) THEN\n"
 		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the partition has been attached: there is no way back from here',\n"
-		"			HINT = 'Run 50_contract.sql; ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY is the opposite.';\n"
+		"			HINT = 'Run {contract}; ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY is the opposite.';\n"
 		"	END IF;\n"
-		"END", "state", writing->script->state, "final", psprintf("%d", writing->final));
-	appendStringInfo(buf, "DO %s;\n\n", sql_dollar_quoted(body.data));
+		"END", "state", writing->script->state, "state_literal", quote_literal_cstr(writing->script->state),
+		"final", psprintf("%d", writing->final), "contract", style_file(writing->script, PART_CONTRACT));
+	add_body(writing, PART_REVERT, NULL, "Looks whether it is too late", body.data);
 }
 
 /* Has any step that runs something an opposite? */
@@ -298,19 +325,15 @@ can_go_back(const Writing *writing)
 static void
 write_way_back(Writing *writing)
 {
-	List	   *steps = writing->script->plan->steps;
-	StringInfo	buf;
+	Script	   *script = writing->script;
+	List	   *steps = script->plan->steps;
 
 	if (!can_go_back(writing))
 		return;
-	buf = open_part(writing, PART_REVERT);
-	PUT(buf,
-		"SELECT to_regclass({state}) IS NOT NULL AS zdm_begun \\gset\n"
-		"\\if :zdm_begun\n\n", "state", quote_literal_cstr(writing->script->state));
-	if (writing->script->pair != NULL)
-		begin_revert(writing, buf);
-	if (strcmp(writing->script->change->kind, "attach_partition") == 0)
-		refuse_attached(writing, buf);
+	if (script->pair != NULL)
+		begin_revert(writing);
+	if (strcmp(script->change->kind, "attach_partition") == 0)
+		refuse_attached(writing);
 	for (int i = list_length(steps) - 1; i >= 0; i--)
 	{
 		Step	   *step = list_nth(steps, i);
@@ -318,7 +341,8 @@ write_way_back(Writing *writing)
 		if (step->undoable && !is_left_out(step))
 			write_undo(writing, step);
 	}
-	appendStringInfo(buf, "-- All is as it was\nDROP TABLE IF EXISTS %s;\n\\endif\n", writing->script->state);
+	add_body(writing, PART_REVERT, NULL, "All is as it was",
+			 psprintf("BEGIN\n	DROP TABLE IF EXISTS %s;\nEND", script->state));
 }
 
 /*
@@ -329,12 +353,10 @@ static void
 write_end(Writing *writing)
 {
 	const Script *script = writing->script;
-	StringInfo	buf;
 	StringInfoData body;
 
-	if (writing->body[PART_CONTRACT].len > 0)
+	if (style_has_part(script, PART_CONTRACT))
 		return;
-	buf = open_part(writing, PART_CONTRACT);
 	initStringInfo(&body);
 	PUT(&body,
 		"BEGIN\n"
@@ -349,13 +371,50 @@ write_end(Writing *writing)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"final", psprintf("%d", writing->final));
-	appendStringInfo(buf, "-- The notes go: from here on 90_revert.sql does nothing\nDO %s;\n", sql_dollar_quoted(body.data));
+	add_body(writing, PART_CONTRACT, NULL, "The notes go: from here on there is no way back", body.data);
+}
+
+/* What the change is about: its table, or the first relation that it locks or needs. */
+static Oid
+subject_of(const MigrationPlan *plan)
+{
+	ListCell   *lc;
+
+	if (OidIsValid(plan->relid))
+		return plan->relid;
+	foreach(lc, plan->steps)
+	{
+		Step	   *step = lfirst(lc);
+
+		if (step->relations != NIL)
+			return linitial_oid(step->relations);
+	}
+	return InvalidOid;
+}
+
+/* Where the small table stands: beside the table, else where the session makes its tables. */
+static char *
+own_schema(const Script *script)
+{
+	Oid			schema = OidIsValid(script->subject) ? get_rel_namespace(script->subject) : InvalidOid;
+	List	   *path;
+
+	if (OidIsValid(schema))
+		return get_namespace_name(schema);
+	path = fetch_search_path(false);
+	if (path == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("no schema has been selected to create in"),
+				 errdetail("The files of a change that is about no table note what they have done in a table in the first schema of search_path."),
+				 errhint("SET search_path to a schema in which the files' role may create.")));
+	return get_namespace_name(linitial_oid(path));
 }
 
 static char *
 own_name(const Script *script, const char *base)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(script->plan->relid)),
+	return quote_qualified_identifier(own_schema(script),
 									  psprintf("%s_" INT64_FORMAT, base, script->plan->migration));
 }
 
@@ -377,23 +436,95 @@ trigger_name(const MigrationPlan *plan)
 	return pstrdup(quote_identifier(name));
 }
 
+/* UTC, as versions of migration tools are numbered. */
+static char *
+stamp(void)
+{
+	return QUERY_ONCE_TEXT("SELECT to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')");
+}
+
+/* A name as far as a file's can hold it. */
+static char *
+word_of(const char *name)
+{
+	char	   *word = pstrdup(name);
+
+	for (char *c = word; *c; c++)
+	{
+		if (!isalnum((unsigned char) *c) || IS_HIGHBIT_SET(*c))
+			*c = '_';
+	}
+	return word;
+}
+
 /* What the files call things. */
 static void
 name_things(Script *script)
 {
 	const MigrationPlan *plan = script->plan;
 
-	script->table = names_relation(plan->relid);
+	script->stamp = stamp();
+	script->subject = subject_of(plan);
+	script->word = word_of(OidIsValid(script->subject) ? get_rel_name(script->subject) : script->change->kind);
+	script->table = OidIsValid(script->subject) ? names_relation(script->subject) : pstrdup("no table");
 	script->state = own_name(script, "zdm_state");
 	script->function = own_name(script, "zdm_keep");
-	script->trigger = trigger_name(plan);
 	script->pair = plan->pairs != NIL ? linitial(plan->pairs) : NULL;
 	if (script->pair == NULL)
 		return;
+	script->trigger = trigger_name(plan);
 	script->old_name = names_attribute(plan->relid, script->pair->old_attnum);
 	script->new_name = pstrdup(quote_identifier(script->pair->new_name));
 	script->exchanges = strcmp(script->change->kind, "rename_column") != 0;
 	script->up_can_fail = script->change->up_readable != NULL;
+}
+
+static void
+write_plan(void *arg)
+{
+	Writing	   *writing = arg;
+	List	   *steps = writing->script->plan->steps;
+	ListCell   *lc;
+
+	collect_back(writing);
+	foreach(lc, steps)
+	{
+		Step	   *step = lfirst(lc);
+
+		if (!is_left_out(step) && !step->only_back)
+			writing->final = step->number;
+	}
+	foreach(lc, steps)
+	{
+		Step	   *step = lfirst(lc);
+
+		if (!is_left_out(step) && !step->only_back)
+			write_step(writing, step);
+	}
+	write_end(writing);
+	write_way_back(writing);
+}
+
+/*
+ * What has no plain form is said in its place, with the reason: to who reads the files, and to
+ * who runs them.
+ */
+static void
+write_reason(Writing *writing, const ErrorData *reason)
+{
+	Script	   *script = writing->script;
+	StringInfoData body;
+
+	initStringInfo(&body);
+	PUT(&body, "BEGIN\n	RAISE feature_not_supported USING MESSAGE = {message}", "message", quote_literal_cstr(reason->message));
+	if (reason->detail != NULL)
+		PUT(&body, ",\n		DETAIL = {detail}", "detail", quote_literal_cstr(reason->detail));
+	if (reason->hint != NULL)
+		PUT(&body, ",\n		HINT = {hint}", "hint", quote_literal_cstr(reason->hint));
+	appendStringInfoString(&body, ";\nEND");
+	script->reason = reason;
+	script->pieces = NIL;
+	add_body(writing, PART_EXPAND, NULL, "What this change needs has no form in plain SQL", body.data);
 }
 
 List *
@@ -401,40 +532,14 @@ script_files(const MigrationPlan *plan, const Change *change, const ScriptOption
 {
 	Script		script = {.plan = plan, .change = change, .options = *options};
 	Writing		writing = {.script = &script};
-	List	   *files = NIL;
-	ListCell   *lc;
+	ErrorData  *error;
 
 	name_things(&script);
-	for (int part = 0; part < SCRIPT_PARTS; part++)
-		initStringInfo(&writing.body[part]);
-	collect_back(&writing);
-	foreach(lc, plan->steps)
+	if (!attempt_run(write_plan, &writing, ATTEMPT_UNDO, &error))
 	{
-		Step	   *step = lfirst(lc);
-
-		if (!is_left_out(step) && !step->only_back)
-			writing.final = step->number;
+		if (error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED)
+			ReThrowError(error);
+		write_reason(&writing, error);
 	}
-	(void) open_part(&writing, PART_EXPAND);
-	foreach(lc, plan->steps)
-	{
-		Step	   *step = lfirst(lc);
-
-		if (!is_left_out(step) && !step->only_back)
-			write_step(&writing, step);
-	}
-	write_end(&writing);
-	write_way_back(&writing);
-	for (int part = 0; part < SCRIPT_PARTS; part++)
-	{
-		ScriptFile *file;
-
-		if (writing.body[part].len == 0)
-			continue;
-		file = palloc(sizeof(ScriptFile));
-		file->name = pstrdup(names[part]);
-		file->body = writing.body[part].data;
-		files = lappend(files, file);
-	}
-	return files;
+	return options->style->write(&script);
 }

@@ -65,7 +65,7 @@ say_fill(StringInfo buf, const Script *script, const ScriptEstimate *e)
 					  estimate_bytes(e->fill_wal), estimate_bytes(e->fill_wal / Max(e->fill_seconds, 1)), estimate_bytes(e->size)));
 	say(buf, psprintf("its disk: up to %s until VACUUM, as each row that is written leaves a dead one", estimate_bytes(e->fill_disk)));
 	say(buf, psprintf("user triggers that the batches fire, as any UPDATE does: %s",
-					  ask("SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 16) <> 0 AND tgattr = ''", script->plan->relid)));
+					  ask("SELECT string_agg(quote_ident(tgname), ', ') FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal AND tgenabled <> 'D' AND (tgtype & 16) <> 0 AND tgattr = ''", script->subject)));
 }
 
 static void
@@ -77,7 +77,7 @@ say_sizes(StringInfo buf, const Script *script)
 	say(buf, script->table);
 	say(buf, psprintf("size %s, about %.0f rows%s", estimate_bytes(e.size), e.rows,
 					  e.writes >= 0 ? psprintf(", %.0f writes a second", e.writes) : ""));
-	say(buf, psprintf("indexes: %s", ask("SELECT string_agg(format('%s (%s here)', indexrelid::regclass, pg_size_pretty(pg_relation_size(indexrelid))), ', ') FROM pg_index WHERE indrelid = $1", script->plan->relid)));
+	say(buf, psprintf("indexes: %s", ask("SELECT string_agg(format('%s (%s here)', indexrelid::regclass, pg_size_pretty(pg_relation_size(indexrelid))), ', ') FROM pg_index WHERE indrelid = $1", script->subject)));
 	appendStringInfoString(buf, "-- Estimates, to tell minutes from days:\n");
 	say_fill(buf, script, &e);
 	if (e.builds > 0)
@@ -125,89 +125,120 @@ say_applications(StringInfo buf, const Script *script)
 	}
 }
 
-void
-header_comment(StringInfo buf, const Script *script, ScriptPart part)
+static void
+say_reason(StringInfo buf, const Script *script)
 {
-	appendStringInfoString(buf, "-- The change:\n");
-	say(buf, script->change->ddl ? script->change->ddl :
-		psprintf("%s of %s", script->change->kind, script->table));
-	appendStringInfo(buf, "-- This file %s.\n", part == PART_CONTRACT && script->pair == NULL ?
-					 "ends the change: after it there is no way back by 90_revert.sql" : purposes[part]);
-	appendStringInfo(buf, "-- For PostgreSQL %d, without the extension; by the owner of the table, who needs CREATE on its schema:\n"
-					 "--   psql -X -v ON_ERROR_STOP=1 -f FILE, in the order of their numbers, each again after a failure at any line.\n",
-					 script->options.target);
-	if (part != PART_EXPAND)
-	{
-		appendStringInfoChar(buf, '\n');
-		return;
-	}
-	appendStringInfoString(buf, "-- To stop: break off psql, at any point; to go on: run the same file again.\n"
-						   "-- To go back: 90_revert.sql, at any point before 50_contract.sql has ended.\n"
-						   "-- To watch: the notices; pg_stat_activity, pg_stat_progress_create_index, the lag of standbys, free disk.\n");
-	say_sizes(buf, script);
-	say_locks(buf, script);
-	say_applications(buf, script);
-	say_notes(buf, script);
+	appendStringInfoString(buf, "-- There are no files for this change: what it needs has no form in plain SQL.\n");
+	say(buf, script->reason->message);
+	if (script->reason->detail)
+		say(buf, script->reason->detail);
+	if (script->reason->hint)
+		say(buf, script->reason->hint);
+	appendStringInfoChar(buf, '\n');
+}
+
+static void
+say_running(StringInfo buf, const Script *script)
+{
+	appendStringInfo(buf, "-- To stop: break off whoever runs it, at any point; to go on: run the same file again.\n"
+					 "-- To go back: %s, at any point before %s has ended.\n"
+					 "-- To watch: the notices; pg_stat_activity, pg_stat_progress_create_index, the lag of standbys, free disk.\n",
+					 style_file(script, PART_REVERT), style_file(script, PART_CONTRACT));
+}
+
+static void
+say_settings(StringInfo buf)
+{
 	appendStringInfoString(buf, "-- Settings that hold here, as of the session that made it: ");
 	appendStringInfo(buf, "zdm.lock_wait %d ms, zdm.batch_time %d ms, zdm.batch_rest %g, zdm.max_replica_lag %d ms, zdm.max_slot_wal %d MB.\n",
 					 guc_lock_wait, guc_batch_time, guc_batch_rest, guc_max_replica_lag, guc_max_slot_wal);
 	appendStringInfoString(buf, "--   Not looked at, since a plain role cannot see it: free disk, the archiver, who holds old snapshots. No zdm.batch_window, zdm.not_before or zdm.backfill_workers.\n\n");
 }
 
-/* What the values of expressions can depend on is as it was for whoever made the script. */
-static void
-put_settings(StringInfo buf, const Script *script)
+char *
+header_text(const Script *script, ScriptPart part)
 {
-	List	   *settings = script->change->result_settings;
+	StringInfoData buf;
 
-	appendStringInfoString(buf, "\\set ON_ERROR_STOP on\n"
-						   "SET search_path = pg_catalog, pg_temp;\n"
-						   "SET statement_timeout = 0;  -- waiting is done in here, without holding anything\n"
-						   "SET client_min_messages = notice;\n");
-	for (int i = 0; i + 1 < list_length(settings); i += 2)
-		appendStringInfo(buf, "SET %s = %s;\n", quote_identifier(list_nth(settings, i)),
-						 quote_literal_cstr(list_nth(settings, i + 1)));
-	appendStringInfoChar(buf, '\n');
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "-- The change:\n");
+	say(&buf, script->change->ddl ? script->change->ddl :
+		psprintf("%s of %s", script->change->kind, script->table));
+	if (script->reason != NULL)
+	{
+		say_reason(&buf, script);
+		return buf.data;
+	}
+	appendStringInfo(&buf, "-- This file %s.\n", part == PART_CONTRACT && script->pair == NULL ?
+					 "ends the change: after it there is no way back" : purposes[part]);
+	appendStringInfo(&buf, "-- For PostgreSQL %d, without the extension; by the owner of the table, who needs CREATE on its schema%s\n",
+					 script->options.target, script->options.style->how);
+	if (part != PART_EXPAND)
+	{
+		appendStringInfoChar(&buf, '\n');
+		return buf.data;
+	}
+	say_running(&buf, script);
+	say_sizes(&buf, script);
+	say_locks(&buf, script);
+	say_applications(&buf, script);
+	say_notes(&buf, script);
+	say_settings(&buf);
+	return buf.data;
 }
 
-void
-header_begin(StringInfo buf, const Script *script, ScriptPart part)
+List *
+header_settings(const Script *script)
+{
+	List	   *settings = list_make4("search_path", "pg_catalog, pg_temp", "statement_timeout", "0");
+
+	settings = lappend(lappend(settings, "client_min_messages"), "notice");
+	/* what the values of expressions can depend on is as it was for whoever made the script */
+	return list_concat(settings, script->change->result_settings);
+}
+
+char *
+header_check(const Script *script, ScriptPart part)
 {
 	StringInfoData body;
-	char	   *missing = pstrdup("");
 
-	put_settings(buf, script);
-	if (part == PART_CONTRACT || part == PART_REVERT)
-		missing = psprintf("	IF to_regclass(%s) IS NULL THEN\n"
-						   "		RAISE NOTICE 'there is nothing to do: it has not been begun, or is done';\n"
-						   "	END IF;\n", quote_literal_cstr(script->state));
-	else if (part != PART_EXPAND)
-		missing = psprintf("	IF to_regclass(%s) IS NULL THEN\n"
-						   "		RAISE object_not_in_prerequisite_state USING MESSAGE = '10_expand.sql has not been run, or all is done';\n"
-						   "	END IF;\n", quote_literal_cstr(script->state));
 	initStringInfo(&body);
 	PUT(&body,
 		"BEGIN\n"
 		"	IF current_setting('server_version_num')::int / 10000 <> {target} THEN\n"
 		"		RAISE feature_not_supported USING MESSAGE = format('this file is for PostgreSQL {target}, and the server is %s',\n"
 		"			current_setting('server_version')), HINT = 'Make it with target => the major version of this server.';\n"
-		"	END IF;\n"
+		"	END IF;\n",
+		"target", psprintf("%d", script->options.target));
+	if (script->options.style->own_lock)
 		/* the session that ran the file before can take a moment to end */
-		"	FOR i IN REVERSE 50 .. 0 LOOP\n"
-		"		EXIT WHEN pg_try_advisory_lock({number});\n"
-		"		IF i = 0 THEN\n"
-		"			RAISE lock_not_available USING MESSAGE = 'another session is running a file of this change';\n"
-		"		END IF;\n"
-		"		PERFORM pg_sleep(0.1);\n"
-		"	END LOOP;\n"
-		"{missing}"
-		"END",
-		"target", psprintf("%d", script->options.target), "missing", missing,
-		"number", psprintf(INT64_FORMAT, script->plan->migration));
-	appendStringInfo(buf, "DO %s;\n\n", sql_dollar_quoted(body.data));
-	if (part == PART_EXPAND)
-		appendStringInfo(buf, "-- What is done, and how far the batches are; goes with the last file\n"
-						 "CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint,\n"
-						 "	rows bigint DEFAULT 0, missed bigint DEFAULT 0, done timestamptz DEFAULT clock_timestamp(),\n"
-						 "	PRIMARY KEY (step, part));\n\n", script->state);
+		PUT(&body,
+			"	FOR i IN REVERSE 50 .. 0 LOOP\n"
+			"		EXIT WHEN pg_try_advisory_lock({number});\n"
+			"		IF i = 0 THEN\n"
+			"			RAISE lock_not_available USING MESSAGE = 'another session is running a file of this change';\n"
+			"		END IF;\n"
+			"		PERFORM pg_sleep(0.1);\n"
+			"	END LOOP;\n",
+			"number", psprintf(INT64_FORMAT, script->plan->migration));
+	if (part == PART_CONTRACT || part == PART_REVERT)
+		PUT(&body,
+			"	IF to_regclass({state}) IS NULL THEN\n"
+			"		RAISE NOTICE 'there is nothing to do: it has not been begun, or is done';\n"
+			"	END IF;\n", "state", quote_literal_cstr(script->state));
+	else if (part != PART_EXPAND)
+		PUT(&body,
+			"	IF to_regclass({state}) IS NULL THEN\n"
+			"		RAISE object_not_in_prerequisite_state USING MESSAGE = '{expand} has not been run, or all is done';\n"
+			"	END IF;\n", "state", quote_literal_cstr(script->state), "expand", style_file(script, PART_EXPAND));
+	appendStringInfoString(&body, "END");
+	return body.data;
+}
+
+char *
+header_notes_table(const Script *script)
+{
+	return psprintf("CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint,\n"
+					"	rows bigint DEFAULT 0, missed bigint DEFAULT 0, done timestamptz DEFAULT clock_timestamp(),\n"
+					"	PRIMARY KEY (step, part))", script->state);
 }

@@ -146,7 +146,7 @@ put_hidden(StringInfo buf, const Script *script, KeepStage stage)
 			"		{hidden} := NULL;  -- the write goes through; the row is named by {where}\n"
 			"	END;\n"
 			"	RETURN NEW;\n",
-			"hidden", hidden, "value", value, "where", switched ? "90_revert.sql" : "30_verify.sql");
+			"hidden", hidden, "value", value, "where", style_file(script, switched ? PART_REVERT : PART_VERIFY));
 }
 
 char *

@@ -19,6 +19,7 @@
 #include "draft/draft.h"
 #include "lib/stringinfo.h"
 #include "rules/change.h"
+#include "utils/elog.h"
 #include "verbs/sql.h"
 
 /* The files, in the order in which they are run; the way back is last. */
@@ -33,13 +34,30 @@ typedef enum ScriptPart
 #define SCRIPT_PARTS (PART_REVERT + 1)
 } ScriptPart;
 
+typedef struct ScriptStyle ScriptStyle;
+
 typedef struct ScriptOptions
 {
 	int			target;			/* major version */
+	const ScriptStyle *style;
 	int64		size;			/* bytes of the table there, -1: as here */
 	int64		rows;			/* -1: as here */
 	int64		writes;			/* a second, -1: not known */
 } ScriptOptions;
+
+/*
+ * One thing that is done, and noted when it is: the body of a DO block, or a
+ * statement that refuses a transaction.
+ */
+typedef struct ScriptPiece
+{
+	ScriptPart	part;
+	const Step *step;			/* NULL: no step of the plan stands for it */
+	char	   *title;			/* one line */
+	char	   *body;			/* or NULL */
+	struct ScriptBlock *alone;	/* what the statement is made of (toplevel.c), if there is no body */
+	char	   *index;			/* that it makes, or NULL; not quoted */
+} ScriptPiece;
 
 typedef struct ScriptFile
 {
@@ -52,6 +70,7 @@ typedef struct Script
 	const MigrationPlan *plan;
 	const Change *change;
 	ScriptOptions options;
+	Oid			subject;		/* the table, or what else it is about; InvalidOid: no relation */
 	char	   *table;			/* qualified and quoted, like the next two */
 	char	   *state;			/* the small table */
 	char	   *function;		/* of the trigger, without parentheses */
@@ -61,12 +80,50 @@ typedef struct Script
 	char	   *new_name;
 	bool		exchanges;		/* they exchange their names then */
 	bool		up_can_fail;
+	char	   *stamp;			/* UTC, as versions of migration tools are numbered */
+	char	   *word;			/* the table's name, as far as a file's name can hold it */
+	const ErrorData *reason;	/* there are no such files, or NULL */
+	List	   *pieces;			/* ScriptPiece *, by part, in the order in which they are done */
 } Script;
 
+/* How the pieces become files. */
+struct ScriptStyle
+{
+	const char *name;
+	const char *file;			/* of a part, with {part}, {stamp}, {word}, {number}, {name} */
+	const char *back;			/* the same of the way back */
+	const char *how;			/* the files are run, as the header says it */
+	bool		own_lock;		/* nobody else keeps two sessions from running a change at once */
+	List	   *(*write) (const Script *script);	/* ScriptFile * */
+};
+
+/* The style of that name.  ERRCODE_INVALID_PARAMETER_VALUE if there is none. */
+extern const ScriptStyle *style_find(const char *name);
+
+/* What the part is called in this style: a file's name. */
+extern char *style_file(const Script *script, ScriptPart part);
+
+/* One more file of a list. */
+extern List *style_add_file(List *files, char *name, char *body);
+
+/* Are there pieces of the part? */
+extern bool style_has_part(const Script *script, ScriptPart part);
+
+/* The piece's statements, each for a client that knows nothing but SQL (char *, without semicolons). */
+extern List *style_statements(const Script *script, const ScriptPiece *piece);
+
 /*
- * The change as files (list of ScriptFile *).  ERRCODE_FEATURE_NOT_SUPPORTED if
- * something in it has no plain form: then there is no script at all.
+ * A statement that gives the session the files' settings, and keeps its own; and with "back"
+ * the one that gives it its own again.
  */
+extern char *style_settings(const Script *script, bool back);
+
+extern const ScriptStyle style_psql;
+extern const ScriptStyle style_flyway;
+extern const ScriptStyle style_liquibase;
+extern const ScriptStyle style_markdown;
+
+/* The change as files (list of ScriptFile *). */
 extern List *script_files(const MigrationPlan *plan, const Change *change,
 						  const ScriptOptions *options);
 
@@ -110,23 +167,23 @@ typedef struct ScriptBlock
 	int			after;			/* the number that has to be noted before, 0: none */
 	bool		undo;			/* the opposite: takes its notes away */
 	bool		last;			/* drops the small table in its transaction */
-	const char *title;			/* a comment */
-	const char *sql;
+	const char *only_if;		/* a condition: else there is nothing to do, and nothing noted; or NULL */
+	const char *sql;			/* "": it is only noted */
 	LOCKMODE	lock;
-	List	   *relations;		/* Oid */
+	List	   *relations;		/* char *: what it locks, qualified and quoted */
 } ScriptBlock;
 
-extern void patience_block(StringInfo buf, const Script *script, const ScriptBlock *block);
+extern char *patience_body(const Script *script, const ScriptBlock *block);
 
 /* In toplevel.c: the same of a statement that refuses a transaction. */
-extern void toplevel_block(StringInfo buf, const Script *script, const ScriptBlock *block,
-						   const char *index);
+extern char *toplevel_psql(const Script *script, const ScriptPiece *piece);
+extern List *toplevel_statements(const Script *script, const ScriptPiece *piece);
 
-/* In batches.c: walks over all rows. */
-extern void batches_fill(StringInfo buf, const Script *script, const Step *step, int after);
-extern void batches_no_new_parts(StringInfo buf, const Script *script, int step);
-extern void batches_look(StringInfo buf, const Script *script, ScriptPart part, int number, int after);
-extern void batches_query(StringInfo buf, const Script *script, const Step *step);
+/* In batches.c: walks over all rows, as bodies of DO blocks. */
+extern char *batches_fill(const Script *script, const Step *step, int after);
+extern char *batches_no_new_parts(const Script *script, int step);
+extern char *batches_look(const Script *script, ScriptPart part, int number, int after);
+extern char *batches_query(const Script *script, const Step *step);
 
 /* In estimate.c: how large the table is there, and what its change takes. */
 typedef struct ScriptEstimate
@@ -151,7 +208,9 @@ extern char *estimate_bytes(double bytes);
 extern char *estimate_time(double seconds);
 
 /* In header.c: what stands at the top of a file. */
-extern void header_comment(StringInfo buf, const Script *script, ScriptPart part);
-extern void header_begin(StringInfo buf, const Script *script, ScriptPart part);
+extern char *header_text(const Script *script, ScriptPart part);
+extern List *header_settings(const Script *script);	/* char *: a name, its value, and so on */
+extern char *header_check(const Script *script, ScriptPart part);
+extern char *header_notes_table(const Script *script);
 
 #endif							/* ZDM_SCRIPT_H */

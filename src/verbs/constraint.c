@@ -10,6 +10,7 @@
 #include "catalog/pg_constraint.h"
 #include "core/expression.h"
 #include "core/guc.h"
+#include "core/target.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "verbs/sql.h"
@@ -98,7 +99,7 @@ static const Fields parts_args = FIELDS(DropPartsArgs, parts_fields);
 char *
 constraint_not_null(const char *table, const char *name, const char *column)
 {
-	return psprintf(ZDM_HAS_NOT_NULL_NOT_VALID ?
+	return psprintf(target_has_named_not_null() ?
 					"ALTER TABLE %s ADD CONSTRAINT %s NOT NULL %s NOT VALID" :
 					"ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID",
 					table, name, column);

@@ -96,7 +96,9 @@ exchange_sql(const Making *making, const void *data)
 	const char *from = making->back ? view->new_name : view->old_name;
 	const char *to = making->back ? view->old_name : view->new_name;
 	char	   *aside = sql_own_name(making->migration, to);
-	char	   *table = sql_table(making, view->relation);
+	/* a script is made while the table has its first name, and undoes what has given it the other */
+	char	   *table = making->flavour == FLAVOUR_SCRIPT ? sql_qualified(from_namespace, from) :
+		sql_table(making, view->relation);
 	StringInfoData buf;
 
 	initStringInfo(&buf);

@@ -1,6 +1,6 @@
 # The files of zdm.script(), run by a plain owner on a server on which the library
 # is not loaded, under load by the old and the new name.  Each file is broken off
-# after a random one of its statements, then run again, twice.
+# after a random one of its statements, and killed in a random moment, then run again, twice.
 
 use strict;
 use warnings;
@@ -11,50 +11,38 @@ use lib "$FindBin::RealBin/../lib";
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
+use ZdmScript;
 use ZdmTest;
 
-my $dir = PostgreSQL::Test::Utils::tempdir();
-my $maker = zdm_node('maker');
-my $bare = zdm_node('bare', preload => 0, extension => 0);
+my ($maker, $bare) = script_servers();
 
 seed_random();
-$_->safe_psql('postgres', 'CREATE ROLE own LOGIN; CREATE ROLE app LOGIN') for $maker, $bare;
 
 # write_files(name, ddl): on the server with the extension; returns their paths by number.
 sub write_files
 {
 	my ($name, $ddl, $call) = @_;
-	my %files;
+	my ($place, @files) = script_write($name, $call // "\$ddl\$$ddl\$ddl\$");
 
-	$call //= "\$ddl\$$ddl\$ddl\$";
-	my $all = $maker->safe_psql($name, <<EOS);
-SET ROLE own; SET zdm.batch_rest = 0; SET zdm.batch_time = '2ms'; BEGIN;
-SELECT string_agg(file || chr(1) || body, chr(2)) FROM zdm.script($call);
-ROLLBACK;
-EOS
-	for my $file (split /\x02/, $all)
-	{
-		my ($file_name, $body) = split /\x01/, $file;
-		my ($number) = $file_name =~ /^(\d+)_/;
-		$files{$number} = "$dir/${name}_$file_name";
-		unlink $files{$number}, "$files{$number}.cut";
-		append_to_file($files{$number}, "$body\n");
-	}
-	return \%files;
+	return { map { /^(\d+)_/ ? ($1 => "$place/$_") : () } @files };
 }
 
-# psql(name, file): as the owner; returns exit code and what it said.
-sub psql_file
+# kill_one(name, file): begins to run it, and is killed at any moment, like its server process.
+sub kill_one
 {
 	my ($name, $file) = @_;
 	my ($out, $err);
-
-	IPC::Run::run([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $file, $bare->connstr($name) . ' user=own' ],
+	my $psql = IPC::Run::start([ 'psql', '-X', '-q', '-f', $file, '-d', $bare->connstr($name) . ' user=own application_name=killed' ],
 		'<', '/dev/null', '>', \$out, '2>', \$err);
-	return ($? >> 8, $err);
+
+	usleep(rand 300_000);
+	$psql->kill_kill(grace => 0);
+	$bare->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'killed'");
+	return;
 }
 
-# run_file(name, file): broken off at random, then twice to its end.
+# run_file(name, file): broken off after a random statement, killed in a random moment, then twice to its end.
 sub run_file
 {
 	my ($name, $file) = @_;
@@ -65,73 +53,13 @@ sub run_file
 	$cut .= "\\endif\n" x (() = $cut =~ /^\\if/mg) . '' if (() = $cut =~ /^\\if/mg) > (() = $cut =~ /^\\endif/mg);
 	unlink "$file.cut";
 	append_to_file("$file.cut", $cut);
-	psql_file($name, "$file.cut");
+	script_psql($name, '-f', "$file.cut");
+	kill_one($name, $file);
 	for my $time (1, 2)
 	{
-		my ($code, $err) = psql_file($name, $file);
+		my ($code, $err) = script_psql($name, '-f', $file);
 		is($code, 0, "$name: " . ($file =~ s/.*_(\d+_)/$1/r) . " run to its end, time $time") or diag($err);
 	}
-	return;
-}
-
-# shape(node, name): the schema as pg_dump has it, but for the order of columns.
-sub shape
-{
-	my ($node, $name) = @_;
-	my $dump;
-
-	IPC::Run::run([ 'pg_dump', '-s', '-n', 's', '-d', $node->connstr($name) ], '>', \$dump);
-	return join "\n", sort map { s/,$//r } grep { /\S/ && !/^--|^\\/ } split /\n/, $dump;
-}
-
-# prepare(name, schema): databases on both servers, and one for the plain DDL.
-sub prepare
-{
-	my ($name, $schema) = @_;
-
-	$_->safe_psql('postgres', "CREATE DATABASE $name") for $maker, $bare;
-	$maker->safe_psql($name, 'CREATE EXTENSION pg_zdm');
-	$bare->safe_psql('postgres', "CREATE DATABASE plain_$name");
-	for my $place ([ $maker, $name ], [ $bare, $name ], [ $bare, "plain_$name" ])
-	{
-		$place->[0]->safe_psql($place->[1], "CREATE SCHEMA s AUTHORIZATION own; SET ROLE own; $schema;
-			RESET ROLE; GRANT USAGE ON SCHEMA s TO app; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA s TO app;
-			GRANT USAGE ON ALL SEQUENCES IN SCHEMA s TO app");
-	}
-	return;
-}
-
-# load(name, sql): an application's.
-sub load
-{
-	my ($name, $sql) = @_;
-	my $run = start_pgbench($bare, $sql, '-c', 2, '-U', 'app', '-h', $bare->host, '-p', $bare->port, '-M', 'prepared', $name);
-
-	wait_for('the load', sub { pgbench_count($run) > 20 || -s "$run->{dir}/out" });
-	return $run;
-}
-
-sub stop_load
-{
-	my ($run, $what) = @_;
-	my $result = stop_pgbench($run);
-
-	is(() = $result->{out} =~ /ERROR:.*/g, 0, "$what: no query failed") or diag($result->{out});
-	ok($result->{longest_ms} < 2000, "$what: none waited long") or diag("$result->{longest_ms} ms");
-	return;
-}
-
-# nothing_left(name): of ours.
-sub nothing_left
-{
-	my ($name) = @_;
-
-	is($bare->safe_psql($name, <<'EOS'), '', "$name: nothing of ours is left");
-SELECT relname FROM pg_class WHERE relname ~ 'zdm' UNION ALL SELECT proname FROM pg_proc WHERE proname ~ 'zdm'
-UNION ALL SELECT tgname FROM pg_trigger WHERE tgname ~ 'zdm' UNION ALL SELECT conname FROM pg_constraint WHERE conname ~ 'zdm'
-UNION ALL SELECT attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-WHERE attname ~ 'zdm' AND NOT attisdropped AND relkind NOT IN ('i', 'I')
-EOS
 	return;
 }
 
@@ -147,9 +75,9 @@ GRANT SELECT (id) ON s.ord TO app;
 INSERT INTO s.ord (copy, note) SELECT i, 'n' || i FROM generate_series(1, 3000) i;
 INSERT INTO s.item SELECT i, 1 FROM generate_series(1, 3000) i
 EOS
-	prepare('retype', $schema);
+	script_prepare('retype', $schema);
 	my $files = write_files('retype', $ddl);
-	my $load = load('retype', <<'EOS');
+	my $load = script_load('retype', <<'EOS');
 \set i random(1, 3000)
 WITH x AS (INSERT INTO s.ord (note) VALUES ('new') RETURNING id) INSERT INTO s.item SELECT :i, 2 + (SELECT count(*) FROM s.item WHERE ord = :i) ON CONFLICT DO NOTHING;
 UPDATE s.ord SET note = 'upd', copy = id WHERE id = :i;
@@ -159,19 +87,19 @@ EOS
 
 	run_file('retype', $files->{$_}) for 10, 20, 30, 40;
 	$bare->safe_psql('retype', "INSERT INTO s.ord (id, copy) VALUES (3000000000, 3000000000)");
-	my ($code, $err) = psql_file('retype', $files->{90});
+	my ($code, $err) = script_psql('retype', '-f', $files->{90});
 	like($err, qr/1 of \d+ rows cannot go back.*\(id\)=\(3000000000\)/s, 'the way back names the row that it is closed by');
 	$bare->safe_psql('retype', 'DELETE FROM s.ord WHERE id = 3000000000');
 	run_file('retype', $files->{90});
-	nothing_left('retype');
-	is(shape($bare, 'retype'), shape($bare, 'plain_retype'), 'back to where it was');
+	script_nothing_left('retype');
+	is(script_shape('retype'), script_shape('plain_retype'), 'back to where it was');
 
 	run_file('retype', $files->{$_}) for 10, 20, 30, 40, 50;
-	stop_load($load, 'retype');
-	nothing_left('retype');
+	script_stop_load($load, 'retype');
+	script_nothing_left('retype');
 	is($bare->safe_psql('retype', 'SELECT count(*) FROM s.ord WHERE id <> copy'), 0, 'no row differs');
 	$bare->safe_psql('plain_retype', $ddl);
-	is(shape($bare, 'retype'), shape($bare, 'plain_retype'), 'the outcome of plain DDL');
+	is(script_shape('retype'), script_shape('plain_retype'), 'the outcome of plain DDL');
 }
 
 # a rename, by both names, of a partitioned table with odd names
@@ -185,11 +113,11 @@ CREATE INDEX ON s."o%s }{rd" ("ph'one");
 CREATE VIEW s.v AS SELECT id, "ph'one" FROM s."o%s }{rd";
 INSERT INTO s."o%s }{rd" SELECT i, 'n' || i, 'n' || i FROM generate_series(1, 3000) i
 EOS
-	prepare('rename', $schema);
+	script_prepare('rename', $schema);
 	my $files = write_files('rename', $ddl);
 	my $load = sub {
 		my ($column) = @_;
-		return load('rename', <<EOS);
+		return script_load('rename', <<EOS);
 \\set i random(1, 3000)
 \\set n random(1, 1000000)
 UPDATE s."o%s }{rd" SET $column = 'u' || :n, copy = 'u' || :n WHERE id = :i;
@@ -201,51 +129,73 @@ EOS
 	run_file('rename', $files->{10});
 	my $new = $load->('"pho%ne"');
 	run_file('rename', $files->{$_}) for 20, 30, 40;
-	stop_load($new, 'by the new name');
+	script_stop_load($new, 'by the new name');
 	run_file('rename', $files->{90});
-	nothing_left('rename');
-	is(shape($bare, 'rename'), shape($bare, 'plain_rename'), 'back to where it was');
+	script_nothing_left('rename');
+	is(script_shape('rename'), script_shape('plain_rename'), 'back to where it was');
 	run_file('rename', $files->{10});
 	$new = $load->('"pho%ne"');
 	run_file('rename', $files->{$_}) for 20, 30, 40;
-	stop_load($old, 'by the old name');
+	script_stop_load($old, 'by the old name');
 	run_file('rename', $files->{50});
-	stop_load($new, 'by the new name');
-	nothing_left('rename');
+	script_stop_load($new, 'by the new name');
+	script_nothing_left('rename');
 	is($bare->safe_psql('rename', 'SELECT count(*) FROM s."o%s }{rd" WHERE "pho%ne" <> copy'), 0, 'no row differs');
 	$bare->safe_psql('plain_rename', $ddl);
-	is(shape($bare, 'rename'), shape($bare, 'plain_rename'), 'the outcome of plain DDL');
+	is(script_shape('rename'), script_shape('plain_rename'), 'the outcome of plain DDL');
 }
 
 # values that do not fit: the writer goes on, and is named
 {
 	my $ddl = q{ALTER TABLE s.t ALTER COLUMN v TYPE int};
-	prepare('fit', "CREATE TABLE s.t (id int PRIMARY KEY, v text NOT NULL); INSERT INTO s.t SELECT i, i FROM generate_series(1, 100) i");
+	script_prepare('fit', "CREATE TABLE s.t (id int PRIMARY KEY, v text NOT NULL); INSERT INTO s.t SELECT i, i FROM generate_series(1, 100) i");
 	my $files = write_files('fit', "$ddl USING v::int");
 	run_file('fit', $files->{$_}) for 10, 20;
 	$bare->safe_psql('fit', "INSERT INTO s.t VALUES (200, 'x')");
-	my ($code, $err) = psql_file('fit', $files->{30});
+	my ($code, $err) = script_psql('fit', '-f', $files->{30});
 	like($err, qr/1 of 101 rows differ.*\(id\)=\(200\)/s, 'the row is named');
-	($code, $err) = psql_file('fit', $files->{40});
+	($code, $err) = script_psql('fit', '-f', $files->{40});
 	isnt($code, 0, 'without 30 no 40');
 	$bare->safe_psql('fit', "UPDATE s.t SET v = '7' WHERE id = 200");
 	run_file('fit', $files->{$_}) for 30, 40;
 	is($bare->safe_psql('fit', 'SELECT v + 1 FROM s.t WHERE id = 200'), 8, 'switched');
 	run_file('fit', $files->{50});
 	$bare->safe_psql('plain_fit', "$ddl USING v::int");
-	is(shape($bare, 'fit'), shape($bare, 'plain_fit'), 'the outcome of plain DDL');
+	is(script_shape('fit'), script_shape('plain_fit'), 'the outcome of plain DDL');
 }
 
 # what is made in one shape: there, back, and there again
 {
-	prepare('kinds', <<'EOS');
+	script_prepare('kinds', <<'EOS');
 CREATE TABLE s.t (id int PRIMARY KEY, a text, b int);
 CREATE TABLE s.r (id int PRIMARY KEY, t int, u int);
 CREATE TABLE s.p (id int, b int) PARTITION BY RANGE (id);
 CREATE TABLE s.p1 PARTITION OF s.p FOR VALUES FROM (0) TO (100);
 CREATE TABLE s.p2 (id int, b int);
+CREATE TABLE s.p3 PARTITION OF s.p FOR VALUES FROM (300) TO (400);
+CREATE TABLE s.d (id int) PARTITION BY RANGE (id);
+CREATE TABLE s.d1 PARTITION OF s.d FOR VALUES FROM (0) TO (100);
+CREATE TABLE s.d0 PARTITION OF s.d DEFAULT;
+CREATE TYPE s.mood AS ENUM ('fine', 'bad');
+CREATE TYPE s.unused AS ENUM ('a');
+CREATE TABLE s.gone (id int, m s.mood);
+CREATE INDEX old ON s.r (u);
+CREATE VIEW s.v AS SELECT 1 AS one;
 INSERT INTO s.t SELECT i, 'x', nullif(i, 50) FROM generate_series(1, 100) i;
-INSERT INTO s.r SELECT i, i FROM generate_series(1, 100) i
+INSERT INTO s.r SELECT i, i FROM generate_series(1, 100) i;
+CREATE MATERIALIZED VIEW s.sums AS SELECT t, count(*) AS n FROM s.r GROUP BY t;
+CREATE UNIQUE INDEX ON s.sums (t)
+EOS
+	my $load = script_load('kinds', <<'EOS');
+\set i random(1, 100)
+SELECT a, b FROM s.t WHERE id = :i;
+UPDATE s.t SET a = a WHERE id = :i;
+INSERT INTO s.r (id, t) VALUES (1000 + :i, :i) ON CONFLICT (id) DO UPDATE SET t = EXCLUDED.t;
+SELECT r.t FROM s.r JOIN s.t ON t.id = r.t WHERE r.id = :i;
+INSERT INTO s.p (id, b) SELECT :i, 1 WHERE :i < 100;
+DELETE FROM s.p WHERE id = :i;
+INSERT INTO s.d (id) VALUES (500);
+SELECT n FROM s.sums WHERE t = :i;
 EOS
 	my @changes = (
 		[ 'CREATE INDEX ix ON s.t (a)' ],
@@ -255,6 +205,22 @@ EOS
 		[ 'ALTER TABLE s.r ADD FOREIGN KEY (t) REFERENCES s.t' ],
 		[ 'ALTER TABLE s.p ATTACH PARTITION s.p2 FOR VALUES FROM (100) TO (200)' ],
 		[ 'ALTER TABLE s.r ADD COLUMN d bigint DEFAULT (random() * 10)::bigint' ],
+		[ 'ALTER TABLE s.p DETACH PARTITION s.p3 CONCURRENTLY' ],
+		[ 'ALTER TABLE s.d DETACH PARTITION s.d1' ],
+		[ 'DROP INDEX s.old' ],
+		[ 'REINDEX INDEX CONCURRENTLY s.r_pkey' ],
+		[ 'REINDEX TABLE CONCURRENTLY s.t' ],
+		[ 'REFRESH MATERIALIZED VIEW CONCURRENTLY s.sums' ],
+		[ 'DROP TABLE s.gone' ],
+		[ 'DROP VIEW s.v' ],
+		[ 'DROP TYPE s.unused' ],
+		[ q{ALTER TYPE s.mood RENAME VALUE 'bad' TO 'ill'} ],
+		[ 'ALTER TABLE s.t SET (fillfactor = 80)' ],
+		[ q{ALTER TABLE s.r ADD COLUMN x int DEFAULT 3, ADD CONSTRAINT x CHECK (x > 0)} ],
+		[ 'ALTER TABLE s.t DROP CONSTRAINT ck' ],
+		[ q{ALTER TABLE s.t ALTER COLUMN a SET DEFAULT 'z'} ],
+		[ 'CREATE TABLE s.made AS SELECT t, n FROM s.sums' ],
+		[ 'ALTER TABLE s.p2 ADD CONSTRAINT key PRIMARY KEY (id)' ],
 		[ 'ALTER TABLE s.r DROP COLUMN u' ],
 		[ 'UPDATE s.t SET b = 5000 WHERE b IS NULL; ALTER TABLE s.t ALTER b SET NOT NULL',
 			q{zdm.set_not_null('s.t', 'b', fill => '5000')} ],
@@ -264,24 +230,93 @@ EOS
 	{
 		my ($ddl, $call) = @$change;
 		my $files = write_files('kinds', $ddl, $call);
-		my $before = shape($bare, 'kinds');
+		my $before = script_shape('kinds');
 		my @first = grep { $_ < 50 } sort keys %$files;
 
 		run_file('kinds', $files->{$_}) for @first;
 		if ($files->{90} && $ddl !~ /ATTACH/)
 		{
 			run_file('kinds', $files->{90});
-			is(shape($bare, 'kinds'), $before, "$ddl: back to where it was");
+			is(script_shape('kinds'), $before, "$ddl: back to where it was");
 			run_file('kinds', $files->{$_}) for @first;
 		}
 		run_file('kinds', $files->{50});
-		nothing_left('kinds');
+		script_nothing_left('kinds');
 		$bare->safe_psql('plain_kinds', $ddl);
-		is(shape($bare, 'kinds'), shape($bare, 'plain_kinds'), "$ddl: the outcome of plain DDL");
+		is(script_shape('kinds'), script_shape('plain_kinds'), "$ddl: the outcome of plain DDL");
 		$maker->safe_psql('kinds', "SET zdm.guard = off; $ddl");
 	}
+	script_stop_load($load, 'kinds');
 	my $rows = q{SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM s.t};
 	is($bare->safe_psql('kinds', $rows), $bare->safe_psql('plain_kinds', $rows), 'all rows are the same');
+}
+
+# a table by two names
+{
+	my $ddl = 'ALTER TABLE s.old RENAME TO "n}ew"';
+	script_prepare('name', 'CREATE TABLE s.old (id serial PRIMARY KEY, v int); INSERT INTO s.old (v) SELECT i FROM generate_series(1, 100) i');
+	my $files = write_files('name', $ddl);
+	my $load = sub {
+		my ($table) = @_;
+		return script_load('name', <<EOS);
+\\set i random(1, 100)
+UPDATE $table SET v = :i WHERE id = :i;
+INSERT INTO $table (v) VALUES (:i);
+SELECT v FROM $table WHERE id = :i;
+DELETE FROM $table WHERE id > 1000 AND id % 100 = :i;
+EOS
+	};
+	my $old = $load->('s.old');
+	run_file('name', $files->{10});
+	my $new = $load->('s."n}ew"');
+	run_file('name', $files->{40});
+	script_stop_load($new, 'by the new name');
+	run_file('name', $files->{90});
+	is(script_shape('name'), script_shape('plain_name'), 'back to where it was');
+	run_file('name', $files->{10});
+	$new = $load->('s."n}ew"');
+	run_file('name', $files->{40});
+	script_stop_load($old, 'by the old name');
+	run_file('name', $files->{50});
+	script_stop_load($new, 'by the new name');
+	script_nothing_left('name');
+	$bare->safe_psql('plain_name', $ddl);
+	is(script_shape('name'), script_shape('plain_name'), 'the outcome of plain DDL');
+}
+
+# Two tables: whoever is waited for, nothing strong is held meanwhile.
+{
+	script_prepare('two', 'CREATE TABLE s.a (id int PRIMARY KEY); CREATE TABLE s.b (id int, a int)');
+	my $files = write_files('two', 'ALTER TABLE s.b ADD FOREIGN KEY (a) REFERENCES s.a');
+	my $strong = q{FROM pg_locks g JOIN pg_stat_activity s USING (pid) WHERE s.application_name = 'waiting' AND g.granted
+		AND g.locktype = 'relation' AND g.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock') AND g.relation IN ('s.a'::regclass, 's.b'::regclass)};
+
+	for my $table ('s.a', 's.b')
+	{
+		my ($out, $err) = ('', '');
+		my $holder = start_psql($bare, 'two');
+		$holder->query_safe("BEGIN; LOCK TABLE $table IN ROW EXCLUSIVE MODE");
+		my $psql = IPC::Run::start([ 'psql', '-X', '-q', '-f', $files->{10}, '-d', $bare->connstr('two') . ' user=own application_name=waiting' ],
+			'<', '/dev/null', '>', \$out, '2>', \$err);
+		my $seen = 0;
+		my $held = 0;
+
+		wait_for("the request for $table", sub {
+			# both in one look
+			my ($waits, $holds) = split /\|/, $bare->safe_psql('two', qq{SELECT count(*), (SELECT count(*) $strong) FROM pg_locks l
+				JOIN pg_stat_activity s USING (pid) WHERE s.application_name = 'waiting' AND NOT l.granted});
+			$seen += $waits;
+			$held++ if $waits && $holds;
+			return $seen >= 3;
+		});
+		is($held, 0, "while $table is waited for, the other is not held");
+		$holder->query_safe('ROLLBACK');
+		$holder->quit;
+		ok($psql->finish, "then it goes on") or diag($err);
+		like($err, qr/waits for a lock, held by: pid \d+/, 'it says for whom');
+		my ($code) = script_psql('two', '-f', $files->{90});
+		is($code, 0, 'and back');
+	}
 }
 
 done_testing();
