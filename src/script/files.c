@@ -110,7 +110,7 @@ statement_of(const Script *script, const Step *step)
 	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
 	if (verb_is(step, &verb_exchange))
-		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_SWITCHED));
+		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_SWITCHED), anew_functions(script));
 	if (verb_is(step, &verb_drop_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);
 	return sql;
@@ -124,7 +124,7 @@ undo_of(const Script *script, const Step *step)
 	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);
 	if (verb_is(step, &verb_exchange))
-		return psprintf("%s;\n%s", sql, keep_function(script, KEEP_BEFORE));
+		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), anew_functions(script));
 	return sql;
 }
 

@@ -159,6 +159,9 @@ extern char *keep_trigger(const Script *script);
 extern char *keep_drop(const Script *script);
 extern const char *keep_limits(const Script *script);
 
+/* In anew.c: has functions that sessions hold compiled again. */
+extern char *anew_functions(const Script *script);
+
 /* In patience.c: the block that does a step, or undoes it. */
 typedef struct ScriptBlock
 {
