@@ -38,6 +38,7 @@
 #include "nodes/plannodes.h"
 #include "parser/analyze.h"
 #include "parser/parse_type.h"
+#include "storage/buffile.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
@@ -65,6 +66,20 @@
 #if PG_VERSION_NUM < 170000
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
+
+/* BufFileReadExact: 16.  Before, it is for the caller to see that it was all. */
+static inline void
+zdm_buffile_read(BufFile *file, void *to, size_t size)
+{
+#if PG_VERSION_NUM >= 160000
+	BufFileReadExact(file, to, size);
+#else
+	if (BufFileRead(file, to, size) != size)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read from temporary file")));
+#endif
+}
 
 /* check_can_set_role: 16.  Before, who is a member of a role can give to it. */
 #if PG_VERSION_NUM < 160000
@@ -480,6 +495,14 @@ zdm_set_enforced(Constraint *con, bool enforced)
  */
 #if PG_VERSION_NUM >= 150000
 #define ZDM_HAS_SHMEM_REQUEST_HOOK 1
+#endif
+
+/* SequenceChangePersistence: 15.  Before, every sequence is logged. */
+#if PG_VERSION_NUM < 150000
+#define ZDM_HAS_UNLOGGED_SEQUENCES false
+#define SequenceChangePersistence(relid, persistence) ((void) (relid), (void) (persistence))
+#else
+#define ZDM_HAS_UNLOGGED_SEQUENCES true
 #endif
 
 /* SysCacheGetAttrNotNull: 16. */

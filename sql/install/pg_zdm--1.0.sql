@@ -177,6 +177,12 @@ CREATE TABLE zdm.second (
 	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );
 
+-- Of each of these a row, which goes with those of all unlogged tables: in a crash, on
+-- a standby that is promoted, in what is restored from a base backup.
+CREATE UNLOGGED TABLE zdm.witness (
+	migration     bigint PRIMARY KEY
+);
+
 ------------------------------------------------------------------------------
 -- sync
 
@@ -295,7 +301,7 @@ CREATE FUNCTION zdm.rewrite(relation regclass, order_by text DEFAULT NULL, colum
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_rewrite';
 
 COMMENT ON FUNCTION zdm.rewrite(regclass, text, name[], text) IS
-	'write a live table anew, without what dead rows have left; returns the id of the migration';
+	'write a live table anew, without what dead rows have left, in an order where one is given; returns the id of the migration';
 
 -- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
 -- sequence, with its position, its privileges and what sessions know of it.

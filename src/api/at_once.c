@@ -75,11 +75,28 @@ names_new_relation(const RangeVar *name)
 	return OidIsValid(relid) && is_new(relid);
 }
 
+/* Is what is written anew to be in another order, or another place? */
+static bool
+is_otherwise(const Change *change)
+{
+	return change->order_by != NULL || (change->stmt != NULL && !IsA(change->stmt, VacuumStmt));
+}
+
+/* An order of its own no statement gives it, and CLUSTER of partitions runs in no transaction. */
+static bool
+awaits_commit(const Change *change)
+{
+	if (change->order_by != NULL)
+		return true;
+	return change->stmt != NULL && IsA(change->stmt, ClusterStmt) &&
+		get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE;
+}
+
 bool
 at_once_possible(const Change *change)
 {
 	if (OidIsValid(change->relid))
-		return is_new(change->relid);
+		return is_new(change->relid) && !awaits_commit(change);
 	if (change->stmt == NULL)
 		return false;
 	if (IsA(change->stmt, DropStmt))
@@ -160,8 +177,8 @@ statement_text(const Change *change)
 {
 	if (strcmp(change->kind, "change_column_type") == 0)
 		return retype_statement(change);
-	/* what has just been made has nothing to be rid of */
-	if (strcmp(change->kind, "rewrite") == 0)
+	/* VACUUM FULL: what has just been made has nothing to be rid of */
+	if (strcmp(change->kind, "rewrite") == 0 && !is_otherwise(change))
 		return pstrdup("SELECT");
 	if (change->stmt != NULL)
 		return NULL;

@@ -248,7 +248,7 @@ check_whole_tables(const PlanKind *kind, Oid relid)
 	ListCell   *lc;
 	ListCell   *m;
 
-	if (get_rel_relispartition(relid) && kind->whole_table)
+	if (get_rel_relispartition(relid))
 		relids = list_concat(relids, get_partition_ancestors(relid));
 	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
 		relids = list_concat_unique_oid(relids, find_all_inheritors(relid, NoLock, NULL));
@@ -682,13 +682,14 @@ zdm_rewrite(PG_FUNCTION_ARGS)
 	Change		change = {
 		.kind = "rewrite",
 		.relid = change_relation_argument(fcinfo, 0),
+		.order_by = change_sql_argument(fcinfo, 1),
 	};
 
-	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
+	if (!PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.rewrite() does not order rows or columns"),
-				 errhint("Leave order_by and columns out.")));
+				 errmsg("zdm.rewrite() does not order columns"),
+				 errhint("Leave columns out.")));
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
 }
 

@@ -11,6 +11,7 @@
 #ifndef ZDM_BATCH_STATE_H
 #define ZDM_BATCH_STATE_H
 
+#include "backfill/copy_order.h"
 #include "backfill/cursor.h"
 #include "backfill/pages.h"
 #include "backfill/stops.h"
@@ -38,6 +39,7 @@ typedef struct BatchState
 	int64		fill_blocks;	/* of the next batch, of each sort */
 	int64		copy_blocks;
 	int64		verify_blocks;
+	CopyOrder  *order;			/* in which rows are copied, once it is found; or NULL */
 	int64		rows;			/* of the next batch by the user's own assignments, at most */
 	double		best_row_ms;	/* what a row takes when nobody is in the way */
 	Phases		phases;

@@ -17,6 +17,9 @@
  *	  wrote the row's last version, has carried the row over;
  *	- one that is there already, since its trigger came first, is left.
  *
+ * With an order, rows are copied in it first (copy_order.c), and then the blocks are
+ * gone over for what that has left.
+ *
  * Comparing needs no lock: what is written to the two is committed at once, so any
  * snapshot sees the same in both.
  *
@@ -28,6 +31,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "backfill/copy.h"
+#include "backfill/copy_order.h"
 #include "backfill/cursor.h"
 #include "backfill/lockers.h"
 #include "backfill/pace.h"
@@ -53,6 +57,9 @@
 /* Rest while something holds the copy, and before rows that others have locked. */
 #define HELD_PAUSE_MS 1000
 #define LOCKED_ROWS_PAUSE_MS 250
+
+/* With an order: places between two looks whether the batch is over. */
+#define PLACES_BETWEEN_LOOKS 8
 
 /* Rows named in the error. */
 #define EXAMPLES 5
@@ -88,57 +95,100 @@ save(const Step *step, Cursor *cursor, double work_ms, const char *waiting)
 	CommitTransactionCommand();
 }
 
-/* Lock the row and copy it.  TM_WouldBlock: somebody else has it. */
-static TM_Result
-copy_row(Apply *apply, Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *locked, FillResult *result)
+/* What copying one row after the other needs. */
+typedef struct Copying
 {
-	TM_FailureData failure;
-	TM_Result	had = table_tuple_lock(rel, tid, snapshot, locked, GetCurrentCommandId(true),
-									   LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	Relation	rel;
+	Apply		apply;
+	Identity	identity;
+	Snapshot	snapshot;
+	TupleTableSlot *slot;		/* the row as the snapshot sees it */
+	TupleTableSlot *locked;		/* and as it is */
+	bool		ordered;		/* many of the rows are there already, where they are to be */
+	MemoryContext memory;		/* of one row */
+} Copying;
 
-	if (had == TM_Ok && apply_add(apply, locked))
-		result->rows++;
-	ExecClearTuple(locked);
+static void
+begin_copying(Copying *copying, Relation rel, const Second *second, bool ordered)
+{
+	copying->rel = rel;
+	copying->ordered = ordered;
+	copying->memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
+	/* functions of expression and partial indexes are the owner's, not ours */
+	identity_enter(rel->rd_rel->relowner, NIL, &copying->identity);
+	guc_bound_lock_waits();
+	if (!apply_begin(&copying->apply, rel, second->hidden, second->key))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
+	copying->apply.at_the_end = ordered;
+	apply_open(&copying->apply, rel);
+
+	/* taken after the lock on the table, with the trigger in place: what it does not see was carried over */
+	copying->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PushActiveSnapshot(copying->snapshot);
+	ZDM_DEBUG_POINT("copy-with-snapshot");
+	copying->slot = table_slot_create(rel, NULL);
+	copying->locked = table_slot_create(rel, NULL);
+}
+
+static void
+end_copying(Copying *copying)
+{
+	ExecDropSingleTupleTableSlot(copying->slot);
+	ExecDropSingleTupleTableSlot(copying->locked);
+	apply_close(&copying->apply);
+	apply_end(&copying->apply);
+	PopActiveSnapshot();
+	UnregisterSnapshot(copying->snapshot);
+	identity_leave(&copying->identity);
+	MemoryContextDelete(copying->memory);
+}
+
+/*
+ * Lock the row in the slot, and copy it.  TM_WouldBlock: somebody else has it.
+ *
+ * One that is there already needs no lock: who has put it there, a session or we, held
+ * its lock then, and whoever writes it carries it over.
+ */
+static TM_Result
+copy_row(Copying *copying, FillResult *result)
+{
+	MemoryContext caller = MemoryContextSwitchTo(copying->memory);
+	TM_Result	had = TM_Ok;
+	TM_FailureData failure;
+	TupleTableSlot *there;
+
+	if (!copying->ordered || !apply_find_hidden(&copying->apply, copying->slot, SnapshotSelf, &there))
+	{
+		had = table_tuple_lock(copying->rel, &copying->slot->tts_tid, copying->snapshot, copying->locked,
+							   GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+		if (had == TM_Ok && apply_add(&copying->apply, copying->locked))
+			result->rows++;
+		ExecClearTuple(copying->locked);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(copying->memory);
 	return had;
 }
 
 static void
-copy_rows(const RowRange *range, const Second *second, double time_ms, instr_time start, Naps *naps,
+copy_rows(const RowRange *range, const Second *second, bool ordered, double time_ms, instr_time start, Naps *naps,
 		  FillResult *result)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
-	Apply		apply;
-	Identity	identity;
-	Snapshot	snapshot;
+	Copying		copying;
 	TableScanDesc scan;
-	TupleTableSlot *slot;
-	TupleTableSlot *locked;
 	int64		block = range->begin;
 
 	result->reached = range->end;
-	/* functions of expression and partial indexes are the owner's, not ours */
-	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
-	guc_bound_lock_waits();
-	if (!apply_begin(&apply, range->rel, second->hidden, second->key))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
-	apply_open(&apply, range->rel);
-
-	/* taken after the lock on the table, with the trigger in place: what it does not see was carried over */
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	PushActiveSnapshot(snapshot);
-	ZDM_DEBUG_POINT("copy-with-snapshot");
-	slot = table_slot_create(range->rel, NULL);
-	locked = table_slot_create(range->rel, NULL);
-	scan = rows_begin_scan(range, snapshot);
-	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
+	begin_copying(&copying, range->rel, second, ordered);
+	scan = rows_begin_scan(range, copying.snapshot);
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, copying.slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (ItemPointerGetBlockNumber(&slot->tts_tid) != block)
+		if (ItemPointerGetBlockNumber(&copying.slot->tts_tid) != block)
 		{
-			block = ItemPointerGetBlockNumber(&slot->tts_tid);
+			block = ItemPointerGetBlockNumber(&copying.slot->tts_tid);
 			if (block > range->begin && rows_is_over(start, time_ms))
 			{
 				result->reached = block;
@@ -146,21 +196,35 @@ copy_rows(const RowRange *range, const Second *second, double time_ms, instr_tim
 			}
 			naps_take(naps);
 		}
-		MemoryContextSwitchTo(row_memory);
-		if (copy_row(&apply, range->rel, &slot->tts_tid, snapshot, locked, result) == TM_WouldBlock)
-			rows_defer_block(result, range->rel, block, caller);
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(row_memory);
+		if (copy_row(&copying, result) == TM_WouldBlock)
+			rows_defer_block(result, range->rel, block, CurrentMemoryContext);
 	}
 	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	ExecDropSingleTupleTableSlot(locked);
-	apply_close(&apply);
-	apply_end(&apply);
-	PopActiveSnapshot();
-	UnregisterSnapshot(snapshot);
-	identity_leave(&identity);
-	MemoryContextDelete(row_memory);
+	end_copying(&copying);
+}
+
+/* Rows in the order that is wanted, as many as fit; those that others have locked are left. */
+static void
+copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time start, Naps *naps, FillResult *result)
+{
+	Copying		copying;
+	int			since = 0;
+
+	begin_copying(&copying, rel, second, true);
+	copy_order_begin(order, rel);
+	while (copy_order_next(order, rel, copying.snapshot, copying.slot))
+	{
+		if (!TTS_EMPTY(copying.slot) && copy_row(&copying, result) == TM_WouldBlock)
+			result->locked++;
+		if (++since < PLACES_BETWEEN_LOOKS)
+			continue;
+		since = 0;
+		if (rows_is_over(start, guc_batch_time))
+			break;
+		naps_take(naps);
+	}
+	copy_order_end(order);
+	end_copying(&copying);
 }
 
 /* Must the copy hold?  Then the reason is noted and the transaction over. */
@@ -203,6 +267,54 @@ adapt_size(BatchState *state, const RowRange *range, int64 reached, double work_
 		state->copy_blocks = pace_next_blocks(state->copy_blocks, work_ms, guc_batch_time);
 }
 
+/* After a batch that has been committed. */
+static int
+rest_after(instr_time start, const Naps *naps, uint64 wal_before, const FillResult *result)
+{
+	int			pause_ms = pace_rest(milliseconds_since(start), naps->rested_ms, guc_batch_rest,
+									 (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
+
+	return result->locked > 0 && result->rows == 0 ? Max(pause_ms, LOCKED_ROWS_PAUSE_MS) : pause_ms;
+}
+
+static bool
+has_order(const Step *step)
+{
+	const SecondArgs *args = second_args(step);
+
+	return args->order != NIL || OidIsValid(args->index);
+}
+
+/*
+ * Is the cursor at the beginning, and are there rows to be copied in order before it
+ * goes over the blocks?
+ */
+static bool
+order_comes_first(const BatchState *state, const Step *step, const Cursor *cursor, const Second *second)
+{
+	return has_order(step) && cursor->block == 0 && cursor->end > 0 && !cursor->revisiting &&
+		!(copy_order_is_of(state->order, second->hidden) && copy_order_is_done(state->order));
+}
+
+/* The order is found in a transaction of its own, and then followed in batches. */
+static void
+do_order(BatchState *state, const Migration *migration, const Step *step, const Second *second, Cursor *cursor,
+		 Relation rel, instr_time start, Naps *naps, FillResult *result)
+{
+	if (!copy_order_is_of(state->order, second->hidden))
+	{
+		copy_order_free(state->order);
+		state->order = NULL;
+		state->order = copy_order_find(migration, step, rel, second->hidden);
+		ZDM_DEBUG_POINT("copy-order-found");
+	}
+	else
+		copy_in_order(state->order, rel, second, start, naps, result);
+	/* the blocks are gone over twice: shown as one pass after the other */
+	cursor->blocks_total = 2 * cursor->end;
+	cursor->blocks_done = (int64) (copy_order_share(state->order) * cursor->end);
+}
+
 bool
 copy_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
 {
@@ -213,6 +325,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	instr_time	start;
 	double		work_ms;
 	char	   *waiting;
+	bool		ordered;
 	Naps		naps;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -226,29 +339,41 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	cursor = cursor_load(step, false, &state->clock);
 	PopActiveSnapshot();
 	if (!cursor_settle(cursor, second->relid))
+	{
+		copy_order_free(state->order);
+		state->order = NULL;
 		return finish(step, cursor);
+	}
 	range.rel = table_open(second->relid, NoLock);
 	cursor_check_storage(cursor, range.rel);
-	cursor_open_window(cursor, state->copy_blocks, false);
-	range.begin = cursor->block;
-	range.end = cursor->window_end;
-	if (range.begin < range.end)
-		copy_rows(&range, second, pace_limit_ms(guc_batch_time), start, &naps, &result);
+	ordered = order_comes_first(state, step, cursor, second);
+	if (ordered)
+		do_order(state, migration, step, second, cursor, range.rel, start, &naps, &result);
 	else
-		result.reached = range.end;
+	{
+		cursor_open_window(cursor, state->copy_blocks, false);
+		range.begin = cursor->block;
+		range.end = cursor->window_end;
+		if (range.begin < range.end)
+			copy_rows(&range, second, has_order(step), pace_limit_ms(guc_batch_time), start, &naps, &result);
+		else
+			result.reached = range.end;
+	}
 	ZDM_DEBUG_POINT("copy-before-commit");
 	work_ms = milliseconds_since(start);
-	adapt_size(state, &range, result.reached, work_ms);
 	cursor->rows_done += result.rows;
-	cursor_advance(cursor, result.reached, true, result.deferred);
-	waiting = describe_locked(range.rel, &result);
+	if (!ordered)
+	{
+		adapt_size(state, &range, result.reached, work_ms);
+		cursor_advance(cursor, result.reached, true, result.deferred);
+	}
+	waiting = ordered ? NULL : describe_locked(range.rel, &result);
 	table_close(range.rel, NoLock);
 	save(step, cursor, work_ms, waiting);
+	if (ordered)
+		copy_order_committed(state->order);
 	ZDM_DEBUG_POINT("copy-after-batch");
-	*pause_ms = pace_rest(milliseconds_since(start), naps.rested_ms, guc_batch_rest,
-						  (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
-	if (result.locked > 0 && result.rows == 0)
-		*pause_ms = Max(*pause_ms, LOCKED_ROWS_PAUSE_MS);
+	*pause_ms = rest_after(start, &naps, wal_before, &result);
 	return false;
 }
 

@@ -35,6 +35,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "verbs/verbs.h"
 #include "compat.h"
 
 #define READ_INTERVAL_MS 1000
@@ -203,15 +204,26 @@ add_needed(List **systems, const char *path, double needed)
 	return NULL;
 }
 
-/* The file systems that the backfill writes to; or the error. */
-static char *
-list_file_systems(Look *look, List **systems)
+/* What is still to be written of a whole copy, by tablespace: its rows, and each index where it is. */
+static uint64
+read_copy(const Step *step)
 {
-	double		to_fill;
-	char	   *error;
-	uint64		rows;
+	const SecondArgs *args = second_args(step);
 
-	rows = QUERY("SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace), "
+	return QUERY("SELECT coalesce(nullif(f.space, 0), d.dattablespace), (sum(f.bytes))::int8 FROM pg_database d, ("
+				 "SELECT CASE WHEN $4 > 0::oid THEN $4 ELSE c.reltablespace END AS space, "
+				 " pg_table_size(c.oid) * CASE WHEN s.blocks_total > 0 THEN 1 - s.blocks_done::float8 / s.blocks_total ELSE 1 END AS bytes "
+				 " FROM zdm.step_progress s, pg_class c WHERE s.migration = $1 AND s.step = $2 AND c.oid = $3 "
+				 "UNION ALL SELECT c.reltablespace, (pg_relation_size(c.oid))::float8 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+				 " WHERE i.indrelid = $3) f WHERE d.datname = current_database() GROUP BY 1",
+				 arg_int8(step->migration), arg_int4(step->number), arg_oid(args->relation), arg_oid(args->tablespace));
+}
+
+/* The same of a backfill, which finds room in the table for most. */
+static uint64
+read_fill(const Look *look)
+{
+	return QUERY("SELECT coalesce(nullif(c.reltablespace, 0), d.dattablespace), "
 				 "(sum(CASE WHEN s.blocks_total > 0 THEN 0 ELSE pg_relation_size(c.oid) END) + "
 				 "coalesce(min(s.blocks_total - s.blocks_done), 0) * $3)::int8 "
 				 "FROM zdm.step_progress s, pg_database d, pg_class c WHERE s.migration = $1 AND s.step = $4 "
@@ -219,6 +231,17 @@ list_file_systems(Look *look, List **systems)
 				 "AND (c.oid = $2 OR c.oid = ANY (SELECT t.relid FROM pg_partition_tree($2) t)) GROUP BY 1",
 				 arg_int8(look->migration->id), arg_oid(look->migration->relid),
 				 arg_int8(BLCKSZ), arg_int4(look->step->number));
+}
+
+/* The file systems that the backfill writes to; or the error. */
+static char *
+list_file_systems(Look *look, List **systems)
+{
+	bool		copies = look->step->action == ACTION_COPY;
+	double		to_fill;
+	char	   *error;
+	uint64		rows = copies ? read_copy(look->step) : read_fill(look);
+
 	to_fill = 0;
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -227,7 +250,7 @@ list_file_systems(Look *look, List **systems)
 			"base" : psprintf("pg_tblspc/%u", tablespace);
 
 		to_fill = Max(to_fill, (double) query_int8(row, 2));
-		if ((error = add_needed(systems, path, query_int8(row, 2) * GROWTH_SHARE)) != NULL)
+		if ((error = add_needed(systems, path, query_int8(row, 2) * (copies ? 1 : GROWTH_SHARE))) != NULL)
 			return error;
 	}
 	/* WAL is removed by checkpoints; what is kept in spite of them is another stop */

@@ -47,10 +47,18 @@ second_insert(Second *second)
 {
 	second->stamp = second_stamp(second->relid, second->key);
 	row_insert(&seconds, second);
+	(void) QUERY_ONCE("INSERT INTO zdm.witness VALUES ($1)", arg_int8(second->migration));
 }
 
 void
 second_delete(int64 migration)
 {
 	(void) QUERY_ONCE("DELETE FROM zdm.second WHERE migration = $1", arg_int8(migration));
+	(void) QUERY_ONCE("DELETE FROM zdm.witness WHERE migration = $1", arg_int8(migration));
+}
+
+bool
+second_has_witness(int64 migration)
+{
+	return QUERY_ONCE("SELECT FROM zdm.witness WHERE migration = $1", arg_int8(migration)) > 0;
 }

@@ -41,4 +41,10 @@ extern char *second_stamp(Oid relid, Oid key);
 extern void second_insert(Second *second);
 extern void second_delete(int64 migration);
 
+/*
+ * Is what was there of unlogged tables when the hidden one was made there still?  A
+ * crash empties all of them, and zdm.witness is one.
+ */
+extern bool second_has_witness(int64 migration);
+
 #endif							/* ZDM_SECOND_H */

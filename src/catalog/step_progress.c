@@ -201,8 +201,9 @@ step_reopen_rows(int64 migration)
 }
 
 void
-step_reopen_from(int64 migration, StepAction action)
+step_reopen_from(const Step *step, StepAction action)
 {
-	(void) reopen(migration, psprintf("phase = 'migrate' AND step >= (SELECT min(step) FROM zdm.step "
-									  "WHERE migration = $1 AND action = '%s')", step_action_name(action)), true);
+	(void) reopen(step->migration, psprintf("phase = 'migrate' AND step >= (SELECT max(step) FROM zdm.step "
+											"WHERE migration = $1 AND action = '%s' AND step <= %d)",
+											step_action_name(action), step->number), true);
 }

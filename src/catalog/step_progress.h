@@ -75,7 +75,7 @@ extern bool step_reopen_backfill(int64 migration);
  */
 extern void step_reopen_rows(int64 migration);
 
-/* Steps of the migrate phase are to be done again, from the one of that action on. */
-extern void step_reopen_from(int64 migration, StepAction action);
+/* Steps of the migrate phase are to be done again, from the last of that action up to this one on. */
+extern void step_reopen_from(const Step *step, StepAction action);
 
 #endif							/* ZDM_STEP_PROGRESS_H */

@@ -13,16 +13,21 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
+#include "commands/tablespace.h"
 #include "core/errors.h"
 #include "rules/statement.h"
 #include "ddl/to_change.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "storage/lockdefs.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 static void
@@ -59,6 +64,47 @@ refuse_subcommand(const AlterTableCmd *cmd)
 		refuse(kind->refusal.what ? kind->refusal.what : kind->name, kind->refusal.detail, kind->refusal.hint);
 }
 
+/* Is the table to be what it is not, by a subcommand that has it written anew for that? */
+static bool
+is_otherwise(const AlterTableCmd *cmd, const FormData_pg_class *table)
+{
+	Oid			current = OidIsValid(table->reltablespace) ? table->reltablespace : MyDatabaseTableSpace;
+
+	switch (cmd->subtype)
+	{
+		case AT_SetTableSpace:
+			return get_tablespace_oid(cmd->name, true) != current;
+		case AT_SetLogged:
+			return table->relpersistence != RELPERSISTENCE_PERMANENT;
+		case AT_SetUnLogged:
+			return table->relpersistence != RELPERSISTENCE_UNLOGGED;
+		default:
+			return get_table_am_oid(cmd->name ? cmd->name : default_table_access_method, true) != table->relam;
+	}
+}
+
+/* Of what has no rows of its own, and of an index, it is another matter. */
+static bool
+is_written_anew(const AlterTableStmt *stmt, Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+	bool		anew = false;
+	ListCell   *lc;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	foreach(lc, form->relkind == RELKIND_RELATION ? stmt->cmds : NIL)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		anew |= subcommand_kind(cmd)->anew && is_otherwise(cmd, form);
+	}
+	ReleaseSysCache(tuple);
+	return anew;
+}
+
 void
 change_read_alter_table(Change *change, Node *node)
 {
@@ -76,11 +122,16 @@ change_read_alter_table(Change *change, Node *node)
 		if (cmd->subtype == AT_AlterColumnType && list_length(stmt->cmds) > 1)
 			refuse("ALTER TYPE beside other subcommands", "The column is replaced by a second one.",
 				   "State it in an ALTER TABLE of its own.");
+		if (subcommand_kind(cmd)->anew != subcommand_kind(first)->anew)
+			refuse("SET TABLESPACE, LOGGED, UNLOGGED or ACCESS METHOD beside other subcommands",
+				   "The table is written anew.", "State the others first, in an ALTER TABLE of their own.");
 	}
 	change->relid = RangeVarGetRelid(stmt->relation, AccessShareLock, stmt->missing_ok);
 	if (!OidIsValid(change->relid))
 		return;
 	change->kind = list_length(stmt->cmds) == 1 ? subcommand_kind(first)->kind : NULL;
+	if (is_written_anew(stmt, change->relid))
+		change->kind = "rewrite";
 	if (change->kind == NULL)
 		change->kind = "alter_table";
 	change->column = first->name;
@@ -188,6 +239,17 @@ change_read_vacuum(Change *change, Node *stmt)
 	if (vacuumed == NULL)
 		return;
 	change->relid = RangeVarGetRelid(vacuumed, AccessShareLock, false);
+	change->kind = "rewrite";
+}
+
+void
+change_read_cluster(Change *change, Node *stmt)
+{
+	const RangeVar *clustered = castNode(ClusterStmt, stmt)->relation;
+
+	if (clustered == NULL)
+		return;
+	change->relid = RangeVarGetRelid(clustered, AccessShareLock, false);
 	change->kind = "rewrite";
 }
 

@@ -37,6 +37,7 @@ extern void change_read_create_table_as(Change *change, Node *stmt);
 extern void change_read_index(Change *change, Node *stmt);
 extern void change_read_drop(Change *change, Node *stmt);
 extern void change_read_alter_enum(Change *change, Node *stmt);
+extern void change_read_cluster(Change *change, Node *stmt);
 extern void change_read_vacuum(Change *change, Node *stmt);
 
 #endif							/* ZDM_TO_CHANGE_H */

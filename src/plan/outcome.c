@@ -90,8 +90,10 @@ outcome_of(const Change *change)
 		{
 			AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
 
+			/* LOGGED and UNLOGGED say it all */
 			if (subcommand_kind(cmd)->outcome != NULL)
-				outcome = add(outcome, subcommand_kind(cmd)->outcome, subcommand_object(cmd));
+				outcome = add(outcome, subcommand_kind(cmd)->outcome,
+							  subcommand_kind(cmd)->anew && cmd->name == NULL ? "" : subcommand_object(cmd));
 		}
 	}
 	return outcome;
@@ -111,6 +113,11 @@ static const char stands_query[] =
 "  WHEN 'index' THEN EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = name AND i.indisvalid "
 "    AND c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = $1)) "
 "  WHEN 'name' THEN EXISTS (SELECT FROM pg_class WHERE oid = $1 AND relname = name) "
+"  WHEN 'tablespace' THEN (SELECT coalesce(nullif(reltablespace, 0), dattablespace) FROM pg_class c, pg_database d WHERE c.oid = $1 "
+"    AND datname = current_database()) = (SELECT oid FROM pg_tablespace WHERE spcname = name) "
+"  WHEN 'logged' THEN EXISTS (SELECT FROM pg_class WHERE oid = $1 AND relpersistence = 'p') "
+"  WHEN 'unlogged' THEN EXISTS (SELECT FROM pg_class WHERE oid = $1 AND relpersistence = 'u') "
+"  WHEN 'access-method' THEN name = '' OR EXISTS (SELECT FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE c.oid = $1 AND a.amname = name) "
 "  WHEN 'no-relation' THEN to_regclass(name) IS NULL "
 "  ELSE true END), true) "
 "FROM (SELECT split_part(o, ' ', 1) AS what, substr(o, strpos(o, ' ') + 1) AS name FROM unnest($2) o) w";

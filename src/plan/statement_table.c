@@ -40,8 +40,8 @@ const StatementKind statement_table[] = {
 	},
 	[T_AlterTableMoveAllStmt] = {
 		.name = "ALTER TABLE ALL IN TABLESPACE", .guarded = true, .judge = rules_alter_table_move,
-		.refusal = {"It copies every table while nobody can read it.",
-		"pg_repack moves a table to another tablespace online."},
+		.refusal = {"Which tables it is about is known only when it runs.",
+		"State ALTER TABLE ... SET TABLESPACE for each table by itself."},
 	},
 	[T_IndexStmt] = {
 		.name = "CREATE INDEX", .guarded = true,
@@ -66,8 +66,9 @@ const StatementKind statement_table[] = {
 	[T_ClusterStmt] = {
 		.name = "CLUSTER", .guarded = true, .relation = offsetof(ClusterStmt, relation),
 		.judge = rules_cluster, .outside_block = rules_trees_outside, .waits = concurrently_always,
-		.refusal = {"It writes the whole table anew while nobody can read it.",
-		"pg_squeeze or pg_repack rewrite a table online."},
+		.read = change_read_cluster,
+		.refusal = {"Without a table it is of every table that has been clustered before.",
+		"State it for each table by itself."},
 	},
 	[T_RefreshMatViewStmt] = {
 		.name = "REFRESH MATERIALIZED VIEW", .guarded = true, .relation = offsetof(RefreshMatViewStmt, relation),

@@ -22,9 +22,6 @@
 #define ALL_TRIGGERS(subcommand) {.name = subcommand, .touches = TOUCHES_TRIGGERS}
 #define ONE_RULE(subcommand) {.name = subcommand, .check = alter_check_rule}
 
-#define WRITTEN_ANEW {"It writes the whole table anew while nobody can read it.", \
-	"Make a new table of the wanted kind and move the rows in batches.", "SET LOGGED or UNLOGGED"}
-
 const SubcommandKind subcommand_table[] = {
 	/* columns */
 	[AT_AddColumn] = {
@@ -108,13 +105,13 @@ const SubcommandKind subcommand_table[] = {
 
 	/* the whole of the rows */
 	[AT_SetTableSpace] = {
-		.name = "SET TABLESPACE", .judge = rules_set_tablespace,
-		.refusal = {"It copies the table while nobody can read it.",
-		"pg_repack moves a table to another tablespace online."},
+		.name = "SET TABLESPACE", .judge = rules_set_tablespace, .anew = true, .outcome = "tablespace",
 	},
-	[AT_SetLogged] = {.name = "SET LOGGED", .judge = rules_set_logged, .refusal = WRITTEN_ANEW},
-	[AT_SetUnLogged] = {.name = "SET UNLOGGED", .judge = rules_set_unlogged, .refusal = WRITTEN_ANEW},
-	[AT_SetAccessMethod] = {.name = "SET ACCESS METHOD", .judge = rules_set_access_method},
+	[AT_SetLogged] = {.name = "SET LOGGED", .judge = rules_set_logged, .anew = true, .outcome = "logged"},
+	[AT_SetUnLogged] = {.name = "SET UNLOGGED", .judge = rules_set_unlogged, .anew = true, .outcome = "unlogged"},
+	[AT_SetAccessMethod] = {
+		.name = "SET ACCESS METHOD", .judge = rules_set_access_method, .anew = true, .outcome = "access-method",
+	},
 	[AT_SetRelOptions] = {.name = "SET", .judge = rules_relation_options, .check = alter_check_options},
 	[AT_ResetRelOptions] = {.name = "RESET", .judge = rules_relation_options},
 	[AT_ReplaceRelOptions] = {.name = "WITH", .judge = rules_relation_options},

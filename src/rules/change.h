@@ -44,6 +44,9 @@ typedef struct Change
 	Node	   *stmt;			/* its raw parse tree */
 	struct Judgement *judgement;	/* what the rules say of it, once they were asked */
 
+	/* rewrite: */
+	char	   *order_by;		/* what stands after ORDER BY, as it was given, or NULL */
+
 	/* backfill: */
 	char	   *assignments;
 	char	   *condition;		/* or NULL */

@@ -54,6 +54,10 @@ extern void rules_call(Judgement *j, char *call);
 /* "before; then SET LOCAL zdm.guard = off; after", or, to who may not, who may. */
 extern char *rules_escape(const char *before, const char *after);
 
+/* Where zdm.migrate() would do it, but for the table (api/hint.c puts the call here where it does). */
+#define HINT_NEEDS_KEY \
+	"Give the table a primary key: zdm.migrate() then writes it anew beside its traffic; zdm.plan() says what else is in the way."
+
 /* For the families: what the statement does. */
 extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
 extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,

@@ -169,7 +169,7 @@ set_tablespace(Judgement *j, FactRelation *rel, const char *name)
 			   rel->kind == RELKIND_INDEX ?
 			   psprintf("REINDEX (TABLESPACE %s) INDEX CONCURRENTLY %s;",
 						quote_identifier(name), facts_name(rel)) :
-			   pstrdup("Make a new table there and move the rows in batches."));
+			   pstrdup(HINT_NEEDS_KEY));
 	rel->tablespace = tablespace;
 }
 
@@ -180,7 +180,7 @@ set_persistence(Judgement *j, FactRelation *rel, char persistence)
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   pstrdup("There is no online way; do it in a maintenance window, or copy into a new table."));
+			   pstrdup(HINT_NEEDS_KEY));
 	rel->persistence = persistence;
 }
 
@@ -193,7 +193,7 @@ rules_set_access_method(Judgement *j, FactRelation *rel, List *tree, AlterTableC
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   pstrdup("There is no online way; do it in a maintenance window, or copy into a new table."));
+			   pstrdup(HINT_NEEDS_KEY));
 	rel->am = am;
 }
 

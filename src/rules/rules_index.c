@@ -293,7 +293,7 @@ rewrite_in_place(Judgement *j, FactRelation *rel, const char *command)
 			continue;
 		rules_work(j, WORK_REWRITE, member, member->total_blocks,
 				   psprintf("rewrite of %s by %s", facts_name(member), command),
-				   pstrdup("Use pg_repack or pg_squeeze, which rewrite a table beside its traffic; plain VACUUM makes the space usable again."));
+				   pstrdup(HINT_NEEDS_KEY));
 	}
 }
 

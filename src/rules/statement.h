@@ -116,6 +116,9 @@ typedef struct SubcommandKind
 	const char *kind;
 	Refusal		refusal;
 
+	/* Has it the table written anew, and is planned with its like and no others (plan/rewrite.c)? */
+	bool		anew;
+
 	/*
 	 * Raise what PostgreSQL would find wrong with it when it runs.  With new
 	 * columns in the statement, what names columns is left to those who know them.

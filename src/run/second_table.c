@@ -20,6 +20,10 @@
  * first, is as it was.  The TOAST tables trade their owners, not their files, as
  * values hold the OID of the TOAST table they are in.
  *
+ * The hidden table is from the beginning what the table is to be: in another tablespace,
+ * of another access method, logged or not.  A crash empties what is not logged, be it
+ * the one or the other of the two, and all is begun anew then.
+ *
  * Rows that were copied are newer than those they are copies of.  A snapshot from
  * before would not see them: so the exchange comes only after the last of these, and
  * the horizon that VACUUM goes by tells when that is, standbys' included; a standby
@@ -42,22 +46,28 @@
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
+#include "catalog/persistence.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/query.h"
 #include "catalog/table_key.h"
 #include "commands/cluster.h"
+#include "commands/defrem.h"
+#include "commands/sequence.h"
 #include "commands/tablecmds.h"
+#include "commands/tablespace.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "miscadmin.h"
 #include "run/second_table.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "storage/procarray.h"
 #include "sync/apply.h"
 #include "sync/table_trigger.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -142,25 +152,83 @@ depend_on_table(Oid hidden, Oid relid)
 	recordDependencyOn(&one, &other, DEPENDENCY_AUTO);
 }
 
-void
-second_table_make(const Migration *migration)
+/* What the table is to have in the end; the tablespace as pg_class has it. */
+static Oid
+wanted_tablespace(const SecondArgs *args, Relation source)
 {
-	Relation	source = table_open(migration->relid, ShareRowExclusiveLock);
+	if (!OidIsValid(args->tablespace))
+		return source->rd_rel->reltablespace;
+	return args->tablespace == MyDatabaseTableSpace ? InvalidOid : args->tablespace;
+}
+
+static Oid
+wanted_access_method(const SecondArgs *args, Relation source)
+{
+	return OidIsValid(args->access_method) ? args->access_method : source->rd_rel->relam;
+}
+
+static char
+wanted_persistence(const SecondArgs *args, Relation source)
+{
+	return args->persistence != '\0' ? args->persistence : source->rd_rel->relpersistence;
+}
+
+/* Is all there that the change needs beside the table? */
+static void
+check_wishes(const Migration *migration, const SecondArgs *args)
+{
+	const char *gone = NULL;
+
+	if (OidIsValid(args->tablespace) && get_tablespace_name(args->tablespace) == NULL)
+		gone = "tablespace";
+	else if (OidIsValid(args->access_method) && get_am_name(args->access_method) == NULL)
+		gone = "access method";
+	else if (OidIsValid(args->index) && !OidIsValid(second_index(args)))
+		gone = psprintf("index \"%s\"", args->index_name);
+	if (gone != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the %s that table %s was to have no longer exists", gone, names_relation(args->relation)),
+				 errhint("Close the migration with SELECT zdm.revert(" INT64_FORMAT ").", migration->id)));
+	if (args->persistence != '\0')
+		persistence_check(args->relation, args->persistence);
+}
+
+/* Of a partition it may be another's than the partitioned table. */
+static void
+check_owner(const Migration *migration, Relation source)
+{
+	if (!has_privs_of_role(migration->owner, source->rd_rel->relowner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of partition %s has changed since the migration was stated",
+						names_relation(RelationGetRelid(source))),
+				 errhint("Give it back with ALTER TABLE %s OWNER TO %s, then SELECT zdm.resume(" INT64_FORMAT ").",
+						 names_relation(RelationGetRelid(source)),
+						 quote_identifier(GetUserNameFromId(migration->owner, false)), migration->id)));
+}
+
+void
+second_table_make(const Migration *migration, const SecondArgs *args)
+{
+	Relation	source = table_open(args->relation, ShareRowExclusiveLock);
 	Relation	hidden;
 	Second		second = {
 		.migration = migration->id,
-		.relid = migration->relid,
+		.relid = args->relation,
 		.key = table_key_find(source),
 		.filenode = zdm_relfilenode(source),
 	};
 
+	check_owner(migration, source);
+	check_wishes(migration, args);
 	if (!OidIsValid(second.key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table %s has no key any more", names_relation(migration->relid)),
+				 errmsg("table %s has no key any more", names_relation(second.relid)),
 				 errhint("Add a primary key, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
-	second.hidden = zdm_make_new_heap(second.relid, source->rd_rel->reltablespace, source->rd_rel->relam,
-									  source->rd_rel->relpersistence, ShareRowExclusiveLock);
+	second.hidden = zdm_make_new_heap(second.relid, wanted_tablespace(args, source), wanted_access_method(args, source),
+									  wanted_persistence(args, source), ShareRowExclusiveLock);
 	CommandCounterIncrement();
 	RenameRelationInternal(second.hidden,
 						   second_name(migration->id, RelationGetRelationName(source)), true, false);
@@ -174,27 +242,35 @@ second_table_make(const Migration *migration)
 	table_close(source, NoLock);
 }
 
+/* Has a crash emptied one of the two, and not the other, or not what tells how far the copy is? */
 static bool
-is_void(const Migration *migration, const Second *second, Relation source, Relation hidden)
+is_emptied(const Second *second, Relation source, Relation hidden)
+{
+	return (!RelationIsPermanent(source) || !RelationIsPermanent(hidden)) && !second_has_witness(second->migration);
+}
+
+static bool
+is_void(const SecondArgs *args, const Second *second, Relation source, Relation hidden)
 {
 	const Trigger *trigger = table_trigger_find(source, second->hidden);
 
 	return second->filenode != zdm_relfilenode(source) ||
 		strcmp(second->stamp, second_stamp(second->relid, second->key)) != 0 ||
 		hidden->rd_rel->relowner != source->rd_rel->relowner ||
-		hidden->rd_rel->relowner != migration->owner ||
-		hidden->rd_rel->relpersistence != source->rd_rel->relpersistence ||
-		hidden->rd_rel->reltablespace != source->rd_rel->reltablespace ||
+		hidden->rd_rel->relpersistence != wanted_persistence(args, source) ||
+		hidden->rd_rel->reltablespace != wanted_tablespace(args, source) ||
+		hidden->rd_rel->relam != wanted_access_method(args, source) ||
+		is_emptied(second, source, hidden) ||
 		trigger == NULL || trigger->tgenabled != TRIGGER_FIRES_ALWAYS ||
 		!apply_is_possible(source, hidden, second->key);
 }
 
 bool
-second_table_is_void(const Migration *migration, const Second *second)
+second_table_is_void(const SecondArgs *args, const Second *second)
 {
 	Relation	source = table_open(second->relid, NoLock);
 	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
-	bool		result = hidden == NULL || is_void(migration, second, source, hidden);
+	bool		result = hidden == NULL || is_void(args, second, source, hidden);
 
 	if (hidden != NULL)
 		relation_close(hidden, NoLock);
@@ -217,7 +293,7 @@ toast_of(Oid relid)
 }
 
 List *
-second_table_relations(const Second *second)
+second_table_relations(const SecondArgs *args, const Second *second)
 {
 	Oid			wanted[] = {
 		second->relid, second->hidden, toast_of(second->relid), toast_of(second->hidden),
@@ -229,6 +305,9 @@ second_table_relations(const Second *second)
 		if (OidIsValid(wanted[i]) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(wanted[i])))
 			relations = list_append_unique_oid(relations, wanted[i]);
 	}
+	/* no position that others have drawn is to be lost in between */
+	if (args->persistence != '\0' && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(second->relid)))
+		relations = list_concat_unique_oid(relations, persistence_sequences(second->relid));
 	return relations;
 }
 
@@ -469,11 +548,41 @@ lock_indexes(List *indexes)
 		LockRelationOid(lfirst_oid(lc), AccessExclusiveLock);
 }
 
+/* What hangs on the access method of the table. */
+static void
+trade_access_method(const Second *second, Oid from, Oid to)
+{
+	if (from != to &&
+		changeDependencyFor(RelationRelationId, second->relid, AccessMethodRelationId, from, to) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("table %s does not depend on its access method", names_relation(second->relid))));
+}
+
+/* What goes with the table beside its storage, as ALTER TABLE and CLUSTER have it. */
+static void
+settle_rest(const SecondArgs *args, Relation source)
+{
+	ListCell   *lc;
+
+	/* every row has all columns now, as after a VACUUM FULL */
+	RelationClearMissing(source);
+	foreach(lc, args->persistence != '\0' ? persistence_sequences(args->relation) : NIL)
+	{
+		if (get_rel_persistence(lfirst_oid(lc)) != args->persistence)
+			SequenceChangePersistence(lfirst_oid(lc), args->persistence);
+	}
+	if (OidIsValid(args->index))
+		mark_index_clustered(source, second_index(args), true);
+}
+
 bool
-second_table_exchange(const Second *second, CopyEnd *end)
+second_table_exchange(const Migration *migration, const SecondArgs *args, const Second *second, CopyEnd *end)
 {
 	Relation	source = table_open(second->relid, NoLock);
 	Relation	hidden = table_open(second->hidden, NoLock);
+	Oid			from = source->rd_rel->relam;
+	Oid			to = hidden->rd_rel->relam;
 	Relation	catalog;
 	List	   *indexes;
 	List	   *likes;
@@ -486,6 +595,7 @@ second_table_exchange(const Second *second, CopyEnd *end)
 		table_close(source, NoLock);
 		return false;
 	}
+	check_wishes(migration, args);
 	lock_indexes(indexes);
 	lock_indexes(likes);
 	tell_standbys(second, end, hidden);
@@ -501,13 +611,13 @@ second_table_exchange(const Second *second, CopyEnd *end)
 	forboth(lc, indexes, other, likes)
 		trade_storage(catalog, lfirst_oid(lc), lfirst_oid(other));
 	table_close(catalog, RowExclusiveLock);
+	trade_access_method(second, from, to);
 	CommandCounterIncrement();
 
 	drop(RelationRelationId, second->hidden);
 	settle_toast(second->relid);
-	/* every row has all columns now, as after a VACUUM FULL */
 	source = table_open(second->relid, NoLock);
-	RelationClearMissing(source);
+	settle_rest(args, source);
 	table_close(source, NoLock);
 	second_delete(second->migration);
 	return true;

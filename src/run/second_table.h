@@ -12,18 +12,22 @@
 #include "catalog/migration.h"
 #include "catalog/second.h"
 #include "nodes/pg_list.h"
+#include "verbs/verbs.h"
 
 /* Make it, with its key and the trigger.  Needs SHARE ROW EXCLUSIVE on the table. */
-extern void second_table_make(const Migration *migration);
+extern void second_table_make(const Migration *migration, const SecondArgs *args);
 
 /*
  * Is what the hidden table holds void, for what became of the table since?  Needs a
  * lock on the table.
  */
-extern bool second_table_is_void(const Migration *migration, const Second *second);
+extern bool second_table_is_void(const SecondArgs *args, const Second *second);
 
-/* The two tables, with their TOAST tables: what is locked to take one of them away. */
-extern List *second_table_relations(const Second *second);
+/*
+ * The two tables, with their TOAST tables, and the sequences that change with them: what
+ * is locked to take one of them away.
+ */
+extern List *second_table_relations(const SecondArgs *args, const Second *second);
 
 /* Take the trigger and the hidden table away.  Needs ACCESS EXCLUSIVE on all of those. */
 extern void second_table_drop(const Second *second);
@@ -53,6 +57,6 @@ extern bool second_table_awaits_snapshots(const Second *second, CopyEnd *end, ch
  * and drop that with the old one.  False, with nothing done, if an index is missing.
  * Needs ACCESS EXCLUSIVE on all of second_table_relations().
  */
-extern bool second_table_exchange(const Second *second, CopyEnd *end);
+extern bool second_table_exchange(const Migration *migration, const SecondArgs *args, const Second *second, CopyEnd *end);
 
 #endif							/* ZDM_SECOND_TABLE_H */

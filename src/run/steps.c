@@ -1111,16 +1111,54 @@ begin_with_both(const Migration *migration, const Step *step, StepRun *run)
 	Step		locking = *step;
 	Second		second;
 
-	locking.lock = AccessExclusiveLock;
+	/* without one there is nothing to lock: only this worker makes one */
+	locking.lock = NoLock;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (second_load(migration->id, &second))
 	{
 		MemoryContextSwitchTo(caller);
-		locking.relations = second_table_relations(&second);
+		locking.lock = AccessExclusiveLock;
+		locking.relations = second_table_relations(second_args(step), &second);
 	}
 	end_transaction();
 	return begin_with_locks(migration, &locking, run);
+}
+
+/*
+ * Has the partition that the step is about been dropped or detached since?  Then nothing
+ * is to be done for it, and the hidden table goes.  Looked at before the locks are
+ * acquired: one that goes after that ends the try with an error, and we come again; one
+ * that comes back is begun anew, as it has no hidden table.
+ */
+static bool
+is_left_out(const Step *step)
+{
+	bool		gone;
+
+	/* those of all other verbs are about what they lock */
+	if (step->action < ACTION_SECOND)
+		return false;
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	gone = second_args(step) != NULL && second_is_gone(second_args(step));
+	end_transaction();
+	return gone;
+}
+
+static StepOutcome
+leave_out(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (second_load(migration->id, &second))
+		second_table_drop(&second);
+	step_mark_done(step, "");
+	end_transaction();
+	return OUTCOME_DONE;
 }
 
 /* Make the hidden table. */
@@ -1132,7 +1170,7 @@ do_second(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration, step);
-	second_table_make(migration);
+	second_table_make(migration, second_args(step));
 	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	ZDM_DEBUG_POINT("second-before-commit");
 	end_transaction();
@@ -1153,19 +1191,20 @@ begin_anew(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	if (second_load(migration->id, &second))
 		second_table_drop(&second);
-	step_reopen_from(migration->id, ACTION_SECOND);
+	step_reopen_from(step, ACTION_SECOND);
 	end_transaction();
 	return OUTCOME_STALE;
 }
 
 /* The migration's hidden table; false if it is void.  Needs a lock on the table. */
 static bool
-second_is_usable(const Migration *migration, Second *second)
+second_is_usable(const Migration *migration, const Step *step, Second *second)
 {
 	bool		usable;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	usable = second_load(migration->id, second) && !second_table_is_void(migration, second);
+	usable = second_load(migration->id, second) && second->relid == second_args(step)->relation &&
+		!second_table_is_void(second_args(step), second);
 	PopActiveSnapshot();
 	return usable;
 }
@@ -1183,7 +1222,7 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_batch(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!second_is_usable(migration, &second))
+	if (!second_is_usable(migration, step, &second))
 	{
 		CommitTransactionCommand();
 		return begin_anew(migration, step, run);
@@ -1211,7 +1250,7 @@ do_second_index(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration, step);
-	if (!second_is_usable(migration, &second))
+	if (!second_is_usable(migration, step, &second))
 	{
 		end_transaction();
 		return begin_anew(migration, step, run);
@@ -1266,17 +1305,17 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration, step);
-	if (!second_is_usable(migration, &second))
+	if (!second_is_usable(migration, step, &second))
 	{
 		end_transaction();
 		return begin_anew(migration, step, run);
 	}
 	guc_bound_lock_waits();
-	if (second_table_exchange(&second, &run->copied))
+	if (second_table_exchange(migration, second_args(step), &second, &run->copied))
 		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	else
 		/* an index was added or rebuilt since: nobody else makes one now, but later */
-		step_reopen_from(migration->id, ACTION_INDEX);
+		step_reopen_from(step, ACTION_INDEX);
 	ZDM_DEBUG_POINT("exchange-before-commit");
 	end_transaction();
 	return OUTCOME_STALE;
@@ -1311,6 +1350,8 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 {
 	if (step->only_back)
 		return do_nothing(migration, step);
+	if (is_left_out(step))
+		return leave_out(migration, step, run);
 	switch (step->action)
 	{
 		case ACTION_SQL:

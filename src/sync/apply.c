@@ -290,7 +290,8 @@ insert(Apply *apply, TupleTableSlot *slot)
 {
 	make_row(apply, slot);
 	/* logical decoding leaves the table out anyway; so nothing need be kept for it */
-	table_tuple_insert(apply->hidden, apply->row, GetCurrentCommandId(true), TABLE_INSERT_NO_LOGICAL, NULL);
+	table_tuple_insert(apply->hidden, apply->row, GetCurrentCommandId(true),
+					   TABLE_INSERT_NO_LOGICAL | (apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0), NULL);
 	insert_index_entries(apply, false, false);
 }
 

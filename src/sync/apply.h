@@ -28,6 +28,7 @@ typedef struct Apply
 	TupleTableSlot *row;		/* as it is to be there */
 	TupleTableSlot *found;		/* as it is there */
 	TupleTableSlot *own;		/* a row of the table that was looked up */
+	bool		at_the_end;		/* new rows go behind all others, whatever room there is before: for their order */
 	MemoryContext scratch;
 } Apply;
 

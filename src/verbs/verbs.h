@@ -463,9 +463,25 @@ extern char *view_made_by(const Step *step);
 typedef struct SecondArgs
 {
 	Oid			relation;
+	Oid			root;			/* the partitioned table that is written anew with it, or InvalidOid */
 	Oid			namespace;
 	char	   *hidden;			/* name of the table beside it */
+
+	/* what is to be otherwise; zero, NULL or NIL: as it is */
+	Oid			tablespace;		/* of the database too, by its own Oid */
+	char		persistence;
+	Oid			access_method;
+	Oid			index;			/* CLUSTER: the rows have its order, and it is marked */
+	char	   *index_name;		/* when REINDEX CONCURRENTLY has put another in its place */
+	List	   *order;			/* what stands after ORDER BY, over relation's columns */
 } SecondArgs;
+
+/* The index that the rows are to have the order of; InvalidOid if it is gone. */
+extern Oid	second_index(const SecondArgs *args);
+
+/* Its arguments, if the step is one of these; and is its table gone from the partitioned one? */
+extern const SecondArgs *second_args(const Step *step);
+extern bool second_is_gone(const SecondArgs *args);
 
 extern const Verb verb_make_second;
 extern const Verb verb_copy_rows;

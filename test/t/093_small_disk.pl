@@ -86,6 +86,17 @@ like(says($id, qr/file system/), qr{^the file system of "pg_tblspc/\d+", which h
 fill('space', 0);
 ends_well($id, 'tablespace');
 
+# a whole copy is to find room: where it is to be, not where the table is
+sql("CREATE TABLE m (id int PRIMARY KEY, pad text); INSERT INTO m SELECT i, repeat('x', 1000) FROM generate_series(1, 6000) i");
+fill('space', 30);
+$id = sql("SET zdm.min_free_disk = '40MB'; SELECT zdm.migrate('ALTER TABLE m SET TABLESPACE small')");
+like(says($id, qr/file system/), qr{^the file system of "pg_tblspc/\d+", which has \d\d MB free; [67] MB are still to be written \(zdm.min_free_disk is 40 MB; it goes on with 57 beside them\)$}, 'the tablespace has too little for a copy');
+is(sql("SELECT count(*) FROM zdm_${id}_m"), 0, 'and none is begun');
+fill('space', 0);
+wait_for_state($node, $id, 'completed');
+is(sql("SELECT spcname FROM pg_tablespace s JOIN pg_class c ON s.oid = c.reltablespace WHERE c.oid = 'm'::regclass"), 'small', 'it goes on when there is room');
+sql('DROP TABLE m');
+
 fill('wal', 190);
 $id = sql($rename);
 like(says($id, qr/file system/), qr{^the file system of "pg_wal", which has \d+ MB free}, 'the WAL has too little');
