@@ -15,7 +15,7 @@ BEGIN
 	RETURN ''done'';
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws('' | '', SQLSTATE, SQLERRM, nullif(detail, ''''), nullif(hint, ''''));
+	RETURN concat_ws('' | '', SQLSTATE, regexp_replace(SQLERRM, ''pg_temp_\d+'', ''pg_temp_N''), nullif(detail, ''''), nullif(hint, ''''));
 END';
 -- do it, and have it at its end
 CREATE PROCEDURE through(ddl text, INOUT ended text DEFAULT NULL) LANGUAGE plpgsql AS '

@@ -107,11 +107,7 @@ at_once_possible(const Change *change)
 				stmt->removeType == OBJECT_VIEW || stmt->removeType == OBJECT_MATVIEW) &&
 			are_all_new(stmt->objects);
 	}
-	if (IsA(change->stmt, ReindexStmt))
-		return names_new_relation(((ReindexStmt *) change->stmt)->relation);
-	if (IsA(change->stmt, RefreshMatViewStmt))
-		return names_new_relation(((RefreshMatViewStmt *) change->stmt)->relation);
-	return false;
+	return names_new_relation(statement_relation(change->stmt));
 }
 
 static void
