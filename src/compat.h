@@ -215,6 +215,15 @@ InitMaterializedSRF(FunctionCallInfo fcinfo, bits32 flags)
 	make_new_heap(relid, tablespace, access_method, persistence, lockmode)
 #endif
 
+/* check_index_is_clusterable: with a flag, recheck, up to 14. */
+#if PG_VERSION_NUM < 150000
+#define zdm_check_index_is_clusterable(rel, index, lockmode) \
+	check_index_is_clusterable(rel, index, false, lockmode)
+#else
+#define zdm_check_index_is_clusterable(rel, index, lockmode) \
+	check_index_is_clusterable(rel, index, lockmode)
+#endif
+
 /* MarkGUCPrefixReserved: named EmitWarningsOnPlaceholders up to 14. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)

@@ -81,7 +81,7 @@ read_subcommand(const AlterTableCmd *cmd, Oid relid, SecondArgs *args)
 {
 	bool		again;
 
-	switch (cmd->subtype)
+	switch ((int) cmd->subtype)
 	{
 		case AT_SetTableSpace:
 			again = OidIsValid(args->tablespace);
@@ -120,7 +120,7 @@ find_index(const char *name, Oid relid)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 name != NULL ? errmsg("index \"%s\" for table \"%s\" does not exist", name, RelationGetRelationName(rel)) :
 				 errmsg("there is no previously clustered index for table \"%s\"", RelationGetRelationName(rel))));
-	check_index_is_clusterable(rel, found, AccessShareLock);
+	zdm_check_index_is_clusterable(rel, found, AccessShareLock);
 	table_close(rel, NoLock);
 	return found;
 }
