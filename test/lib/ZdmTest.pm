@@ -34,6 +34,7 @@ our @EXPORT = qw(
   arrive
   kill_postmaster
   start_again
+  stop_fast
   rows_that_differ
   start_pgbench
   pgbench_count
@@ -214,6 +215,15 @@ sub is_zombie
 	return <$stat> =~ /\) Z /;
 }
 
+# stop_fast(node): and at once where that is not heard; a request that comes while the
+# server begins anew after a crash, before its startup process is there, is lost.
+sub stop_fast
+{
+	my ($node) = @_;
+
+	return $node->stop('fast', fail_ok => 1) || $node->stop('immediate', fail_ok => 1);
+}
+
 # start_again(node): after a crash, its children need a moment to notice that
 # the postmaster is gone; as long as one lives, the server cannot start.
 sub start_again
@@ -224,7 +234,7 @@ sub start_again
 		'the server to start',
 		sub {
 			return 1 if $node->start(fail_ok => 1);
-			$node->stop('fast', fail_ok => 1);
+			stop_fast($node);
 			return 0;
 		});
 	return;

@@ -118,7 +118,7 @@ my %kill = (
 		start_again($node);
 	},
 	'postmaster stopped' => sub {
-		$node->stop('fast', fail_ok => 1);
+		stop_fast($node);
 		start_again($node);
 	},
 	'postmaster killed' => sub {
