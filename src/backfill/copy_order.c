@@ -49,7 +49,7 @@ struct CopyOrder
 	bool		by_index;		/* the places are those that an index has */
 	int64		count;			/* of places */
 	int64		committed;		/* so many of them have been dealt with */
-	int64		next;			/* the batch has come so far */
+	int64		next;			/* where the batch is */
 	BufFile    *file;			/* ItemPointerData one after the other */
 	ResourceOwner owner;		/* of the file, which outlives transactions */
 	MemoryContext context;

@@ -257,7 +257,7 @@ exchanged_relations(const Migration *migration, const Step *step, LOCKMODE *lock
  * Are these locks what the exchange takes, now that nothing comes to the column any
  * more?
  *
- * This closes the race with a default, a sequence or a view that has come since
+ * This closes the race with a default, a sequence or a view made since
  * exchanged_relations() looked: the exchange would ask for a stronger lock, or for
  * another relation's, while writers wait behind those that it holds.
  */
