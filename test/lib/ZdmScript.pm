@@ -28,12 +28,13 @@ our @EXPORT = qw(
   script_stop_load
 );
 
-my $dir = PostgreSQL::Test::Utils::tempdir();
-my ($maker, $bare);
+my ($maker, $bare, $dir);
 
 # script_servers(): both, with the roles own (of the tables) and app.
 sub script_servers
 {
+	# not when the module is loaded: PostgreSQL's knows its directory from then on only
+	$dir = PostgreSQL::Test::Utils::tempdir();
 	$maker = zdm_node('maker');
 	$bare = zdm_node('bare', preload => 0, extension => 0);
 	$_->safe_psql('postgres', 'CREATE ROLE own LOGIN; CREATE ROLE app LOGIN') for $maker, $bare;
