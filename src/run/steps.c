@@ -1146,16 +1146,25 @@ is_left_out(const Step *step)
 	return gone;
 }
 
+/* Begin a transaction with the locks of both tables, in which the hidden one goes. */
 static StepOutcome
-leave_out(const Migration *migration, const Step *step, StepRun *run)
+begin_without_second(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome = begin_with_both(migration, step, run);
 	Second		second;
 
+	if (outcome == OUTCOME_DONE && second_load(migration->id, &second))
+		second_table_drop(&second);
+	return outcome;
+}
+
+static StepOutcome
+leave_out(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_without_second(migration, step, run);
+
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (second_load(migration->id, &second))
-		second_table_drop(&second);
 	step_mark_done(step, "");
 	end_transaction();
 	return OUTCOME_DONE;
@@ -1184,13 +1193,10 @@ do_second(const Migration *migration, const Step *step, StepRun *run)
 static StepOutcome
 begin_anew(const Migration *migration, const Step *step, StepRun *run)
 {
-	StepOutcome outcome = begin_with_both(migration, step, run);
-	Second		second;
+	StepOutcome outcome = begin_without_second(migration, step, run);
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (second_load(migration->id, &second))
-		second_table_drop(&second);
 	step_reopen_from(step, ACTION_SECOND);
 	end_transaction();
 	return OUTCOME_STALE;
