@@ -33,7 +33,8 @@ script_text() {
 			echo "INSERT INTO account (name, COLUMN, writes) VALUES ('new', '+new', -1);"
 			;;
 		long)
-			echo "\\set id $ROWS - FLEET"
+			# a row of its own, while a fleet's versions take over from each other too
+			echo "\\set id $ROWS - 2 * FLEET - VERSION"
 			echo "BEGIN;"
 			echo "UPDATE account SET COLUMN = '+' || id || '-' || writes + 1, writes = writes + 1 WHERE id = :id;"
 			echo "SELECT count(COLUMN) FROM account WHERE id < 100;"
@@ -56,7 +57,7 @@ write_scripts() {
 			fi
 			mkdir -p "$WORK/app/$fleet.$version"
 			for script in read write touch insert long; do
-				script_text $script | sed "s/COLUMN/$column/g; s/FLEET/$fleet/g" \
+				script_text $script | sed "s/COLUMN/$column/g; s/FLEET/$fleet/g; s/VERSION/$version/g" \
 					>"$WORK/app/$fleet.$version/$script.sql"
 			done
 		done
