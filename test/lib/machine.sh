@@ -48,9 +48,11 @@ major_of() {
 	"$1" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'
 }
 
-# is_complete PG_CONFIG: can one build against it and start it?
+# is_complete PG_CONFIG: can one build against it and start it?  The headers are
+# asked for by themselves: Debian has the makefiles in the package of the client.
 is_complete() {
-	[ -x "$1" ] && [ -f "$("$1" --pgxs)" ] && [ -x "$("$1" --bindir)/postgres" ]
+	[ -x "$1" ] && [ -f "$("$1" --pgxs)" ] && [ -x "$("$1" --bindir)/postgres" ] &&
+		[ -f "$("$1" --includedir-server)/postgres.h" ]
 }
 
 # installed_majors: supported majors of Debian's layout that have a server,

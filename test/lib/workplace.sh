@@ -51,7 +51,9 @@ copy_server() {
 	done
 	for what in includedir pkgincludedir includedir-server libdir localedir; do
 		path=$("$PG_CONFIG" --$what)
-		if [ ! -e "$WORK/server$path" ]; then
+		# what is missing here is missing there: a link to it could only be made
+		# through the link to a folder above it, in the original
+		if [ -e "$path" ] && [ ! -e "$WORK/server$path" ]; then
 			mkdir -p "$WORK/server${path%/*}"
 			ln -s "$path" "$WORK/server$path"
 		fi
