@@ -51,7 +51,7 @@ typedef struct SyncRow
 	HeapTuple	tuple;			/* as it came */
 	TupleTableSlot *slot;		/* the same */
 	TupleTableSlot *before;		/* UPDATE: the row as it was */
-	bool		untouched;		/* UPDATE: it goes as it was, attribute by attribute */
+	int			keep;			/* UPDATE: it goes as it was, with this many attributes; 0: as it came */
 	Datum	   *values;			/* the row as it goes; NULL: as it came */
 	bool	   *nulls;
 } SyncRow;
@@ -339,12 +339,28 @@ inputs_changed(SyncRow *row, SyncPair *pair)
 	return false;
 }
 
+/* Does the row as it was hold nothing in this attribute and those behind it? */
+static bool
+is_empty_from(SyncRow *row, AttrNumber attnum)
+{
+	TupleDesc	tupdesc = RelationGetDescr(row->trigdata->tg_relation);
+
+	for (int i = attnum; i <= tupdesc->natts; i++)
+	{
+		/* without an attribute that has a missing value, a row has that */
+		if (!slot_attisnull(row->before, i) || TupleDescAttr(tupdesc, i - 1)->atthasmissing)
+			return false;
+	}
+	return true;
+}
+
 /*
  * An UPDATE that changes nothing changes nothing: what compares whole rows, a
  * WHEN or a transition table, is not to see that a row has been filled on the
  * way.  The row then goes as the tuple that it was, with fewer attributes than
- * the table, since that is how it is known not to have been filled.  False where
- * that would get lost.
+ * the table, since that is how it is known not to have been filled; those that a
+ * rewrite of the table has added, it is rid of again.  False where that would get
+ * lost.
  */
 static bool
 can_stay_unfilled(SyncRow *row, SyncPair *pair)
@@ -354,8 +370,10 @@ can_stay_unfilled(SyncRow *row, SyncPair *pair)
 
 	if (row->values != NULL || !TTS_IS_BUFFERTUPLE(row->slot) ||
 		(tupdesc->constr && tupdesc->constr->has_generated_stored) ||
-		HeapTupleHeaderGetNatts(before->t_data) >= pair->new_side.attnum ||
 		before->t_len > TOAST_TUPLE_THRESHOLD)
+		return false;
+	if (HeapTupleHeaderGetNatts(before->t_data) >= pair->new_side.attnum &&
+		!is_empty_from(row, pair->new_side.attnum))
 		return false;
 	for (int i = 0; i < tupdesc->natts; i++)
 	{
@@ -480,7 +498,7 @@ fill_past(SyncRow *row, SyncPair *pair)
 	if (can_stay_unfilled(row, pair))
 	{
 		pair_note_unfilled(pair);
-		row->untouched = true;
+		row->keep = row->keep == 0 ? pair->new_side.attnum - 1 : Min(row->keep, pair->new_side.attnum - 1);
 	}
 	else
 		derive(row, pair, pair_due(pair, row->slot, true));
@@ -559,6 +577,18 @@ show_changes(SyncRow *row)
 	row->slot = ExecStoreVirtualTuple(call->changed);
 }
 
+static void
+sync_pairs(SyncRow *row, PairSet *set)
+{
+	row->slot = row->is_insert ? row->trigdata->tg_trigslot : row->trigdata->tg_newslot;
+	for (int i = 0; i < set->npairs; i++)
+	{
+		if (i > 0 && row->values != NULL && set->pairs[i].inputs != NULL)
+			show_changes(row);
+		sync_pair(row, &set->pairs[i]);
+	}
+}
+
 static HeapTuple
 form_tuple(SyncRow *row)
 {
@@ -570,11 +600,26 @@ form_tuple(SyncRow *row)
 	return tuple;
 }
 
+/* The row as it was, without the attributes behind the first "natts", which are empty. */
+static HeapTuple
+form_short(SyncRow *row, int natts)
+{
+	TupleDesc	tupdesc = RelationGetDescr(row->trigdata->tg_relation);
+	TupleDesc	shorter = CreateTemplateTupleDesc(natts);
+
+	for (int i = 1; i <= natts; i++)
+		TupleDescCopyEntry(shorter, i, tupdesc, i);
+	slot_getsomeattrs(row->before, natts);
+	return heap_form_tuple(shorter, row->before->tts_values, row->before->tts_isnull);
+}
+
 /* The row as it was, to be written as the next version of itself. */
 static HeapTuple
 copy_before(SyncRow *row)
 {
-	HeapTuple	tuple = heap_copytuple(row->trigdata->tg_trigtuple);
+	HeapTuple	was = row->trigdata->tg_trigtuple;
+	HeapTuple	tuple = HeapTupleHeaderGetNatts(was->t_data) <= row->keep ?
+		heap_copytuple(was) : form_short(row, row->keep);
 
 	tuple->t_self = row->tuple->t_self;
 	tuple->t_tableOid = row->tuple->t_tableOid;
@@ -593,17 +638,14 @@ zdm_sync(PG_FUNCTION_ARGS)
 	row.trigdata = trigdata;
 	row.is_insert = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event);
 	row.tuple = row.is_insert ? trigdata->tg_trigtuple : trigdata->tg_newtuple;
-	row.slot = row.is_insert ? trigdata->tg_trigslot : trigdata->tg_newslot;
 	row.before = row.is_insert ? NULL : trigdata->tg_trigslot;
 	row.flinfo = fcinfo->flinfo;
 	set = pairs_get(trigdata->tg_relation);
-	for (int i = 0; i < set->npairs; i++)
-	{
-		if (i > 0 && row.values != NULL && set->pairs[i].inputs != NULL)
-			show_changes(&row);
-		sync_pair(&row, &set->pairs[i]);
-	}
+	sync_pairs(&row, set);
+	/* formed in full for one pair, the row would count as filled for another that was left out */
+	if (row.values && row.keep > 0)
+		sync_pairs(&row, set);
 	if (row.values)
 		return PointerGetDatum(form_tuple(&row));
-	return PointerGetDatum(row.untouched ? copy_before(&row) : row.tuple);
+	return PointerGetDatum(row.keep > 0 ? copy_before(&row) : row.tuple);
 }

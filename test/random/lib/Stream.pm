@@ -131,10 +131,7 @@ sub dba
 		grant => 1, owner => $partitioned || (grep { Schema::piece($self->{schema}, $_) } qw(child parent odd)) ? 0 : 1, checkpoint => 1, crash => 1, late => $self->{change}{kind} eq 'ddl' || $self->{schema}{role} ne 'data' ? 0 : 6, attach => $partitioned ? 8 : 0, detach => $partitioned ? 4 : 0);
 	my $key = $self->{schema}{role} eq 'key';
 
-	# a row that it has formed anew before the backfill came by is filled by an UPDATE that
-	# changes nothing, which a trigger that compares whole rows sees
-	my $full = Schema::piece($self->{schema}, 'audit_changes') ? '' : '(FULL) ';
-	return { op => 'dba', sql => "VACUUM $full\{T}" } if $what eq 'vacuum_full';
+	return { op => 'dba', sql => 'VACUUM (FULL) {T}' } if $what eq 'vacuum_full';
 	return { op => 'dba', sql => 'VACUUM {T}' } if $what eq 'vacuum';
 	return { op => 'dba', sql => 'ANALYZE {T}' } if $what eq 'analyze';
 	return { op => 'dba', sql => 'CHECKPOINT', super => 1 } if $what eq 'checkpoint';
