@@ -40,3 +40,27 @@ SELECT zdm.cutover('p');
 ALTER TABLE p DETACH PARTITION p2;
 SELECT zdm.cutover('p');
 CALL zdm.wait('p', 'switched', '15 seconds');
+
+-- the guard does not let them come at all
+SET zdm.guard = refuse;
+CREATE TABLE g (id int, v text);
+SELECT zdm.rename_column('g', 'v', 'w', 'g') > 0;
+CALL zdm.wait('g', 'ready', '15 seconds');
+CREATE TABLE g_child () INHERITS (g);
+\set VERBOSITY terse
+CREATE FOREIGN TABLE g_child () INHERITS (g) SERVER nowhere;
+CREATE TABLE g_child (LIKE g);
+ALTER TABLE g_child INHERIT g;
+CREATE TABLE g_root (id int, v text) PARTITION BY LIST (id);
+SELECT zdm.rename_column('g_root', 'v', 'w', 'g_root') > 0;
+CALL zdm.wait('g_root', 'ready', '15 seconds');
+CREATE TABLE g_1 PARTITION OF g_root FOR VALUES IN (1) PARTITION BY LIST (v);
+CREATE FOREIGN TABLE g_2 PARTITION OF g_root FOR VALUES IN (2) SERVER nowhere;
+CREATE FOREIGN TABLE g_11 PARTITION OF g_1 FOR VALUES IN ('x') SERVER nowhere;
+CREATE FOREIGN TABLE g_3 (id int, v text, w text) SERVER nowhere;
+ALTER TABLE g_root ATTACH PARTITION g_3 FOR VALUES IN (3);
+\set VERBOSITY default
+SELECT count(*) FROM zdm.check('CREATE FOREIGN TABLE g_2 PARTITION OF g_root FOR VALUES IN (2) SERVER nowhere');
+-- what has no two columns is in nobody's way
+SELECT zdm.pause(zdm.migrate('ALTER TABLE t ADD CHECK (v > 0)', label => 'c'));
+CREATE TABLE t_child () INHERITS (t);

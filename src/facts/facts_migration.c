@@ -101,6 +101,25 @@ facts_migrations_above(Oid relid)
 }
 
 List *
+facts_migrations_of_columns(Oid relid)
+{
+	List	   *migrations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, facts_migrations_above(relid))
+	{
+		QuerySession session;
+
+		query_begin(&session);
+		if (QUERY("SELECT 1 FROM zdm.pair WHERE migration = $1 AND new_attnum IS NOT NULL LIMIT 1",
+				  arg_int8(((Migration *) lfirst(lc))->id)) > 0)
+			migrations = lappend(migrations, lfirst(lc));
+		query_end(&session);
+	}
+	return migrations;
+}
+
+List *
 facts_migrations_naming(Oid relid, const char *name)
 {
 	return visible_ones(migration_naming(relid, name));

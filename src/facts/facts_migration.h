@@ -25,6 +25,9 @@ extern List *facts_migrations_above(Oid relid);
 /* The same whose steps to come name the object. */
 extern List *facts_migrations_naming(Oid relid, const char *name);
 
+/* Those of facts_migrations_above() that keep two columns in step. */
+extern List *facts_migrations_of_columns(Oid relid);
+
 /* Tables (Oid) with a sync trigger that depends on the function or type. */
 extern List *facts_synced_with(Oid classid, Oid objid);
 

@@ -140,7 +140,7 @@ const StatementKind statement_table[] = {
 	[T_CreateSchemaStmt] = {.name = "CREATE SCHEMA", .guarded = true, .judge = rules_create_schema},
 	[T_CreateStmt] = {
 		.name = "CREATE TABLE", .guarded = true, .makes = MAKES_RELATION, .relation = offsetof(CreateStmt, relation),
-		.judge = rules_create_table, .uses_label = rules_label_in_create_table,
+		.judge = rules_create_table, .claims = rules_claims_create_table, .uses_label = rules_label_in_create_table,
 	},
 	[T_CreateTableAsStmt] = {
 		.name = "CREATE TABLE AS", .guarded = true, .judge = rules_create_table_as,
@@ -158,7 +158,9 @@ const StatementKind statement_table[] = {
 		.name = "ALTER SEQUENCE", .guarded = true, .relation = offsetof(AlterSeqStmt, sequence), .owners = true,
 		.judge = rules_alter_sequence,
 	},
-	[T_CreateForeignTableStmt] = HARMLESS("CREATE FOREIGN TABLE"),
+	[T_CreateForeignTableStmt] = {
+		.name = "CREATE FOREIGN TABLE", .guarded = true, .claims = rules_claims_create_table,
+	},
 	[T_ImportForeignSchemaStmt] = HARMLESS("IMPORT FOREIGN SCHEMA"),
 
 	/* functions and types */

@@ -81,6 +81,7 @@ extern void rules_virtual_checks(Judgement *j, List *tree, const char *column, b
 
 /* What a migration in progress needs; asked before the families change the facts. */
 extern void rules_claims_alter_table(Judgement *j, Node *stmt);
+extern void rules_claims_create_table(Judgement *j, Node *stmt);
 extern void rules_claims_rename(Judgement *j, Node *stmt);
 extern void rules_claims_set_schema(Judgement *j, Node *stmt);
 extern void rules_claims_drop(Judgement *j, Node *stmt);

@@ -8,7 +8,7 @@
  * tables.  PostgreSQL knows that the trigger depends on these functions and types
  * (sync/depend.c), which keeps them from being dropped, but not from being renamed
  * or replaced; nor an enum's value from being renamed.  Whatever takes one of
- * these away is refused with the migration's id, since the harm would show only
+ * these away, or brings rows that the trigger does not see, is refused with the migration's id, since the harm would show only
  * later, in a worker or at the next write.
  *
  *-------------------------------------------------------------------------
@@ -232,6 +232,64 @@ judge_index(Judgement *j, FactRelation *rel)
 	return true;
 }
 
+/*
+ * What comes below a table has both columns, and no trigger of ours if it is a child
+ * that inherits, or foreign: its rows could not be kept in step.
+ */
+static void
+judge_parent(Judgement *j, RangeVar *name, bool partition)
+{
+	FactRelation *parent = facts_find(j->facts, name);
+	ListCell   *lc;
+
+	foreach(lc, parent != NULL && OidIsValid(parent->oid) ? facts_migrations_of_columns(parent->oid) : NIL)
+		refuse(j, parent, (Migration *) lfirst(lc),
+			   psprintf("the table without %s, whose rows could not be kept in step",
+						partition ? "a foreign partition" : "an inheritance child"));
+}
+
+static bool
+has_foreign(Judgement *j, RangeVar *name)
+{
+	FactRelation *rel = facts_find(j->facts, name);
+	ListCell   *lc;
+
+	foreach(lc, rel != NULL ? facts_tree(j->facts, rel, true) : NIL)
+	{
+		if (((FactRelation *) lfirst(lc))->kind == RELKIND_FOREIGN_TABLE)
+			return true;
+	}
+	return false;
+}
+
+static void
+judge_children(Judgement *j, AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = (AlterTableCmd *) lfirst(lc);
+
+		if (cmd->subtype == AT_AddInherit)
+			judge_parent(j, castNode(RangeVar, cmd->def), false);
+		else if (cmd->subtype == AT_AttachPartition &&
+				 has_foreign(j, castNode(PartitionCmd, cmd->def)->name))
+			judge_parent(j, stmt->relation, true);
+	}
+}
+
+/* CREATE FOREIGN TABLE begins as CREATE TABLE does. */
+void
+rules_claims_create_table(Judgement *j, Node *node)
+{
+	CreateStmt *stmt = (CreateStmt *) node;
+	ListCell   *lc;
+
+	foreach(lc, stmt->partbound == NULL || IsA(node, CreateForeignTableStmt) ? stmt->inhRelations : NIL)
+		judge_parent(j, (RangeVar *) lfirst(lc), stmt->partbound != NULL);
+}
+
 static void
 alter_table(Judgement *j, FactRelation *rel, const Migration *migration, AlterTableStmt *stmt)
 {
@@ -439,6 +497,7 @@ rules_claims_alter_table(Judgement *j, Node *node)
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 	ListCell   *lc;
 
+	judge_children(j, stmt);
 	if (!has_migrations(j, rel))
 		return;
 	foreach(lc, facts_migrations_above(rel->oid))
