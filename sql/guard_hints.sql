@@ -82,3 +82,8 @@ BEGIN READ ONLY;
 SELECT hint FROM zdm.check('CREATE INDEX ON customer (id)');
 SELECT count(*) AS locks FROM pg_locks WHERE relation = 'customer'::regclass;
 COMMIT;
+
+-- What is to be done by hand has the type as it was stated.
+SELECT hint FROM zdm.check($$ALTER TABLE customer ADD COLUMN name varchar(9) COLLATE "C" DEFAULT left(random()::text, 9)$$) WHERE severity = 'unsafe';
+SELECT hint FROM zdm.check($$ALTER TABLE customer ADD COLUMN name varchar(9) COLLATE "C" NOT NULL$$) WHERE severity = 'unsafe';
+SELECT hint FROM zdm.check($$ALTER TABLE "My Shop"."Order's" ALTER path TYPE varchar(9) COLLATE "C"$$) WHERE severity = 'unsafe';

@@ -199,12 +199,22 @@ rewrite_reason(const NewColumn *new)
 	return NULL;
 }
 
+/* The type as it is to stand in a hint; one that the text itself makes has no more than its name. */
+static char *
+type_as_stated(const ColumnDef *def, Oid type, int32 typmod)
+{
+	char	   *name = OidIsValid(type) ? format_type_with_typemod(type, typmod) : TypeNameToString(def->typeName);
+
+	return def->collClause == NULL ? name :
+		psprintf("%s COLLATE %s", name, NameListToQuotedString(def->collClause->collname));
+}
+
 /* A default cannot read columns: what is computed from them is kept by a trigger. */
 static char *
 in_steps(FactRelation *rel, ColumnDef *def, const NewColumn *new)
 {
 	char	   *add = psprintf("ALTER TABLE %s ADD COLUMN %s %s;", facts_name(rel), quote_identifier(def->colname),
-							   new->serial ? "bigint" : TypeNameToString(def->typeName));
+							   type_as_stated(def, new->type, new->typmod));
 
 	if (new->generated == ATTRIBUTE_GENERATED_STORED)
 		return psprintf("%s keep it by a trigger, and fill the rows that are there with zdm.backfill().", add);
@@ -353,7 +363,7 @@ rules_add_column(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd
 							quote_identifier(def->colname), facts_name(rel)),
 				   psprintf("ALTER TABLE %s ADD COLUMN %s %s NOT NULL DEFAULT ...;",
 							facts_name(rel), quote_identifier(def->colname),
-							TypeNameToString(def->typeName)));
+							type_as_stated(def, new.type, new.typmod)));
 	foreach(lc, tree)
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
@@ -531,11 +541,10 @@ call_for_references(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, 
 }
 
 static char *
-type_change_by_hand(FactRelation *rel, FactColumn *col, Oid type, int32 typmod)
+type_change_by_hand(FactRelation *rel, FactColumn *col, const char *type)
 {
 	return psprintf("ALTER TABLE %s ADD COLUMN %s %s; keep it in step by a trigger, fill it in batches, then swap the names.",
-					facts_name(rel), quote_identifier(psprintf("%s_new", col->name)),
-					format_type_with_typemod(type, typmod));
+					facts_name(rel), quote_identifier(psprintf("%s_new", col->name)), type);
 }
 
 static void
@@ -613,7 +622,7 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 								 quote_identifier(col->name),
 								 format_type_with_typemod(col->type, col->typmod),
 								 format_type_with_typemod(type, typmod)),
-						type_change_by_hand(rel, col, type, typmod));
+						type_change_by_hand(rel, col, type_as_stated(def, type, typmod)));
 	if (is_of_this_transaction(type))
 		/* A refusal takes the type away again: no call could name it. */
 		j->no_call = true;
