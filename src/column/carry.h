@@ -73,11 +73,20 @@ extern ColumnIndex *column_index_load(Oid indexid);
  */
 extern void carry_plan_not_null(MigrationPlan *plan, const Column *old, const NewColumn *new);
 
+/* Does NOT NULL of the new column come into force in the exchange only? */
+extern bool carry_not_null_is_late(const Column *old, const NewColumn *new);
+
 /*
  * The sequences of the column that the exchange takes from charge, as there are now
  * (list of Oid).
  */
 extern List *sequence_oids(int64 migration, const Column *old, bool forward);
+
+/*
+ * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, with the call to go on with, "again", if it
+ * has become an identity column since and the other cannot be one.
+ */
+extern void sequence_check_identity(int64 migration, const TwinArgs *twin, bool forward, const char *again);
 
 /* Say which sequences that the default calls stay smaller than the column's new type. */
 extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid type);

@@ -62,9 +62,8 @@ needed_by_index(const Column *old)
 	return OidIsValid(old->identity_index);
 }
 
-/* Does NOT NULL of the new column come into force in the exchange? */
-static bool
-is_late(const Column *old, const NewColumn *new)
+bool
+carry_not_null_is_late(const Column *old, const NewColumn *new)
 {
 	return new->may_misfit && old->not_null && !needed_by_index(old);
 }
@@ -125,7 +124,7 @@ enter(StringInfo sql, const Exchange *exchange)
 	char	   *table = sql_table(exchange->making, old->relid);
 	char	   *name = sql_name(not_null_name(exchange->making->migration, old));
 
-	if (!is_late(old, exchange->twin->new))
+	if (!carry_not_null_is_late(old, exchange->twin->new))
 		return;
 	if (exchange->forward)
 		sql_statement(sql, "%s", constraint_not_null(table, name, exchange->comes));
@@ -147,7 +146,7 @@ leave(StringInfo sql, const Exchange *exchange)
 static void
 afterwards(MigrationPlan *plan, const Column *old, const NewColumn *new, bool forward)
 {
-	if (forward && is_late(old, new))
+	if (forward && carry_not_null_is_late(old, new))
 		plan_proof_validation(plan, old, "cutover", new->final_name);
 }
 

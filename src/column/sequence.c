@@ -12,11 +12,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/part.h"
 #include "core/names.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* Sequences that belong to a column: an identity's, or others. */
 static List *
@@ -61,6 +63,43 @@ sequence_oids(int64 migration, const Column *old, bool forward)
 	foreach(lc, sequences_now(migration, old, forward))
 		oids = lappend_oid(oids, ((ColumnSequence *) lfirst(lc))->relid);
 	return oids;
+}
+
+static bool
+is_identity(int64 migration, const Column *old, bool forward)
+{
+	ListCell   *lc;
+
+	foreach(lc, sequences_now(migration, old, forward))
+	{
+		if (((ColumnSequence *) lfirst(lc))->identity)
+			return true;
+	}
+	return false;
+}
+
+void
+sequence_check_identity(int64 migration, const TwinArgs *twin, bool forward, const char *again)
+{
+	const Column *old = twin->old;
+	AttrNumber	comes = forward ? carry_new_attnum(migration, old) : old->attnum;
+	Oid			type = comes != InvalidAttrNumber ? get_atttype(old->relid, comes) : InvalidOid;
+	bool		typed = type == INT2OID || type == INT4OID || type == INT8OID;
+	char	   *column;
+
+	if (!OidIsValid(type) || !is_identity(migration, old, forward) ||
+		(typed && !carry_not_null_is_late(old, twin->new)))
+		return;
+	column = pstrdup(quote_identifier(old->name));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("column %s of %s has become an identity column since migration " INT64_FORMAT " %s",
+					column, names_relation(old->relid), migration, forward ? "was stated" : "was switched"),
+			 typed ? errdetail("In this change NOT NULL passes from one column to the other, and an identity column needs it throughout.") :
+			 errdetail("The column that takes its place is of type %s, which an identity column cannot have.",
+					   format_type_be(type)),
+			 errhint("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY; then SELECT zdm.%s(" INT64_FORMAT ").",
+					 names_relation(old->relid), column, again, migration)));
 }
 
 /* They are looked at all together. */

@@ -309,6 +309,7 @@ void
 twin_follow(const Step *step, bool forward, const char *again)
 {
 	default_follow(step->migration, verb_args(step), forward, again);
+	sequence_check_identity(step->migration, verb_args(step), forward, again);
 }
 
 void
