@@ -14,7 +14,9 @@
 #include "common/hashfn.h"
 #include "core/debug_point.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "zdm_test.h"
 
 /* The tag that pg_advisory_lock(hashtextextended('zdm:' || name, 0)) takes. */
@@ -49,6 +51,13 @@ static const struct
 	{":55P03", ERRCODE_LOCK_NOT_AVAILABLE, "refused lock injected"},
 };
 
+/* Outside a transaction, nobody else takes a process that ends out of the queue. */
+static void
+leave_queue(int code, Datum arg)
+{
+	LockErrorCleanup();
+}
+
 static void
 reach(const char *name)
 {
@@ -66,7 +75,11 @@ reach(const char *name)
 	}
 
 	point_tag(&tag, name, "");
-	(void) LockAcquire(&tag, ShareLock, true, false);
+	PG_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+	{
+		(void) LockAcquire(&tag, ShareLock, true, false);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
 	LockRelease(&tag, ShareLock, true);
 }
 
