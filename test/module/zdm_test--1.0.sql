@@ -159,3 +159,77 @@ BEGIN
 		PERFORM pg_sleep(0.01);
 	END LOOP;
 END $$;
+
+--
+-- What hangs on a table, moved to another one without a migration.
+--
+CREATE FUNCTION test.move_pair("from" regclass, "to" regclass, indexes oid[], likes oid[], leaves_from oid[], leaves_to oid[], attach boolean, middle text)
+	RETURNS text LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_test_move';
+CREATE FUNCTION test.move_check(regclass, partitioned boolean)
+	RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_test_move_check';
+
+CREATE FUNCTION test.label(regclass, "column" int, label text)
+	RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'zdm_test_label';
+
+-- Indexes are each other's likes if one has the other's name behind "h_", as far as that goes.
+CREATE FUNCTION test.move("from" regclass, "to" regclass, leaves_from regclass[] DEFAULT '{}', leaves_to regclass[] DEFAULT '{}', attach boolean DEFAULT false, middle text DEFAULT '')
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	indexes oid[];
+	likes oid[];
+BEGIN
+	SELECT coalesce(array_agg(f.oid ORDER BY f.relname), '{}'), coalesce(array_agg(t.oid ORDER BY f.relname), '{}') INTO indexes, likes
+	FROM pg_index i JOIN pg_class f ON f.oid = i.indexrelid, pg_index j JOIN pg_class t ON t.oid = j.indexrelid
+	WHERE i.indrelid = ANY ("from" || leaves_from) AND j.indrelid = ANY ("to" || leaves_to)
+	AND (t.relname = left('h_' || f.relname, 63) OR f.relname = left('h_' || t.relname, 63));
+	RETURN test.move_pair("from", "to", indexes, likes, leaves_from::oid[], leaves_to::oid[], attach, middle);
+END $$;
+
+-- All that is known of a table by its name, and of what refers to it, in lines that name no OID.
+CREATE FUNCTION test.known_of(rel regclass) RETURNS SETOF text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+	SELECT format('table: %s owner %s options %s rls %s %s identity %s acl %s type acl %s label %s comment %s', c.oid::regclass, c.relowner::regrole,
+		c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relacl, t.typacl,
+		(SELECT string_agg(provider || '=' || label, ',') FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = c.oid AND objsubid = 0),
+		obj_description(c.oid, 'pg_class')) || coalesce(' / ' || obj_description(t.oid, 'pg_type'), '')
+	FROM pg_class c JOIN pg_type t ON t.oid = c.reltype WHERE c.oid = rel
+	UNION ALL
+	SELECT format('column %s: %s %s %s default %s identity "%s" storage %s compression "%s" target %s options %s acl %s label %s comment %s', attname, format_type(atttypid, atttypmod),
+		CASE WHEN attnotnull THEN 'NOT NULL' END, attgenerated, pg_get_expr(adbin, adrelid), attidentity, attstorage, attcompression, coalesce(attstattarget, -1),
+		(SELECT string_agg(o, ',') FROM unnest(attoptions) o WHERE o NOT LIKE 'pg\_%'), attacl,
+		(SELECT string_agg(provider || '=' || label, ',') FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = attrelid AND objsubid = attnum),
+		col_description(attrelid, attnum))
+	FROM (SELECT * FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+		WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped ORDER BY attname) a
+	UNION ALL
+	SELECT * FROM (SELECT format('constraint %s of %s: %s %s comment %s', conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated, obj_description(oid, 'pg_constraint'))
+		FROM pg_constraint WHERE (conrelid = rel OR confrelid = rel) AND (contype = 'f' AND conparentid = 0 OR contype NOT IN ('f', 't')) ORDER BY conrelid::regclass::text, conname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('index: %s%s%s comment %s targets %s', pg_get_indexdef(indexrelid), CASE WHEN indisclustered THEN ' clustered' END,
+		CASE WHEN indisreplident THEN ' identity' END, obj_description(indexrelid, 'pg_class'),
+		(SELECT string_agg(coalesce(attstattarget, -1)::text, ',' ORDER BY attnum) FROM pg_attribute WHERE attrelid = indexrelid))
+		FROM pg_index WHERE indrelid = rel ORDER BY indexrelid::regclass::text) x
+	UNION ALL
+	SELECT * FROM (SELECT format('trigger: %s %s comment %s', pg_get_triggerdef(oid), tgenabled, obj_description(oid, 'pg_trigger'))
+		FROM pg_trigger WHERE (tgrelid = rel OR tgconstrrelid = rel) AND NOT tgisinternal ORDER BY tgname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('rule: %s %s comment %s', pg_get_ruledef(oid), ev_enabled, obj_description(oid, 'pg_rewrite'))
+		FROM pg_rewrite r WHERE ev_class = rel OR oid IN (SELECT objid FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = rel)
+		ORDER BY ev_class::regclass::text, rulename) x
+	UNION ALL
+	SELECT * FROM (SELECT format('policy %s of %s: %s %s %s using %s check %s comment %s', polname, polrelid::regclass, polpermissive, polcmd, polroles::regrole[], pg_get_expr(polqual, polrelid),
+		pg_get_expr(polwithcheck, polrelid), obj_description(oid, 'pg_policy')) FROM pg_policy p
+		WHERE polrelid = rel OR oid IN (SELECT objid FROM pg_depend WHERE classid = 'pg_policy'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = rel) ORDER BY polname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('statistics %s: %s %s %s owner %s target %s comment %s', stxname, stxkind,
+		(SELECT string_agg(attname, ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = stxrelid AND attnum = ANY (stxkeys)), pg_get_statisticsobjdef_expressions(oid), stxowner::regrole, coalesce(stxstattarget, -1), obj_description(oid, 'pg_statistic_ext'))
+		FROM pg_statistic_ext WHERE stxrelid = rel ORDER BY stxname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('sequence %s: %s of %s', s.oid::regclass, d.deptype, a.attname) FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+		JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.refobjid = rel AND d.classid = 'pg_class'::regclass ORDER BY s.relname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('published by %s: %s', p.pubname, (to_jsonb(t) || jsonb_build_object('attnames', (SELECT jsonb_agg(a ORDER BY a) FROM jsonb_array_elements_text(to_jsonb(t)->'attnames') a)) - 'schemaname' - 'tablename' - 'pubname')::text) FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
+		JOIN pg_class c ON c.relname = t.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname WHERE c.oid = rel ORDER BY p.pubname) x
+	UNION ALL
+	SELECT * FROM (SELECT format('function: %s', pg_get_functiondef(f.oid)) FROM pg_proc f WHERE oid IN
+		(SELECT objid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = rel) ORDER BY proname) x
+$$;

@@ -1,0 +1,133 @@
+/*-------------------------------------------------------------------------
+ *
+ * act.c
+ *		The single acts of a move.
+ *
+ * They are DDL that nobody has stated: so no event trigger is told of it, and the
+ * statements run as parts of a larger one, as probes do (draft/probe.c).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "core/errors.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "draft/probe.h"
+#include "lib/stringinfo.h"
+#include "move/act.h"
+#include "nodes/parsenodes.h"
+#include "parser/parser.h"
+#include "utils/lsyscache.h"
+
+void
+act_add(List **acts, const MoveAct *act)
+{
+	*acts = lappend(*acts, memcpy(palloc(sizeof(MoveAct)), act, sizeof(MoveAct)));
+}
+
+void
+act_add_rows(List **acts, Oid role, Oid relid, const char *query, const QueryArg *args, int nargs)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin_printing(&session, relid);
+	n = query_run(query, args, nargs);
+	for (uint64 row = 0; row < n; row++)
+	{
+		if (!query_null(row, 1))
+			act_add(acts, &(MoveAct) {.sql = query_text(row, 1), .role = role});
+	}
+	query_end(&session);
+}
+
+Node *
+act_parse(const char *sql)
+{
+	return linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT))->stmt;
+}
+
+void
+act_run_statement(Node *stmt, const char *sql)
+{
+	probe_statement(stmt, sql);
+}
+
+AttrNumber
+act_column(Oid from, AttrNumber attnum, Oid to)
+{
+	char	   *name = get_attname(from, attnum, false);
+	AttrNumber	found = get_attnum(to, name);
+
+	if (found == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column %s of %s is not in the table that is to take its place",
+						names_attribute(from, attnum), names_relation(from)),
+				 errhint("Drop what was done to the column since the migration was stated, or go back with zdm.revert().")));
+	return found;
+}
+
+/* Which one it was; a position is one in its text, not in what the caller has said. */
+static void
+tell_act(void *arg)
+{
+	const MoveAct *act = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(act->text != NULL && act->run != NULL ? act->text : act->sql);
+	}
+	errcontext("moving what hangs on a table: %s", act->sql);
+}
+
+static void
+run(const MoveAct *act)
+{
+	ErrorContextCallback context = {
+		.callback = tell_act, .arg = unconstify(MoveAct *, act), .previous = error_context_stack,
+	};
+
+	error_context_stack = &context;
+	if (act->run != NULL)
+		act->run(act);
+	else
+		act_run_statement(act_parse(act->sql), act->sql);
+	CommandCounterIncrement();
+	error_context_stack = context.previous;
+}
+
+void
+move_run(List *acts)
+{
+	ListCell   *lc;
+
+	foreach(lc, acts)
+	{
+		const MoveAct *act = lfirst(lc);
+		Identity saved;
+
+		if (OidIsValid(act->role))
+			identity_enter(act->role, NIL, &saved);
+		run(act);
+		if (OidIsValid(act->role))
+			identity_leave(&saved);
+	}
+}
+
+char *
+move_sql(List *acts)
+{
+	StringInfoData sql;
+	ListCell   *lc;
+
+	initStringInfo(&sql);
+	foreach(lc, acts)
+		appendStringInfo(&sql, "%s%s", sql.len > 0 ? ";\n" : "", ((MoveAct *) lfirst(lc))->sql);
+	return sql.data;
+}

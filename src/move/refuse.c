@@ -1,0 +1,201 @@
+/*-------------------------------------------------------------------------
+ *
+ * refuse.c
+ *		What hangs on a table and cannot move.
+ *
+ * All that pg_depend names is either moved by a part, or it is refused: what we do not
+ * know is not left behind.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/query.h"
+#include "core/attempt.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "move/refuse.h"
+#include "move/view_query.h"
+#include "storage/lockdefs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "compat.h"
+
+/*
+ * Each gives what is in the way, why, and what to do.  $1: the tables; $2: is the other
+ * one partitioned?
+ */
+static const char *const questions[] = {
+	/* the table itself */
+	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), 'is a typed table', "
+	"format('ALTER TABLE %s NOT OF;', c.oid::regclass) FROM pg_class c WHERE c.oid = ANY ($1) AND c.reloftype <> 0",
+	"SELECT pg_describe_object('pg_class'::regclass, d.objid, 0), format('belongs to extension %I', e.extname), "
+	"format('ALTER EXTENSION %I DROP TABLE %s;', e.extname, d.objid::regclass) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid "
+	"WHERE d.classid = 'pg_class'::regclass AND d.objid = ANY ($1) AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass",
+	"SELECT pg_describe_object('pg_class'::regclass, i.inhrelid, 0), format('inherits from %s', i.inhparent::regclass), "
+	"format(CASE WHEN c.relispartition THEN 'ALTER TABLE %s DETACH PARTITION %s;' ELSE 'ALTER TABLE %2$s NO INHERIT %1$s;' END, i.inhparent::regclass, i.inhrelid::regclass) "
+	"FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhrelid = ANY ($1) AND NOT i.inhparent = ANY ($1)",
+	"SELECT pg_describe_object('pg_class'::regclass, i.inhrelid, 0), 'is an inheritance child of it', "
+	"format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, i.inhparent::regclass) "
+	"FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = ANY ($1) AND NOT c.relispartition",
+	/* its row type: the other table has one of its own */
+	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'uses the type of its rows', 'Use another type in it, or drop it first.' "
+	"FROM pg_depend d WHERE d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i' AND d.refobjid IN "
+	"(SELECT unnest(ARRAY[t.oid, t.typarray]) FROM pg_type t WHERE t.typrelid = ANY ($1))",
+	/* triggers */
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), 'fires for each row with a transition table, which a partitioned table cannot have', "
+	"'Have it fire for each statement instead.' FROM pg_trigger t WHERE $2 AND t.tgrelid = ANY ($1) AND NOT t.tgisinternal "
+	"AND t.tgtype & 1 = 1 AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL)",
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), format('calls %s, which its owner may not', t.tgfoid::regprocedure), "
+	"format('GRANT EXECUTE ON FUNCTION %s TO %s;', t.tgfoid::regprocedure, c.relowner::regrole) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+	"WHERE (t.tgrelid = ANY ($1) OR t.tgconstrrelid = ANY ($1)) AND NOT t.tgisinternal AND NOT has_function_privilege(c.relowner, t.tgfoid, 'EXECUTE')",
+	"SELECT format('foreign key %I of %s', c.conname, c.conrelid::regclass), 'has triggers that have been disabled, or enabled otherwise', "
+	"format('ALTER TABLE %s ENABLE TRIGGER ALL;', t.tgrelid::regclass) FROM pg_constraint c JOIN pg_trigger t ON t.tgconstraint = c.oid "
+	"WHERE c.contype = 'f' AND (c.conrelid = ANY ($1) OR c.confrelid = ANY ($1)) AND t.tgenabled <> 'O'",
+	/* functions with SQL bodies: they are replaced as their owner would */
+	"SELECT pg_describe_object('pg_proc'::regclass, f.oid, 0), format('is in schema %I, in which its owner may not create', n.nspname), "
+	"format('GRANT CREATE ON SCHEMA %I TO %s;', n.nspname, f.proowner::regrole) FROM pg_depend d JOIN pg_proc f ON f.oid = d.objid "
+	"JOIN pg_namespace n ON n.oid = f.pronamespace "
+	"WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) "
+	"AND NOT has_schema_privilege(f.proowner, n.oid, 'CREATE')",
+#ifdef ZDM_HAS_PUBLICATION_OBJECTS
+	"SELECT pg_describe_object('pg_publication_rel'::regclass, r.oid, 0), 'chooses rows or columns of a table that is to be partitioned', "
+	"format('ALTER PUBLICATION %I SET (publish_via_partition_root = true);', p.pubname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "
+	"WHERE $2 AND r.prrelid = ANY ($1) AND NOT p.pubviaroot AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)",
+#endif
+	/* what we do not know */
+	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'depends on it in a way that is not known here', 'Drop it first, and create it again afterwards.' "
+	"FROM pg_depend d LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
+	"WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) AND NOT (d.classid = 'pg_class'::regclass AND d.objid = ANY ($1)) "
+	"AND NOT d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass, 'pg_publication_rel'::regclass) "
+	"AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i') "
+	"AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef a WHERE a.oid = d.objid AND a.adrelid = d.refobjid)) "
+	"AND NOT (d.classid = 'pg_statistic_ext'::regclass AND EXISTS (SELECT FROM pg_statistic_ext s WHERE s.oid = d.objid AND s.stxrelid = d.refobjid)) "
+	"AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint n WHERE n.oid = d.objid AND d.refobjid IN (n.conrelid, n.confrelid))) "
+	"AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger t WHERE t.oid = d.objid AND d.refobjid IN (t.tgrelid, t.tgconstrrelid))) "
+	"AND NOT (d.classid = 'pg_class'::regclass AND (c.relkind = 't' OR c.relkind = 'S' AND d.deptype IN ('a', 'i') "
+	"  OR EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = d.refobjid) "
+	"  OR EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = d.objid AND i.inhparent = d.refobjid) "
+	/* a table that is ours, and goes with it */
+	"  OR d.deptype = 'a' AND c.relkind IN ('r', 'p')))",
+};
+
+/* A foreign key that is NOT VALID, of what is to be partitioned. */
+static const char not_valid[] =
+	"SELECT format('foreign key %I', c.conname), 'is NOT VALID, which one of a partitioned table cannot be before PostgreSQL 18', "
+	"format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.conrelid::regclass, c.conname) FROM pg_constraint c "
+	"WHERE $2 AND c.contype = 'f' AND c.conrelid = ANY ($1) AND NOT c.convalidated";
+
+typedef struct Refused
+{
+	StringInfoData detail;
+	StringInfoData hint;
+	int			count;
+} Refused;
+
+static void
+refuse(Refused *refused, const char *object, const char *reason, const char *hint)
+{
+	appendStringInfo(&refused->detail, "%s%s %s.", refused->count > 0 ? "\n" : "", object, reason);
+	appendStringInfo(&refused->hint, "%s%s: %s", refused->count > 0 ? "\n" : "", object, hint);
+	refused->count++;
+}
+
+static void
+ask(Refused *refused, const char *question, List *tables, bool partitioned)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2", question),
+			  arg_oids(tables), arg_bool(partitioned));
+	for (uint64 row = 0; row < n; row++)
+		refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
+	query_end(&session);
+}
+
+static void
+read_view(void *arg)
+{
+	Oid			view = *(Oid *) arg;
+	char	   *text = view_query_text(view);
+	Identity	identity;
+
+	identity_enter(identity_of(view), NIL, &identity);
+	(void) view_query_read(text);
+	identity_leave(&identity);
+}
+
+/* A view is given its own text again: its owner may have lost the right to a schema since. */
+static void
+read_views(Refused *refused, List *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, view_query_users(tables))
+	{
+		Oid			view = lfirst_oid(lc);
+		ErrorData  *error;
+
+		if (!attempt_run(read_view, &view, ATTEMPT_UNDO, &error))
+			refuse(refused, psprintf("view %s", names_relation(view)),
+				   psprintf("cannot be read again as its owner, %s: %s", quote_identifier(GetUserNameFromId(identity_of(view), false)),
+							error->message),
+				   "Give its owner what it lacks, or drop the view first, and create it again afterwards.");
+	}
+}
+
+static void
+ask_all(Refused *refused, List *tables, bool partitioned)
+{
+	initStringInfo(&refused->detail);
+	initStringInfo(&refused->hint);
+	refused->count = 0;
+	for (int i = 0; i < lengthof(questions); i++)
+		ask(refused, questions[i], tables, partitioned);
+	if (!ZDM_HAS_PARTITIONED_FK_NOT_VALID)
+		ask(refused, not_valid, tables, partitioned);
+	read_views(refused, tables);
+}
+
+/* The table, and if it is partitioned its partitions. */
+static List *
+tables_of(Oid relid)
+{
+	return find_all_inheritors(relid, AccessShareLock, NULL);
+}
+
+void
+move_check(Oid relid, const MoveTarget *target)
+{
+	Refused		refused;
+
+	ask_all(&refused, get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? tables_of(relid) : list_make1_oid(relid),
+			target->partitioned);
+	if (refused.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("not all that hangs on table %s can go with its name to another one", names_relation(relid)),
+				 errdetail("%s", refused.detail.data),
+				 errhint("%s", refused.hint.data)));
+}
+
+void
+refuse_late(const Move *move, List *tables, bool partitioned)
+{
+	Refused		refused;
+
+	ask_all(&refused, tables, partitioned);
+	if (refused.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("what hangs on table %s since the migration was stated cannot go with its name",
+						names_relation(move->from)),
+				 errdetail("%s", refused.detail.data),
+				 errhint("%s", refused.hint.data)));
+}

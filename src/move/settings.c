@@ -1,0 +1,100 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		Defaults, and what is set for a table, its columns and its indexes.
+ *
+ * The other table was made with what there was then: what differs by now is set.  The
+ * one that goes keeps its own, and is compared in its turn on the way back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_class.h"
+#include "core/names.h"
+#include "move/act.h"
+#include "utils/lsyscache.h"
+
+/* Columns of both: "a" of the table that leaves ($1), "b" of the one that comes ($3), which will be called $2. */
+#define COLUMNS \
+	"FROM pg_attribute a JOIN pg_attribute b ON b.attname = a.attname AND b.attrelid = $3 AND b.attnum > 0 AND NOT b.attisdropped, " \
+	"LATERAL (SELECT format('ALTER TABLE %s ALTER COLUMN %I ', $2::text, a.attname)) s(alter) " \
+	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped "
+
+/* What is set WITH (...), but for what PostgreSQL keeps there for itself. */
+#define OPTIONS(o) "(SELECT option_name, option_value FROM pg_options_to_table(" o ") WHERE option_name NOT LIKE 'pg\\_%')"
+#define SET_OPTIONS(o) \
+	"(SELECT ' SET (' || string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' " \
+	" FROM " OPTIONS(o) " x)"
+#define RESET_OPTIONS(o, but) \
+	"(SELECT ' RESET (' || string_agg(quote_ident(option_name), ', ') || ')' " \
+	" FROM " OPTIONS(o) " x WHERE option_name NOT IN (SELECT option_name FROM " OPTIONS(but) " y))"
+
+static const char *const columns[] = {
+	"SELECT s.alter || coalesce('SET DEFAULT ' || pg_get_expr(d.adbin, $1), 'DROP DEFAULT') "
+	"FROM pg_attribute a JOIN pg_attribute b ON b.attname = a.attname AND b.attrelid = $3 AND b.attnum > 0 AND NOT b.attisdropped "
+	"LEFT JOIN pg_attrdef d ON d.adrelid = $1 AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = $3 AND e.adnum = b.attnum, "
+	"LATERAL (SELECT format('ALTER TABLE %s ALTER COLUMN %I ', $2::text, a.attname)) s(alter) "
+	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND b.attgenerated = '' "
+	"AND pg_get_expr(d.adbin, $1) IS DISTINCT FROM pg_get_expr(e.adbin, $3) ORDER BY a.attnum",
+	"SELECT s.alter || 'SET STATISTICS ' || coalesce(a.attstattarget, -1) " COLUMNS
+	"AND coalesce(a.attstattarget, -1) <> coalesce(b.attstattarget, -1) ORDER BY a.attnum",
+	"SELECT s.alter || 'SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END "
+	COLUMNS "AND a.attstorage <> b.attstorage AND a.atttypid = b.atttypid ORDER BY a.attnum",
+	"SELECT s.alter || 'SET COMPRESSION ' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END "
+	COLUMNS "AND a.attcompression <> b.attcompression AND a.atttypid = b.atttypid ORDER BY a.attnum",
+	"SELECT s.alter || " SET_OPTIONS("a.attoptions") " " COLUMNS "AND a.attoptions IS DISTINCT FROM b.attoptions ORDER BY a.attnum",
+	"SELECT s.alter || " RESET_OPTIONS("b.attoptions", "a.attoptions") " " COLUMNS
+	"AND a.attoptions IS DISTINCT FROM b.attoptions ORDER BY a.attnum",
+};
+
+/* Of tables with rows of their own alone. */
+static const char *const options[] = {
+	"SELECT format('ALTER TABLE %s', $2::text) || " SET_OPTIONS("a.reloptions") " FROM pg_class a, pg_class b "
+	"WHERE a.oid = $1 AND b.oid = $3 AND a.reloptions IS DISTINCT FROM b.reloptions",
+	"SELECT format('ALTER TABLE %s', $2::text) || " RESET_OPTIONS("b.reloptions", "a.reloptions") " FROM pg_class a, pg_class b "
+	"WHERE a.oid = $1 AND b.oid = $3 AND a.reloptions IS DISTINCT FROM b.reloptions",
+};
+
+static const char identity[] =
+	"SELECT format('ALTER TABLE %s REPLICA IDENTITY ', $2::text) || CASE a.relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' "
+	"WHEN 'i' THEN 'USING INDEX ' || (SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+	"  WHERE i.indrelid = $1 AND i.indisreplident) ELSE 'DEFAULT' END "
+	"FROM pg_class a, pg_class b WHERE a.oid = $1 AND b.oid = $3 AND (a.relreplident <> b.relreplident OR a.relreplident = 'i')";
+
+static const char index_columns[] =
+	"SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', $2::text, a.attnum, coalesce(a.attstattarget, -1)) "
+	"FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $3 AND b.attnum = a.attnum "
+	"WHERE a.attrelid = $1 AND coalesce(a.attstattarget, -1) <> coalesce(b.attstattarget, -1) ORDER BY a.attnum";
+
+static void
+add_query(Moving *moving, const MovePair *pair, const char *query)
+{
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, query, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to));
+}
+
+static void
+add_pair(Moving *moving, const MovePair *pair)
+{
+	bool		rows = !pair->partitioned && get_rel_relkind(pair->from) == RELKIND_RELATION;
+
+	for (int i = 0; i < lengthof(columns); i++)
+		add_query(moving, pair, columns[i]);
+	for (int i = 0; rows && i < lengthof(options); i++)
+		add_query(moving, pair, options[i]);
+	add_query(moving, pair, identity);
+}
+
+static void
+add_all(Moving *moving)
+{
+	MovePair   *first = linitial(moving->pairs);
+	ListCell   *lc;
+	ListCell   *like;
+
+	forboth(lc, moving->move->indexes, like, moving->move->likes)
+		ACT_ROWS(&moving->enter, first->owner, first->from, index_columns, arg_oid(lfirst_oid(lc)),
+				 arg_text(names_of_relation(lfirst_oid(lc), false)), arg_oid(lfirst_oid(like)));
+}
+
+const MovePart move_settings = {.pair = add_pair, .all = add_all};
