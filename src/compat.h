@@ -291,6 +291,26 @@ zdm_nulls_not_distinct(Form_pg_index index)
 #define zdm_partition_qual(parent, spec) get_qual_from_partbound(parent, spec)
 #endif
 
+/* PartitionSpec has what the user wrote, up to 15: 0 if that is no strategy. */
+static inline char
+zdm_partition_strategy(const PartitionSpec *spec)
+{
+#if PG_VERSION_NUM >= 160000
+	return (char) spec->strategy;
+#else
+	return pg_strcasecmp(spec->strategy, "range") == 0 ? PARTITION_STRATEGY_RANGE :
+		pg_strcasecmp(spec->strategy, "list") == 0 ? PARTITION_STRATEGY_LIST :
+		pg_strcasecmp(spec->strategy, "hash") == 0 ? PARTITION_STRATEGY_HASH : '\0';
+#endif
+}
+
+/* Exclusion constraints of partitioned tables: 17. */
+#if PG_VERSION_NUM >= 170000
+#define ZDM_HAS_PARTITIONED_EXCLUSION	true
+#else
+#define ZDM_HAS_PARTITIONED_EXCLUSION	false
+#endif
+
 #if PG_VERSION_NUM >= 150000
 #define zdm_copy_nulls_not_distinct(stmt, con) \
 	((stmt)->nulls_not_distinct = (con)->nulls_not_distinct)

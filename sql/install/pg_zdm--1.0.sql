@@ -52,7 +52,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange; first
 	verb          text NOT NULL,                 -- what it does, of the table in verbs/verb.c
 	args          jsonb NOT NULL,                -- to what; the SQL is made of both when it is shown, and again when it is run
 	undoable      boolean NOT NULL,              -- there is something to do on the way back
@@ -302,6 +302,14 @@ CREATE FUNCTION zdm.rewrite(relation regclass, order_by text DEFAULT NULL, colum
 
 COMMENT ON FUNCTION zdm.rewrite(regclass, text, name[], text) IS
 	'write a live table anew, without what dead rows have left, in an order where one is given; returns the id of the migration';
+
+CREATE FUNCTION zdm.partition_table(relation regclass, partition_by text, partitions text[] DEFAULT NULL,
+									every text DEFAULT NULL, ahead int DEFAULT 3, with_default boolean DEFAULT false,
+									primary_key text DEFAULT NULL, way text DEFAULT 'copy', label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_partition_table';
+
+COMMENT ON FUNCTION zdm.partition_table(regclass, text, text[], text, int, boolean, text, text, text) IS
+	'partition a live table; returns the id of the migration';
 
 -- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
 -- sequence, with its position, its privileges and what sessions know of it.

@@ -195,19 +195,6 @@ check_columns(Attach *attach)
 	ReThrowError(error);
 }
 
-/* FOR VALUES ..., with constants that everybody reads alike. */
-static char *
-bound_text(PartitionBoundSpec *spec)
-{
-	int			nestlevel = NewGUCNestLevel();
-	char	   *text;
-
-	identity_pin_formats();
-	text = deparse_expression((Node *) spec, NIL, false, false);
-	AtEOXact_GUC(false, nestlevel);
-	return text;
-}
-
 /* The clauses, over the parent's columns, as an expression over those of rel. */
 static List *
 clauses_over(const Attach *attach, FactRelation *rel, List *clauses)
@@ -489,7 +476,7 @@ make_attach(MigrationPlan *plan, Change *change)
 	facts_detail(facts, attach.partition);
 	facts_bound(facts, attach.parent, cmd->bound, &attach.bound);
 	check_overlap(&attach, change);
-	attach.bound_text = bound_text(attach.bound.spec);
+	attach.bound_text = deparse_bound(attach.bound.spec);
 	check_columns(&attach);
 
 	plan_indexes(&attach);

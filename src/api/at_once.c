@@ -82,11 +82,11 @@ is_otherwise(const Change *change)
 	return change->order_by != NULL || (change->stmt != NULL && !IsA(change->stmt, VacuumStmt));
 }
 
-/* An order of its own no statement gives it, and CLUSTER of partitions runs in no transaction. */
+/* An order of its own, or partitions, no statement gives it, and CLUSTER of partitions runs in no transaction. */
 static bool
 awaits_commit(const Change *change)
 {
-	if (change->order_by != NULL)
+	if (change->order_by != NULL || change->partition != NULL)
 		return true;
 	return change->stmt != NULL && IsA(change->stmt, ClusterStmt) &&
 		get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE;

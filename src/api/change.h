@@ -8,9 +8,10 @@
 #ifndef ZDM_API_CHANGE_H
 #define ZDM_API_CHANGE_H
 
-#include "rules/change.h"
+#include "catalog/migration.h"
 #include "fmgr.h"
 #include "plan/plan.h"
+#include "rules/change.h"
 
 /*
  * Check the change, write a migration and its plan, have it started at commit,

@@ -238,6 +238,14 @@ migration_is_reversible(const Migration *m)
 	return QUERY_ONCE("SELECT WHERE ($1 ->> 'zdm.reversible')::boolean", arg_jsonb(m->settings)) > 0;
 }
 
+void
+migration_set_relation(int64 id, Oid relid)
+{
+	/* a label that comes again is compared with what it stood for, which names the table */
+	(void) QUERY_ONCE("UPDATE zdm.migration SET relid = $2, definition = definition || jsonb_build_object('relation', $2) WHERE id = $1",
+					  arg_int8(id), arg_oid(relid));
+}
+
 bool
 migration_has_cutover(int64 id)
 {

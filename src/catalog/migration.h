@@ -79,6 +79,9 @@ extern Migration *migration_load(int64 id, MigrationLock lock);
  */
 extern List *migration_labelled(const char *label); /* list of Migration * */
 
+/* Another table has taken the name of the one that it is about: it is about that from here on. */
+extern void migration_set_relation(int64 id, Oid relid);
+
 /* What of it is there once it is completed. */
 extern void migration_set_outcome(Migration *migration, List *outcome);
 

@@ -22,6 +22,7 @@ static const char *const action_names[] = {
 	[ACTION_INDEX] = "index",
 	[ACTION_COMPARE] = "compare",
 	[ACTION_EXCHANGE] = "exchange",
+	[ACTION_FIRST] = "first",
 };
 
 static const char *const lock_names[] = {

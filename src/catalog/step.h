@@ -26,7 +26,8 @@ typedef enum StepAction
 	ACTION_COPY,				/* batches that copy rows to it */
 	ACTION_INDEX,				/* builds its indexes */
 	ACTION_COMPARE,				/* batches that compare the two */
-	ACTION_EXCHANGE				/* the two exchange their storage, and the hidden one goes */
+	ACTION_EXCHANGE,			/* the two exchange their storage, and the hidden one goes */
+	ACTION_FIRST				/* the table becomes the first partition of another; that gets the rest */
 } StepAction;
 
 typedef enum StepState

@@ -323,6 +323,18 @@ deparse_index(Oid indexid, const IndexLike *options)
 	return spec;
 }
 
+char *
+deparse_bound(PartitionBoundSpec *spec)
+{
+	int			nestlevel = NewGUCNestLevel();
+	char	   *text;
+
+	identity_pin_formats();
+	text = deparse_expression((Node *) spec, NIL, false, false);
+	AtEOXact_GUC(false, nestlevel);
+	return text;
+}
+
 bool
 deparse_index_uses(Oid indexid, AttrNumber attnum)
 {

@@ -15,7 +15,7 @@
 #define ZDM_DEPARSE_H
 
 #include "access/attnum.h"
-#include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
 #include "verbs/verbs.h"
 
@@ -39,6 +39,9 @@ extern IndexSpec *deparse_index(Oid indexid, const IndexLike *options);
 /* Qualified and quoted; ERRCODE_UNDEFINED_OBJECT if it does not exist. */
 extern char *deparse_collation(Oid collation);
 extern char *deparse_opclass(Oid opclass);
+
+/* FOR VALUES ..., with constants that everybody reads alike. */
+extern char *deparse_bound(PartitionBoundSpec *spec);
 
 /* Is any of the index's columns, expressions or its predicate about attnum? */
 extern bool deparse_index_uses(Oid indexid, AttrNumber attnum);

@@ -47,6 +47,9 @@ extern const PlanKind plan_rename_enum_value;
 /* in rename_table.c */
 extern const PlanKind plan_rename_table;
 
+/* in partition_table.c */
+extern const PlanKind plan_partition_table;
+
 /* in refresh.c */
 extern const PlanKind plan_refresh;
 

@@ -15,6 +15,18 @@
 #include "nodes/pg_list.h"
 #include "postgres_ext.h"
 
+/* How a table is to be partitioned, as the caller has it. */
+typedef struct PartitionWish
+{
+	char	   *by;				/* what stands after PARTITION BY */
+	List	   *partitions;		/* char *: name and bound; NIL: none were given */
+	char	   *every;			/* or NULL */
+	int			ahead;
+	bool		with_default;
+	char	   *primary_key;	/* list of columns; "": none; NULL: as it is */
+	bool		attach;			/* the table itself becomes the first partition */
+} PartitionWish;
+
 typedef struct Change
 {
 	const char *kind;			/* a name in the table of plan/plan.c */
@@ -46,6 +58,10 @@ typedef struct Change
 
 	/* rewrite: */
 	char	   *order_by;		/* what stands after ORDER BY, as it was given, or NULL */
+
+	/* partition_table: */
+	struct PartitionWish *partition;
+	struct PartitionLayout *layout; /* what comes of it, once that was asked (plan/partition_layout.h) */
 
 	/* backfill: */
 	char	   *assignments;

@@ -47,6 +47,7 @@
 #include "plan/by_text.h"
 #include "plan/in_place.h"
 #include "plan/meaning.h"
+#include "run/first_partition.h"
 #include "run/look.h"
 #include "run/look_again.h"
 #include "run/second_table.h"
@@ -1344,6 +1345,66 @@ undo_second(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_DONE;
 }
 
+/* The step's transaction, with all that hangs on the table and on the one that takes its name. */
+static StepOutcome
+begin_with_first(const Migration *migration, const Step *step, StepRun *run)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Step		locking = *step;
+	List	   *relations;
+	StepOutcome outcome;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	relations = first_partition_relations(first_args(step));
+	MemoryContextSwitchTo(caller);
+	locking.lock = AccessExclusiveLock;
+	locking.relations = list_copy(relations);
+	end_transaction();
+	outcome = begin_with_locks(migration, &locking, run);
+	/* closes the race with a view, say, that has come since: its lock would be waited for */
+	if (outcome == OUTCOME_DONE && list_difference_oid(first_partition_relations(first_args(step)), locking.relations) != NIL)
+		return come_again(step, NULL, run);
+	return outcome;
+}
+
+/* The table becomes a partition, or the partitions are completed. */
+static StepOutcome
+do_first(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_first(migration, step, run);
+	char	   *sql;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	guc_bound_lock_waits();
+	if (verb_is(step, &verb_become_partition))
+		sql = first_partition_exchange(migration, first_args(step), false);
+	else
+		sql = first_partition_settle(migration, first_args(step));
+	step_mark_done(step, sql);
+	ZDM_DEBUG_POINT("first-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/* On the way back: the partition is the table again. */
+static StepOutcome
+undo_first(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_first(migration, step, run);
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	guc_bound_lock_waits();
+	(void) first_partition_exchange(migration, first_args(step), true);
+	step_mark_undone(step);
+	ZDM_DEBUG_POINT("undo-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
 bool
 steps_is_batch(const Step *step)
 {
@@ -1377,6 +1438,8 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 			return do_second_index(migration, step, run);
 		case ACTION_EXCHANGE:
 			return do_exchange(migration, step, run);
+		case ACTION_FIRST:
+			return do_first(migration, step, run);
 	}
 	return OUTCOME_STALE;
 }
@@ -1449,6 +1512,8 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 
 	if (step->action == ACTION_SECOND)
 		return undo_second(migration, step, run);
+	if (step->action == ACTION_FIRST)
+		return undo_first(migration, step, run);
 	if (step->action == ACTION_TOPLEVEL)
 		return step->only_back ?
 			run_toplevel(migration, step, true, run) :

@@ -171,6 +171,19 @@ refuse_rewrite(const Script *script)
 					 script->table)));
 }
 
+pg_noreturn static void refuse_partitions(const Script *script);
+
+static void
+refuse_partitions(const Script *script)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("there is no script for a table that becomes a partition"),
+			 errdetail("What hangs on it moves to the partitioned table in the catalog, for which there is no SQL."),
+			 errhint("By hand, all that TABLE zdm.steps shows: rename %s, create the partitioned table, attach, and make views, triggers and foreign keys anew.",
+					 script->table)));
+}
+
 static void
 write_step(Writing *writing, const Step *step)
 {
@@ -211,6 +224,8 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_COMPARE:
 		case ACTION_EXCHANGE:
 			refuse_rewrite(script);
+		case ACTION_FIRST:
+			refuse_partitions(script);
 		case ACTION_SQL:
 			if (verb_is(step, &verb_drop_twin))
 			{

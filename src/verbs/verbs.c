@@ -11,6 +11,7 @@
 
 #include "core/errors.h"
 #include "utils/memutils.h"
+#include "verbs/first_partition.h"
 #include "verbs/verbs.h"
 
 static const Verb *const verbs[] = {
@@ -26,6 +27,7 @@ static const Verb *const verbs[] = {
 	&verb_assert_unique,
 	&verb_attach_index,
 	&verb_attach_partition,
+	&verb_become_partition,
 	&verb_build_index,
 	&verb_build_second_indexes,
 	&verb_compare_rows,
@@ -64,6 +66,7 @@ static const Verb *const verbs[] = {
 	&verb_set_index_statistics,
 	&verb_set_not_null,
 	&verb_set_type,
+	&verb_settle_partitions,
 	&verb_statement,
 	&verb_validate_constraint,
 	&verb_verify,

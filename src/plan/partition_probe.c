@@ -1,0 +1,289 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition_probe.c
+ *		Partitions that are only tried.
+ *
+ * What a key may be, how a bound reads and which of them overlap is asked of
+ * PostgreSQL, in a subtransaction that makes the partitions, beside an empty table,
+ * under the names that they are to have.  So the errors are the server's own, whatever
+ * its version, with the names that the caller gave; and a name that is taken, or a
+ * schema without the right to create in it, is found the same way.
+ *
+ * Key and tables are the owner's, and are made and opened as such.  A bound is read as
+ * its author, the caller; what is kept of it is the constant that came out, written so
+ * that it reads the same in every session.
+ *
+ * While they are there, rows that none of them takes are sought by their constraints.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "catalog/query.h"
+#include "column/carry.h"
+#include "core/attempt.h"
+#include "core/errors.h"
+#include "core/expression.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "draft/ddl_text.h"
+#include "draft/deparse.h"
+#include "draft/probe.h"
+#include "executor/spi.h"
+#include "facts/facts_catalog.h"
+#include "facts/facts_partition.h"
+#include "parser/parser.h"
+#include "plan/partition_every.h"
+#include "plan/partition_probe.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "compat.h"
+
+/* The table of the probe. */
+#define PROBE_NAME "zdm_partition_probe"
+
+/* What is known only while the tables of the probe are there. */
+typedef struct Trial
+{
+	PartitionProbe *probe;
+	Oid			owner;
+	List	   *commands;		/* PartitionCmd *: what the caller wrote */
+	char	   *parent;			/* qualified name of the probe's table, */
+	Oid			parent_id;		/* and it */
+	StringInfoData taken;		/* condition: some partition takes the row */
+	char	   *row;			/* that none takes, or NULL */
+} Trial;
+
+static void
+run_as_owner(const Trial *trial, const char *sql)
+{
+	Identity	saved;
+
+	identity_enter(trial->owner, NIL, &saved);
+	probe_run(sql);
+	identity_leave(&saved);
+}
+
+static char *
+qualified(Oid namespace, const char *name)
+{
+	return quote_qualified_identifier(get_namespace_name(namespace), name);
+}
+
+static void
+make_parent(Trial *trial)
+{
+	const PartitionProbe *probe = trial->probe;
+	char	   *name = PROBE_NAME;
+
+	while (OidIsValid(get_relname_relid(name, get_rel_namespace(probe->relid))))
+		name = psprintf("%s_", name);
+	trial->parent = qualified(get_rel_namespace(probe->relid), name);
+	run_as_owner(trial, psprintf("CREATE TABLE %s (LIKE %s INCLUDING GENERATED) PARTITION BY %s", trial->parent,
+								 names_relation(probe->relid), partition_layout_key_sql(probe->layout, probe->relid, false)));
+	trial->parent_id = get_relname_relid(name, get_rel_namespace(probe->relid));
+}
+
+/* The name and the bound of the text, as ATTACH PARTITION has them. */
+static PartitionCmd *
+parse_part(const char *text)
+{
+	char	   *sql = psprintf("ALTER TABLE t ATTACH PARTITION %s", text);
+	DdlReading	reading;
+	List	   *statements;
+	AlterTableStmt *stmt;
+
+	ddl_reading_begin(&reading, sql, "partitions");
+	statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+	ddl_reading_end(&reading);
+	stmt = list_length(statements) == 1 ? (AlterTableStmt *) linitial_node(RawStmt, statements)->stmt : NULL;
+	if (stmt == NULL || !IsA(stmt, AlterTableStmt) || list_length(stmt->cmds) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a partition must be a name and a bound"),
+				 errdetail("It reads: %s", text),
+				 errhint("As it stands after PARTITION OF: 'event_2024 FOR VALUES FROM (''2024-01-01'') TO (''2025-01-01'')'.")));
+	return (PartitionCmd *) linitial_node(AlterTableCmd, stmt->cmds)->def;
+}
+
+/* The bound as PostgreSQL reads it. */
+static char *
+read_bound(const Trial *trial, PartitionBoundSpec *spec)
+{
+	Facts	   *facts = facts_create(true);
+	FactBound	bound;
+	Identity	saved;
+	char	   *text;
+
+	facts_bound(facts, facts_by_oid(facts, trial->parent_id), spec, &bound);
+	identity_enter_to_read(&saved);
+	text = deparse_bound(bound.spec);
+	identity_leave(&saved);
+	return text;
+}
+
+static LayoutPart *
+read_part(const Trial *trial, const PartitionCmd *cmd)
+{
+	LayoutPart *part = palloc(sizeof(LayoutPart));
+
+	part->name = pstrdup(cmd->name->relname);
+	part->namespace = get_rel_namespace(trial->probe->relid);
+	if (cmd->name->catalogname != NULL || cmd->name->schemaname != NULL)
+		part->namespace = RangeVarGetCreationNamespace(cmd->name);
+	part->bound = cmd->bound->is_default ? pstrdup("DEFAULT") : read_bound(trial, cmd->bound);
+	return part;
+}
+
+/* Which rows it takes, as SQL over the columns' names. */
+static void
+add_condition(Trial *trial, const char *name)
+{
+	QuerySession session;
+	char	   *condition;
+
+	query_begin_printing(&session, trial->probe->relid);
+	identity_pin_formats();
+	QUERY("SELECT pg_get_partition_constraintdef($1::regclass)", arg_text(name));
+	condition = query_text(0, 1);
+	query_end(&session);
+	appendStringInfo(&trial->taken, "%s(%s)", trial->taken.len > 0 ? " OR " : "", condition != NULL ? condition : "true");
+}
+
+static void
+make_part(Trial *trial, const LayoutPart *part)
+{
+	run_as_owner(trial, psprintf("CREATE TABLE %s PARTITION OF %s %s", qualified(part->namespace, part->name), trial->parent, part->bound));
+}
+
+/* Run a query on the table's rows as its owner; row security must hide none. */
+static char *
+query_rows(Oid owner, const char *sql, int column)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Identity	saved;
+	char	   *result = NULL;
+
+	identity_enter(owner, NIL, &saved);
+	identity_pin_formats();
+	(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("rows could not be read")));
+	if (SPI_processed > 0)
+		result = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column);
+	if (result != NULL)
+		result = MemoryContextStrdup(caller, result);
+	SPI_finish();
+	PopActiveSnapshot();
+	identity_leave(&saved);
+	return result;
+}
+
+static void
+run_trial(void *arg)
+{
+	Trial	   *trial = arg;
+	PartitionProbe *probe = trial->probe;
+	ListCell   *lc;
+
+	make_parent(trial);
+	foreach(lc, probe->parts)
+		make_part(trial, lfirst(lc));
+	foreach(lc, trial->commands)
+	{
+		LayoutPart *part = read_part(trial, lfirst_node(PartitionCmd, lc));
+
+		make_part(trial, part);
+		probe->parts = lappend(probe->parts, part);
+	}
+	/* what a default one takes is known when the others are there */
+	foreach(lc, probe->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		add_condition(trial, qualified(part->namespace, part->name));
+		if (probe->first_only)
+			break;
+	}
+	trial->row = query_rows(trial->owner,
+							psprintf("SELECT %s FROM ONLY %s WHERE (%s) IS NOT TRUE", expression_sql(fit_row_name(probe->relid), probe->relid, false),
+									 names_relation(probe->relid), trial->taken.data), 1);
+}
+
+/* The condition was written to be read by a pinned search_path. */
+static List *
+keep_condition(const Trial *trial)
+{
+	Identity	saved;
+	List	   *kept;
+
+	identity_enter(trial->owner, NIL, &saved);
+	kept = ddl_expression_text(trial->probe->relid, trial->taken.data, "partitions", BOOLOID, -1, NULL);
+	identity_leave(&saved);
+	return kept;
+}
+
+pg_noreturn static void refuse_row(const Trial *trial);
+
+static void
+refuse_row(const Trial *trial)
+{
+	const PartitionProbe *probe = trial->probe;
+
+	if (probe->first_only)
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("the first partition, which %s is to become, does not take all of its rows", names_relation(probe->relid)),
+				 errdetail("Row %s is beyond its bound.", trial->row),
+				 errhint("Give it a bound that takes all rows.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("no partition takes some row of %s", names_relation(probe->relid)),
+			 errdetail("Row %s is beyond all bounds.", trial->row),
+			 errhint("Add a partition for it, or give with_default => true.")));
+}
+
+void
+partition_probe(PartitionProbe *probe)
+{
+	Trial		trial = {.probe = probe, .owner = identity_of(probe->relid)};
+	ErrorData  *error;
+	ListCell   *lc;
+
+	foreach(lc, probe->texts)
+		trial.commands = lappend(trial.commands, parse_part(lfirst(lc)));
+	initStringInfo(&trial.taken);
+	if (!attempt_run(run_trial, &trial, ATTEMPT_UNDO, &error))
+	{
+		/* what was run says nothing to the caller */
+		error->context = NULL;
+		error->cursorpos = error->internalpos = 0;
+		error->internalquery = NULL;
+		ReThrowError(error);
+	}
+	if (trial.row != NULL)
+		refuse_row(&trial);
+	if (probe->first_only)
+		probe->takes = keep_condition(&trial);
+}
+
+void
+partition_probe_span(Oid relid, const PartitionLayout *layout, Oid type, char **lowest, char **highest)
+{
+	char	   *column = names_attribute(relid, (AttrNumber) linitial_int(layout->columns));
+	char	   *from = psprintf("FROM ONLY %s WHERE true%s", names_relation(relid), partition_every_finite(column, type));
+	Oid			owner = identity_of(relid);
+
+	*lowest = query_rows(owner, psprintf("SELECT min(%s) %s", column, from), 1);
+	*highest = query_rows(owner, psprintf("SELECT max(%s) %s", column, from), 1);
+}

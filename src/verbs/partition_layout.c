@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition_layout.c
+ *		How a table is to be partitioned, as it is kept with a step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/expression.h"
+#include "verbs/partition_layout.h"
+
+static const Field part_fields[] = {
+	FIELD(LayoutPart, namespace, OID),
+	FIELD(LayoutPart, name, TEXT),
+	FIELD(LayoutPart, bound, TEXT),
+};
+
+static const Fields part = FIELDS(LayoutPart, part_fields);
+
+static const Field fields[] = {
+	FIELD(PartitionLayout, strategy, CHAR),
+	FIELD(PartitionLayout, key, EXPRESSION),
+	FIELD(PartitionLayout, columns, INTS),
+	FIELD_OF(PartitionLayout, parts, STRUCTS, &part),
+	FIELD(PartitionLayout, takes, EXPRESSION),
+	FIELD(PartitionLayout, every, TEXT),
+	FIELD(PartitionLayout, time_zone, TEXT),
+	FIELD(PartitionLayout, names, TEXT),
+	FIELD(PartitionLayout, ahead, INT),
+	FIELD(PartitionLayout, primary_key, INTS),
+	FIELD(PartitionLayout, no_primary_key, BOOL),
+};
+
+const Fields partition_layout_fields = FIELDS(PartitionLayout, fields);
+
+char *
+partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok)
+{
+	return expression_sql(layout->key, relid, missing_ok);
+}

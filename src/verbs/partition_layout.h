@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * partition_layout.h
+ *		How a table is to be partitioned, as it is kept with a step.
+ *
+ * Read once, when the change is stated (plan/partition_layout.c).  From then on
+ * nothing in it depends on a session: names are qualified, columns are numbers, and
+ * the constants of bounds read the same in every time zone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef ZDM_VERBS_PARTITION_LAYOUT_H
+#define ZDM_VERBS_PARTITION_LAYOUT_H
+
+#include "core/fields.h"
+
+/* One partition that is to be. */
+typedef struct LayoutPart
+{
+	Oid			namespace;
+	char	   *name;
+	char	   *bound;			/* FOR VALUES ..., or DEFAULT */
+} LayoutPart;
+
+typedef struct PartitionLayout
+{
+	char		strategy;		/* PARTITION_STRATEGY_*, as in pg_partitioned_table */
+	List	   *key;			/* expression over the table's columns: what stands after PARTITION BY */
+	List	   *columns;		/* int: numbers of the key's columns; 0: an expression */
+	List	   *parts;			/* LayoutPart * */
+	List	   *takes;			/* expression: the rows that the first one takes, where the table itself is that; else NIL */
+
+	/* partitions as wide as this, if not NULL: an interval or a number */
+	char	   *every;
+	char	   *time_zone;		/* in whose calendar, for a key with time zone; else NULL */
+	char	   *names;			/* format of to_char() for what stands in their names, or NULL: the bound */
+	int			ahead;
+
+	/* the primary key: as it is, unless ... */
+	List	   *primary_key;	/* int: ... columns of another one */
+	bool		no_primary_key; /* ... it is given up */
+} PartitionLayout;
+
+extern const Fields partition_layout_fields;
+
+/* What stands after PARTITION BY, with the names that relid's columns have now. */
+extern char *partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok);
+
+#endif							/* ZDM_VERBS_PARTITION_LAYOUT_H */
