@@ -65,3 +65,13 @@ SELECT zdm.backfill('metrics', 'v = 1', 'v = 2');
 SELECT zdm.migrate('ALTER TABLE metrics ADD COLUMN g uuid DEFAULT gen_random_uuid()');
 SELECT * FROM zdm.plan('ALTER TABLE metrics ALTER v TYPE bigint');
 SELECT * FROM zdm.plan('ALTER TABLE metrics ADD COLUMN g uuid DEFAULT gen_random_uuid()');
+
+-- NOT NULL of a foreign leaf is a declaration: the others are read
+SELECT zdm.set_not_null('sales', 'note', label => 'not null of sales') > 0;
+CALL zdm.wait('not null of sales', 'completed', '15 seconds');
+SELECT attrelid::regclass, attnotnull FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+WHERE relname ~ '^sale' AND relkind IN ('r', 'p', 'f') AND attname = 'note' ORDER BY attrelid::regclass::text;
+ALTER TABLE sales ALTER note DROP NOT NULL;
+INSERT INTO sales VALUES (1, 2021, NULL);
+SELECT zdm.set_not_null('sales', 'note', label => 'null of sales') > 0;
+CALL zdm.wait('null of sales', 'completed', '15 seconds');

@@ -19,6 +19,8 @@
 #include "alter/alter.h"
 #include "alter/plain.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "commands/defrem.h"
@@ -65,25 +67,54 @@ not_null_validate(MigrationPlan *plan, const char *column)
 }
 
 /*
+ * What to read for all rows: the table; or, where a partition of it is foreign, the
+ * others.  NOT NULL of a foreign one is what its owner says, and not checked.
+ */
+static List *
+relations_to_read(Oid relid)
+{
+	List	   *partitions = NIL;
+	bool		foreign = false;
+	ListCell   *lc;
+
+	foreach(lc, get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? find_all_inheritors(relid, NoLock, NULL) : NIL)
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+
+		if (relkind == RELKIND_RELATION)
+			partitions = lappend_oid(partitions, lfirst_oid(lc));
+		foreign |= relkind == RELKIND_FOREIGN_TABLE;
+	}
+	return foreign ? partitions : list_make1_oid(relid);
+}
+
+/*
  * Once the constraint is there, a row that holds NULL cannot be updated, and the
  * application that writes NULL fails: so rows are looked for before it comes.
  */
 static void
-plan_look(MigrationPlan *plan, const char *column)
+plan_look_in(MigrationPlan *plan, Oid relid, const char *column)
 {
-	char	   *table = names_relation(plan->relid);
-
 	plan_step(plan, &verb_assert, &(AssertArgs) {
-		.relation = plan->relid, .sqlstate = "23502",
-		.message = psprintf("column \"%s\" of %s contains null values", column, table),
-		.row = fit_row_name(plan->relid),
+		.relation = relid, .sqlstate = "23502",
+		.message = psprintf("column \"%s\" of %s contains null values", column, names_relation(relid)),
+		.row = fit_row_name(relid),
 		.hint = psprintf("SELECT zdm.set_not_null(%s, %s, fill => '...')",
-						 quote_literal_cstr(table), quote_literal_cstr(column)),
-		.violation = expression_format("%e IS NULL", ddl_column(plan->relid, column)),
+						 quote_literal_cstr(names_relation(plan->relid)), quote_literal_cstr(column)),
+		.violation = expression_format("%e IS NULL", ddl_column(relid, column)),
 	}, &(Step) {
 		.phase = "migrate", .lock = AccessShareLock, .work = READS_TABLE,
 		.note = "gives no row if there is no NULL; nothing has been changed by then",
 	});
+}
+
+static void
+plan_look(MigrationPlan *plan, const char *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, relations_to_read(plan->relid))
+		plan_look_in(plan, lfirst_oid(lc), column);
 }
 
 /* The column's NOT NULL that is there and NOT VALID (18), or NULL. */
