@@ -113,3 +113,9 @@ CREATE TABLE free (id int PRIMARY KEY DEFAULT nextval('free_seq'));
 CREATE TABLE owned (id serial PRIMARY KEY);
 SELECT zdm.change_column_type('free', 'id', 'bigint') > 0, zdm.change_column_type('owned', 'id', 'bigint') > 0;
 SELECT relation, note FROM zdm.migrations, unnest(notes) note WHERE note LIKE '%default calls%';
+-- so is one of a column that has the type already; nothing is said of a second column that never comes
+CREATE TABLE wide (id bigint PRIMARY KEY);
+CREATE SEQUENCE wide_id_seq AS int OWNED BY wide.id;
+ALTER TABLE wide ALTER id SET DEFAULT nextval('wide_id_seq');
+SELECT zdm.change_column_type('wide', 'id', 'bigint') AS m \gset
+SELECT notes FROM zdm.migrations WHERE id = :m;

@@ -235,7 +235,10 @@ make(MigrationPlan *plan, Change *change)
 	Column	   *column = column_load(change->relid, change->column);
 
 	if (is_catalog_only(column, change))
+	{
 		plan_plain_alter(plan, column, change);
+		sequence_note_smaller(plan, column, change->type);
+	}
 	else
 		plan_pair(plan, column, change);
 }

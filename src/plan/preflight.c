@@ -327,7 +327,8 @@ preflight(MigrationPlan *plan, const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a migration needs a background worker, and max_worker_processes is 0")));
-	if (plan_kind(change->kind)->one_shape && !plan_has_backfill(plan))
+	/* a type that is changed where it stands has no second column either */
+	if (!plan_has_backfill(plan))
 		return;
 	/* the others have asked before */
 	if (plan_kind(change->kind)->one_shape)

@@ -473,7 +473,7 @@ expr_resolve(Oid relid, const char *source, const char *role,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" must not use volatile functions", role),
 				 errdetail("It is computed more than once for a row, and must give the same value each time."),
-				 errhint("Use functions that are marked IMMUTABLE or STABLE.")));
+				 errhint("Use functions that are marked IMMUTABLE or STABLE; or add a column, and fill it with zdm.backfill() under a condition that no filled row meets.")));
 	(void) refuse_moments(expr, unconstify(char *, role));
 	(void) refuse_styles_walker(expr, NULL);
 	by_path_check(expr, rel->rd_rel->relowner);
