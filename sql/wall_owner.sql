@@ -86,3 +86,30 @@ CALL zdm.wait('leaf', timeout => '60s');
 SELECT zdm.cutover('leaf') IS NOT NULL;
 CALL zdm.wait('leaf', 'switched', timeout => '60s');
 SELECT a, a_zdm3 FROM mal.p ORDER BY a;
+
+--
+-- The new owner has no rights in a view over the column: told by the call, with what gives them.
+--
+CREATE TABLE mal.seen (id int, a text);
+ALTER TABLE mal.seen OWNER TO regress_zdm_giver;
+GRANT USAGE, CREATE ON SCHEMA mal TO regress_zdm_giver, regress_zdm_former;
+SET ROLE regress_zdm_giver;
+CREATE VIEW mal.seen_view AS SELECT a FROM mal.seen;
+RESET ROLE;
+SELECT zdm.rename_column('mal.seen', 'a', 'b', 'seen') > 0;
+CALL zdm.wait('seen', 'ready', '60s');
+ALTER TABLE mal.seen OWNER TO regress_zdm_former;
+SELECT zdm.cutover('seen');
+ALTER VIEW mal.seen_view OWNER TO regress_zdm_former;
+SELECT zdm.cutover('seen') IS NOT NULL;
+CALL zdm.wait('seen', 'switched', '60s');
+SET ROLE regress_zdm_former;
+SELECT zdm.resume('seen') IS NOT NULL;
+RESET ROLE;
+CALL zdm.wait('seen', 'switched', '60s');
+ALTER TABLE mal.seen OWNER TO regress_zdm_giver;
+SELECT zdm.revert('seen');
+ALTER VIEW mal.seen_view OWNER TO regress_zdm_giver;
+SELECT zdm.revert('seen') IS NOT NULL;
+CALL zdm.wait('seen', 'reverted', '60s');
+TABLE mal.seen_view;

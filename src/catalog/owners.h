@@ -17,4 +17,7 @@
  */
 extern void owners_check(Oid relid, Oid owner);
 
+/* The same for a view over it, unless that has gone. */
+extern void owners_check_view(Oid view, Oid relid, Oid owner);
+
 #endif							/* ZDM_OWNERS_H */

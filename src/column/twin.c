@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/owners.h"
 #include "column/carry.h"
 #include "column/default.h"
 #include "column/definition.h"
@@ -19,6 +20,7 @@
 #include "column/reference.h"
 #include "column/twin.h"
 #include "core/expression.h"
+#include "core/identity.h"
 
 /* ALTER TABLE ... ALTER COLUMN new ..., for what ADD COLUMN cannot say. */
 static void
@@ -308,6 +310,11 @@ twin_has_changed(const Step *step, bool forward)
 void
 twin_follow(const Step *step, bool forward, const char *again)
 {
+	const Column *old = ((TwinArgs *) verb_args(step))->old;
+	ListCell   *lc;
+
+	foreach(lc, old->views)
+		owners_check_view(((ColumnView *) lfirst(lc))->oid, old->relid, identity_of(old->relid));
 	default_follow(step->migration, verb_args(step), forward, again);
 	sequence_check_identity(step->migration, verb_args(step), forward, again);
 }

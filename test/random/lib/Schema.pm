@@ -128,9 +128,9 @@ sub pieces
 			'CREATE POLICY pol ON {T} USING ({C} IS NULL OR {C} IS NOT NULL)' ], undef, ['DROP POLICY pol ON {T}'], [1] ],
 		[ 60, 1, functions => [
 			q{CREATE FUNCTION app.peek(i bigint) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$DECLARE r record; BEGIN
-	SELECT * INTO r FROM {T} WHERE {KEY} = i; RETURN r.b; END$$},
+	SELECT * INTO r FROM {T} WHERE {KEY} = i ORDER BY b; RETURN r.b; END$$},
 			q{CREATE FUNCTION app.rowtype(i bigint) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$DECLARE r {T}%ROWTYPE; BEGIN
-	SELECT * INTO r FROM {T} WHERE {KEY} = i; RETURN r.b || coalesce(r.a::text, ''); END$$} ] ],
+	SELECT * INTO r FROM {T} WHERE {KEY} = i ORDER BY b, a; RETURN r.b || coalesce(r.a::text, ''); END$$} ] ],
 		[ 15, 1, publication => ['CREATE PUBLICATION zr_pub FOR TABLE {T}'] ],
 		[ 15, $plain, child => [
 			"CREATE TABLE app.child (n integer PRIMARY KEY, ref " . ($schema->{role} eq 'key' ? $family->{from} : 'integer')
