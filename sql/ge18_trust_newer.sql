@@ -69,3 +69,45 @@ ALTER TABLE wo1 ADD PRIMARY KEY (k, during WITHOUT OVERLAPS);
 SELECT zdm.migrate($$ALTER TABLE wo ATTACH PARTITION wo1 FOR VALUES IN ('[1,2)')$$, label => 'wo');
 CALL zdm.wait('wo', 'completed', '15 seconds');
 SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 'wo1'::regclass;
+
+-- keys of partitioned tables, as plain DDL has them: NOT NULL is inherited by the partitions alone
+CREATE SCHEMA plain;
+CREATE SCHEMA stated;
+CREATE PROCEDURE tables(schema text) LANGUAGE plpgsql AS $$BEGIN
+	PERFORM set_config('search_path', schema, true);
+	CREATE TABLE r (id int NOT NULL, k int, at int NOT NULL) PARTITION BY RANGE (at);
+	CREATE TABLE r1 PARTITION OF r FOR VALUES FROM (0) TO (10);
+	CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (10) TO (20) PARTITION BY LIST (k);
+	CREATE TABLE r21 PARTITION OF r2 (CONSTRAINT mine NOT NULL at) FOR VALUES IN (1);
+	CREATE TABLE r22 (at int NOT NULL, id int NOT NULL, k int);
+	ALTER TABLE r2 ATTACH PARTITION r22 FOR VALUES IN (2);
+	INSERT INTO r SELECT g, 1 + g % 2, g FROM generate_series(0, 19) g;
+	CREATE TABLE q (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+	CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10);
+	INSERT INTO q SELECT g, g FROM generate_series(0, 9) g;
+END$$;
+CALL tables('plain');
+CALL tables('stated');
+ALTER TABLE plain.r ADD PRIMARY KEY (id, at, k);
+ALTER TABLE plain.q ALTER id TYPE bigint;
+SELECT zdm.migrate('ALTER TABLE stated.r ADD PRIMARY KEY (id, at, k)', label => 'r_key') > 0;
+SELECT zdm.change_column_type('stated.q', 'id', 'bigint', label => 'q_id') > 0;
+CALL zdm.wait('r_key', 'completed', '1 minute');
+CALL zdm.wait('q_id', 'ready', '1 minute');
+SELECT zdm.cutover('q_id');
+CALL zdm.wait('q_id', 'switched', '1 minute');
+SELECT zdm.contract('q_id');
+CALL zdm.wait('q_id', 'completed', '1 minute');
+CREATE VIEW not_nulls AS
+	SELECT connamespace::regnamespace::text AS schema, replace(conrelid::regclass::text, connamespace::regnamespace || '.', '') AS relation, conname, attname, conislocal, coninhcount
+	FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+	WHERE contype = 'n' AND connamespace IN ('plain'::regnamespace, 'stated'::regnamespace);
+SELECT relation, conname, attname, conislocal, coninhcount FROM not_nulls WHERE schema = 'stated' ORDER BY relation, attname;
+SELECT relation, conname, attname, conislocal, coninhcount FROM not_nulls WHERE schema = 'plain'
+	EXCEPT SELECT relation, conname, attname, conislocal, coninhcount FROM not_nulls WHERE schema = 'stated';
+-- what is there is given back with the table's
+ALTER TABLE stated.q DROP CONSTRAINT q_pkey, ALTER id DROP NOT NULL;
+SELECT attrelid::regclass, attnotnull FROM pg_attribute WHERE attrelid IN ('stated.q'::regclass, 'stated.q1'::regclass) AND attname = 'id' ORDER BY 1;
+-- nobody's but the owner's, and no more than that
+SELECT zdm.inherit_not_null('stated.r1', (SELECT array_agg(oid) FROM pg_constraint));
+SELECT count(*) FROM not_nulls WHERE conislocal AND coninhcount = 0 AND schema = 'stated';

@@ -327,6 +327,14 @@ CREATE FUNCTION zdm.move_generated(relation regclass, generated_column name, fro
 COMMENT ON FUNCTION zdm.move_generated(regclass, name, name, name) IS
 	'let a stored generated column be computed from the other column of a rename, whose values are the same';
 
+-- Used by the steps that give a partitioned table a primary key, from 18 on: the key
+-- of a partition makes NOT NULLs the partition's own.
+CREATE FUNCTION zdm.inherit_not_null(relation regclass, constraints oid[])
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_inherit_not_null';
+
+COMMENT ON FUNCTION zdm.inherit_not_null(regclass, oid[]) IS
+	'let NOT NULL constraints of a partition be inherited ones alone';
+
 ------------------------------------------------------------------------------
 -- Steering it
 

@@ -371,6 +371,8 @@ append_leaf(StringInfo sql, const Making *making, const ColumnKey *key, const Ke
 		sql_statement(sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, sql_name(leaf->name),
 					  key->primary ? "PRIMARY KEY" : "UNIQUE",
 					  sql_name(forward ? own : back_name(making->migration, leaf)), deferral(key));
+	if (key->primary)
+		sql_statement(sql, "%s", constraint_disown_not_null(making, leaf->relid));
 }
 
 static void

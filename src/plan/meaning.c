@@ -59,8 +59,8 @@
  */
 #define MADE "oid >= " CppAsString2(FirstNormalObjectId)
 
-/* An exchange may have an identity to move that there was not: with what is our own. */
-#define OURS "oid = 'zdm.move_identity(regclass, name, name)'::regprocedure"
+/* An exchange may have an identity to move that there was not, and keys of partitions: with what is our own. */
+#define OURS "oid IN ('zdm.move_identity(regclass, name, name)'::regprocedure, 'zdm.inherit_not_null(regclass, oid[])'::regprocedure)"
 #define OF_NAMES \
 	"SELECT 'f' AS kind, oid, 0::oid AS source, 0::oid AS target FROM pg_proc WHERE " MADE " AND (" \
 	"  strpos(t, lower(replace(proname, '\"', '\"\"') COLLATE \"C\")) > 0 OR t LIKE '%u&\"%' " \

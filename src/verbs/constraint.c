@@ -8,11 +8,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_constraint.h"
+#include "catalog/query.h"
 #include "core/expression.h"
 #include "core/guc.h"
 #include "core/target.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "verbs/sql.h"
 #include "verbs/verbs.h"
 #include "compat.h"
@@ -105,6 +107,40 @@ constraint_not_null(const char *table, const char *name, const char *column)
 					table, name, column);
 }
 
+/*
+ * From 18 on, a primary key that a partition is given by itself makes NOT NULLs that it
+ * has inherited its own.  A server without the extension has to live with that.
+ */
+char *
+constraint_disown_not_null(const Making *making, Oid relid)
+{
+	QuerySession session;
+	char	   *inherited;
+
+	if (making->flavour != FLAVOUR_RUN || !target_has_named_not_null() || !get_rel_relispartition(relid))
+		return pstrdup("");
+	query_begin(&session);
+	QUERY("SELECT array_agg(oid)::text FROM pg_constraint WHERE conrelid = $1 AND contype = 'n' AND NOT conislocal", arg_oid(relid));
+	inherited = query_text(0, 1);
+	query_end(&session);
+	return inherited == NULL ? pstrdup("") :
+		psprintf("SELECT zdm.inherit_not_null(%u::oid::regclass, %s)", relid, sql_literal(inherited));
+}
+
+static char *
+key_on_index(const Making *making, const ConstraintArgs *con, const char *table, const char *name)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	sql_statement(&sql, "ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, name,
+				  con->kind == CONSTRAINT_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
+				  sql_name(con->index), con->deferral ? con->deferral : "");
+	if (con->kind == CONSTRAINT_PRIMARY)
+		sql_statement(&sql, "%s", constraint_disown_not_null(making, con->relation));
+	return sql.data;
+}
+
 static char *
 constraint_add(const Making *making, const ConstraintArgs *con)
 {
@@ -125,9 +161,7 @@ constraint_add(const Making *making, const ConstraintArgs *con)
 			return constraint_not_null(table, name, expression);
 		case CONSTRAINT_PRIMARY:
 		case CONSTRAINT_UNIQUE:
-			return psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s USING INDEX %s%s", table, name,
-							con->kind == CONSTRAINT_PRIMARY ? "PRIMARY KEY" : "UNIQUE",
-							sql_name(con->index), con->deferral ? con->deferral : "");
+			return key_on_index(making, con, table, name);
 		default:
 			return psprintf("ALTER TABLE %s%s ADD CONSTRAINT %s %s%s", con->only ? "ONLY " : "", table, name,
 							con->definition, con->not_valid ? " NOT VALID" : "");

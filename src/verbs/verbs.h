@@ -328,6 +328,12 @@ extern const Fields foreign_key_fields;
 
 /* ADD CONSTRAINT ..., without what depends on time; NOT NULL by which constraint. */
 extern char *constraint_not_null(const char *table, const char *name, const char *column);
+
+/*
+ * To follow a primary key that the partition is given by itself: what it has inherited
+ * as NOT NULL up to then stays inherited alone.  "" where nothing is to be done.
+ */
+extern char *constraint_disown_not_null(const Making *making, Oid relid);
 extern char *foreign_key_sql(const Making *making, const ForeignKeyArgs *fk);
 extern char *foreign_key_drop(const Making *making, const ForeignKeyArgs *fk);
 
