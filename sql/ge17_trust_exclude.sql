@@ -17,3 +17,9 @@ SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')
 CALL zdm.wait('empty', 'completed', '15 seconds');
 CALL zdm.wait('own', 'completed', '15 seconds');
 SELECT indrelid::regclass, count(*) FROM pg_index WHERE indrelid IN ('ep1'::regclass, 'ep2'::regclass) GROUP BY 1 ORDER BY 1;
+-- the guard does not send anybody to an index that would not do
+SET zdm.guard_min_size = '64kB';
+CREATE TABLE ep3 (k int4range NOT NULL, during daterange);
+INSERT INTO ep3 SELECT '[3,4)', daterange(d, d + 1) FROM generate_series(1, 5000) i, LATERAL (SELECT '2020-01-01'::date + i) x(d);
+ANALYZE ep3;
+SELECT hint FROM zdm.check($$ALTER TABLE ep ATTACH PARTITION ep3 FOR VALUES IN ('[3,4)')$$) WHERE severity = 'unsafe';

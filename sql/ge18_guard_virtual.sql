@@ -15,3 +15,12 @@ SELECT statement, rule, detail FROM zdm.check($$
 $$) WHERE severity = 'unsafe' ORDER BY 1;
 SET zdm.guard = refuse;
 ALTER TABLE big ALTER v TYPE bigint;
+
+-- what is NOT ENFORCED reads nothing, also where that stands behind a column's constraint
+CREATE TABLE other (id int PRIMARY KEY);
+SELECT statement, rule, detail FROM zdm.check($$
+	ALTER TABLE big ADD COLUMN c int DEFAULT 1 CHECK (c > 0) NOT ENFORCED;
+	ALTER TABLE big ADD COLUMN d int DEFAULT 1 CHECK (d > 0) NOT DEFERRABLE ENFORCED;
+	ALTER TABLE big ADD COLUMN e int DEFAULT 1 REFERENCES other NOT ENFORCED;
+	ALTER TABLE big ADD COLUMN f int DEFAULT 1 REFERENCES other DEFERRABLE NOT ENFORCED;
+$$) WHERE severity = 'unsafe' ORDER BY 1;

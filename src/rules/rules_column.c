@@ -265,6 +265,19 @@ remember_sequence(Judgement *j, FactRelation *rel, FactColumn *col)
 	facts_note_sequence(col, seq);
 }
 
+/* What stands behind a column's constraint is only read into it when the statement runs. */
+static void
+read_enforcement(Constraint *con, const List *all, ListCell *after)
+{
+	bool		enforced;
+
+	for (ListCell *lc = after; lc != NULL && ((Constraint *) lfirst(lc))->contype >= CONSTR_ATTR_DEFERRABLE; lc = lnext(all, lc))
+	{
+		if (zdm_is_enforcement((Constraint *) lfirst(lc), &enforced))
+			zdm_set_enforced(con, enforced);
+	}
+}
+
 /* The constraints that a column definition carries along. */
 static void
 add_column_constraints(Judgement *j, FactRelation *rel, List *tree, ColumnDef *def,
@@ -276,6 +289,7 @@ add_column_constraints(Judgement *j, FactRelation *rel, List *tree, ColumnDef *d
 	{
 		Constraint *con = copyObject((Constraint *) lfirst(lc));
 
+		read_enforcement(con, def->constraints, lnext(def->constraints, lc));
 		switch (con->contype)
 		{
 			case CONSTR_PRIMARY:

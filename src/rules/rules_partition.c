@@ -58,7 +58,9 @@ attach_indexes(Judgement *j, FactRelation *parent, FactRelation *rel)
 			rules_tree_work(j, WORK_INDEX, facts_tree(j->facts, rel, true), false,
 							psprintf("build on %s of the index that corresponds to %s",
 									 facts_name(rel), quote_identifier(idx->name)),
-							psprintf("Build the same index on %s with CREATE INDEX CONCURRENTLY first.",
+							psprintf(idx->exclusion ?
+									 "Give %s the same constraint first, while it is not in use: it cannot be built CONCURRENTLY." :
+									 "Build the same index on %s with CREATE INDEX CONCURRENTLY first.",
 									 facts_name(rel)));
 	}
 }
