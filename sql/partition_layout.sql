@@ -80,7 +80,6 @@ SELECT zdm.partition_table('event', 'RANGE (date_trunc(''month'', at))', ARRAY['
 SELECT zdm.partition_table('event', 'RANGE ((SELECT 1))', ARRAY['h0 DEFAULT'], primary_key => '', way => 'attach');
 
 SELECT zdm.partition_table('event', 'HASH (id)', ARRAY['h FOR VALUES WITH (MODULUS 1, REMAINDER 0)'], way => 'attach');
-SELECT zdm.partition_table('event', 'HASH (id)', ARRAY['h FOR VALUES WITH (MODULUS 1, REMAINDER 0)']);
 
 -- names that are taken, rows without a place, keys that others need
 CREATE TABLE event_p20240501 ();

@@ -67,6 +67,13 @@
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
 
+/* build_attrmap_by_name: 16 can leave out what is missing. */
+#if PG_VERSION_NUM >= 160000
+#define zdm_attrmap_by_name(indesc, outdesc)	build_attrmap_by_name(indesc, outdesc, false)
+#else
+#define zdm_attrmap_by_name(indesc, outdesc)	build_attrmap_by_name(indesc, outdesc)
+#endif
+
 /* BufFileReadExact: 16.  Before, it is for the caller to see that it was all. */
 static inline void
 zdm_buffile_read(BufFile *file, void *to, size_t size)
@@ -126,9 +133,13 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #if PG_VERSION_NUM >= 180000
 #define zdm_fk_with_period(con)		((con)->fk_with_period)
 #define zdm_without_overlaps(con)	((con)->without_overlaps)
+#define zdm_without_overlaps_constraint(form)	((form)->conperiod)
+#define ZDM_INDEX_WITHOUT_OVERLAPS	INDEX_CONSTR_CREATE_WITHOUT_OVERLAPS
 #else
 #define zdm_fk_with_period(con)		(false)
 #define zdm_without_overlaps(con)	(false)
+#define zdm_without_overlaps_constraint(form)	(false)
+#define ZDM_INDEX_WITHOUT_OVERLAPS	0
 #endif
 
 /* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
@@ -157,17 +168,17 @@ zdm_identity_sequence(Oid relid, AttrNumber attnum)
 
 /* index_create: 17 takes the options of operator classes, which were in IndexInfo. */
 static inline Oid
-zdm_index_create(Relation heap, const char *name, IndexInfo *info, List *columns,
+zdm_index_create(Relation heap, const char *name, Oid parent, IndexInfo *info, List *columns,
 				 Oid access_method, Oid tablespace, Oid *collations, Oid *classes,
 				 Datum *class_options, int16 *options, Datum reloptions, bits16 flags)
 {
 #if PG_VERSION_NUM >= 170000
-	return index_create(heap, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,
+	return index_create(heap, name, InvalidOid, parent, InvalidOid, InvalidOid, info, columns,
 						access_method, tablespace, collations, classes, class_options, options, NULL,
 						reloptions, flags, 0, true, true, NULL);
 #else
 	info->ii_OpclassOptions = class_options;
-	return index_create(heap, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,
+	return index_create(heap, name, InvalidOid, parent, InvalidOid, InvalidOid, info, columns,
 						access_method, tablespace, collations, classes, options,
 						reloptions, flags, 0, true, true, NULL);
 #endif
@@ -181,6 +192,13 @@ zdm_index_insert_cleanup(Relation index, IndexInfo *info)
 	index_insert_cleanup(index, info);
 #endif
 }
+
+/* IndexInfo: 16 tells the indexes that keep a summary of each range of blocks. */
+#if PG_VERSION_NUM >= 160000
+#define zdm_index_is_summarizing(info)	((info)->ii_Summarizing)
+#else
+#define zdm_index_is_summarizing(info)	(false)
+#endif
 
 /* InitMaterializedSRF: 15.  Back-filled for the flags that we use, none. */
 #if PG_VERSION_NUM < 150000

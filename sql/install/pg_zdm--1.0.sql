@@ -52,7 +52,7 @@ CREATE TABLE zdm.step (
 	migration     bigint NOT NULL REFERENCES zdm.migration ON DELETE CASCADE,
 	step          int NOT NULL,
 	phase         text NOT NULL,                 -- expand, migrate, cutover, contract
-	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange; first
+	action        text NOT NULL,                 -- sql, toplevel, backfill, verify, look; second, copy, index, compare, exchange, analyze, leave; first
 	verb          text NOT NULL,                 -- what it does, of the table in verbs/verb.c
 	args          jsonb NOT NULL,                -- to what; the SQL is made of both when it is shown, and again when it is run
 	undoable      boolean NOT NULL,              -- there is something to do on the way back
@@ -173,6 +173,13 @@ CREATE TABLE zdm.second (
 	relid         oid NOT NULL,
 	hidden        oid NOT NULL,
 	key           oid NOT NULL,                  -- the index of the table by whose columns rows are found
+	hidden_key    oid NOT NULL,                  -- and the hidden one's
+	new_shape     boolean NOT NULL,              -- columns go by their names, and the two exchange theirs
+	turned        boolean NOT NULL,              -- they have done so: the hidden one was there first
+	refilled      boolean NOT NULL,              -- and has been filled anew since
+	layout        text,                          -- of a new shape: what columns and constraints the table had then
+	indexes       oid[] NOT NULL DEFAULT '{}',   -- once they have: those of the table ...
+	likes         oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
 	filenode      oid NOT NULL,                  -- the storage of the table then: with another, all of it is begun anew
 	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );
@@ -227,6 +234,11 @@ CREATE FUNCTION zdm.sync_table() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_sync_table';
 
 COMMENT ON FUNCTION zdm.sync_table() IS 'keeps a hidden table in step with its table';
+
+CREATE FUNCTION zdm.refuse_hidden() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_refuse_hidden';
+
+COMMENT ON FUNCTION zdm.refuse_hidden() IS 'refuses writes to a hidden table';
 
 CREATE FUNCTION zdm.keep_sync_last() RETURNS event_trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_keep_sync_last';
@@ -310,6 +322,12 @@ CREATE FUNCTION zdm.partition_table(relation regclass, partition_by text, partit
 
 COMMENT ON FUNCTION zdm.partition_table(regclass, text, text[], text, int, boolean, text, text, text) IS
 	'partition a live table; returns the id of the migration';
+
+CREATE FUNCTION zdm.unpartition_table(relation regclass, label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_unpartition_table';
+
+COMMENT ON FUNCTION zdm.unpartition_table(regclass, text) IS
+	'have all rows of a partitioned table in one, without partitions';
 
 -- Used by the steps of a plan: ALTER TABLE ... DROP IDENTITY would lose the
 -- sequence, with its position, its privileges and what sessions know of it.
@@ -547,7 +565,7 @@ CREATE FUNCTION zdm.partition_attached() RETURNS event_trigger
 COMMENT ON FUNCTION zdm.partition_attached() IS 'has the rows filled in that a partition brings';
 
 CREATE EVENT TRIGGER zdm_partition_attached ON ddl_command_end
-	WHEN TAG IN ('ALTER TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE')
 	EXECUTE FUNCTION zdm.partition_attached();
 
 ALTER EVENT TRIGGER zdm_partition_attached ENABLE ALWAYS;

@@ -86,7 +86,8 @@ is_otherwise(const Change *change)
 static bool
 awaits_commit(const Change *change)
 {
-	if (change->order_by != NULL || change->partition != NULL)
+	if (change->order_by != NULL || change->columns != NIL || change->partition != NULL ||
+		strcmp(change->kind, "unpartition_table") == 0)
 		return true;
 	return change->stmt != NULL && IsA(change->stmt, ClusterStmt) &&
 		get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE;

@@ -9,6 +9,10 @@
  * migration's state is until contract, and also for a partition that was there
  * before, which may have been written to while it was away.
  *
+ * Where a hidden table is kept beside a partitioned one, the partition gets the trigger
+ * for that here, as PostgreSQL makes none of an internal one; so one that is made comes
+ * here, too.
+ *
  * ALTER TABLE that rewrites a table leaves no trace of who wrote a row, so that
  * one that has not been filled would look like one that has: what has not been
  * passed over yet is noted like a partition that comes.
@@ -28,6 +32,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/second.h"
 #include "catalog/step_progress.h"
 #include "commands/event_trigger.h"
 #include "core/errors.h"
@@ -36,8 +41,11 @@
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "run/start.h"
+#include "storage/bufmgr.h"
+#include "sync/table_trigger.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(zdm_partition_attached);
 PG_FUNCTION_INFO_V1(zdm_table_rewritten);
@@ -51,11 +59,14 @@ check_protocol(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("%s must be called by an event trigger", name)));
 }
 
+/* Does the statement bring a partition, with rows perhaps or without? */
 static bool
-attaches_partition(Node *parsetree)
+brings_partition(Node *parsetree)
 {
 	ListCell   *lc;
 
+	if (IsA(parsetree, CreateStmt))
+		return ((CreateStmt *) parsetree)->partbound != NULL;
 	if (!IsA(parsetree, AlterTableStmt))
 		return false;
 	foreach(lc, ((AlterTableStmt *) parsetree)->cmds)
@@ -111,13 +122,64 @@ leaves_that_came(Oid relid)
 	return leaves;
 }
 
+static bool
+has_rows(List *leaves)
+{
+	ListCell   *lc;
+	bool		some = false;
+
+	foreach(lc, leaves)
+	{
+		Relation	leaf = table_open(lfirst_oid(lc), NoLock);
+
+		some |= RelationGetNumberOfBlocks(leaf) > 0;
+		table_close(leaf, NoLock);
+	}
+	return some;
+}
+
+/*
+ * A partition has come to a table beside which a hidden one is kept: what is written to
+ * it is carried over from here on.  What it brings was not, which makes what the hidden
+ * one holds void; so does whatever had done that before.
+ */
+static void
+follow_second(void)
+{
+	ListCell   *lc;
+	ListCell   *leaf;
+
+	foreach(lc, second_of_partitioned())
+	{
+		Second	   *second = lfirst(lc);
+		List	   *leaves = leaves_that_came(second->relid);
+		bool		in_step = leaves != NIL && !has_rows(leaves) &&
+			strcmp(second->stamp, second_stamp(second->relid, second->key, leaves)) == 0;
+
+		foreach(leaf, leaves)
+		{
+			Relation	rel = table_open(lfirst_oid(leaf), NoLock);
+
+			if (table_trigger_find(rel, second->hidden) == NULL)
+				table_trigger_create(rel, second);
+			table_close(rel, NoLock);
+		}
+		if (in_step)
+			second_update(second);
+	}
+}
+
 Datum
 zdm_partition_attached(PG_FUNCTION_ARGS)
 {
 	ListCell   *lc;
 
 	check_protocol(fcinfo, "zdm.partition_attached");
-	if (!attaches_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
+	if (!brings_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
+		PG_RETURN_NULL();
+	follow_second();
+	/* one that was made has no rows */
+	if (IsA(((EventTriggerData *) fcinfo->context)->parsetree, CreateStmt))
 		PG_RETURN_NULL();
 	foreach(lc, migration_live_on_partitioned())
 	{

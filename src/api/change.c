@@ -43,6 +43,7 @@
 #include "plan/uses.h"
 #include "run/start.h"
 #include "sync/expr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -56,6 +57,7 @@
 
 PG_FUNCTION_INFO_V1(zdm_rename_column);
 PG_FUNCTION_INFO_V1(zdm_rewrite);
+PG_FUNCTION_INFO_V1(zdm_unpartition_table);
 PG_FUNCTION_INFO_V1(zdm_change_column_type);
 
 /* The settings that will govern the migration, as they are in this session. */
@@ -676,6 +678,32 @@ zdm_rename_column(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
 }
 
+/* The names in an array of them (char *). */
+static List *
+names_of(ArrayType *array)
+{
+	List	   *names = NIL;
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &values, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("columns must not have null in it")));
+		names = lappend(names, pstrdup(NameStr(*DatumGetName(values[i]))));
+	}
+	if (names == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("columns names no column"),
+				 errhint("Leave it out to have the columns as they are.")));
+	return names;
+}
+
 Datum
 zdm_rewrite(PG_FUNCTION_ARGS)
 {
@@ -686,11 +714,19 @@ zdm_rewrite(PG_FUNCTION_ARGS)
 	};
 
 	if (!PG_ARGISNULL(2))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.rewrite() does not order columns"),
-				 errhint("Leave columns out.")));
+	{
+		change.kind = "reorder_columns";
+		change.columns = names_of(PG_GETARG_ARRAYTYPE_P(2));
+	}
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
+}
+
+Datum
+zdm_unpartition_table(PG_FUNCTION_ARGS)
+{
+	Change		change = {.kind = "unpartition_table", .relid = change_relation_argument(fcinfo, 0)};
+
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 1)));
 }
 
 /* The type that a string names, as ALTER TABLE would read it. */

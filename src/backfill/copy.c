@@ -17,6 +17,9 @@
  *	  wrote the row's last version, has carried the row over;
  *	- one that is there already, since its trigger came first, is left.
  *
+ * Both tables may be partitioned.  The table's leaves are copied one after the other; and
+ * which leaf of the hidden one takes a row is asked for each row.
+ *
  * With an order, rows are copied in it first (copy_order.c), and then the blocks are
  * gone over for what that has left.
  *
@@ -46,6 +49,7 @@
 #include "executor/executor.h"
 #include "executor/instrument.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "sync/apply.h"
 #include "sync/outcome.h"
 #include "utils/memutils.h"
@@ -80,7 +84,10 @@ finish(const Step *step, Cursor *cursor)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor_save(step, cursor, 0, NULL);
-	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
+	if (step->only_back)
+		step_mark_undone(step);
+	else
+		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	return true;
@@ -117,7 +124,7 @@ begin_copying(Copying *copying, Relation rel, const Second *second, bool ordered
 	/* functions of expression and partial indexes are the owner's, not ours */
 	identity_enter(rel->rd_rel->relowner, NIL, &copying->identity);
 	guc_bound_lock_waits();
-	if (!apply_begin(&copying->apply, rel, second->hidden, second->key))
+	if (!apply_begin(&copying->apply, rel, second))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
@@ -225,6 +232,17 @@ copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time s
 	}
 	copy_order_end(order);
 	end_copying(&copying);
+}
+
+/* A partition that has come since the locks were acquired is not among them: it is tried again then. */
+static Relation
+open_leaf(Oid relid, LOCKMODE lock)
+{
+	if (!ConditionalLockRelationOid(relid, lock))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not lock partition %s", names_relation(relid))));
+	return table_open(relid, NoLock);
 }
 
 /* Must the copy hold?  Then the reason is noted and the transaction over. */
@@ -344,7 +362,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 		state->order = NULL;
 		return finish(step, cursor);
 	}
-	range.rel = table_open(second->relid, NoLock);
+	range.rel = open_leaf(cursor->leaf, RowExclusiveLock);
 	cursor_check_storage(cursor, range.rel);
 	ordered = order_comes_first(state, step, cursor, second);
 	if (ordered)
@@ -377,14 +395,13 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	return false;
 }
 
-/* Rows of the range that are not in the other table as they are here. */
+/* Rows of the range that are not in the other table as they are here: "forth", those of the table itself. */
 static int64
-compare_rows(const RowRange *range, const Second *second, Relation source, Naps *naps,
-			 StringInfo examples, int64 *rows)
+compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps, StringInfo examples, int64 *rows)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
-	bool		forth = RelationGetRelid(range->rel) == second->relid;
+	Relation	source = forth ? range->rel : NULL;
 	Apply		apply;
 	Identity	identity;
 	Snapshot	snapshot;
@@ -393,9 +410,9 @@ compare_rows(const RowRange *range, const Second *second, Relation source, Naps 
 	TupleTableSlot *other;
 	int64		differ = 0;
 
-	identity_enter(source->rd_rel->relowner, NIL, &identity);
+	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
-	if (!apply_begin(&apply, source, second->hidden, second->key))
+	if (!apply_begin(&apply, source, second))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
@@ -415,13 +432,13 @@ compare_rows(const RowRange *range, const Second *second, Relation source, Naps 
 		/* back, it is enough that there is such a row: forth, all of it is compared */
 		same = forth ?
 			apply_find_hidden(&apply, slot, snapshot, &other) && apply_same_row(&apply, slot, other) :
-			apply_find_source(&apply, slot, snapshot, &other);
+			apply_has_source(&apply, range->rel, slot, snapshot);
 		if (!same && differ++ < EXAMPLES)
 		{
-			char	   *key = row_key(source, slot);
+			char	   *key = row_key(range->rel, slot);
 
 			MemoryContextSwitchTo(caller);
-			appendStringInfo(examples, "%s%s", examples->len > 0 ? ", " : "", key);
+			appendStringInfo(examples, "%s%s", examples->len > 0 ? ", " : "", key != NULL ? key : "a row");
 		}
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(row_memory);
@@ -437,37 +454,32 @@ compare_rows(const RowRange *range, const Second *second, Relation source, Naps 
 	return differ;
 }
 
-/* Where the cursor stands, first in the table, then in the hidden one. */
-static Oid
-settle_either(Cursor *cursor, const Second *second)
+/* The relation on which the cursor stands, first of the table, then of the hidden one; NULL: at the end. */
+static Relation
+settle_either(Cursor *cursor, const Second *second, bool *forth)
 {
 	Oid			before = cursor->leaf;
+	Relation	rel;
 
-	if (cursor_settle(cursor, second->relid))
-		return second->relid;
-	if (!cursor_settle(cursor, second->hidden))
-		return InvalidOid;
-	if (before != second->hidden)
-	{
-		Relation	hidden = table_open(second->hidden, AccessShareLock);
-
-		cursor->blocks_total += RelationGetNumberOfBlocks(hidden);
-		table_close(hidden, NoLock);
-	}
-	return second->hidden;
+	*forth = cursor_settle(cursor, second->relid);
+	if (!*forth && !cursor_settle(cursor, second->hidden))
+		return NULL;
+	rel = open_leaf(cursor->leaf, AccessShareLock);
+	if (!*forth && before != cursor->leaf)
+		cursor->blocks_total += RelationGetNumberOfBlocks(rel);
+	return rel;
 }
 
 bool
 copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
 {
 	Cursor	   *cursor;
-	Oid			relid;
 	RowRange	range;
-	Relation	source;
 	StringInfoData examples;
 	int64		differ = 0;
 	instr_time	start;
 	double		work_ms;
+	bool		forth;
 	Naps		naps;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -476,27 +488,24 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor = cursor_load(step, false, &state->clock);
 	PopActiveSnapshot();
-	relid = settle_either(cursor, second);
-	if (!OidIsValid(relid))
+	range.rel = settle_either(cursor, second, &forth);
+	if (range.rel == NULL)
 		return finish(step, cursor);
-	source = table_open(second->relid, NoLock);
-	range.rel = relid == second->relid ? table_open(relid, NoLock) : table_open(relid, AccessShareLock);
 	cursor_check_storage(cursor, range.rel);
 	cursor_open_window(cursor, state->copy_blocks, false);
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		differ = compare_rows(&range, second, source, &naps, &examples, &cursor->rows_done);
+		differ = compare_rows(&range, second, forth, &naps, &examples, &cursor->rows_done);
 	if (differ > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
 				 errmsg("the table and its copy disagree in " INT64_FORMAT " rows of %s, in blocks "
 						INT64_FORMAT " to " INT64_FORMAT,
-						differ, names_relation(relid), range.begin, range.end - 1),
+						differ, names_relation(RelationGetRelid(range.rel)), range.begin, range.end - 1),
 				 errdetail("Among them: %s.", examples.data),
 				 errhint("Begin anew: SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration->id)));
 	table_close(range.rel, NoLock);
-	table_close(source, NoLock);
 	work_ms = milliseconds_since(start);
 	adapt_size(state, &range, range.end, work_ms);
 	cursor_advance(cursor, range.end, true, NIL);

@@ -16,6 +16,7 @@
 #include "catalog/migration.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
+#include "catalog/step.h"
 #include "catalog/step_progress.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -322,6 +323,17 @@ migration_set_owner(Migration *m, Oid owner)
 	(void) QUERY_ONCE("UPDATE zdm.migration SET owner = $2 WHERE id = $1",
 					  arg_int8(m->id), arg_oid(owner));
 	m->owner = owner;
+}
+
+void
+migration_follow(Migration *migration, Oid relid)
+{
+	/* a label that comes again is compared with what it stood for, which names the table */
+	(void) QUERY_ONCE("UPDATE zdm.migration SET relid = $2, definition = CASE WHEN definition ->> 'relation' = $1::text "
+					  "  THEN definition || jsonb_build_object('relation', $2) ELSE definition END WHERE relid = $1",
+					  arg_oid(migration->relid), arg_oid(relid));
+	step_follow(migration->id, migration->relid, relid);
+	migration->relid = relid;
 }
 
 void

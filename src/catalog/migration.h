@@ -168,6 +168,12 @@ extern void migration_fail(Migration *migration, const MigrationError *error);
 
 extern void migration_set_paused(Migration *migration, bool paused);
 extern void migration_set_owner(Migration *migration, Oid owner);
+
+/*
+ * Another table has the place of the one that the migration is about: it is about that
+ * from here on, and so are those that are over.
+ */
+extern void migration_follow(Migration *migration, Oid relid);
 extern void migration_set_setting(Migration *migration, const char *name,
 								  const char *value);
 

@@ -8,6 +8,7 @@
 #ifndef ZDM_PERSISTENCE_H
 #define ZDM_PERSISTENCE_H
 
+#include "nodes/pg_list.h"
 #include "postgres_ext.h"
 
 /*

@@ -32,20 +32,51 @@ second_load(int64 migration, Second *second)
 }
 
 char *
-second_stamp(Oid relid, Oid key)
+second_stamp(Oid relid, Oid key, List *without)
 {
 	return QUERY_ONCE_TEXT("SELECT concat_ws(' ', (SELECT i.xmin FROM pg_index i WHERE i.indexrelid = $2), "
 						   "(SELECT string_agg(a.xmin::text, ',' ORDER BY a.attnum) FROM pg_attribute a, pg_index i "
 						   " WHERE i.indexrelid = $2 AND a.attrelid = $1 AND a.attnum = ANY (i.indkey)), "
 						   "(SELECT string_agg(t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t "
-						   " WHERE t.tgrelid = $1 AND t.tgfoid = 'zdm.sync_table'::regproc))",
-						   arg_oid(relid), arg_oid(key));
+						   " WHERE t.tgrelid = $1 AND t.tgfoid = 'zdm.sync_table'::regproc), "
+						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid "
+						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)))",
+						   arg_oid(relid), arg_oid(key), arg_oids(without));
+}
+
+List *
+second_of_partitioned(void)
+{
+	return ROW_LIST(&seconds, "WHERE relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') ORDER BY migration");
+}
+
+/* Neither defaults nor settings: those go along when the names are exchanged. */
+char *
+second_layout(Oid relid)
+{
+	return QUERY_ONCE_TEXT("SELECT concat_ws(' ', (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation, "
+						   "  a.attnotnull, a.attgenerated, CASE WHEN a.attgenerated <> '' THEN d.adbin::text END), ',' ORDER BY a.attnum) "
+						   " FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+						   " WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped), "
+						   "(SELECT string_agg(concat_ws(' ', c.conname, c.contype, c.convalidated, c.conbin::text), ',' ORDER BY c.conname) "
+						   " FROM pg_constraint c WHERE c.conrelid = $1 AND c.contype IN ('c', 'n')))",
+						   arg_oid(relid));
+}
+
+void
+second_update(Second *second)
+{
+	int64		migration = second->migration;
+
+	second->stamp = second_stamp(second->relid, second->key, NIL);
+	(void) QUERY_ONCE("DELETE FROM zdm.second WHERE migration = $1", arg_int8(migration));
+	row_insert(&seconds, second);
 }
 
 void
 second_insert(Second *second)
 {
-	second->stamp = second_stamp(second->relid, second->key);
+	second->stamp = second_stamp(second->relid, second->key, NIL);
 	row_insert(&seconds, second);
 	(void) QUERY_ONCE("INSERT INTO zdm.witness VALUES ($1)", arg_int8(second->migration));
 }

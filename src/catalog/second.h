@@ -17,6 +17,13 @@
 	COLUMN(OID, relid, GIVEN)		/* the table */ \
 	COLUMN(OID, hidden, GIVEN)		/* the one beside it */ \
 	COLUMN(OID, key, GIVEN)			/* the table's index by which rows are found there */ \
+	COLUMN(OID, hidden_key, GIVEN)	/* and the hidden one's */ \
+	COLUMN(BOOL, new_shape, GIVEN)	/* columns go by their names; the two exchange names, not storage */ \
+	COLUMN(BOOL, turned, GIVEN)		/* they have: the hidden one is the one that was there first */ \
+	COLUMN(BOOL, refilled, GIVEN)	/* and since then it has been filled anew */ \
+	COLUMN(TEXT, layout, GIVEN)		/* second_layout() then, for a new shape */ \
+	COLUMN(OIDS, indexes, GIVEN)	/* of the table ... */ \
+	COLUMN(OIDS, likes, GIVEN)		/* ... and their likes in the hidden one, once names have been exchanged */ \
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
@@ -34,11 +41,24 @@ extern bool second_load(int64 migration, Second *second);
 /*
  * Which versions the key's columns, its index and the table's triggers of ours have in
  * the catalog: one that was taken away and put back is another.  Meanwhile rows may
- * have been written that were not carried over.
+ * have been written that were not carried over.  Of a partitioned table also its leaves
+ * and their storage, but for those of the list.
  */
-extern char *second_stamp(Oid relid, Oid key);
+extern char *second_stamp(Oid relid, Oid key, List *without);
+
+/* All of those whose table is partitioned (Second *). */
+extern List *second_of_partitioned(void);
+
+/*
+ * What of a table's columns and constraints the hidden one of a new shape is made
+ * with: when others change that, it is made anew.
+ */
+extern char *second_layout(Oid relid);
 
 extern void second_insert(Second *second);
+
+/* Another state of it: what stands in the struct, with the stamp of now. */
+extern void second_update(Second *second);
 extern void second_delete(int64 migration);
 
 /*

@@ -22,6 +22,8 @@ static const char *const action_names[] = {
 	[ACTION_INDEX] = "index",
 	[ACTION_COMPARE] = "compare",
 	[ACTION_EXCHANGE] = "exchange",
+	[ACTION_ANALYZE] = "analyze",
+	[ACTION_LEAVE] = "leave",
 	[ACTION_FIRST] = "first",
 };
 
@@ -142,7 +144,7 @@ step_last_done(int64 migration)
 bool
 step_contract_begun(int64 migration)
 {
-	return load_one("phase = $2 AND state = 'done' AND action NOT IN ('verify', 'backfill')",
+	return load_one("phase = $2 AND state = 'done' AND action NOT IN ('verify', 'backfill', 'compare')",
 					migration, "contract") != NULL;
 }
 
@@ -172,6 +174,14 @@ step_set_args(int64 migration, int32 number, const char *args)
 	QUERY("UPDATE zdm.step SET args = $3 WHERE migration = $1 AND step = $2",
 		  arg_int8(migration), arg_int4(number), arg_jsonb(args));
 	query_end(&session);
+}
+
+void
+step_follow(int64 migration, Oid from, Oid to)
+{
+	(void) QUERY_ONCE("UPDATE zdm.step SET relations = array_replace(relations, $2, $3), needs = array_replace(needs, $2, $3), "
+					  "undo_relations = array_replace(undo_relations, $2, $3) WHERE migration = $1",
+					  arg_int8(migration), arg_oid(from), arg_oid(to));
 }
 
 bool

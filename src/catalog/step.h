@@ -26,7 +26,9 @@ typedef enum StepAction
 	ACTION_COPY,				/* batches that copy rows to it */
 	ACTION_INDEX,				/* builds its indexes */
 	ACTION_COMPARE,				/* batches that compare the two */
-	ACTION_EXCHANGE,			/* the two exchange their storage, and the hidden one goes */
+	ACTION_EXCHANGE,			/* the two exchange their storage, and the hidden one goes; or their names */
+	ACTION_ANALYZE,				/* gathers the hidden table's statistics */
+	ACTION_LEAVE,				/* the hidden table goes, for good */
 	ACTION_FIRST				/* the table becomes the first partition of another; that gets the rest */
 } StepAction;
 
@@ -110,6 +112,9 @@ extern bool step_backfill_is_open(int64 migration);
  * and both columns are there still: the new one may hold what the old one lacks.
  */
 extern Step *step_reopened_backfill(int64 migration);
+
+/* Its steps that name the one relation name the other from here on. */
+extern void step_follow(int64 migration, Oid from, Oid to);
 
 /* The migration's first step of that verb that is not done; NULL if there is none. */
 extern Step *step_with_verb(int64 migration, const char *verb);

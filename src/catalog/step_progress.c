@@ -207,3 +207,12 @@ step_reopen_from(const Step *step, StepAction action)
 											"WHERE migration = $1 AND action = '%s' AND step <= %d)",
 											step_action_name(action), step->number), true);
 }
+
+void
+step_reopen_back(int64 migration)
+{
+	(void) QUERY_ONCE("WITH reopened AS (UPDATE zdm.step SET state = 'done' WHERE migration = $1 AND phase = 'cutover' AND only_back "
+					  "  RETURNING migration, step) "
+					  "UPDATE zdm.step_progress p SET cursor = NULL, rows_done = 0, blocks_total = 0, blocks_done = 0 "
+					  "FROM reopened r WHERE p.migration = r.migration AND p.step = r.step", arg_int8(migration));
+}

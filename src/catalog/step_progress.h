@@ -78,4 +78,7 @@ extern void step_reopen_rows(int64 migration);
 /* Steps of the migrate phase are to be done again, from the last of that action up to this one on. */
 extern void step_reopen_from(const Step *step, StepAction action);
 
+/* Steps of the cutover that are there for the way back only are to be undone (again), from the beginning. */
+extern void step_reopen_back(int64 migration);
+
 #endif							/* ZDM_STEP_PROGRESS_H */

@@ -21,6 +21,7 @@
 #include "plan/partition_key.h"
 #include "plan/partition_layout.h"
 #include "plan/plan.h"
+#include "plan/second_plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -68,15 +69,6 @@ check_table(Oid relid)
 				 errhint("%s", other)));
 }
 
-static void
-refuse_copy(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("zdm.partition_table() does not copy rows to partitions"),
-			 errhint("Give way => 'attach'.")));
-}
-
 /* A default partition takes over what has no bound yet, and HASH knows none. */
 static void
 check_attach(const Change *change)
@@ -93,10 +85,11 @@ static void
 check(Change *change)
 {
 	check_table(change->relid);
-	if (!change->partition->attach)
-		refuse_copy();
 	change->layout = partition_layout_read(change);
-	check_attach(change);
+	if (change->partition->attach)
+		check_attach(change);
+	else
+		second_plan_check(change, true);
 }
 
 /* The index of the primary key that goes; InvalidOid: none does. */
@@ -215,7 +208,10 @@ make(MigrationPlan *plan, Change *change)
 {
 	ListCell   *lc;
 
-	plan_attach(plan, change);
+	if (change->partition->attach)
+		plan_attach(plan, change);
+	else
+		plan_partition_copy(plan, change);
 	foreach(lc, partition_key_losses(change->relid, change->layout))
 		plan_note(plan, "%s", (char *) lfirst(lc));
 	foreach(lc, change->layout->parts)

@@ -34,8 +34,10 @@ static const PlanKind *const kinds[] = {
 	&plan_rename_column,
 	&plan_rename_enum_value,
 	&plan_rename_table,
+	&plan_reorder_columns,
 	&plan_rewrite,
 	&plan_set_not_null,
+	&plan_unpartition_table,
 };
 
 const PlanKind *

@@ -53,6 +53,15 @@ extern const PlanKind plan_partition_table;
 /* in refresh.c */
 extern const PlanKind plan_refresh;
 
+/* in partition_copy.c */
+extern const PlanKind plan_unpartition_table;
+
+/* The plan of partitioning by a copy, into the partitions of the change's layout. */
+extern void plan_partition_copy(MigrationPlan *plan, const Change *change);
+
+/* in reorder_columns.c */
+extern const PlanKind plan_reorder_columns;
+
 /* in rewrite.c */
 extern const PlanKind plan_rewrite;
 

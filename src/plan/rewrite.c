@@ -17,22 +17,17 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "catalog/persistence.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "catalog/second.h"
-#include "catalog/table_key.h"
 #include "core/errors.h"
 #include "core/names.h"
-#include "draft/ddl_text.h"
 #include "plan/plan.h"
 #include "plan/rewrite_wish.h"
+#include "plan/second_plan.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 /* The tables with rows: of a partitioned one its leaves, each by itself. */
 static List *
@@ -59,45 +54,6 @@ list_tables(Oid relid)
 	return tables;
 }
 
-/* Its rows are in several tables, and batches go over one. */
-static void
-refuse_children(Oid relid)
-{
-	List	   *children = find_inheritance_children(relid, AccessShareLock);
-
-	if (children != NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("table %s has inheritance children", names_relation(relid)),
-				 errhint("ALTER TABLE %s NO INHERIT %s; makes it a table of its own.",
-						 names_relation(linitial_oid(children)), names_relation(relid))));
-}
-
-static void
-refuse_without_key(Oid relid)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("table %s has no key by which its rows can be carried over", names_relation(relid)),
-			 errdetail("A key is a primary key, or a unique index of columns that are all NOT NULL, without WHERE; not DEFERRABLE."),
-			 errhint("Add a primary key: SELECT zdm.migrate('ALTER TABLE %s ADD PRIMARY KEY (...)');", names_relation(relid))));
-}
-
-static void
-check_table(Oid relid)
-{
-	Relation	rel = table_open(relid, AccessShareLock);
-
-	refuse_children(relid);
-	if (rel->rd_tableam != GetHeapamTableAmRoutine())
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("the access method of table %s is not heap", names_relation(relid))));
-	if (!OidIsValid(table_key_find(rel)))
-		refuse_without_key(relid);
-	table_close(rel, NoLock);
-}
-
 static void
 check(Change *change)
 {
@@ -108,41 +64,12 @@ check(Change *change)
 	/* what is wrong with the statement comes before what is wrong with the table */
 	rewrite_wish_read(change, change->relid, &scratch);
 	foreach(lc, tables)
-		check_table(lfirst_oid(lc));
+		second_plan_check_table(lfirst_oid(lc));
 	if (tables == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s has no partition with rows", names_relation(change->relid)),
 				 errhint("There is nothing to be written anew.")));
-}
-
-/* All columns, so that no other migration fills one in meanwhile. */
-static List *
-claims(const Change *change)
-{
-	QuerySession session;
-	List	   *names;
-
-	query_begin(&session);
-	QUERY("SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
-		  arg_oid(change->relid));
-	names = query_texts(0, 1);
-	query_end(&session);
-	return names;
-}
-
-/* "%s" is its size. */
-static char *
-with_size(const char *fmt, Oid relid)
-{
-	QuerySession session;
-	char	   *text;
-
-	query_begin(&session);
-	QUERY("SELECT format($2, pg_size_pretty(pg_total_relation_size($1)))", arg_oid(relid), arg_text(fmt));
-	text = query_text(0, 1);
-	query_end(&session);
-	return text;
 }
 
 /* What the exchange has in its note, and what comes of it beside. */
@@ -180,7 +107,7 @@ plan_table(MigrationPlan *plan, const Change *change, Oid relid)
 	plan_step(plan, &verb_copy_rows, &second, &(Step) {
 		.phase = "migrate", .relations = table, .needs = needs, .lock = RowExclusiveLock, .queries = second.order != NIL,
 		.work = "copies every row, in short batches; readers and writers go on",
-		.note = with_size(second.order == NIL && !OidIsValid(second.index) ? "takes up to %s of disk until the exchange" :
+		.note = second_plan_with_size(second.order == NIL && !OidIsValid(second.index) ? "takes up to %s of disk until the exchange" :
 						  "takes up to %s of disk until the exchange; the order is found first, in one go and with one snapshot", relid),
 	});
 	plan_step(plan, &verb_build_second_indexes, &second, &(Step) {
@@ -230,7 +157,7 @@ definition(const Change *change)
 
 const PlanKind plan_rewrite = {
 	.name = "rewrite",
-	.claims = claims,
+	.claims = second_plan_claims,
 	.check = check,
 	.make = make,
 	.definition = definition,

@@ -58,6 +58,7 @@ typedef struct Change
 
 	/* rewrite: */
 	char	   *order_by;		/* what stands after ORDER BY, as it was given, or NULL */
+	List	   *columns;		/* char *: all of them in their new order, or NIL */
 
 	/* partition_table: */
 	struct PartitionWish *partition;

@@ -33,6 +33,7 @@
  */
 #include "postgres.h"
 
+#include "access/attmap.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -46,10 +47,12 @@
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/persistence.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_trigger.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "catalog/table_key.h"
 #include "commands/cluster.h"
@@ -61,6 +64,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "miscadmin.h"
+#include "rewrite/rewriteManip.h"
 #include "run/second_table.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
@@ -113,36 +117,129 @@ relation_options(HeapTuple tuple)
 	return isnull ? (Datum) 0 : options;
 }
 
-/* Enter the like of the table's index; built at once if the hidden table is empty. */
+/* Expressions and columns of the table's index, as the hidden table has the columns. */
 static void
-create_index(const Second *second, Relation hidden, Oid indexid, bool key)
+map_columns(const Second *second, Relation hidden, IndexInfo *info)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	AttrMap    *map = zdm_attrmap_by_name(RelationGetDescr(hidden), RelationGetDescr(source));
+	bool		whole_row[2];
+
+	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
+	{
+		if (info->ii_IndexAttrNumbers[i] > 0)
+			info->ii_IndexAttrNumbers[i] = map->attnums[info->ii_IndexAttrNumbers[i] - 1];
+	}
+	info->ii_Expressions = (List *) map_variable_attnos((Node *) info->ii_Expressions, 1, 0, map, InvalidOid, &whole_row[0]);
+	info->ii_Predicate = (List *) map_variable_attnos((Node *) info->ii_Predicate, 1, 0, map, InvalidOid, &whole_row[1]);
+	if (whole_row[0] || whole_row[1])
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("an index of %s is about whole rows, and those will be of another type", names_relation(second->relid)),
+				 errhint("Drop the index, and make it again of the columns.")));
+	table_close(source, NoLock);
+}
+
+/* How the like of an index is entered into the catalog. */
+static bits16
+creation_flags(Relation hidden, bool key)
+{
+	if (hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return INDEX_CREATE_PARTITIONED | INDEX_CREATE_SKIP_BUILD | (key ? 0 : INDEX_CREATE_INVALID);
+	return key ? 0 : INDEX_CREATE_CONCURRENT | INDEX_CREATE_SKIP_BUILD;
+}
+
+static bool
+is_primary(Oid indexid)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	bool		primary = ((Form_pg_index) GETSTRUCT(tuple))->indisprimary;
+
+	ReleaseSysCache(tuple);
+	return primary;
+}
+
+/* An index on a partition is called as PostgreSQL would call it, the other one after the index that it is like. */
+static char *
+choose_name(const Second *second, Relation hidden, Oid indexid, Oid parent, List *columns)
+{
+	Oid			constraint = get_index_constraint(indexid);
+	bool		primary = is_primary(indexid);
+	StringInfoData names;
+	ListCell   *lc;
+
+	if (!OidIsValid(parent))
+		return index_name(second, indexid);
+	initStringInfo(&names);
+	foreach(lc, columns)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? "_" : "", (char *) lfirst(lc));
+	return ChooseRelationName(RelationGetRelationName(hidden), primary ? NULL : names.data,
+							  primary ? "pkey" : OidIsValid(constraint) ? "key" : "idx", RelationGetNamespace(hidden), false);
+}
+
+/* The columns of a new key. */
+static void
+set_columns(Relation hidden, IndexInfo *info, List *names, List **columns, Oid **classes, Oid **collations)
+{
+	ListCell   *lc;
+	int			n = 0;
+
+	*columns = NIL;
+	*classes = palloc(list_length(names) * sizeof(Oid));
+	*collations = palloc(list_length(names) * sizeof(Oid));
+	foreach(lc, names)
+	{
+		AttrNumber	attnum = get_attnum(RelationGetRelid(hidden), lfirst(lc));
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(hidden), attnum - 1);
+
+		info->ii_IndexAttrNumbers[n] = attnum;
+		(*classes)[n] = GetDefaultOpClass(att->atttypid, BTREE_AM_OID);
+		(*collations)[n++] = att->attcollation;
+		*columns = lappend(*columns, pstrdup(lfirst(lc)));
+	}
+	info->ii_NumIndexAttrs = info->ii_NumIndexKeyAttrs = n;
+}
+
+Oid
+second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oid parent, SecondKey *key)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 	IndexInfo  *info = BuildIndexInfo(index);
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
+	Oid		   *collations = index->rd_indcollation;
+	int16		no_options[INDEX_MAX_KEYS] = {0};
+	int16	   *options = index->rd_indoption;
 	List	   *columns;
 	Oid		   *classes;
 	Datum	   *class_options;
+	Oid			like;
 
-	info->ii_Unique = key;
+	info->ii_Unique = key != NULL && key->unique;
 	info->ii_ExclusionOps = NULL;
 	info->ii_ExclusionProcs = NULL;
 	info->ii_ExclusionStrats = NULL;
-	info->ii_Concurrent = !key;
-	info->ii_ReadyForInserts = key;
+	info->ii_Concurrent = key == NULL;
+	info->ii_ReadyForInserts = key != NULL;
+	if (second->new_shape)
+		map_columns(second, hidden, info);
 	index_details(index, &columns, &classes, &class_options);
-	(void) zdm_index_create(hidden, index_name(second, indexid), info, columns, index->rd_rel->relam,
-							index->rd_rel->reltablespace, index->rd_indcollation, classes, class_options,
-							index->rd_indoption, relation_options(tuple),
-							key ? 0 : INDEX_CREATE_CONCURRENT | INDEX_CREATE_SKIP_BUILD);
+	if (key != NULL && key->columns != NIL)
+	{
+		set_columns(hidden, info, key->columns, &columns, &classes, &collations);
+		class_options = palloc0(list_length(columns) * sizeof(Datum));
+		options = no_options;
+	}
+	like = zdm_index_create(hidden, choose_name(second, hidden, indexid, parent, columns), parent, info, columns, index->rd_rel->relam,
+							index->rd_rel->reltablespace, collations, classes, class_options, options,
+							relation_options(tuple), creation_flags(hidden, key != NULL));
 	ReleaseSysCache(tuple);
 	index_close(index, AccessShareLock);
 	CommandCounterIncrement();
+	return like;
 }
 
-/* It goes with the table. */
-static void
-depend_on_table(Oid hidden, Oid relid)
+void
+second_table_depend(Oid hidden, Oid relid)
 {
 	ObjectAddress one;
 	ObjectAddress other;
@@ -209,6 +306,13 @@ check_owner(const Migration *migration, Relation source)
 }
 
 void
+second_table_check(const Migration *migration, const SecondArgs *args, Relation source)
+{
+	check_owner(migration, source);
+	check_wishes(migration, args);
+}
+
+void
 second_table_make(const Migration *migration, const SecondArgs *args)
 {
 	Relation	source = table_open(args->relation, ShareRowExclusiveLock);
@@ -220,8 +324,7 @@ second_table_make(const Migration *migration, const SecondArgs *args)
 		.filenode = zdm_relfilenode(source),
 	};
 
-	check_owner(migration, source);
-	check_wishes(migration, args);
+	second_table_check(migration, args, source);
 	if (!OidIsValid(second.key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -233,11 +336,14 @@ second_table_make(const Migration *migration, const SecondArgs *args)
 	RenameRelationInternal(second.hidden,
 						   second_name(migration->id, RelationGetRelationName(source)), true, false);
 	CommandCounterIncrement();
-	depend_on_table(second.hidden, second.relid);
+	second_table_depend(second.hidden, second.relid);
 	hidden = table_open(second.hidden, AccessExclusiveLock);
-	create_index(&second, hidden, second.key, true);
+	second.hidden_key = second_table_create_index(&second, hidden, second.key, InvalidOid, &(SecondKey) {.unique = true});
 	table_close(hidden, NoLock);
-	table_trigger_create(source, second.hidden, second.key);
+	table_trigger_create(source, &second);
+	hidden = table_open(second.hidden, NoLock);
+	table_trigger_close(hidden);
+	table_close(hidden, NoLock);
 	second_insert(&second);
 	table_close(source, NoLock);
 }
@@ -249,32 +355,67 @@ is_emptied(const Second *second, Relation source, Relation hidden)
 	return (!RelationIsPermanent(source) || !RelationIsPermanent(hidden)) && !second_has_witness(second->migration);
 }
 
+/* Has each relation with rows of the table the trigger, as it was made? */
+static bool
+has_triggers(const Second *second)
+{
+	ListCell   *lc;
+	bool		all = true;
+
+	foreach(lc, find_all_inheritors(second->relid, NoLock, NULL))
+	{
+		Relation	source = get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION ? relation_open(lfirst_oid(lc), AccessShareLock) : NULL;
+		const Trigger *trigger = source != NULL ? table_trigger_find(source, second->hidden) : NULL;
+
+		all &= source == NULL || (trigger != NULL && trigger->tgenabled == TRIGGER_FIRES_ALWAYS);
+		if (source != NULL)
+			relation_close(source, NoLock);
+	}
+	return all;
+}
+
+/* Has the hidden table the storage that is wanted?  Of a new shape, once it has been exchanged, none is. */
+static bool
+is_stored_otherwise(const SecondArgs *args, const Second *second, Relation source, Relation hidden)
+{
+	if (second->turned || hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return false;
+	return hidden->rd_rel->relpersistence != wanted_persistence(args, source) ||
+		hidden->rd_rel->reltablespace != wanted_tablespace(args, source) ||
+		hidden->rd_rel->relam != wanted_access_method(args, source);
+}
+
+/* Was the hidden table of a new shape made for another table than there is now? */
+static bool
+is_laid_out_otherwise(const Second *second)
+{
+	return second->new_shape && !second->turned && strcmp(second->layout, second_layout(second->relid)) != 0;
+}
+
 static bool
 is_void(const SecondArgs *args, const Second *second, Relation source, Relation hidden)
 {
-	const Trigger *trigger = table_trigger_find(source, second->hidden);
-
 	return second->filenode != zdm_relfilenode(source) ||
-		strcmp(second->stamp, second_stamp(second->relid, second->key)) != 0 ||
+		strcmp(second->stamp, second_stamp(second->relid, second->key, NIL)) != 0 ||
 		hidden->rd_rel->relowner != source->rd_rel->relowner ||
-		hidden->rd_rel->relpersistence != wanted_persistence(args, source) ||
-		hidden->rd_rel->reltablespace != wanted_tablespace(args, source) ||
-		hidden->rd_rel->relam != wanted_access_method(args, source) ||
+		is_stored_otherwise(args, second, source, hidden) ||
+		is_laid_out_otherwise(second) ||
 		is_emptied(second, source, hidden) ||
-		trigger == NULL || trigger->tgenabled != TRIGGER_FIRES_ALWAYS ||
-		!apply_is_possible(source, hidden, second->key);
+		!has_triggers(second) ||
+		!apply_is_possible(source, hidden, second);
 }
 
 bool
 second_table_is_void(const SecondArgs *args, const Second *second)
 {
-	Relation	source = table_open(second->relid, NoLock);
+	Relation	source = try_relation_open(second->relid, AccessShareLock);
 	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
-	bool		result = hidden == NULL || is_void(args, second, source, hidden);
+	bool		result = source == NULL || hidden == NULL || is_void(args, second, source, hidden);
 
 	if (hidden != NULL)
 		relation_close(hidden, NoLock);
-	table_close(source, NoLock);
+	if (source != NULL)
+		relation_close(source, NoLock);
 	return result;
 }
 
@@ -323,14 +464,17 @@ drop(Oid class, Oid object)
 static void
 drop_trigger(const Second *second)
 {
-	Relation	source = try_relation_open(second->relid, NoLock);
-	const Trigger *trigger = source != NULL ? table_trigger_find(source, second->hidden) : NULL;
-	Oid			id = trigger != NULL ? trigger->tgoid : InvalidOid;
+	ListCell   *lc;
 
-	if (source != NULL)
+	foreach(lc, find_all_inheritors(second->relid, NoLock, NULL))
+	{
+		Relation	source = try_relation_open(lfirst_oid(lc), NoLock);
+
+		if (source == NULL)
+			continue;
+		(void) table_trigger_drop(source, second->hidden);
 		relation_close(source, NoLock);
-	if (OidIsValid(id))
-		drop(TriggerRelationId, id);
+	}
 }
 
 void
@@ -342,9 +486,8 @@ second_table_drop(const Second *second)
 	second_delete(second->migration);
 }
 
-/* The valid like of the table's index; InvalidOid if there is none. */
-static Oid
-find_index(const Second *second, Oid indexid)
+Oid
+second_table_like(const Second *second, Oid indexid)
 {
 	Oid			like = get_relname_relid(index_name(second, indexid), get_rel_namespace(second->hidden));
 
@@ -359,21 +502,75 @@ qualified(Oid relid)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
-/* What a broken try has left in the hidden table; NULL: nothing. */
+/* What a broken try has left in the hidden table, or a partition of it; NULL: nothing. */
 static char *
-next_leftover(const Second *second, Relation source, Relation hidden)
+next_leftover(const Second *second, List *indexes, Relation hidden)
 {
 	List	   *known = NIL;
 	ListCell   *lc;
 
-	foreach(lc, RelationGetIndexList(source))
+	foreach(lc, indexes)
 		known = lappend(known, makeString(index_name(second, lfirst_oid(lc))));
 	foreach(lc, RelationGetIndexList(hidden))
 	{
-		if (!list_member(known, makeString(get_rel_name(lfirst_oid(lc)))))
+		bool		ours = hidden->rd_rel->relispartition ? get_rel_relispartition(lfirst_oid(lc)) :
+			list_member(known, makeString(get_rel_name(lfirst_oid(lc))));
+
+		if (!ours)
 			return psprintf("DROP INDEX CONCURRENTLY IF EXISTS %s", qualified(lfirst_oid(lc)));
 	}
 	return NULL;
+}
+
+/* The like itself, or its part on a partition of the hidden table: entered if need be, and what builds it; NULL: it is built. */
+static char *
+build_like(const Second *second, Oid indexid, Relation hidden, Oid parent)
+{
+	char	   *name = index_name(second, indexid);
+	Oid			like = OidIsValid(parent) ? index_get_partition(hidden, parent) : get_relname_relid(name, RelationGetNamespace(hidden));
+
+	if (!OidIsValid(like))
+		like = second_table_create_index(second, hidden, indexid, parent, NULL);
+	return get_index_isvalid(like) ? NULL : psprintf("REINDEX INDEX CONCURRENTLY %s", qualified(like));
+}
+
+/* The parts of all partitions are there, and are valid. */
+static void
+set_valid(Oid indexid)
+{
+	Relation	catalog = table_open(IndexRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(indexid));
+
+	((Form_pg_index) GETSTRUCT(tuple))->indisvalid = true;
+	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	heap_freetuple(tuple);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* The same of a partitioned one, which has nothing to build of its own. */
+static char *
+build_parts(const Second *second, Oid indexid, Relation hidden)
+{
+	Oid			like = get_relname_relid(index_name(second, indexid), RelationGetNamespace(hidden));
+	char	   *sql = NULL;
+	ListCell   *lc;
+
+	if (OidIsValid(like) && get_index_isvalid(like))
+		return NULL;
+	if (!OidIsValid(like))
+		like = second_table_create_index(second, hidden, indexid, InvalidOid, NULL);
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
+	{
+		Relation	leaf = relation_open(lfirst_oid(lc), NoLock);
+
+		if (sql == NULL && leaf->rd_rel->relkind == RELKIND_RELATION)
+			sql = build_like(second, indexid, leaf, like);
+		relation_close(leaf, NoLock);
+	}
+	if (sql == NULL)
+		set_valid(like);
+	return sql;
 }
 
 char *
@@ -381,21 +578,23 @@ second_table_next_index(const Second *second)
 {
 	Relation	source = table_open(second->relid, NoLock);
 	Relation	hidden = table_open(second->hidden, NoLock);
-	char	   *sql = next_leftover(second, source, hidden);
+	List	   *indexes = RelationGetIndexList(source);
+	char	   *sql = NULL;
 	ListCell   *lc;
 
-	foreach(lc, sql == NULL ? RelationGetIndexList(source) : NIL)
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
 	{
-		Oid			indexid = lfirst_oid(lc);
-		char	   *name = index_name(second, indexid);
+		Relation	leaf = relation_open(lfirst_oid(lc), NoLock);
 
-		if (OidIsValid(find_index(second, indexid)))
-			continue;
-		if (!OidIsValid(get_relname_relid(name, RelationGetNamespace(hidden))))
-			create_index(second, hidden, indexid, false);
-		sql = psprintf("REINDEX INDEX CONCURRENTLY %s",
-					   quote_qualified_identifier(get_namespace_name(RelationGetNamespace(hidden)), name));
-		break;
+		if (sql == NULL && leaf->rd_rel->relkind == RELKIND_RELATION)
+			sql = next_leftover(second, indexes, leaf);
+		relation_close(leaf, NoLock);
+	}
+	foreach(lc, sql == NULL ? indexes : NIL)
+	{
+		if (sql == NULL)
+			sql = hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? build_parts(second, lfirst_oid(lc), hidden) :
+				build_like(second, lfirst_oid(lc), hidden, InvalidOid);
 	}
 	table_close(hidden, NoLock);
 	table_close(source, NoLock);
@@ -413,14 +612,31 @@ copied_before(const Second *second, CopyEnd *end)
 	return end->next;
 }
 
+/* A relation with rows: itself, or any of its partitions; the horizon is the same for all. */
+static Oid
+a_leaf(Oid relid)
+{
+	ListCell   *lc;
+
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return relid;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			return lfirst_oid(lc);
+	}
+	return relid;
+}
+
 bool
 second_table_awaits_snapshots(const Second *second, CopyEnd *end, char **who)
 {
 	TransactionId next = XidFromFullTransactionId(copied_before(second, end));
-	Relation	hidden = try_relation_open(second->hidden, AccessShareLock);
+	Relation	hidden;
 	TransactionId oldest;
 	QuerySession session;
 
+	hidden = try_relation_open(a_leaf(second->hidden), AccessShareLock);
 	/* void: whoever has the locks sees to it */
 	if (hidden == NULL)
 		return false;
@@ -507,12 +723,18 @@ settle_toast(Oid relid)
 	CommandCounterIncrement();
 }
 
-/* Standbys whose snapshots do not hold us back are to end them: see the header. */
-static void
-tell_standbys(const Second *second, CopyEnd *end, Relation hidden)
+void
+second_table_tell_standbys(const Second *second, CopyEnd *end, Relation hidden)
 {
 	FullTransactionId before = copied_before(second, end);
 
+	if (hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		hidden = table_open(a_leaf(second->hidden), NoLock);
+		second_table_tell_standbys(second, end, hidden);
+		table_close(hidden, NoLock);
+		return;
+	}
 	if (!XLogStandbyInfoActive() || !RelationNeedsWAL(hidden))
 		return;
 	FullTransactionIdRetreat(&before);
@@ -529,7 +751,7 @@ pair_indexes(const Second *second, Relation source, List **indexes, List **likes
 	*likes = NIL;
 	foreach(lc, *indexes)
 	{
-		Oid			like = find_index(second, lfirst_oid(lc));
+		Oid			like = second_table_like(second, lfirst_oid(lc));
 
 		if (!OidIsValid(like))
 			return false;
@@ -598,7 +820,7 @@ second_table_exchange(const Migration *migration, const SecondArgs *args, const 
 	check_wishes(migration, args);
 	lock_indexes(indexes);
 	lock_indexes(likes);
-	tell_standbys(second, end, hidden);
+	second_table_tell_standbys(second, end, hidden);
 	/* locks of SERIALIZABLE readers on pages and rows, which will be elsewhere */
 	TransferPredicateLocksToHeapRelation(source);
 	table_close(hidden, NoLock);

@@ -14,7 +14,33 @@
 #include "nodes/pg_list.h"
 #include "verbs/verbs.h"
 
-/* Make it, with its key and the trigger.  Needs SHARE ROW EXCLUSIVE on the table. */
+/*
+ * What making and exchanging tables of a new shape has in common with this (new_shape.c):
+ * the like of the table's index in the hidden one, by its name; InvalidOid if there is
+ * none that is valid.
+ */
+extern Oid	second_table_like(const Second *second, Oid indexid);
+
+/* How an index is made that is the hidden table's key. */
+typedef struct SecondKey
+{
+	bool		unique;
+	List	   *columns;		/* char *: not those of the table's key, but these; or NIL */
+} SecondKey;
+
+/*
+ * Enter the like of the table's index, on the hidden table or, as a part of "parent", on
+ * a partition of it; built at once if it is the key, and what it is on empty.
+ */
+extern Oid	second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oid parent, SecondKey *key);
+
+/* The hidden one goes with the table. */
+extern void second_table_depend(Oid hidden, Oid relid);
+
+/* Is all there that the change needs, and is the table's owner who stated it? */
+extern void second_table_check(const Migration *migration, const SecondArgs *args, Relation source);
+
+/* Make it, in the table's shape, with its key and the trigger.  Needs SHARE ROW EXCLUSIVE on the table. */
 extern void second_table_make(const Migration *migration, const SecondArgs *args);
 
 /*
@@ -51,6 +77,9 @@ typedef struct CopyEnd
  * them is in *who.  Needs a transaction with a snapshot.
  */
 extern bool second_table_awaits_snapshots(const Second *second, CopyEnd *end, char **who);
+
+/* Standbys whose snapshots do not hold us back are to end them. */
+extern void second_table_tell_standbys(const Second *second, CopyEnd *end, Relation hidden);
 
 /*
  * Give the table the storage of the hidden one, of its TOAST table and its indexes,

@@ -176,24 +176,14 @@ sessions_forget(SessionFunctions *functions)
 	memset(functions, 0, sizeof(SessionFunctions));
 }
 
-void
-sessions_compile_anew(Oid relid, TupleDesc before, const SessionFunctions *known)
+/* Write anew the rows of pg_proc of the functions that may have seen one of the names. */
+static void
+compile_anew(Oid relid, List *names, const SessionFunctions *known)
 {
-	TupleDesc	now = before ? sessions_columns(relid) : NULL;
-	List	   *names = NIL;
 	List	   *found = NIL;
 	QuerySession session;
 	uint64		n;
 
-	if (now == NULL)
-		return;
-	for (int i = 0; i < Max(before->natts, now->natts); i++)
-	{
-		if (has_changed(before, now, i))
-			names = add_name(add_name(names, before, i), now, i);
-	}
-	if (names == NIL)
-		return;
 	query_begin(&session);
 
 	/*
@@ -207,4 +197,33 @@ sessions_compile_anew(Oid relid, TupleDesc before, const SessionFunctions *known
 		found = lappend_oid(found, query_oid(row, 1));
 	QUERY("UPDATE pg_proc SET procost = procost WHERE oid = ANY ($1)", arg_oids(found));
 	query_end(&session);
+}
+
+void
+sessions_compile_anew(Oid relid, TupleDesc before, const SessionFunctions *known)
+{
+	TupleDesc	now = before ? sessions_columns(relid) : NULL;
+	List	   *names = NIL;
+
+	if (now == NULL)
+		return;
+	for (int i = 0; i < Max(before->natts, now->natts); i++)
+	{
+		if (has_changed(before, now, i))
+			names = add_name(add_name(names, before, i), now, i);
+	}
+	if (names != NIL)
+		compile_anew(relid, names, known);
+}
+
+void
+sessions_compile_all(Oid relid, const SessionFunctions *known)
+{
+	TupleDesc	now = sessions_columns(relid);
+	List	   *names = NIL;
+
+	for (int i = 0; now != NULL && i < now->natts; i++)
+		names = add_name(names, now, i);
+	if (names != NIL)
+		compile_anew(relid, names, known);
 }

@@ -41,4 +41,7 @@ extern TupleDesc sessions_columns(Oid relid);
  */
 extern void sessions_compile_anew(Oid relid, TupleDesc before, const SessionFunctions *known);
 
+/* The same where another table has taken the name, so that all of its columns are another's. */
+extern void sessions_compile_all(Oid relid, const SessionFunctions *known);
+
 #endif							/* ZDM_SESSIONS_H */

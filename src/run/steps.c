@@ -50,6 +50,7 @@
 #include "run/first_partition.h"
 #include "run/look.h"
 #include "run/look_again.h"
+#include "run/new_shape.h"
 #include "run/second_table.h"
 #include "run/sessions.h"
 #include "run/start.h"
@@ -549,7 +550,7 @@ must_fill_again(const Migration *migration, const Step *step)
 static void
 refuse_loss(const Migration *migration, const Step *step)
 {
-	char	   *rows = is_exchange(step) ?
+	char	   *rows = is_exchange(step) || step->action == ACTION_EXCHANGE ?
 		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
 
 	if (rows != NULL)
@@ -1104,6 +1105,19 @@ do_nothing(const Migration *migration, const Step *step)
 	return outcome;
 }
 
+/* What hangs on the two has to be locked with them when they exchange their names. */
+static bool
+exchanges_names(const Step *step)
+{
+	return step->action == ACTION_EXCHANGE && second_args(step)->new_shape;
+}
+
+static List *
+relations_of_both(const Step *step, const Second *second)
+{
+	return exchanges_names(step) ? new_shape_relations(second) : second_table_relations(second_args(step), second);
+}
+
 /* The step's transaction, with ACCESS EXCLUSIVE on both tables and what is theirs. */
 static StepOutcome
 begin_with_both(const Migration *migration, const Step *step, StepRun *run)
@@ -1111,6 +1125,7 @@ begin_with_both(const Migration *migration, const Step *step, StepRun *run)
 	MemoryContext caller = CurrentMemoryContext;
 	Step		locking = *step;
 	Second		second;
+	StepOutcome outcome;
 
 	/* without one there is nothing to lock: only this worker makes one */
 	locking.lock = NoLock;
@@ -1120,10 +1135,16 @@ begin_with_both(const Migration *migration, const Step *step, StepRun *run)
 	{
 		MemoryContextSwitchTo(caller);
 		locking.lock = AccessExclusiveLock;
-		locking.relations = second_table_relations(second_args(step), &second);
+		locking.relations = list_copy(relations_of_both(step, &second));
 	}
 	end_transaction();
-	return begin_with_locks(migration, &locking, run);
+	locking.beside = NIL;
+	outcome = begin_with_locks(migration, &locking, run);
+	/* closes the race with a view, say, that has come to it since: its lock would be waited for */
+	if (outcome == OUTCOME_DONE && exchanges_names(step) && second_load(migration->id, &second) &&
+		list_difference_oid(relations_of_both(step, &second), locking.relations) != NIL)
+		return come_again(step, NULL, run);
+	return outcome;
 }
 
 /*
@@ -1180,7 +1201,10 @@ do_second(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	require_relation(migration, step);
-	second_table_make(migration, second_args(step));
+	if (second_args(step)->new_shape)
+		new_shape_make(migration, second_args(step));
+	else
+		second_table_make(migration, second_args(step));
 	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	ZDM_DEBUG_POINT("second-before-commit");
 	end_transaction();
@@ -1210,10 +1234,51 @@ second_is_usable(const Migration *migration, const Step *step, Second *second)
 	bool		usable;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	usable = second_load(migration->id, second) && second->relid == second_args(step)->relation &&
+	usable = second_load(migration->id, second) &&
+		(second->turned ? second->hidden : second->relid) == second_args(step)->relation &&
 		!second_table_is_void(second_args(step), second);
 	PopActiveSnapshot();
 	return usable;
+}
+
+/*
+ * What the hidden table holds is void, and it is the one that was there first.  On the
+ * way back it is filled anew, before anything else; on the way on it goes, as it is.
+ */
+static StepOutcome
+leave_void(const Migration *migration, const Step *step)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (migration->state == STATE_REVERTING)
+		step_reopen_back(migration->id);
+	else
+		step_mark_done(step, "-- nothing to compare: since the cutover the table was truncated or changed, or a row was written that the first one cannot hold");
+	end_transaction();
+	return OUTCOME_STALE;
+}
+
+static StepOutcome
+deal_with_void(const Migration *migration, const Step *step, const Second *second, StepRun *run)
+{
+	bool		turned = second->turned;
+
+	CommitTransactionCommand();
+	return turned ? leave_void(migration, step) : begin_anew(migration, step, run);
+}
+
+/* Has a row been written that the first table cannot hold?  Then it is not to be compared, and goes. */
+static bool
+is_way_back_closed(const Migration *migration, const Step *step)
+{
+	bool		closed;
+
+	if (migration->state != STATE_CONTRACTING)
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	closed = misfit_any(migration->id, MISFIT_DOWN);
+	PopActiveSnapshot();
+	return closed;
 }
 
 /* A batch that copies rows or compares them. */
@@ -1221,7 +1286,7 @@ static StepOutcome
 do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome;
-	Second		second;
+	Second		second = {0};
 	bool		done;
 
 	if (must_rest(run))
@@ -1229,11 +1294,8 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	outcome = begin_batch(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!second_is_usable(migration, step, &second))
-	{
-		CommitTransactionCommand();
-		return begin_anew(migration, step, run);
-	}
+	if (!second_is_usable(migration, step, &second) || is_way_back_closed(migration, step))
+		return deal_with_void(migration, step, &second, run);
 	/* both commit the transaction that they are called in */
 	if (step->action == ACTION_COPY)
 		done = copy_batch(migration, step, &second, &run->batches, &run->pause_ms);
@@ -1262,7 +1324,7 @@ do_second_index(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return begin_anew(migration, step, run);
 	}
-	if (!locks_try_beside(list_make1_oid(second.hidden), &run->patience))
+	if (!locks_try_beside(locks_expand(list_make1_oid(second.hidden)), &run->patience))
 		return come_again(step, NULL, run);
 	sql = second_table_next_index(&second);
 	if (sql == NULL)
@@ -1282,6 +1344,30 @@ do_second_index(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_STALE;
 }
 
+/* The planner is to know the hidden table before it has the name. */
+static StepOutcome
+do_analyze(const Migration *migration, const Step *step, StepRun *run)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+	Second		second;
+	char	   *sql;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	if (!second_is_usable(migration, step, &second))
+	{
+		end_transaction();
+		return begin_anew(migration, step, run);
+	}
+	sql = MemoryContextStrdup(caller, new_shape_analyze(&second));
+	end_transaction();
+	toplevel_run(migration, sql);
+	mark_done(step, sql);
+	return OUTCOME_DONE;
+}
+
 /* Does somebody still have a snapshot that would not see the rows that were copied? */
 static bool
 must_wait_for_readers(const Migration *migration, const Step *step, StepRun *run)
@@ -1292,7 +1378,8 @@ must_wait_for_readers(const Migration *migration, const Step *step, StepRun *run
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	waits = second_load(migration->id, &second) && second_table_awaits_snapshots(&second, &run->copied, &who);
+	/* the first table's rows are as old as the other's, unless it was filled anew */
+	waits = second_load(migration->id, &second) && (!second.turned || second.refilled) && second_table_awaits_snapshots(&second, &run->copied, &who);
 	if (waits && steps_must_describe(run))
 		step_set_waiting(step, psprintf("snapshots and transactions from before the rows were copied, of %s", who));
 	end_transaction();
@@ -1301,13 +1388,36 @@ must_wait_for_readers(const Migration *migration, const Step *step, StepRun *run
 	return waits;
 }
 
-/* The two exchange their storage. */
+/* The two exchange their names: the statements, or NULL if an index is missing. */
+static char *
+exchange_names(const Migration *migration, const Step *step, Second *second, StepRun *run)
+{
+	Migration	now = *migration;
+
+	return new_shape_exchange(&now, second_args(step), second, &run->copied, &run->functions);
+}
+
+/*
+ * Has an application written what the hidden table cannot hold?  Nobody writes now: all
+ * rows are copied again that are not there, which stops at each that is not mended.
+ */
+static bool
+must_copy_again(const Migration *migration, const Step *step)
+{
+	if (!exchanges_names(step) || !misfit_deal_with(migration->id, MISFIT_UP))
+		return false;
+	step_reopen_from(step, ACTION_COPY);
+	return true;
+}
+
+/* The two exchange their storage, or their names. */
 static StepOutcome
 do_exchange(const Migration *migration, const Step *step, StepRun *run)
 {
 	StepOutcome outcome = must_wait_for_readers(migration, step, run) ? OUTCOME_AGAIN :
 		begin_with_both(migration, step, run);
 	Second		second;
+	char	   *sql = NULL;
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
@@ -1317,15 +1427,97 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return begin_anew(migration, step, run);
 	}
+	if (must_copy_again(migration, step))
+	{
+		end_transaction();
+		return OUTCOME_STALE;
+	}
 	guc_bound_lock_waits();
-	if (second_table_exchange(migration, second_args(step), &second, &run->copied))
-		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
+	if (exchanges_names(step))
+		sql = exchange_names(migration, step, &second, run);
+	else if (second_table_exchange(migration, second_args(step), &second, &run->copied))
+		sql = verb_sql(step, false, FLAVOUR_RUN);
+	if (sql != NULL)
+		step_mark_done(step, sql);
 	else
 		/* an index was added or rebuilt since: nobody else makes one now, but later */
 		step_reopen_from(step, ACTION_INDEX);
 	ZDM_DEBUG_POINT("exchange-before-commit");
 	end_transaction();
 	return OUTCOME_STALE;
+}
+
+/* On the way back: they exchange their names again. */
+static StepOutcome
+undo_exchange(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = must_wait_for_readers(migration, step, run) ? OUTCOME_AGAIN :
+		begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	refuse_loss(migration, step);
+	if (!second_is_usable(migration, step, &second))
+	{
+		end_transaction();
+		return leave_void(migration, step);
+	}
+	guc_bound_lock_waits();
+	(void) exchange_names(migration, step, &second, run);
+	step_mark_undone(step);
+	ZDM_DEBUG_POINT("undo-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
+}
+
+/* Empty the table that was there first, to be filled anew. */
+static StepOutcome
+begin_refill(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_with_both(migration, step, run);
+	Second		second;
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	if (second_load(migration->id, &second))
+		new_shape_refill(migration, &second);
+	end_transaction();
+	return OUTCOME_STALE;
+}
+
+/* On the way back: the table that was there first has missed something, and all rows are copied to it. */
+static StepOutcome
+undo_refill(const Migration *migration, const Step *step, StepRun *run)
+{
+	Second		second = {0};
+	bool		usable;
+
+	StartTransactionCommand();
+	usable = second_is_usable(migration, step, &second);
+	if (usable && !second.refilled)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		step_mark_undone(step);
+		end_transaction();
+		return OUTCOME_DONE;
+	}
+	CommitTransactionCommand();
+	return usable ? do_second_batch(migration, step, run) : begin_refill(migration, step, run);
+}
+
+/* The table that was there first goes: there is no way back from here on. */
+static StepOutcome
+do_leave(const Migration *migration, const Step *step, StepRun *run)
+{
+	StepOutcome outcome = begin_without_second(migration, step, run);
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
+	ZDM_DEBUG_POINT("leave-before-commit");
+	end_transaction();
+	return OUTCOME_DONE;
 }
 
 /* On the way back: the hidden table goes. */
@@ -1440,6 +1632,10 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 			return do_exchange(migration, step, run);
 		case ACTION_FIRST:
 			return do_first(migration, step, run);
+		case ACTION_ANALYZE:
+			return do_analyze(migration, step, run);
+		case ACTION_LEAVE:
+			return do_leave(migration, step, run);
 	}
 	return OUTCOME_STALE;
 }
@@ -1514,6 +1710,12 @@ steps_undo(const Migration *migration, const Step *step, StepRun *run)
 		return undo_second(migration, step, run);
 	if (step->action == ACTION_FIRST)
 		return undo_first(migration, step, run);
+	if (step->action == ACTION_EXCHANGE)
+		return undo_exchange(migration, step, run);
+	if (step->action == ACTION_COPY)
+		return undo_refill(migration, step, run);
+	if (step->action == ACTION_COMPARE)
+		return do_second_batch(migration, step, run);
 	if (step->action == ACTION_TOPLEVEL)
 		return step->only_back ?
 			run_toplevel(migration, step, true, run) :

@@ -223,6 +223,8 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_INDEX:
 		case ACTION_COMPARE:
 		case ACTION_EXCHANGE:
+		case ACTION_ANALYZE:
+		case ACTION_LEAVE:
 			refuse_rewrite(script);
 		case ACTION_FIRST:
 			refuse_partitions(script);

@@ -30,11 +30,16 @@
 #include "access/toast_internals.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/misfit.h"
+#include "catalog/partition.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "catalog/table_key.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "executor/executor.h"
 #include "sync/apply.h"
+#include "sync/outcome.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -59,110 +64,279 @@ same_form(TupleDesc a, TupleDesc b)
 	return true;
 }
 
-bool
-apply_is_possible(Relation source, Relation hidden, Oid key)
+/* The column of that name; 0 if there is none.  It is looked for behind "hint" first. */
+static AttrNumber
+find_column(TupleDesc desc, const char *name, AttrNumber hint)
 {
-	return hidden->rd_rel->relrewrite == RelationGetRelid(source) &&
-		same_form(RelationGetDescr(source), RelationGetDescr(hidden)) &&
-		list_member_oid(RelationGetIndexList(source), key) && table_key_is_one(source, key);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		AttrNumber	attnum = (hint + i) % desc->natts + 1;
+		Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
+
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return attnum;
+	}
+	return InvalidAttrNumber;
 }
 
-/* The hidden table's index that is unique: it has one. */
-static int
-find_key(Apply *apply)
+/* Have both the same columns, in whatever order? */
+static bool
+same_columns(TupleDesc a, TupleDesc b)
 {
-	for (int i = 0; i < apply->result_rel->ri_NumIndices; i++)
+	AttrNumber	last = 0;
+	int			left = 0;
+
+	for (int i = 0; i < b->natts; i++)
+		left += TupleDescAttr(b, i)->attisdropped ? 0 : 1;
+	for (int i = 0; i < a->natts; i++)
 	{
-		if (apply->result_rel->ri_IndexRelationDescs[i]->rd_index->indisunique)
-			return i;
+		Form_pg_attribute one = TupleDescAttr(a, i);
+		Form_pg_attribute other;
+
+		if (one->attisdropped)
+			continue;
+		last = find_column(b, NameStr(one->attname), last);
+		if (last == InvalidAttrNumber)
+			return false;
+		other = TupleDescAttr(b, last - 1);
+		if (one->atttypid != other->atttypid || one->atttypmod != other->atttypmod ||
+			one->attcollation != other->attcollation)
+			return false;
+		left--;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INTERNAL_ERROR),
-			 errmsg("table %s has no unique index", names_relation(apply->hidden_id))));
+	return left == 0;
 }
+
+/* Can rows be looked up by it?  A partitioned table's need not be unique. */
+static bool
+is_key(Relation rel, Oid indexid, bool unique)
+{
+	Relation	index;
+	bool		usable;
+
+	if (!list_member_oid(RelationGetIndexList(rel), indexid))
+		return false;
+	if (unique)
+		return table_key_is_one(rel, indexid);
+	index = relation_open(indexid, NoLock);
+	usable = index->rd_index->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
+		RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL;
+	relation_close(index, NoLock);
+	return usable;
+}
+
+bool
+apply_is_possible(Relation source, Relation hidden, const Second *second)
+{
+	if (hidden->rd_rel->relrewrite != RelationGetRelid(source))
+		return false;
+	if (!second->new_shape)
+		return same_form(RelationGetDescr(source), RelationGetDescr(hidden)) && is_key(source, second->key, true);
+	return same_columns(RelationGetDescr(source), RelationGetDescr(hidden)) &&
+		is_key(source, second->key, !second->turned) && is_key(hidden, second->hidden_key, false);
+}
+
+/* ---- what both sides have ---- */
+
+/* The columns that are carried over, as the hidden table has them. */
+static void
+list_columns(Apply *apply, Relation hidden)
+{
+	/* a copy, as what belongs to the relation may be rebuilt between two rows */
+	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(hidden));
+
+	apply->columns = palloc(desc->natts * sizeof(Form_pg_attribute));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			apply->columns[apply->ncolumns++] = att;
+	}
+}
+
+/* Where they are in a relation of one of the sides. */
+static AttrNumber *
+find_columns(Apply *apply, TupleDesc desc)
+{
+	AttrNumber *att = palloc(apply->ncolumns * sizeof(AttrNumber));
+	AttrNumber	last = 0;
+
+	for (int i = 0; i < apply->ncolumns; i++)
+	{
+		/* in one shape by their places, as a column may be renamed meanwhile */
+		att[i] = apply->new_shape ? find_column(desc, NameStr(apply->columns[i]->attname), last) : apply->columns[i]->attnum;
+		last = att[i];
+		if (last == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("column \"%s\" is not in all tables of the pair", NameStr(apply->columns[i]->attname))));
+	}
+	return att;
+}
+
+static void
+read_key(Apply *apply, ApplySide *side, Relation rel, const AttrNumber *att)
+{
+	Relation	index = relation_open(side->key_id, AccessShareLock);
+
+	side->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
+	side->keys = palloc(side->nkeys * sizeof(int));
+	side->equal = palloc(side->nkeys * sizeof(FmgrInfo));
+	side->collations = palloc(side->nkeys * sizeof(Oid));
+	for (int i = 0; i < side->nkeys; i++)
+	{
+		Oid			type = index->rd_opcintype[i];
+		Oid			operator = get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
+
+		side->keys[i] = 0;
+		while (side->keys[i] < apply->ncolumns && att[side->keys[i]] != index->rd_index->indkey.values[i])
+			side->keys[i]++;
+		if (!OidIsValid(operator) || side->keys[i] == apply->ncolumns)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("the key of table %s cannot be looked up", names_relation(RelationGetRelid(rel)))));
+		fmgr_info(get_opcode(operator), &side->equal[i]);
+		side->collations[i] = index->rd_indcollation[i];
+	}
+	relation_close(index, NoLock);
+}
+
+static bool
+has_key_column(const ApplySide *side, int column)
+{
+	for (int i = 0; i < side->nkeys; i++)
+	{
+		if (side->keys[i] == column)
+			return true;
+	}
+	return false;
+}
+
+static bool
+have_same_keys(const ApplySide *a, const ApplySide *b)
+{
+	if (a->partitioned || b->partitioned || a->nkeys != b->nkeys)
+		return false;
+	for (int i = 0; i < a->nkeys; i++)
+	{
+		if (!has_key_column(b, a->keys[i]))
+			return false;
+	}
+	return true;
+}
+
+/* ---- relations ---- */
 
 /*
  * Where the executor opens indexes for a statement, we do so for each row: a trigger
  * is not told of the end of its statement.  What is made for them is kept.
  */
 static void
-open_indexes(Apply *apply)
+open_indexes(ApplyLeaf *leaf)
 {
-	ResultRelInfo *rri = apply->result_rel;
+	ResultRelInfo *rri = leaf->result_rel;
 	int			i = 0;
 	ListCell   *lc;
 
-	foreach(lc, apply->indexes)
-		rri->ri_IndexRelationDescs[i++] = index_open(lfirst_oid(lc), RowExclusiveLock);
+	rri->ri_RelationDesc = leaf->rel;
+	foreach(lc, leaf->indexes)
+	{
+		rri->ri_IndexRelationDescs[i] = index_open(lfirst_oid(lc), RowExclusiveLock);
+		if (lfirst_oid(lc) == leaf->key_id)
+			leaf->key = rri->ri_IndexRelationDescs[i];
+		i++;
+	}
 }
 
 static void
-list_indexes(Apply *apply)
+prepare_writing(ApplyLeaf *leaf)
 {
-	ResultRelInfo *rri = apply->result_rel;
+	ResultRelInfo *rri = makeNode(ResultRelInfo);
 	int			n;
 
-	apply->indexes = RelationGetIndexList(apply->hidden);
-	n = list_length(apply->indexes);
+	InitResultRelInfo(rri, leaf->rel, 0, NULL, 0);
+	leaf->indexes = RelationGetIndexList(leaf->rel);
+	leaf->result_rel = rri;
+	n = list_length(leaf->indexes);
 	rri->ri_NumIndices = n;
 	rri->ri_IndexRelationDescs = palloc0(n * sizeof(Relation));
 	rri->ri_IndexRelationInfo = palloc0(n * sizeof(IndexInfo *));
-	open_indexes(apply);
+	open_indexes(leaf);
 	for (int i = 0; i < n; i++)
 		rri->ri_IndexRelationInfo[i] = BuildIndexInfo(rri->ri_IndexRelationDescs[i]);
+	leaf->row = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(leaf->rel)), &TTSOpsVirtual);
 }
 
-bool
-apply_begin(Apply *apply, Relation source, Oid hidden, Oid key)
+/* What is known of a relation with rows: made once. */
+static ApplyLeaf *
+make_leaf(Apply *apply, ApplySide *side, Relation rel)
 {
-	TupleDesc	source_desc;
+	MemoryContext caller = MemoryContextSwitchTo(apply->context);
+	ApplyLeaf  *leaf = palloc0(sizeof(ApplyLeaf));
 
-	memset(apply, 0, sizeof(Apply));
-	apply->hidden_id = hidden;
-	apply->key_id = key;
-	apply->source = source;
-	apply->hidden = try_relation_open(hidden, RowExclusiveLock);
-	if (apply->hidden == NULL)
-		return false;
-	if (!apply_is_possible(source, apply->hidden, key))
+	leaf->relid = RelationGetRelid(rel);
+	leaf->rel = rel;
+	leaf->key_id = leaf->relid == side->root ? side->key_id : index_get_partition(rel, side->key_id);
+	if (!OidIsValid(leaf->key_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("partition %s has no part of the key", names_relation(leaf->relid))));
+	leaf->att = find_columns(apply, RelationGetDescr(rel));
+	leaf->found = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)), table_slot_callbacks(rel));
+	if (side->hidden)
+		prepare_writing(leaf);
+	side->leaves = lappend(side->leaves, leaf);
+	MemoryContextSwitchTo(caller);
+	return leaf;
+}
+
+static ApplyLeaf *
+known_leaf(const ApplySide *side, Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, side->leaves)
 	{
-		table_close(apply->hidden, NoLock);
-		apply->hidden = NULL;
-		return false;
+		ApplyLeaf  *leaf = lfirst(lc);
+
+		if (leaf->relid == relid)
+			return leaf;
 	}
-	/* copies, as what belongs to the relations may be rebuilt between two rows */
-	apply->desc = CreateTupleDescCopy(RelationGetDescr(apply->hidden));
-	source_desc = CreateTupleDescCopy(RelationGetDescr(source));
-	apply->estate = CreateExecutorState();
-	apply->result_rel = makeNode(ResultRelInfo);
-	InitResultRelInfo(apply->result_rel, apply->hidden, 0, NULL, 0);
-	list_indexes(apply);
-	apply->key = find_key(apply);
-	apply->row = MakeSingleTupleTableSlot(apply->desc, &TTSOpsVirtual);
-	apply->found = MakeSingleTupleTableSlot(apply->desc, table_slot_callbacks(apply->hidden));
-	apply->own = MakeSingleTupleTableSlot(source_desc, table_slot_callbacks(source));
-	apply->scratch = AllocSetContextCreate(CurrentMemoryContext, "zdm apply", ALLOCSET_SMALL_SIZES);
-	apply_close(apply);
-	return true;
+	return NULL;
 }
 
-void
-apply_open(Apply *apply, Relation source)
+/* It is open until apply_close(); but the source's at hand is the caller's. */
+static ApplyLeaf *
+open_leaf(Apply *apply, ApplySide *side, Oid relid)
 {
-	apply->source = source;
-	apply->hidden = table_open(apply->hidden_id, RowExclusiveLock);
-	apply->result_rel->ri_RelationDesc = apply->hidden;
-	open_indexes(apply);
+	ApplyLeaf  *leaf = known_leaf(side, relid);
+	Relation	rel;
+
+	if (leaf != NULL && leaf->rel != NULL)
+		return leaf;
+	rel = table_open(relid, side->hidden ? RowExclusiveLock : AccessShareLock);
+	if (leaf == NULL)
+		return make_leaf(apply, side, rel);
+	leaf->rel = rel;
+	if (side->hidden)
+		open_indexes(leaf);
+	return leaf;
 }
 
-void
-apply_close(Apply *apply)
+static Relation
+key_of(ApplyLeaf *leaf)
 {
-	ResultRelInfo *rri = apply->result_rel;
+	if (leaf->key == NULL)
+		leaf->key = index_open(leaf->key_id, AccessShareLock);
+	return leaf->key;
+}
 
-	ExecClearTuple(apply->found);
-	ExecClearTuple(apply->own);
-	ExecClearTuple(apply->row);
+static void
+close_indexes(ApplyLeaf *leaf)
+{
+	ResultRelInfo *rri = leaf->result_rel;
+
 	for (int i = 0; i < rri->ri_NumIndices; i++)
 	{
 		IndexInfo  *info = rri->ri_IndexRelationInfo[i];
@@ -173,67 +347,294 @@ apply_close(Apply *apply)
 		info->ii_AmCache = NULL;
 		index_close(rri->ri_IndexRelationDescs[i], NoLock);
 	}
-	table_close(apply->hidden, NoLock);
-	apply->hidden = NULL;
+	ExecClearTuple(leaf->row);
+	leaf->key = NULL;
+}
+
+static void
+close_side(Apply *apply, ApplySide *side)
+{
+	ListCell   *lc;
+
+	foreach(lc, side->leaves)
+	{
+		ApplyLeaf  *leaf = lfirst(lc);
+
+		if (leaf->rel == NULL)
+			continue;
+		ExecClearTuple(leaf->found);
+		if (side->hidden)
+			close_indexes(leaf);
+		else if (leaf->key != NULL)
+			index_close(leaf->key, NoLock);
+		leaf->key = NULL;
+		if (leaf != apply->here)
+			table_close(leaf->rel, NoLock);
+		leaf->rel = NULL;
+	}
+	foreach(lc, side->open)
+		table_close(lfirst(lc), NoLock);
+	list_free(side->open);
+	side->open = NIL;
+}
+
+static void
+begin_side(Apply *apply, ApplySide *side, Oid root, Oid key, Relation rel, bool hidden)
+{
+	side->root = root;
+	side->key_id = key;
+	side->hidden = hidden;
+	side->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	read_key(apply, side, rel, find_columns(apply, RelationGetDescr(rel)));
+}
+
+/* The two as a whole: what can be known before a row is. */
+static bool
+begin_sides(Apply *apply, const Second *second)
+{
+	Relation	source = table_open(second->relid, AccessShareLock);
+	Relation	hidden = try_relation_open(second->hidden, RowExclusiveLock);
+	bool		possible = hidden != NULL && apply_is_possible(source, hidden, second);
+
+	if (possible)
+	{
+		list_columns(apply, hidden);
+		begin_side(apply, &apply->source, second->relid, second->key, source, false);
+		begin_side(apply, &apply->hidden, second->hidden, second->hidden_key, hidden, true);
+		apply->same_keys = have_same_keys(&apply->source, &apply->hidden);
+	}
+	if (hidden != NULL)
+		table_close(hidden, NoLock);
+	table_close(source, NoLock);
+	return possible;
+}
+
+bool
+apply_begin(Apply *apply, Relation source, const Second *second)
+{
+	memset(apply, 0, sizeof(Apply));
+	apply->context = CurrentMemoryContext;
+	apply->new_shape = second->new_shape;
+	apply->turned = second->turned;
+	apply->migration = second->migration;
+	if (!begin_sides(apply, second))
+		return false;
+	apply->estate = CreateExecutorState();
+	apply->scratch = AllocSetContextCreate(CurrentMemoryContext, "zdm apply", ALLOCSET_SMALL_SIZES);
+	/* what does not fit is found here, with the relations at hand */
+	apply_open(apply, source);
+	apply_close(apply);
+	return true;
+}
+
+void
+apply_open(Apply *apply, Relation source)
+{
+	apply->here = source == NULL ? NULL : known_leaf(&apply->source, RelationGetRelid(source));
+	if (apply->here == NULL && source != NULL)
+		apply->here = make_leaf(apply, &apply->source, source);
+	if (apply->here != NULL)
+		apply->here->rel = source;
+	if (!apply->hidden.partitioned)
+		(void) open_leaf(apply, &apply->hidden, apply->hidden.root);
+}
+
+void
+apply_close(Apply *apply)
+{
+	close_side(apply, &apply->hidden);
+	close_side(apply, &apply->source);
 	MemoryContextReset(apply->scratch);
+}
+
+static void
+end_side(ApplySide *side)
+{
+	ListCell   *lc;
+
+	foreach(lc, side->leaves)
+	{
+		ApplyLeaf  *leaf = lfirst(lc);
+
+		ExecDropSingleTupleTableSlot(leaf->found);
+		if (leaf->row != NULL)
+			ExecDropSingleTupleTableSlot(leaf->row);
+	}
+	foreach(lc, side->levels)
+		ExecDropSingleTupleTableSlot(((ApplyLevel *) lfirst(lc))->slot);
 }
 
 void
 apply_end(Apply *apply)
 {
-	ExecDropSingleTupleTableSlot(apply->row);
-	ExecDropSingleTupleTableSlot(apply->found);
-	ExecDropSingleTupleTableSlot(apply->own);
+	end_side(&apply->hidden);
+	end_side(&apply->source);
 	FreeExecutorState(apply->estate);
 	MemoryContextDelete(apply->scratch);
 }
 
-static bool
-find(Apply *apply, Relation heap, Relation index, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot *found)
+/* ---- where a row is ---- */
+
+static ApplyLevel *
+open_level(Apply *apply, ApplySide *side, Oid relid, Relation *rel)
 {
+	MemoryContext caller = MemoryContextSwitchTo(apply->context);
+	ApplyLevel *level = NULL;
+	ListCell   *lc;
+
+	*rel = table_open(relid, side->hidden ? RowExclusiveLock : AccessShareLock);
+	side->open = lappend(side->open, *rel);
+	foreach(lc, side->levels)
+	{
+		level = lfirst(lc);
+		if (level->relid == relid)
+			break;
+		level = NULL;
+	}
+	if (level == NULL)
+	{
+		level = palloc0(sizeof(ApplyLevel));
+		level->relid = relid;
+		level->att = find_columns(apply, RelationGetDescr(*rel));
+		level->route.estate = apply->estate;
+		level->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(*rel)), &TTSOpsVirtual);
+		side->levels = lappend(side->levels, level);
+	}
+	MemoryContextSwitchTo(caller);
+	return level;
+}
+
+/* The row, "att" of the slot, in the form of a partitioned table. */
+static void
+fill_level(Apply *apply, ApplyLevel *level, TupleTableSlot *slot, const AttrNumber *att)
+{
+	ExecClearTuple(level->slot);
+	memset(level->slot->tts_isnull, true, level->slot->tts_tupleDescriptor->natts * sizeof(bool));
+	slot_getallattrs(slot);
+	for (int i = 0; i < apply->ncolumns; i++)
+	{
+		level->slot->tts_values[level->att[i] - 1] = slot->tts_values[att[i] - 1];
+		level->slot->tts_isnull[level->att[i] - 1] = slot->tts_isnull[att[i] - 1];
+	}
+	ExecStoreVirtualTuple(level->slot);
+	level->slot->tts_tableOid = level->relid;
+}
+
+/* The leaf of the side in which the row belongs; NULL: none takes it. */
+static ApplyLeaf *
+find_leaf(Apply *apply, ApplySide *side, TupleTableSlot *slot, const AttrNumber *att)
+{
+	Oid			relid = side->root;
+
+	if (!side->partitioned)
+		return open_leaf(apply, side, side->root);
+	do
+	{
+		Relation	rel;
+		ApplyLevel *level = open_level(apply, side, relid, &rel);
+
+		fill_level(apply, level, slot, att);
+		relid = route_find(&level->route, rel, level->slot);
+		ExecClearTuple(level->slot);
+	} while (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE);
+	return OidIsValid(relid) ? open_leaf(apply, side, relid) : NULL;
+}
+
+/* The leaf's row of the key that is in "slot", in leaf->found. */
+static bool
+find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+{
+	Relation	index = key_of(leaf);
 	IndexScanDesc scan;
 	ScanKeyData keys[INDEX_MAX_KEYS];
-	int			nkeys = IndexRelationGetNumberOfKeyAttributes(index);
 	bool		had;
 
-	for (int i = 0; i < nkeys; i++)
+	for (int i = 0; i < side->nkeys; i++)
 	{
-		Oid			type = index->rd_opcintype[i];
-		Oid			operator = get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
 		bool		isnull;
-		Datum		value = slot_getattr(slot, index->rd_index->indkey.values[i], &isnull);
+		Datum		value = slot_getattr(slot, att[side->keys[i]], &isnull);
 
-		if (!OidIsValid(operator) || isnull)
-			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR),
-					 errmsg("the key of table %s cannot be looked up", names_relation(RelationGetRelid(heap)))));
+		if (isnull)
+			return false;
 		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
-							   index->rd_indcollation[i], get_opcode(operator), value);
+							   side->collations[i], side->equal[i].fn_oid, value);
 	}
-	scan = zdm_index_beginscan(heap, index, snapshot, nkeys);
-	index_rescan(scan, keys, nkeys, NULL, 0);
-	had = index_getnext_slot(scan, ForwardScanDirection, found);
+	scan = zdm_index_beginscan(leaf->rel, index, snapshot, side->nkeys);
+	index_rescan(scan, keys, side->nkeys, NULL, 0);
+	had = index_getnext_slot(scan, ForwardScanDirection, leaf->found);
 	index_endscan(scan);
 	return had;
+}
+
+/* Have the two rows equal keys on that side? */
+static bool
+equal_keys(ApplySide *side, TupleTableSlot *a, const AttrNumber *a_att, TupleTableSlot *b, const AttrNumber *b_att)
+{
+	for (int i = 0; i < side->nkeys; i++)
+	{
+		bool		one_null;
+		bool		other_null;
+		Datum		one = slot_getattr(a, a_att[side->keys[i]], &one_null);
+		Datum		other = slot_getattr(b, b_att[side->keys[i]], &other_null);
+
+		if (one_null || other_null || !DatumGetBool(FunctionCall2Coll(&side->equal[i], side->collations[i], one, other)))
+			return false;
+	}
+	return true;
 }
 
 bool
 apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found)
 {
-	*found = apply->found;
-	return find(apply, apply->hidden, apply->result_rel->ri_IndexRelationDescs[apply->key], slot, snapshot, apply->found);
+	apply->there = find_leaf(apply, &apply->hidden, slot, apply->here->att);
+	*found = apply->there != NULL ? apply->there->found : NULL;
+	return apply->there != NULL && find_row(&apply->hidden, apply->there, slot, apply->here->att, snapshot);
+}
+
+/*
+ * Has the table a row, other than the one in "slot", that the hidden one which was found
+ * is the like of?
+ */
+static bool
+is_others(Apply *apply, TupleTableSlot *slot)
+{
+	ApplyLeaf  *there = apply->there;
+	ApplyLeaf  *leaf;
+
+	if (apply->same_keys)
+		return false;
+	leaf = find_leaf(apply, &apply->source, there->found, there->att);
+	if (leaf == NULL)
+		return false;
+	if (leaf == apply->here && equal_keys(&apply->source, there->found, there->att, slot, leaf->att))
+		return false;
+	return find_row(&apply->source, leaf, there->found, there->att, SnapshotSelf);
+}
+
+/*
+ * Has the table a row whose place in the hidden one is that of "slot", a row of leaf
+ * "there"?  "source" is where in the table it is looked for.
+ */
+static bool
+has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+{
+	if (source == NULL || !find_row(&apply->source, source, slot, att, snapshot))
+		return false;
+	if (apply->same_keys)
+		return true;
+	return equal_keys(&apply->hidden, source->found, source->att, slot, att) &&
+		find_leaf(apply, &apply->hidden, source->found, source->att) == there;
 }
 
 bool
-apply_find_source(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found)
+apply_has_source(Apply *apply, Relation hidden, TupleTableSlot *slot, Snapshot snapshot)
 {
-	Relation	index = index_open(apply->key_id, AccessShareLock);
-	bool		had = find(apply, apply->source, index, slot, snapshot, apply->own);
+	ApplyLeaf  *there = open_leaf(apply, &apply->hidden, RelationGetRelid(hidden));
 
-	*found = apply->own;
-	index_close(index, NoLock);
-	return had;
+	return has_place(apply, find_leaf(apply, &apply->source, slot, there->att), there, slot, there->att, snapshot);
 }
+
+/* ---- writing ---- */
 
 /*
  * A value as the column would store it today: one that is compressed by another
@@ -258,52 +659,84 @@ settle_value(Form_pg_attribute att, Datum value)
 	return PointerGetDatum(detoast_attr(stored));
 }
 
-/* The row as the hidden table is to have it: dropped columns hold nothing there. */
+/* The row as the hidden leaf is to have it: dropped columns hold nothing there. */
 static void
-make_row(Apply *apply, TupleTableSlot *slot)
+make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
 {
+	TupleTableSlot *row = leaf->row;
+	const AttrNumber *from = apply->here->att;
+
 	slot_getallattrs(slot);
-	ExecClearTuple(apply->row);
-	for (int i = 0; i < apply->desc->natts; i++)
+	ExecClearTuple(row);
+	memset(row->tts_isnull, true, row->tts_tupleDescriptor->natts * sizeof(bool));
+	for (int i = 0; i < apply->ncolumns; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(apply->desc, i);
+		Form_pg_attribute att = apply->columns[i];
+		int			to = leaf->att[i] - 1;
 
-		apply->row->tts_isnull[i] = slot->tts_isnull[i] || att->attisdropped;
-		apply->row->tts_values[i] = apply->row->tts_isnull[i] ? (Datum) 0 :
-			att->attlen == -1 ? settle_value(att, slot->tts_values[i]) : slot->tts_values[i];
+		row->tts_isnull[to] = slot->tts_isnull[from[i] - 1];
+		row->tts_values[to] = row->tts_isnull[to] ? (Datum) 0 :
+			att->attlen == -1 ? settle_value(att, slot->tts_values[from[i] - 1]) : slot->tts_values[from[i] - 1];
 	}
-	ExecStoreVirtualTuple(apply->row);
-	apply->row->tts_tableOid = apply->hidden_id;
+	ExecStoreVirtualTuple(row);
+	row->tts_tableOid = leaf->relid;
 }
 
-static void
-insert_index_entries(Apply *apply, bool update, bool only_summarizing)
+static bool
+is_wanted_by(Apply *apply, IndexInfo *info, TupleTableSlot *row)
 {
-	for (int i = 0; i < apply->result_rel->ri_NumIndices; i++)
-		apply->result_rel->ri_IndexRelationInfo[i]->ii_Context = apply->scratch;
-	list_free(zdm_exec_insert_index_tuples(apply->result_rel, apply->row, apply->estate, update, only_summarizing));
+	if (info->ii_Predicate == NIL)
+		return true;
+	if (info->ii_PredicateState == NULL)
+		info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, apply->estate);
+	GetPerTupleExprContext(apply->estate)->ecxt_scantuple = row;
+	return ExecQual(info->ii_PredicateState, GetPerTupleExprContext(apply->estate));
+}
+
+/* False, with the entry in the index, if the key has perhaps another row. */
+static bool
+insert_index_entry(Apply *apply, ApplyLeaf *leaf, int number, bool update)
+{
+	Relation	index = leaf->result_rel->ri_IndexRelationDescs[number];
+	IndexInfo  *info = leaf->result_rel->ri_IndexRelationInfo[number];
+	bool		unique = leaf->indexes != NIL && RelationGetRelid(index) == leaf->key_id && index->rd_index->indisunique;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	info->ii_Context = apply->scratch;
+	if (!info->ii_ReadyForInserts || !is_wanted_by(apply, info, leaf->row))
+		return true;
+	GetPerTupleExprContext(apply->estate)->ecxt_scantuple = leaf->row;
+	FormIndexDatum(info, leaf->row, apply->estate, values, isnull);
+	/* PARTIAL: nobody is waited for who may have written another row of the key */
+	return index_insert(index, values, isnull, &leaf->row->tts_tid, leaf->rel,
+						unique ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, update, info) || !unique;
+}
+
+static bool
+insert_index_entries(Apply *apply, ApplyLeaf *leaf, bool update, bool only_summarizing)
+{
+	bool		unique = true;
+
+	for (int i = 0; i < leaf->result_rel->ri_NumIndices; i++)
+	{
+		if (only_summarizing && !zdm_index_is_summarizing(leaf->result_rel->ri_IndexRelationInfo[i]))
+			continue;
+		unique &= insert_index_entry(apply, leaf, i, update);
+	}
 	ResetPerTupleExprContext(apply->estate);
+	return unique;
 }
 
-static void
-insert(Apply *apply, TupleTableSlot *slot)
-{
-	make_row(apply, slot);
-	/* logical decoding leaves the table out anyway; so nothing need be kept for it */
-	table_tuple_insert(apply->hidden, apply->row, GetCurrentCommandId(true),
-					   TABLE_INSERT_NO_LOGICAL | (apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0), NULL);
-	insert_index_entries(apply, false, false);
-}
-
-pg_noreturn static void refuse(Apply *apply, TM_Result result);
+pg_noreturn static void refuse(ApplyLeaf *leaf, TM_Result result);
 
 static void
-refuse(Apply *apply, TM_Result result)
+refuse(ApplyLeaf *leaf, TM_Result result)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("a row of hidden table %s was changed by somebody else (%d)",
-					names_relation(apply->hidden_id), (int) result)));
+					names_relation(leaf->relid), (int) result)));
 }
 
 /* Was it written by the very command that is now to write it again? */
@@ -314,19 +747,85 @@ is_own(TM_Result result)
 }
 
 static TM_Result
-try_update(Apply *apply, ItemPointer tid)
+try_update(Apply *apply, ApplyLeaf *leaf, ItemPointer tid)
 {
 	TM_FailureData failure;
 	LockTupleMode lockmode;
 	zdm_update_indexes update_indexes;
-	TM_Result	result = table_tuple_update(apply->hidden, tid, apply->row, GetCurrentCommandId(true),
+	TM_Result	result = table_tuple_update(leaf->rel, tid, leaf->row, GetCurrentCommandId(true),
 											InvalidSnapshot, InvalidSnapshot, true, &failure, &lockmode,
 											&update_indexes);
 
 	if (result == TM_Ok && ZDM_NEED_INDEXES(update_indexes))
-		insert_index_entries(apply, true, ZDM_ONLY_SUMMARIZING(update_indexes));
+		(void) insert_index_entries(apply, leaf, true, ZDM_ONLY_SUMMARIZING(update_indexes));
 	return result;
 }
+
+static TM_Result
+try_delete(ApplyLeaf *leaf, ItemPointer tid)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(leaf->rel, tid, GetCurrentCommandId(true), InvalidSnapshot,
+							  InvalidSnapshot, true, &failure, false);
+}
+
+static void
+delete(ApplyLeaf *leaf, ItemPointer tid)
+{
+	TM_Result	result = try_delete(leaf, tid);
+
+	if (is_own(result))
+	{
+		CommandCounterIncrement();
+		result = try_delete(leaf, tid);
+	}
+	if (result != TM_Ok)
+		refuse(leaf, result);
+}
+
+/* False, with nothing inserted, if the key has another row. */
+static bool
+insert(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
+{
+	ItemPointerData tid;
+
+	make_row(apply, leaf, slot);
+	/* logical decoding leaves the table out anyway; so nothing need be kept for it */
+	table_tuple_insert(leaf->rel, leaf->row, GetCurrentCommandId(true),
+					   TABLE_INSERT_NO_LOGICAL | (apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0), NULL);
+	tid = leaf->row->tts_tid;
+	if (insert_index_entries(apply, leaf, false, false))
+		return true;
+	delete(leaf, &tid);
+	return false;
+}
+
+/*
+ * The row is one that the hidden table cannot hold.  Before it has the name, that is to
+ * be mended; afterwards, it closes the way back.  One in a statement says enough.
+ */
+static void
+note_misfit(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message)
+{
+	char	   *key;
+
+	if (apply->noted)
+		return;
+	key = row_key(apply->here->rel, slot);
+	misfit_insert(&(Misfit) {
+		.migration = apply->migration,
+		.direction = apply->turned ? MISFIT_DOWN : MISFIT_UP,
+		.relation = names_relation(apply->source.root),
+		.key = key ? psprintf("row %s", key) : "a row (the table has no primary key)",
+		.sqlstate = unpack_sql_state(sqlstate),
+		.message = message,
+	});
+	apply->noted = true;
+}
+
+#define NO_PARTITION "no partition takes the row"
+#define SAME_KEY "the key has another row"
 
 void
 apply_put(Apply *apply, TupleTableSlot *slot)
@@ -336,18 +835,39 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 
 	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
 	{
-		insert(apply, slot);
+		if (apply->there == NULL)
+			note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
+		else if (!insert(apply, apply->there, slot))
+			note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return;
 	}
-	make_row(apply, slot);
-	result = try_update(apply, &found->tts_tid);
+	if (is_others(apply, slot))
+	{
+		note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
+		return;
+	}
+	make_row(apply, apply->there, slot);
+	result = try_update(apply, apply->there, &found->tts_tid);
 	if (is_own(result))
 	{
 		CommandCounterIncrement();
-		result = try_update(apply, &found->tts_tid);
+		result = try_update(apply, apply->there, &found->tts_tid);
 	}
 	if (result != TM_Ok)
-		refuse(apply, result);
+		refuse(apply->there, result);
+}
+
+pg_noreturn static void refuse_row(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message);
+
+static void
+refuse_row(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message)
+{
+	char	   *key = row_key(apply->here->rel, slot);
+
+	ereport(ERROR,
+			(errcode(sqlstate),
+			 errmsg("%s: %s", names_relation(apply->hidden.root), message),
+			 errdetail("It is %s of %s.", key != NULL ? key : "a row", names_relation(apply->here->relid))));
 }
 
 bool
@@ -356,57 +876,69 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 	TupleTableSlot *found;
 
 	if (apply_find_hidden(apply, slot, SnapshotSelf, &found))
+	{
+		if (is_others(apply, slot))
+			refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return false;
-	insert(apply, slot);
+	}
+	if (apply->there == NULL)
+		refuse_row(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
+	if (!insert(apply, apply->there, slot))
+		refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 	return true;
-}
-
-static TM_Result
-try_delete(Apply *apply, ItemPointer tid)
-{
-	TM_FailureData failure;
-
-	return table_tuple_delete(apply->hidden, tid, GetCurrentCommandId(true), InvalidSnapshot,
-							  InvalidSnapshot, true, &failure, false);
 }
 
 void
 apply_remove(Apply *apply, TupleTableSlot *slot)
 {
 	TupleTableSlot *found;
-	TM_Result	result;
+	ApplyLeaf  *there;
 
-	/* deleted and inserted again by one transaction: the later is, or will be, put in its place */
-	if (apply_find_source(apply, slot, SnapshotSelf, &found))
-		return;
 	/* not copied yet, and never will be */
 	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
 		return;
-	result = try_delete(apply, &found->tts_tid);
-	if (is_own(result))
-	{
-		CommandCounterIncrement();
-		result = try_delete(apply, &found->tts_tid);
-	}
-	if (result != TM_Ok)
-		refuse(apply, result);
+	there = apply->there;
+	if (!apply->same_keys && !equal_keys(&apply->source, found, there->att, slot, apply->here->att))
+		return;
+	/* deleted and inserted again by one transaction: the later is, or will be, put in its place */
+	if (has_place(apply, apply->here, there, slot, apply->here->att, SnapshotSelf))
+		return;
+	delete(there, &found->tts_tid);
 }
 
 bool
 apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 {
+	const AttrNumber *from = apply->here->att;
+	const AttrNumber *to = apply->there->att;
+
 	slot_getallattrs(source);
 	slot_getallattrs(hidden);
-	for (int i = 0; i < apply->desc->natts; i++)
+	for (int i = 0; i < apply->ncolumns; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(apply->desc, i);
+		Form_pg_attribute att = apply->columns[i];
 
-		if (att->attisdropped)
-			continue;
-		if (source->tts_isnull[i] != hidden->tts_isnull[i])
+		if (source->tts_isnull[from[i] - 1] != hidden->tts_isnull[to[i] - 1])
 			return false;
-		if (!source->tts_isnull[i] &&
-			!datum_image_eq(source->tts_values[i], hidden->tts_values[i], att->attbyval, att->attlen))
+		if (!source->tts_isnull[from[i] - 1] &&
+			!datum_image_eq(source->tts_values[from[i] - 1], hidden->tts_values[to[i] - 1], att->attbyval, att->attlen))
+			return false;
+	}
+	return true;
+}
+
+static bool
+same_image(Apply *apply, const ApplySide *side, TupleTableSlot *a, TupleTableSlot *b)
+{
+	for (int i = 0; i < side->nkeys; i++)
+	{
+		Form_pg_attribute att = apply->columns[side->keys[i]];
+		bool		one_null;
+		bool		other_null;
+		Datum		one = slot_getattr(a, apply->here->att[side->keys[i]], &one_null);
+		Datum		other = slot_getattr(b, apply->here->att[side->keys[i]], &other_null);
+
+		if (one_null || other_null || !datum_image_eq(one, other, att->attbyval, att->attlen))
 			return false;
 	}
 	return true;
@@ -415,18 +947,12 @@ apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 bool
 apply_same_key(Apply *apply, TupleTableSlot *a, TupleTableSlot *b)
 {
-	Relation	index = apply->result_rel->ri_IndexRelationDescs[apply->key];
-
-	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(index); i++)
-	{
-		AttrNumber	attnum = index->rd_index->indkey.values[i];
-		Form_pg_attribute att = TupleDescAttr(apply->desc, attnum - 1);
-		bool		isnull;
-		Datum		one = slot_getattr(a, attnum, &isnull);
-		Datum		other = slot_getattr(b, attnum, &isnull);
-
-		if (!datum_image_eq(one, other, att->attbyval, att->attlen))
-			return false;
-	}
-	return true;
+	if (!same_image(apply, &apply->source, a, b))
+		return false;
+	if (apply->same_keys)
+		return true;
+	if (!same_image(apply, &apply->hidden, a, b))
+		return false;
+	return !apply->hidden.partitioned ||
+		find_leaf(apply, &apply->hidden, a, apply->here->att) == find_leaf(apply, &apply->hidden, b, apply->here->att);
 }

@@ -8,43 +8,89 @@
 #ifndef ZDM_APPLY_H
 #define ZDM_APPLY_H
 
+#include "access/attnum.h"
+#include "catalog/second.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "sync/route.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
+
+/* A relation with rows of one of the two tables: the table itself, or a partition. */
+typedef struct ApplyLeaf
+{
+	Oid			relid;
+	Relation	rel;			/* NULL between two rows */
+	Relation	key;			/* the index by which rows are found; NULL until it is needed */
+	Oid			key_id;
+	AttrNumber *att;			/* where the columns are that both tables have */
+	TupleTableSlot *found;		/* a row that was looked up */
+
+	/* of the hidden table: */
+	ResultRelInfo *result_rel;	/* its indexes' relations open with it */
+	List	   *indexes;		/* their Oids */
+	TupleTableSlot *row;		/* as it is to be there */
+} ApplyLeaf;
+
+/* A partitioned table between a side's root and its leaves, the root included. */
+typedef struct ApplyLevel
+{
+	Oid			relid;
+	AttrNumber *att;
+	Route		route;
+	TupleTableSlot *slot;		/* the row in its form */
+} ApplyLevel;
+
+/* One of the two tables. */
+typedef struct ApplySide
+{
+	Oid			root;
+	Oid			key_id;			/* its index by which rows are found */
+	bool		partitioned;
+	bool		hidden;
+	List	   *leaves;			/* ApplyLeaf *: those that were needed */
+	List	   *levels;			/* ApplyLevel *, the same */
+	List	   *open;			/* relations of levels, until the row is done */
+	int			nkeys;
+	int		   *keys;			/* numbers of the key's columns among those that both have */
+	FmgrInfo   *equal;
+	Oid		   *collations;
+} ApplySide;
 
 /* Two tables, and what one statement or batch needs to write the second. */
 typedef struct Apply
 {
-	Oid			hidden_id;
-	Oid			key_id;			/* index of the table */
-	Relation	source;			/* the caller's */
-	Relation	hidden;			/* NULL between two rows */
-	int			key;			/* number of the hidden table's index by which rows are found */
-	EState	   *estate;
-	ResultRelInfo *result_rel;	/* of the hidden table, its indexes' relations open with it */
-	List	   *indexes;		/* their Oids */
-	TupleDesc	desc;			/* of the hidden table */
-	TupleTableSlot *row;		/* as it is to be there */
-	TupleTableSlot *found;		/* as it is there */
-	TupleTableSlot *own;		/* a row of the table that was looked up */
+	ApplySide	source;
+	ApplySide	hidden;
+	ApplyLeaf  *here;			/* the source's leaf at hand, which is the caller's */
+	ApplyLeaf  *there;			/* the hidden table's, of the row that was looked up last */
+	int			ncolumns;		/* that both have */
+	Form_pg_attribute *columns; /* in the hidden table */
+	int64		migration;
+	bool		new_shape;
+	bool		turned;
+	bool		same_keys;		/* rows are told from each other by the same columns on both sides */
+	bool		noted;			/* a row that the other side cannot hold has been */
 	bool		at_the_end;		/* new rows go behind all others, whatever room there is before: for their order */
+	EState	   *estate;
+	MemoryContext context;
 	MemoryContext scratch;
 } Apply;
 
 /*
- * Have the rows of the two tables the same physical form, and the table the index
- * that is their key?  If not, what the hidden one holds is void, and for good: none
- * of it comes back without another storage or another index.
+ * Can rows be carried over between the two, as they are now?  If not, what the hidden
+ * one holds is void, and for good: none of it comes back without another storage or
+ * another index.  Both may be partitioned.
  */
-extern bool apply_is_possible(Relation source, Relation hidden, Oid key);
+extern bool apply_is_possible(Relation source, Relation hidden, const Second *second);
 
 /*
- * Begin, in the current memory context, which it lives as long as.  Needs locks on
- * both tables; false if it is not possible.  Between apply_open() and apply_close()
- * the relations are open; the others are to be called there.
+ * Begin, in the current memory context, which it lives as long as.  "source" is the
+ * table, or the partition of it that is at hand, or NULL to ask apply_has_source() only.  Needs locks on both tables; false if
+ * it is not possible.  Between apply_open() and apply_close() the relations are open;
+ * the others are to be called there.
  */
-extern bool apply_begin(Apply *apply, Relation source, Oid hidden, Oid key);
+extern bool apply_begin(Apply *apply, Relation source, const Second *second);
 extern void apply_open(Apply *apply, Relation source);
 extern void apply_close(Apply *apply);
 
@@ -54,23 +100,26 @@ extern void apply_end(Apply *apply);
 /* Make the hidden table's row of that key what "slot" is, or insert it. */
 extern void apply_put(Apply *apply, TupleTableSlot *slot);
 
-/* Insert the row unless one of that key is there; true if it was inserted. */
+/*
+ * Insert the row unless one of that key is there; true if it was inserted.
+ * ERRCODE_CHECK_VIOLATION if no partition takes it, ERRCODE_UNIQUE_VIOLATION if the key
+ * has another row there.
+ */
 extern bool apply_add(Apply *apply, TupleTableSlot *slot);
 
 /* The table's row of that key has gone: unless there is one again, its like goes too. */
 extern void apply_remove(Apply *apply, TupleTableSlot *slot);
 
-/*
- * The row of the other table with that key, in *found, as the snapshot sees it.
- * False if there is none.
- */
+/* The hidden table's row of that key, in *found, as the snapshot sees it.  False if there is none. */
 extern bool apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found);
-extern bool apply_find_source(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found);
 
-/* Have both rows the same values? */
+/* Has the table a row whose place is that of a hidden one's, "slot" of the relation? */
+extern bool apply_has_source(Apply *apply, Relation hidden, TupleTableSlot *slot, Snapshot snapshot);
+
+/* Has the row that apply_find_hidden() has found the same values? */
 extern bool apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden);
 
-/* Has the key the same value in both rows of the table, byte for byte? */
+/* Have two rows of the table the same key, byte for byte, on either side? */
 extern bool apply_same_key(Apply *apply, TupleTableSlot *a, TupleTableSlot *b);
 
 #endif							/* ZDM_APPLY_H */

@@ -13,7 +13,10 @@
  * events may come in another order than the rows were written in.  None is therefore
  * taken for what it says, but as a key to look at.  A row that has been written over
  * since by this transaction is left to the event of that; and one that was deleted
- * goes only if the table has none of its key again.
+ * goes only if the table has none of its key, and in its place, again.
+ *
+ * A partitioned table has one for each leaf: PostgreSQL makes none of an internal
+ * trigger when a partition comes, so api/attach.c does.
  *
  * The trigger is internal: nobody else can make one like it and have rows written to
  * a table that is not theirs; psql and pg_dump leave it out, and so does ALTER TABLE
@@ -22,23 +25,46 @@
  * TRUNCATE is not told: it gives the table another storage, by which the worker sees
  * that what the hidden one holds is void.
  *
+ * The hidden table has a trigger by which all other writes are refused.  What is carried
+ * over does not fire it, as it fires none.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
+#include "core/names.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "sync/apply.h"
 #include "sync/table_trigger.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(zdm_sync_table);
+PG_FUNCTION_INFO_V1(zdm_refuse_hidden);
+
+/* What the trigger's arguments are, in their order. */
+typedef enum TableArgument
+{
+	ARG_HIDDEN,					/* the hidden table */
+	ARG_RELID,					/* the table */
+	ARG_KEY,
+	ARG_HIDDEN_KEY,
+	ARG_SHAPE,					/* same, new, or turned */
+	ARG_MIGRATION,
+	ARGUMENTS
+} TableArgument;
 
 /* Kept in the trigger's FmgrInfo: one statement, one table. */
 typedef struct TableCall
@@ -58,11 +84,34 @@ check_protocol(FunctionCallInfo fcinfo)
 				 errmsg("zdm.sync_table: must be called as a trigger")));
 	trigdata = (TriggerData *) fcinfo->context;
 	if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
-		!trigdata->tg_trigger->tgisinternal || trigdata->tg_trigger->tgnargs != 2)
+		!trigdata->tg_trigger->tgisinternal || trigdata->tg_trigger->tgnargs != ARGUMENTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("zdm.sync_table: is for the triggers that a migration makes"),
 				 errhint("DROP TRIGGER on the table.")));
+}
+
+static Oid
+oid_argument(const Trigger *trigger, TableArgument n)
+{
+	return (Oid) strtoul(trigger->tgargs[n], NULL, 10);
+}
+
+/* As far as carrying rows over needs it: what is in the trigger need not be read from a table. */
+static Second
+read_arguments(const Trigger *trigger)
+{
+	const char *shape = trigger->tgargs[ARG_SHAPE];
+
+	return (Second) {
+		.migration = strtoll(trigger->tgargs[ARG_MIGRATION], NULL, 10),
+		.relid = oid_argument(trigger, ARG_RELID),
+		.hidden = oid_argument(trigger, ARG_HIDDEN),
+		.key = oid_argument(trigger, ARG_KEY),
+		.hidden_key = oid_argument(trigger, ARG_HIDDEN_KEY),
+		.new_shape = strcmp(shape, "same") != 0,
+		.turned = strcmp(shape, "turned") == 0,
+	};
 }
 
 static TableCall *
@@ -70,67 +119,134 @@ get_call(FmgrInfo *flinfo, TriggerData *trigdata)
 {
 	TableCall  *call = flinfo->fn_extra;
 	MemoryContext caller;
-	Oid			hidden;
-	Oid			key;
+	Second		second;
 
 	if (call != NULL)
 		return call;
 	caller = MemoryContextSwitchTo(flinfo->fn_mcxt);
 	call = palloc0(sizeof(TableCall));
-	table_trigger_arguments(trigdata->tg_trigger, &hidden, &key);
-	call->possible = apply_begin(&call->apply, trigdata->tg_relation, hidden, key);
+	second = read_arguments(trigdata->tg_trigger);
+	call->possible = apply_begin(&call->apply, trigdata->tg_relation, &second);
 	flinfo->fn_extra = call;
 	MemoryContextSwitchTo(caller);
 	return call;
 }
 
-void
-table_trigger_arguments(const Trigger *trigger, Oid *hidden, Oid *key)
+static Oid
+trigger_function(const char *name)
 {
-	*hidden = (Oid) strtoul(trigger->tgargs[0], NULL, 10);
-	*key = (Oid) strtoul(trigger->tgargs[1], NULL, 10);
+	return LookupFuncName(list_make2(makeString("zdm"), makeString(pstrdup(name))), 0, NULL, false);
 }
 
-Oid
-table_trigger_function(void)
+/* The internal trigger of the relation that calls the function, for that hidden table if it is not InvalidOid. */
+static const Trigger *
+find_trigger(Relation rel, const char *name, Oid hidden)
 {
-	return LookupFuncName(list_make2(makeString("zdm"), makeString("sync_table")), 0, NULL, false);
-}
+	Oid			function = trigger_function(name);
 
-const Trigger *
-table_trigger_find(Relation source, Oid hidden)
-{
-	Oid			function = table_trigger_function();
-
-	for (int i = 0; source->trigdesc != NULL && i < source->trigdesc->numtriggers; i++)
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
-		const Trigger *trigger = &source->trigdesc->triggers[i];
-		Oid			its_hidden;
-		Oid			key;
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgfoid != function || !trigger->tgisinternal || trigger->tgnargs != 2)
-			continue;
-		table_trigger_arguments(trigger, &its_hidden, &key);
-		if (its_hidden == hidden)
+		if (trigger->tgfoid == function && trigger->tgisinternal &&
+			(!OidIsValid(hidden) || (trigger->tgnargs == ARGUMENTS && oid_argument(trigger, ARG_HIDDEN) == hidden)))
 			return trigger;
 	}
 	return NULL;
 }
 
-void
-table_trigger_create(Relation source, Oid hidden, Oid key)
+const Trigger *
+table_trigger_find(Relation source, Oid hidden)
+{
+	return find_trigger(source, "sync_table", hidden);
+}
+
+static void
+create_trigger(Oid relid, const char *name, List *args, bool row, int16 timing, int16 events)
 {
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
 
-	stmt->trigname = "zdm_sync_table";
-	stmt->funcname = list_make2(makeString("zdm"), makeString("sync_table"));
-	stmt->args = list_make2(makeString(psprintf("%u", hidden)), makeString(psprintf("%u", key)));
-	stmt->row = true;
-	stmt->timing = TRIGGER_TYPE_AFTER;
-	stmt->events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE;
-	(void) CreateTriggerFiringOn(stmt, NULL, RelationGetRelid(source), InvalidOid, InvalidOid, InvalidOid,
-								 table_trigger_function(), InvalidOid, NULL, true, false, TRIGGER_FIRES_ALWAYS);
+	stmt->trigname = psprintf("zdm_%s", name);
+	stmt->funcname = list_make2(makeString("zdm"), makeString(pstrdup(name)));
+	stmt->args = args;
+	stmt->row = row;
+	stmt->timing = timing;
+	stmt->events = events;
+	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
+								 trigger_function(name), InvalidOid, NULL, true, false, TRIGGER_FIRES_ALWAYS);
 	CommandCounterIncrement();
+}
+
+static Node *
+oid_text(Oid oid)
+{
+	return (Node *) makeString(psprintf("%u", oid));
+}
+
+void
+table_trigger_create(Relation source, const Second *second)
+{
+	const char *shape = !second->new_shape ? "same" : second->turned ? "turned" : "new";
+	List	   *args = list_make5(oid_text(second->hidden), oid_text(second->relid), oid_text(second->key),
+								  oid_text(second->hidden_key), makeString(pstrdup(shape)));
+	ListCell   *lc;
+
+	args = lappend(args, makeString(psprintf(INT64_FORMAT, second->migration)));
+	foreach(lc, find_all_inheritors(RelationGetRelid(source), NoLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+			create_trigger(lfirst_oid(lc), "sync_table", args, true, TRIGGER_TYPE_AFTER,
+						   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE);
+	}
+}
+
+void
+table_trigger_close(Relation rel)
+{
+	create_trigger(RelationGetRelid(rel), "refuse_hidden", NIL, false, TRIGGER_TYPE_BEFORE,
+				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE);
+}
+
+static bool
+drop_trigger(const Trigger *trigger)
+{
+	ObjectAddress address;
+
+	if (trigger == NULL)
+		return false;
+	ObjectAddressSet(address, TriggerRelationId, trigger->tgoid);
+	performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	CommandCounterIncrement();
+	return true;
+}
+
+void
+table_trigger_let(Relation rel)
+{
+	(void) drop_trigger(find_trigger(rel, "refuse_hidden", InvalidOid));
+}
+
+bool
+table_trigger_drop(Relation source, Oid hidden)
+{
+	return drop_trigger(table_trigger_find(source, hidden));
+}
+
+Datum
+zdm_refuse_hidden(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("zdm.refuse_hidden: must be called as a trigger")));
+	trigdata = (TriggerData *) fcinfo->context;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("%s is kept in step by a migration, and nobody else writes it",
+					names_relation(RelationGetRelid(trigdata->tg_relation))),
+			 errhint("Write the table that it stands beside: SELECT id, relation FROM zdm.migrations names it.")));
 }
 
 /* Is it still the row's last version, as far as this transaction goes? */

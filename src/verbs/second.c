@@ -31,6 +31,9 @@ static const Field fields[] = {
 	FIELD(SecondArgs, index, OID),
 	FIELD(SecondArgs, index_name, TEXT),
 	FIELD(SecondArgs, order, EXPRESSION),
+	FIELD(SecondArgs, new_shape, BOOL),
+	FIELD(SecondArgs, columns, TEXTS),
+	FIELD_OF(SecondArgs, layout, STRUCT, &partition_layout_fields),
 };
 
 static const Fields args = FIELDS(SecondArgs, fields);
@@ -71,6 +74,39 @@ name_or_dropped(const char *name)
 	return name != NULL ? quote_identifier(name) : "<dropped>";
 }
 
+/* The names of the columns in their new order; "" for the one that they have. */
+static char *
+column_list(const SecondArgs *second)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, second->columns)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? ", " : "", quote_identifier(lfirst(lc)));
+	return buf.data;
+}
+
+/* The partitioned table and its partitions. */
+static char *
+partitioned_sql(const Making *making, const SecondArgs *second)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	sql_statement(&buf, "CREATE TABLE %s (LIKE %s) PARTITION BY %s", hidden(second), sql_table(making, second->relation),
+				  partition_layout_key_sql(second->layout, second->relation, making->flavour == FLAVOUR_SHOWN));
+	foreach(lc, second->layout->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s", sql_qualified(part->namespace, part->name), hidden(second),
+					  part->bound);
+	}
+	return buf.data;
+}
+
 static char *
 make_sql(const Making *making, const void *data)
 {
@@ -80,7 +116,14 @@ make_sql(const Making *making, const void *data)
 	if (making->back)
 		return psprintf("DROP TABLE %s", hidden(second));
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "CREATE %sTABLE %s (LIKE %s)", second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
+	if (second->columns != NIL)
+		appendStringInfo(&buf, "CREATE %sTABLE %s AS SELECT %s FROM %s WITH NO DATA",
+						 second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "", hidden(second),
+						 column_list(second), sql_table(making, second->relation));
+	else if (second->layout != NULL)
+		return partitioned_sql(making, second);
+	else
+		appendStringInfo(&buf, "CREATE %sTABLE %s (LIKE %s)", second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
 					 hidden(second), sql_table(making, second->relation));
 	if (OidIsValid(second->access_method))
 		appendStringInfo(&buf, " USING %s", name_or_dropped(get_am_name(second->access_method)));
@@ -93,7 +136,8 @@ static char *
 copy_sql(const Making *making, const void *data)
 {
 	const SecondArgs *second = data;
-	char	   *sql = psprintf("INSERT INTO %s SELECT * FROM %s", hidden(second), sql_table(making, second->relation));
+	char	   *sql = psprintf("INSERT INTO %s SELECT %s FROM %s", hidden(second),
+							   second->columns != NIL ? column_list(second) : "*", sql_table(making, second->relation));
 
 	if (second->order != NIL)
 		return psprintf("%s ORDER BY %s", sql, sql_expression(making, second->order, second->relation));
@@ -114,11 +158,58 @@ compare_sql(const Making *making, const void *data)
 {
 	const SecondArgs *second = data;
 
+	if (second->columns != NIL)
+		return psprintf("SELECT %s FROM %s EXCEPT SELECT * FROM %s", column_list(second),
+						sql_table(making, second->relation), hidden(second));
 	return psprintf("SELECT * FROM %s EXCEPT SELECT * FROM %s", sql_table(making, second->relation), hidden(second));
 }
 
 static char *
 exchange_sql(const Making *making, const void *data)
+{
+	return psprintf("DROP TABLE %s", hidden(data));
+}
+
+static char *
+analyze_sql(const Making *making, const void *data)
+{
+	return psprintf("ANALYZE %s", hidden(data));
+}
+
+/* By names, as they are on the way there and on the way back alike. */
+static char *
+exchange_tables_sql(const Making *making, const void *data)
+{
+	const SecondArgs *second = data;
+	char	   *table = sql_table(making, second->relation);
+	const char *name = name_or_dropped(get_rel_name(second->relation));
+	char	   *aside = sql_own_name(making->migration, second->hidden);
+	StringInfoData buf;
+
+	/* once they have been exchanged, it is the hidden one that has this name */
+	initStringInfo(&buf);
+	sql_statement(&buf, "ALTER TABLE %s RENAME TO %s", hidden(second), sql_name(aside));
+	sql_statement(&buf, "ALTER TABLE %s RENAME TO %s", table, sql_name(second->hidden));
+	sql_statement(&buf, "ALTER TABLE %s RENAME TO %s", sql_qualified(second->namespace, aside), name);
+	return buf.data;
+}
+
+/* What there is to do is done on the way back. */
+static char *
+refill_sql(const Making *making, const void *data)
+{
+	return !making->back ? pstrdup("") :
+		psprintf("/* if it has missed anything: */ TRUNCATE %s; and all rows are copied back", hidden(data));
+}
+
+static char *
+compare_first_sql(const Making *making, const void *data)
+{
+	return !making->back ? pstrdup("") : psprintf("/* every row is compared with that of */ TABLE %s", hidden(data));
+}
+
+static char *
+drop_sql(const Making *making, const void *data)
 {
 	return psprintf("DROP TABLE %s", hidden(data));
 }
@@ -136,3 +227,14 @@ const Verb verb_compare_rows = {
 const Verb verb_exchange_storage = {
 	.name = "exchange_storage", .action = ACTION_EXCHANGE, .args = &args, .sql = exchange_sql,
 };
+const Verb verb_analyze_second = {
+	.name = "analyze_second", .action = ACTION_ANALYZE, .args = &args, .sql = analyze_sql,
+};
+const Verb verb_exchange_tables = {
+	.name = "exchange_tables", .action = ACTION_EXCHANGE, .args = &args, .sql = exchange_tables_sql,
+};
+const Verb verb_refill_first = {.name = "refill_first", .action = ACTION_COPY, .args = &args, .sql = refill_sql};
+const Verb verb_compare_first = {
+	.name = "compare_first", .action = ACTION_COMPARE, .args = &args, .sql = compare_first_sql,
+};
+const Verb verb_drop_first = {.name = "drop_first", .action = ACTION_LEAVE, .args = &args, .sql = drop_sql};

@@ -14,6 +14,7 @@
 #define ZDM_VERBS_H
 
 #include "lib/stringinfo.h"
+#include "verbs/partition_layout.h"
 #include "verbs/verb.h"
 
 /* ---- verbs/statement.c: a statement as it stands ---- */
@@ -480,6 +481,11 @@ typedef struct SecondArgs
 	Oid			index;			/* CLUSTER: the rows have its order, and it is marked */
 	char	   *index_name;		/* when REINDEX CONCURRENTLY has put another in its place */
 	List	   *order;			/* what stands after ORDER BY, over relation's columns */
+
+	/* of a new shape the two exchange their names: */
+	bool		new_shape;
+	List	   *columns;		/* char *: all of them in another order, or NIL */
+	PartitionLayout *layout;	/* into which partitions, or NULL */
 } SecondArgs;
 
 /* The index that the rows are to have the order of; InvalidOid if it is gone. */
@@ -494,6 +500,11 @@ extern const Verb verb_copy_rows;
 extern const Verb verb_build_second_indexes;
 extern const Verb verb_compare_rows;
 extern const Verb verb_exchange_storage;
+extern const Verb verb_analyze_second;
+extern const Verb verb_exchange_tables;
+extern const Verb verb_refill_first;
+extern const Verb verb_compare_first;
+extern const Verb verb_drop_first;
 
 /* ---- column/twin.c: a column beside another ---- */
 

@@ -1,0 +1,219 @@
+/*-------------------------------------------------------------------------
+ *
+ * second_plan.c
+ *		The steps of a change that makes a second table of another shape.
+ *
+ * Up to the cutover they are those of a table that is written anew in its shape
+ * (rewrite.c).  Then the two exchange their names, and the first one follows, hidden,
+ * until contract: it is what the way back leads to.  Should it have missed anything by
+ * then, a TRUNCATE, say, all rows are copied to it before; and in any case every row is
+ * compared before either of the two is dropped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/query.h"
+#include "catalog/table_key.h"
+#include "core/errors.h"
+#include "core/names.h"
+#include "move/move.h"
+#include "plan/second_plan.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "compat.h"
+
+/* Its rows are in several tables, and batches go over one. */
+static void
+refuse_children(Oid relid)
+{
+	List	   *children = find_inheritance_children(relid, AccessShareLock);
+
+	if (children != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table %s has inheritance children", names_relation(relid)),
+				 errhint("ALTER TABLE %s NO INHERIT %s; makes it a table of its own.",
+						 names_relation(linitial_oid(children)), names_relation(relid))));
+}
+
+static void
+refuse_foreign_leaves(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("partition %s is a foreign table", names_relation(lfirst_oid(lc))),
+					 errdetail("Its rows cannot be carried over from here."),
+					 errhint("ALTER TABLE %s DETACH PARTITION %s; first.", names_relation(relid), names_relation(lfirst_oid(lc)))));
+	}
+}
+
+static void
+refuse_without_key(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("table %s has no key by which its rows can be carried over", names_relation(relid)),
+			 errdetail("A key is a primary key, or a unique index of columns that are all NOT NULL, without WHERE; not DEFERRABLE."),
+			 errhint("Add a primary key: SELECT zdm.migrate('ALTER TABLE %s ADD PRIMARY KEY (...)');", names_relation(relid))));
+}
+
+void
+second_plan_check_table(Oid relid)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		refuse_foreign_leaves(relid);
+	else
+		refuse_children(relid);
+	if (rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_tableam != GetHeapamTableAmRoutine())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the access method of table %s is not heap", names_relation(relid))));
+	if (!OidIsValid(table_key_find(rel)))
+		refuse_without_key(relid);
+	table_close(rel, NoLock);
+}
+
+List *
+second_plan_claims(const Change *change)
+{
+	QuerySession session;
+	List	   *names;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
+		  arg_oid(change->relid));
+	names = query_texts(0, 1);
+	query_end(&session);
+	return names;
+}
+
+char *
+second_plan_with_size(const char *fmt, Oid relid)
+{
+	QuerySession session;
+	char	   *text;
+
+	query_begin(&session);
+	QUERY("SELECT format($2, pg_size_pretty(pg_total_relation_size($1)))", arg_oid(relid), arg_text(fmt));
+	text = query_text(0, 1);
+	query_end(&session);
+	return text;
+}
+
+/* The second table is made by plain statements, as the owner. */
+static void
+check_schema(Oid relid)
+{
+	Oid			namespace = get_rel_namespace(relid);
+	Relation	rel = table_open(relid, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	if (object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of %s cannot make a table in schema %s", names_relation(relid),
+						quote_identifier(get_namespace_name(namespace))),
+				 errhint("GRANT CREATE ON SCHEMA %s TO %s;", quote_identifier(get_namespace_name(namespace)),
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
+void
+second_plan_check(const Change *change, bool partitioned)
+{
+	MoveTarget	target = {.partitioned = partitioned};
+
+	second_plan_check_table(change->relid);
+	check_schema(change->relid);
+	move_check(change->relid, &target);
+}
+
+static void
+plan_migrate(MigrationPlan *plan, const SecondArgs *second, List *table)
+{
+	plan_step(plan, &verb_make_second, second, &(Step) {
+		.phase = "migrate", .relations = table, .needs = table,
+		.lock = ShareRowExclusiveLock, .undoable = true, .undo_lock = AccessExclusiveLock,
+		.work = "catalog only",
+		.note = "with its key, and a trigger that carries over what is written from then on; no event trigger fires, and nothing of it is published",
+	});
+	plan_step(plan, &verb_copy_rows, second, &(Step) {
+		.phase = "migrate", .relations = table, .needs = table, .lock = RowExclusiveLock, .queries = second->order != NIL,
+		.work = "copies every row, in short batches; readers and writers go on",
+		.note = second_plan_with_size(second->order == NIL ? "takes up to %s of disk until contract" :
+									  "takes up to %s of disk until contract; the order is found first, in one go and with one snapshot", second->relation),
+	});
+	plan_step(plan, &verb_build_second_indexes, second, &(Step) {
+		.phase = "migrate", .relations = table, .needs = table, .lock = AccessShareLock,
+		.work = "builds every index of the table, for the copy; readers and writers go on",
+		.note = "waits for transactions that write the table",
+	});
+	plan_step(plan, &verb_analyze_second, second, &(Step) {
+		.phase = "migrate", .relations = table, .needs = table, .lock = AccessShareLock,
+		.work = "reads a sample of the copy",
+	});
+	plan_step(plan, &verb_compare_rows, second, &(Step) {
+		.phase = "migrate", .relations = table, .needs = table, .lock = AccessShareLock,
+		.work = "reads every row of both; readers and writers go on",
+	});
+}
+
+static void
+plan_cutover(MigrationPlan *plan, const SecondArgs *second, List *table)
+{
+	plan_step(plan, &verb_exchange_tables, second, &(Step) {
+		.phase = "cutover", .relations = table, .needs = table, .lock = AccessExclusiveLock, .undoable = true,
+		.work = "catalog only",
+		.note = "with all that hangs on the table; waits first for snapshots from before the last row was copied, which would not see it",
+	});
+	plan_step(plan, &verb_compare_first, second, &(Step) {
+		.phase = "cutover", .relations = table, .needs = table, .lock = AccessShareLock, .undoable = true, .only_back = true,
+		.work = "on the way back: reads every row of both; readers and writers go on",
+	});
+	plan_step(plan, &verb_refill_first, second, &(Step) {
+		.phase = "cutover", .relations = table, .needs = table, .lock = RowExclusiveLock, .undoable = true, .only_back = true,
+		.work = "on the way back, if the table was truncated or its triggers were off: copies every row; readers and writers go on",
+	});
+}
+
+static void
+plan_contract(MigrationPlan *plan, const SecondArgs *second, List *table)
+{
+	plan_step(plan, &verb_compare_rows, second, &(Step) {
+		.phase = "contract", .relations = table, .needs = table, .lock = AccessShareLock,
+		.work = "reads every row of both; readers and writers go on",
+	});
+	plan_step(plan, &verb_drop_first, second, &(Step) {
+		.phase = "contract", .relations = table, .needs = table, .lock = AccessExclusiveLock,
+		.work = "catalog only",
+		.note = "the first step that cannot be undone",
+	});
+}
+
+void
+second_plan_steps(MigrationPlan *plan, const SecondArgs *second)
+{
+	List	   *table = list_make1_oid(second->relation);
+
+	plan_migrate(plan, second, table);
+	plan_cutover(plan, second, table);
+	plan_contract(plan, second, table);
+	plan_note(plan, "%s", "rows that are written at REPEATABLE READ or SERIALIZABLE may fail once (40001) if they were copied since the snapshot");
+	plan_note(plan, "%s", "between cutover and contract the first table follows, hidden: each write is carried over to it");
+}

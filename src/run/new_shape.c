@@ -1,0 +1,610 @@
+/*-------------------------------------------------------------------------
+ *
+ * new_shape.c
+ *		The second table where it is of another shape: made, and exchanged by name.
+ *
+ * Such a table has rows of another type, so it cannot take the first one's storage: it
+ * takes its name, and what hangs on the table moves (move/).  It is made by plain
+ * statements, as the owner; no event trigger fires.
+ *
+ * Its indexes are built as those of a table that is written anew in its shape are
+ * (second_table.c), as if none were unique.  They come to be what they stand for in the
+ * transaction of the exchange, where the rows of both tables are the same, and those of
+ * the first one satisfy it.
+ *
+ * After the exchange the first table is the hidden one: the trigger is on the other,
+ * whose name it now has, and zdm.second reads the other way round.  Nothing else differs:
+ * whoever carries rows over asks which table is which, not which was there first.  Logical
+ * decoding goes by pg_class.relrewrite, which is as old as the row that is decoded: so
+ * none is decoded twice, or not at all.
+ *
+ * SERIALIZABLE goes on, too: who has read the first table has its locks there, where the
+ * trigger writes from then on.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/heap.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/objectaddress.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/query.h"
+#include "catalog/table_key.h"
+#include "commands/defrem.h"
+#include "commands/tablespace.h"
+#include "core/errors.h"
+#include "core/identity.h"
+#include "core/names.h"
+#include "draft/probe.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "move/move.h"
+#include "run/new_shape.h"
+#include "storage/lmgr.h"
+#include "sync/apply.h"
+#include "sync/table_trigger.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "compat.h"
+
+/* ---- making it ---- */
+
+/* Each of the columns, in the order of the names in $2, if there are any; and then what CREATE TABLE cannot say. */
+#define COLUMNS \
+	"SELECT format('%I %s%s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod), " \
+	"  CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN format(' COLLATE %I.%I', cn.nspname, co.collname) END, " \
+	"  CASE a.attcompression WHEN 'p' THEN ' COMPRESSION pglz' WHEN 'l' THEN ' COMPRESSION lz4' END, " \
+	"  CASE WHEN a.attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid), " \
+	"    CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END) END, " \
+	"  CASE WHEN a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = $1 AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]) " \
+	"    THEN ' NOT NULL' END), " \
+	"CASE WHEN a.attstorage <> t.typstorage THEN format('ALTER COLUMN %I SET STORAGE %s', a.attname, " \
+	"  CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END " \
+	"FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum " \
+	"LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace " \
+	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY array_position($2, a.attname::text), a.attnum"
+
+/* CHECKs, and on servers that have names for them, NOT NULLs: one that is not valid cannot be said in CREATE TABLE. */
+#define CONSTRAINTS \
+	"SELECT format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint " \
+	"WHERE conrelid = $1 AND contype IN ('c', 'n') ORDER BY contype DESC, conname"
+
+#define OPTIONS \
+	"SELECT string_agg(format('%s%I = %L', prefix, option_name, option_value), ', ') FROM " \
+	"(SELECT '' AS prefix, reloptions FROM pg_class WHERE oid = $1 UNION ALL " \
+	" SELECT 'toast.', t.reloptions FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.oid = $1) o, pg_options_to_table(o.reloptions)"
+
+/* The columns as a list for CREATE TABLE, and the statements that follow it. */
+static char *
+column_list(const SecondArgs *args, const char *name, List **statements)
+{
+	QuerySession session;
+	StringInfoData buf;
+	uint64		n;
+
+	initStringInfo(&buf);
+	query_begin_printing(&session, args->relation);
+	n = QUERY(COLUMNS, arg_oid(args->relation), arg_texts(args->columns));
+	for (uint64 row = 0; row < n; row++)
+	{
+		appendStringInfo(&buf, "%s%s", row > 0 ? ", " : "", query_text(row, 1));
+		if (!query_null(row, 2))
+			*statements = lappend(*statements, psprintf("ALTER TABLE %s %s", name, query_text(row, 2)));
+	}
+	n = QUERY(CONSTRAINTS, arg_oid(args->relation));
+	for (uint64 row = 0; row < n; row++)
+		*statements = lappend(*statements, psprintf("ALTER TABLE %s %s", name, query_text(row, 1)));
+	query_end(&session);
+	return buf.data;
+}
+
+/* What stands behind the columns: a partitioned table has none of it. */
+static char *
+storage_clauses(const SecondArgs *args, Relation source)
+{
+	char	   *options = QUERY_ONCE_TEXT(OPTIONS, arg_oid(args->relation));
+	Oid			tablespace = OidIsValid(source->rd_rel->reltablespace) ? source->rd_rel->reltablespace : MyDatabaseTableSpace;
+
+	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return pstrdup("");
+	return psprintf(" USING %s%s%s%s TABLESPACE %s", quote_identifier(get_am_name(source->rd_rel->relam)),
+					options != NULL ? " WITH (" : "", options != NULL ? options : "", options != NULL ? ")" : "",
+					quote_identifier(get_tablespace_name(tablespace)));
+}
+
+static void
+create_table(const SecondArgs *args, Relation source, const char *hidden)
+{
+	List	   *statements = NIL;
+	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)), hidden);
+	char	   *columns = column_list(args, name, &statements);
+	const char *unlogged = source->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
+	char	   *storage = storage_clauses(args, source);
+	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s%s", unlogged, name, columns,
+							   args->layout != NULL ? " PARTITION BY " : "",
+							   args->layout != NULL ? partition_layout_key_sql(args->layout, args->relation, false) : storage);
+	Identity	identity;
+	ListCell   *lc;
+
+	identity_enter(source->rd_rel->relowner, NIL, &identity);
+	probe_run(sql);
+	foreach(lc, statements)
+		probe_run(lfirst(lc));
+	foreach(lc, args->layout != NULL ? args->layout->parts : NIL)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		probe_run(psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged,
+						   quote_qualified_identifier(get_namespace_name(part->namespace), part->name), name, part->bound, storage));
+	}
+	identity_leave(&identity);
+}
+
+/* The relation, and its TOAST table, are what logical decoding leaves out: a rewrite of "of"; or are not, for InvalidOid. */
+static void
+set_rewrite(Oid relid, Oid of)
+{
+	Relation	catalog = table_open(RelationRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+	Oid			toast = form->reltoastrelid;
+
+	form->relrewrite = of;
+	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	heap_freetuple(tuple);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	if (OidIsValid(toast))
+		set_rewrite(toast, OidIsValid(of) ? toast : InvalidOid);
+}
+
+static void
+set_tree_rewrite(Oid relid, Oid of)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		set_rewrite(lfirst_oid(lc), of);
+}
+
+static void
+close_tree(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), AccessExclusiveLock);
+
+		table_trigger_close(rel);
+		relation_close(rel, NoLock);
+	}
+}
+
+static void
+open_tree(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		table_trigger_let(rel);
+		relation_close(rel, NoLock);
+	}
+}
+
+/* By which columns rows are found in a table of that layout; NIL: those of the table's key. */
+static List *
+key_columns(const SecondArgs *args)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, args->layout != NULL ? args->layout->primary_key : NIL)
+		names = lappend(names, get_attname(args->relation, lfirst_int(lc), false));
+	return names;
+}
+
+/*
+ * The key of the hidden table, and of each partition.  Without the partition key in it,
+ * rows of several partitions can have the same: so it is not unique then.
+ */
+static void
+create_key(const SecondArgs *args, Second *second)
+{
+	SecondKey	key = {.unique = args->layout == NULL || !args->layout->no_primary_key, .columns = key_columns(args)};
+	Relation	hidden = table_open(second->hidden, AccessExclusiveLock);
+	ListCell   *lc;
+
+	second->hidden_key = second_table_create_index(second, hidden, second->key, InvalidOid, &key);
+	table_close(hidden, NoLock);
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
+	{
+		Relation	leaf;
+
+		if (lfirst_oid(lc) == second->hidden)
+			continue;
+		leaf = table_open(lfirst_oid(lc), AccessExclusiveLock);
+		(void) second_table_create_index(second, leaf, second->key, second->hidden_key, &key);
+		table_close(leaf, NoLock);
+	}
+}
+
+void
+new_shape_make(const Migration *migration, const SecondArgs *args)
+{
+	Relation	source = table_open(args->relation, ShareRowExclusiveLock);
+	char	   *name = second_name(migration->id, RelationGetRelationName(source));
+	Second		second = {
+		.migration = migration->id,
+		.relid = args->relation,
+		.key = table_key_find(source),
+		.filenode = zdm_relfilenode(source),
+		.new_shape = true,
+		.layout = second_layout(args->relation),
+	};
+
+	second_table_check(migration, args, source);
+	if (!OidIsValid(second.key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table %s has no key any more", names_relation(second.relid)),
+				 errhint("Add a primary key, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
+	create_table(args, source, name);
+	second.hidden = get_relname_relid(name, RelationGetNamespace(source));
+	set_tree_rewrite(second.hidden, second.relid);
+	second_table_depend(second.hidden, second.relid);
+	create_key(args, &second);
+	close_tree(second.hidden);
+	table_trigger_create(source, &second);
+	second_insert(&second);
+	table_close(source, NoLock);
+}
+
+char *
+new_shape_analyze(const Second *second)
+{
+	return psprintf("ANALYZE %s", quote_qualified_identifier(get_namespace_name(get_rel_namespace(second->hidden)),
+															 get_rel_name(second->hidden)));
+}
+
+/* ---- the exchange ---- */
+
+List *
+new_shape_relations(const Second *second)
+{
+	List	   *relations = list_make2_oid(second->relid, second->hidden);
+
+	return list_concat_unique_oid(relations, move_relations(second->relid, second->hidden));
+}
+
+/* What pg_index has of the one, the other has too: what it is to be, not of which columns. */
+static void
+copy_flags(Oid indexid, Oid like, bool unique)
+{
+	Relation	catalog = table_open(IndexRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(indexid));
+	HeapTuple	like_tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(like));
+	Form_pg_index from = (Form_pg_index) GETSTRUCT(tuple);
+	Form_pg_index to = (Form_pg_index) GETSTRUCT(like_tuple);
+
+	to->indisunique = from->indisunique && unique;
+	to->indisexclusion = from->indisexclusion;
+	to->indimmediate = from->indimmediate;
+	to->indisclustered = from->indisclustered;
+	/* what a build that failed has left stays that: it may hold what it does not allow */
+	to->indisvalid = from->indisvalid;
+	CatalogTupleUpdate(catalog, &like_tuple->t_self, like_tuple);
+	heap_freetuple(tuple);
+	heap_freetuple(like_tuple);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* The constraint that the index is there for, for its like, a part of "parent" on a partition. */
+static Oid
+create_constraint(Relation hidden, Oid indexid, Oid like, Oid constraint, Oid parent)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+	Relation	index = index_open(indexid, AccessShareLock);
+	Relation	like_index = index_open(like, AccessShareLock);
+	IndexInfo  *known = BuildIndexInfo(index);
+	IndexInfo  *info = BuildIndexInfo(like_index);
+	bits16		flags = INDEX_CONSTR_CREATE_UPDATE_INDEX | INDEX_CONSTR_CREATE_REMOVE_OLD_DEPS;
+	ObjectAddress address;
+
+	if (form->contype == CONSTRAINT_PRIMARY)
+		flags |= INDEX_CONSTR_CREATE_MARK_AS_PRIMARY;
+	if (form->condeferrable)
+		flags |= INDEX_CONSTR_CREATE_DEFERRABLE;
+	if (form->condeferred)
+		flags |= INDEX_CONSTR_CREATE_INIT_DEFERRED;
+	if (zdm_without_overlaps_constraint(form))
+		flags |= ZDM_INDEX_WITHOUT_OVERLAPS;
+	info->ii_ExclusionOps = known->ii_ExclusionOps;
+	info->ii_ExclusionProcs = known->ii_ExclusionProcs;
+	info->ii_ExclusionStrats = known->ii_ExclusionStrats;
+	index_close(like_index, NoLock);
+	index_close(index, NoLock);
+	address = index_constraint_create(hidden, like, parent, info, get_rel_name(like), form->contype, flags, true, true);
+	ReleaseSysCache(tuple);
+	CommandCounterIncrement();
+	return address.objectId;
+}
+
+/* Each index of the table and its like; false if one has none. */
+static bool
+pair_indexes(Second *second, Relation source)
+{
+	ListCell   *lc;
+
+	second->indexes = second->likes = NIL;
+	foreach(lc, RelationGetIndexList(source))
+	{
+		Oid			like = second_table_like(second, lfirst_oid(lc));
+
+		if (!OidIsValid(like))
+			return false;
+		second->indexes = lappend_oid(second->indexes, lfirst_oid(lc));
+		second->likes = lappend_oid(second->likes, like);
+	}
+	return true;
+}
+
+/* What is unique in the table can be so in a partitioned one only if the partition key is in it. */
+static bool
+stays_unique(const SecondArgs *args, Oid indexid, Oid like)
+{
+	Relation	index;
+	bool		primary;
+	bool		stays = true;
+	ListCell   *lc;
+
+	if (args->layout == NULL)
+		return true;
+	index = index_open(indexid, AccessShareLock);
+	primary = index->rd_index->indisprimary;
+	foreach(lc, args->layout->columns)
+	{
+		bool		found = false;
+
+		for (int i = 0; i < index->rd_index->indnkeyatts; i++)
+			found |= lfirst_int(lc) != 0 && index->rd_index->indkey.values[i] == lfirst_int(lc);
+		stays &= found;
+	}
+	index_close(index, NoLock);
+	return primary ? !args->layout->no_primary_key : stays;
+}
+
+/* The like on the hidden table, or a part of it on a partition, becomes what it stands for. */
+static Oid
+settle_index(Oid relid, Oid indexid, Oid like, bool unique, Oid constraint, Oid parent)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	Oid			made = InvalidOid;
+
+	/* before the index says that it is one of an exclusion: that is read from the constraint */
+	if (OidIsValid(constraint))
+		made = create_constraint(rel, indexid, like, constraint, parent);
+	copy_flags(indexid, like, unique);
+	CacheInvalidateRelcache(rel);
+	relation_close(rel, NoLock);
+	CommandCounterIncrement();
+	return made;
+}
+
+static void
+settle_like(const SecondArgs *args, const Second *second, Oid indexid, Oid like)
+{
+	bool		unique = stays_unique(args, indexid, like);
+	Oid			constraint = unique ? get_index_constraint(indexid) : InvalidOid;
+	Oid			made = settle_index(second->hidden, indexid, like, unique, constraint, InvalidOid);
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
+	{
+		Relation	leaf = relation_open(lfirst_oid(lc), NoLock);
+		Oid			part = leaf->rd_rel->relispartition ? index_get_partition(leaf, like) : InvalidOid;
+
+		relation_close(leaf, NoLock);
+		if (OidIsValid(part))
+			(void) settle_index(lfirst_oid(lc), indexid, part, unique, constraint, made);
+	}
+}
+
+static void
+settle_indexes(const SecondArgs *args, const Second *second)
+{
+	ListCell   *lc;
+	ListCell   *other;
+
+	forboth(lc, second->indexes, other, second->likes)
+		settle_like(args, second, lfirst_oid(lc), lfirst_oid(other));
+}
+
+/* What has come to the table since the names were exchanged, and has no like in the first one. */
+static void
+refuse_new_indexes(const Migration *migration, const Second *second, Relation source)
+{
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(source))
+	{
+		if (!list_member_oid(second->indexes, lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("index %s of %s would be lost on the way back", names_relation(lfirst_oid(lc)),
+							names_relation(second->relid)),
+					 errdetail("It was made since the cutover."),
+					 errhint("DROP INDEX CONCURRENTLY %s; then SELECT zdm.resume(" INT64_FORMAT "), and make it again afterwards.",
+							 names_relation(lfirst_oid(lc)), migration->id)));
+	}
+}
+
+/* Before names are exchanged: is the other's every index there?  On the way back, all of them are. */
+static bool
+ready_indexes(const Migration *migration, const SecondArgs *args, Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	bool		ready = true;
+
+	if (second->turned)
+		refuse_new_indexes(migration, second, source);
+	else
+		ready = pair_indexes(second, source);
+	table_close(source, NoLock);
+	if (ready && !second->turned)
+		settle_indexes(args, second);
+	return ready;
+}
+
+/* The one that is hidden is not from here on, and the other way round. */
+static void
+turn(Second *second)
+{
+	Second		was = *second;
+
+	second->relid = was.hidden;
+	second->hidden = was.relid;
+	second->key = was.hidden_key;
+	second->hidden_key = was.key;
+	second->indexes = was.likes;
+	second->likes = was.indexes;
+	second->turned = !was.turned;
+	second->refilled = false;
+}
+
+/* The first table depends on nothing: the second would go with it. */
+static void
+stand_alone(Oid hidden, Oid relid)
+{
+	(void) deleteDependencyRecordsForSpecific(RelationRelationId, hidden, DEPENDENCY_AUTO, RelationRelationId, relid);
+	CommandCounterIncrement();
+}
+
+static void
+take_trigger(const Second *second)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(second->relid, NoLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		(void) table_trigger_drop(rel, second->hidden);
+		relation_close(rel, NoLock);
+	}
+}
+
+/* Rows are carried over the other way from here on. */
+static void
+settle_direction(Second *second)
+{
+	Relation	source;
+
+	set_tree_rewrite(second->relid, InvalidOid);
+	set_tree_rewrite(second->hidden, second->relid);
+	second_table_depend(second->hidden, second->relid);
+	close_tree(second->hidden);
+	source = table_open(second->relid, NoLock);
+	second->filenode = zdm_relfilenode(source);
+	table_trigger_create(source, second);
+	table_close(source, NoLock);
+	second_update(second);
+}
+
+char *
+new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second, CopyEnd *end, const SessionFunctions *functions)
+{
+	Relation	hidden;
+	List	   *acts;
+	char	   *sql;
+	Move		move = {.migration = migration->id, .from = second->relid, .to = second->hidden};
+
+	if (!ready_indexes(migration, args, second))
+		return NULL;
+	if (!second->turned || second->refilled)
+	{
+		hidden = table_open(second->hidden, NoLock);
+		second_table_tell_standbys(second, end, hidden);
+		table_close(hidden, NoLock);
+	}
+	take_trigger(second);
+	open_tree(second->hidden);
+	stand_alone(second->hidden, second->relid);
+	move.indexes = second->indexes;
+	move.likes = second->likes;
+	acts = move_acts(&move);
+	sql = move_sql(acts);
+	move_run(acts);
+	CommandCounterIncrement();
+	turn(second);
+	settle_direction(second);
+	migration_follow(migration, second->relid);
+	sessions_compile_all(second->relid, functions);
+	return sql;
+}
+
+/* ---- the way back ---- */
+
+static void
+check_shape(const Migration *migration, const Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	Relation	hidden = table_open(second->hidden, NoLock);
+	bool		possible = apply_is_possible(source, hidden, second);
+
+	table_close(hidden, NoLock);
+	table_close(source, NoLock);
+	if (!possible)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot go back: %s has other columns or another key than it had at the cutover",
+						migration->id, names_relation(second->relid)),
+				 errdetail("The table that was there first, %s, cannot hold its rows.", names_relation(second->hidden)),
+				 errhint("Give it back what it had, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
+}
+
+static void
+empty(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+
+		/* at once, not with the commit: what it holds is void whatever becomes of this */
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			heap_truncate_one_rel(rel);
+		table_close(rel, NoLock);
+	}
+}
+
+void
+new_shape_refill(const Migration *migration, Second *second)
+{
+	check_shape(migration, second);
+	take_trigger(second);
+	open_tree(second->hidden);
+	empty(second->hidden);
+	settle_direction(second);
+	second->refilled = true;
+	second_update(second);
+}
