@@ -199,6 +199,8 @@ read_key(Apply *apply, ApplySide *side, Relation rel, const AttrNumber *att)
 		fmgr_info(get_opcode(operator), &side->equal[i]);
 		side->collations[i] = index->rd_indcollation[i];
 	}
+	if (!side->hidden)
+		apply->loose = !index->rd_index->indisunique;
 	relation_close(index, NoLock);
 }
 
@@ -540,15 +542,10 @@ find_leaf(Apply *apply, ApplySide *side, TupleTableSlot *slot, const AttrNumber 
 	return OidIsValid(relid) ? open_leaf(apply, side, relid) : NULL;
 }
 
-/* The leaf's row of the key that is in "slot", in leaf->found. */
+/* The key that is in "slot"; false if it has a NULL in it, as no row's has. */
 static bool
-find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+fill_scan_keys(const ApplySide *side, TupleTableSlot *slot, const AttrNumber *att, ScanKeyData *keys)
 {
-	Relation	index = key_of(leaf);
-	IndexScanDesc scan;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	bool		had;
-
 	for (int i = 0; i < side->nkeys; i++)
 	{
 		bool		isnull;
@@ -559,6 +556,20 @@ find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumbe
 		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
 							   side->collations[i], side->equal[i].fn_oid, value);
 	}
+	return true;
+}
+
+/* The leaf's row of the key that is in "slot", in leaf->found. */
+static bool
+find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+{
+	Relation	index = key_of(leaf);
+	IndexScanDesc scan;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	bool		had;
+
+	if (!fill_scan_keys(side, slot, att, keys))
+		return false;
 	scan = zdm_index_beginscan(leaf->rel, index, snapshot, side->nkeys);
 	index_rescan(scan, keys, side->nkeys, NULL, 0);
 	had = index_getnext_slot(scan, ForwardScanDirection, leaf->found);
@@ -591,6 +602,26 @@ apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTa
 	return apply->there != NULL && find_row(&apply->hidden, apply->there, slot, apply->here->att, snapshot);
 }
 
+/* Has the leaf at hand another row of the key, where that is not unique? */
+static bool
+has_twin(Apply *apply, TupleTableSlot *slot)
+{
+	ApplySide  *side = &apply->source;
+	ApplyLeaf  *leaf = apply->here;
+	IndexScanDesc scan;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	bool		twin = false;
+
+	if (!apply->loose || !fill_scan_keys(side, slot, leaf->att, keys))
+		return false;
+	scan = zdm_index_beginscan(leaf->rel, key_of(leaf), SnapshotSelf, side->nkeys);
+	index_rescan(scan, keys, side->nkeys, NULL, 0);
+	while (!twin && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
+		twin = !ItemPointerEquals(&leaf->found->tts_tid, &slot->tts_tid);
+	index_endscan(scan);
+	return twin;
+}
+
 /*
  * Has the table a row, other than the one in "slot", that the hidden one which was found
  * is the like of?
@@ -607,7 +638,7 @@ is_others(Apply *apply, TupleTableSlot *slot)
 	if (leaf == NULL)
 		return false;
 	if (leaf == apply->here && equal_keys(&apply->source, there->found, there->att, slot, leaf->att))
-		return false;
+		return has_twin(apply, slot);
 	return find_row(&apply->source, leaf, there->found, there->att, SnapshotSelf);
 }
 

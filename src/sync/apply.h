@@ -69,6 +69,7 @@ typedef struct Apply
 	int64		migration;
 	bool		new_shape;
 	bool		turned;
+	bool		loose;			/* the table may have several rows of one key, even in one leaf */
 	bool		same_keys;		/* rows are told from each other by the same columns on both sides */
 	bool		noted;			/* a row that the other side cannot hold has been */
 	bool		at_the_end;		/* new rows go behind all others, whatever room there is before: for their order */
