@@ -63,7 +63,7 @@ SELECT test.move('late', 'h_late');
 ALTER TABLE late DROP b;
 CREATE VIEW v AS SELECT * FROM late;
 ALTER TABLE h_late DROP a;
-SELECT test.move('late', 'h_late');
+SELECT test.try('SELECT test.move(''late'', ''h_late'')') ~ '^42703 column "?(late\.)?a"? does not exist';
 ALTER TABLE h_late ADD a int;
 SELECT test.move('late', 'h_late') LIKE 'ALTER TABLE refused.late RENAME TO %';
 SELECT * FROM v;

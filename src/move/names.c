@@ -62,10 +62,19 @@ exchange(Moving *moving, const char *kind, Oid from, Oid to)
 	});
 }
 
+/* NOT NULLs, which have names since 18: each table has its own, so nothing is exchanged. */
+static const char not_nulls[] =
+	"SELECT format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', $2::text, d.conname, c.conname) "
+	"FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] "
+	"JOIN pg_attribute b ON b.attrelid = $3 AND b.attname = a.attname "
+	"JOIN pg_constraint d ON d.conrelid = $3 AND d.contype = 'n' AND d.conkey[1] = b.attnum AND d.coninhcount = 0 "
+	"WHERE c.conrelid = $1 AND c.contype = 'n' AND c.conname <> d.conname ORDER BY a.attnum";
+
 static void
 add_pair(Moving *moving, const MovePair *pair)
 {
 	exchange(moving, "TABLE", pair->from, pair->to);
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, not_nulls, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to));
 }
 
 static void

@@ -101,7 +101,9 @@ add_constraints(Moving *moving, const MovePair *pair)
 
 	/* those of indexes have their names only later, and foreign keys are made only later */
 	query_begin(&session);
-	n = QUERY("SELECT c.oid, d.oid, quote_ident(c.conname) FROM pg_constraint c JOIN pg_constraint d ON d.conname = c.conname "
+	n = QUERY("SELECT c.oid, d.oid, quote_ident(c.conname) FROM pg_constraint c JOIN pg_constraint d "
+			  "ON CASE WHEN c.contype = 'n' THEN (SELECT attname FROM pg_attribute WHERE attrelid = c.conrelid AND attnum = c.conkey[1]) = "
+			  "  (SELECT attname FROM pg_attribute WHERE attrelid = d.conrelid AND attnum = d.conkey[1]) ELSE d.conname = c.conname END "
 			  "WHERE c.conrelid = $1 AND d.conrelid = $2 AND c.contype = d.contype AND c.contype NOT IN ('f', 'p', 'u', 'x', 't') ORDER BY c.oid",
 			  arg_oid(pair->from), arg_oid(pair->to));
 	for (uint64 row = 0; row < n; row++)
