@@ -66,13 +66,13 @@ UPDATE t SET id = 100 WHERE id = 20;
 DELETE FROM t WHERE id = 30;
 SELECT count(*) FROM t;
 TABLE child_parts;
-DELETE FROM t WHERE id = 1;
+SELECT left(test.try('DELETE FROM t WHERE id = 1'), 5) IN ('23503', '23001') AS refused;
 DELETE FROM referenced WHERE a = 3;
 INSERT INTO child VALUES (100);
 INSERT INTO t (a) VALUES (9);
 TABLE vv;
 DELETE FROM child WHERE t = 1;
-DELETE FROM t WHERE id = 1;
+SELECT left(test.try('DELETE FROM t WHERE id = 1'), 5) IN ('23503', '23001') AS refused;
 TABLE vv;
 \set VERBOSITY terse
 ALTER TABLE t_2 ENABLE ALWAYS TRIGGER row;

@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "core/errors.h"
+#include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
 #include "draft/probe.h"
@@ -19,6 +20,7 @@
 #include "move/act.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 void
@@ -102,11 +104,25 @@ run(const MoveAct *act)
 	error_context_stack = context.previous;
 }
 
+static void
+set_for_now(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Should an act want one more lock, it does not wait for it with all the others in hand.
+ * And a body that is given again is not tried: whether its reader is bound by policies,
+ * say, is not to be decided here.
+ */
 void
 move_run(List *acts)
 {
+	int			nestlevel = NewGUCNestLevel();
 	ListCell   *lc;
 
+	set_for_now("lock_timeout", psprintf("%d", guc_lock_wait));
+	set_for_now("check_function_bodies", "off");
 	foreach(lc, acts)
 	{
 		const MoveAct *act = lfirst(lc);
@@ -118,6 +134,7 @@ move_run(List *acts)
 		if (OidIsValid(act->role))
 			identity_leave(&saved);
 	}
+	AtEOXact_GUC(false, nestlevel);
 }
 
 char *
