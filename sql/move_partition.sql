@@ -59,6 +59,7 @@ SELECT w.line AS was, n.line AS "is" FROM (SELECT * FROM was WHERE line NOT LIKE
 -- partitions have theirs besides
 SELECT conname, rel, ref, convalidated FROM (TABLE keys EXCEPT ALL TABLE keys_were) n ORDER BY 1, 2;
 TABLE keys_were EXCEPT ALL TABLE keys;
+SELECT relname, relreplident FROM pg_class WHERE relnamespace = 'part'::regnamespace AND relname ~ '^(h_)?t' AND relkind IN ('r', 'p') ORDER BY 1;
 SELECT tgname, tgrelid::regclass, tgenabled FROM pg_trigger WHERE tgname IN ('row', 'stmt') ORDER BY 1, 2::text;
 \set VERBOSITY sqlstate
 INSERT INTO t (s, parent) VALUES ('new', 30) RETURNING *;
@@ -75,10 +76,19 @@ DELETE FROM child WHERE t = 1;
 SELECT left(test.try('DELETE FROM t WHERE id = 1'), 5) IN ('23503', '23001') AS refused;
 TABLE vv;
 \set VERBOSITY terse
+ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey;
 ALTER TABLE t_2 ENABLE ALWAYS TRIGGER row;
 
 RESET ROLE;
 SELECT test.move('part.t', 'part.h_t') \g /dev/null
+SELECT relname, relreplident FROM pg_class WHERE relnamespace = 'part'::regnamespace AND relname ~ '^(h_)?t' AND relkind IN ('r', 'p') ORDER BY 1;
+ALTER TABLE part.t REPLICA IDENTITY USING INDEX t_pkey;
+BEGIN;
+-- there once more, by the index
+SELECT test.move('part.t', 'part.h_t') \g /dev/null
+SELECT c.relname, relreplident, i.indexrelid::regclass FROM pg_class c LEFT JOIN pg_index i ON i.indrelid = c.oid AND indisreplident WHERE relnamespace = 'part'::regnamespace AND c.relname ~ '^(h_)?t' AND relkind IN ('r', 'p') ORDER BY 1;
+ROLLBACK;
+ALTER TABLE part.t REPLICA IDENTITY FULL;
 SET ROLE move_part_owner;
 SELECT w.line AS was, n.line AS "is" FROM was w FULL JOIN test.known_of('t') WITH ORDINALITY n(line, ord) USING (line) WHERE w.line IS NULL OR n.line IS NULL ORDER BY w.ord, n.ord;
 TABLE keys_were EXCEPT ALL TABLE keys;

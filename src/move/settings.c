@@ -56,11 +56,19 @@ static const char *const options[] = {
 	"WHERE a.oid = $1 AND b.oid = $3 AND a.reloptions IS DISTINCT FROM b.reloptions",
 };
 
+/*
+ * Of partitions that take the place of one table, too.  $4, $5: the indexes and their
+ * likes.  Where what was unique is so no longer, rows are told by all that is in them.
+ */
 static const char identity[] =
-	"SELECT format('ALTER TABLE %s REPLICA IDENTITY ', $2::text) || CASE a.relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' "
-	"WHEN 'i' THEN 'USING INDEX ' || (SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-	"  WHERE i.indrelid = $1 AND i.indisreplident) ELSE 'DEFAULT' END "
-	"FROM pg_class a, pg_class b WHERE a.oid = $1 AND b.oid = $3 AND (a.relreplident <> b.relreplident OR a.relreplident = 'i')";
+	"WITH likes AS (SELECT l.indexrelid, c.relname FROM unnest($4::oid[], $5::oid[]) p(i, l) JOIN pg_index i ON i.indexrelid = p.i "
+	"  JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_index l ON l.indexrelid = p.l WHERE i.indrelid = $1 AND i.indisreplident AND l.indisunique) "
+	"SELECT format('ALTER TABLE %s REPLICA IDENTITY ', CASE WHEN b.oid = $3 THEN $2::text ELSE b.oid::regclass::text END) "
+	"|| CASE a.relreplident WHEN 'n' THEN 'NOTHING' WHEN 'f' THEN 'FULL' WHEN 'i' THEN coalesce('USING INDEX ' || quote_ident("
+	"  CASE WHEN b.oid = $3 THEN (SELECT relname FROM likes) ELSE (SELECT c.relname FROM likes l, pg_partition_tree(l.indexrelid) t "
+	"    JOIN pg_class c ON c.oid = t.relid JOIN pg_index i ON i.indexrelid = c.oid WHERE i.indrelid = b.oid) END), 'FULL') ELSE 'DEFAULT' END "
+	"FROM pg_class a, pg_class b WHERE a.oid = $1 AND (b.oid = $3 OR a.relkind = 'r' AND b.oid IN (SELECT relid FROM pg_partition_tree($3))) "
+	"AND (a.relreplident <> b.relreplident OR a.relreplident = 'i') ORDER BY b.oid";
 
 static const char index_columns[] =
 	"SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', $2::text, a.attnum, coalesce(a.attstattarget, -1)) "
@@ -82,7 +90,8 @@ add_pair(Moving *moving, const MovePair *pair)
 		add_query(moving, pair, columns[i]);
 	for (int i = 0; rows && i < lengthof(options); i++)
 		add_query(moving, pair, options[i]);
-	add_query(moving, pair, identity);
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, identity, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to),
+			 arg_oids(moving->move->indexes), arg_oids(moving->move->likes));
 }
 
 static void
