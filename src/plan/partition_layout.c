@@ -124,6 +124,9 @@ partition_layout_read(const Change *change)
 		parts = parts_of_width(layout, change->relid, type, wish->attach);
 		check_names(change->relid, parts);
 		probe.parts = list_make1(wish->attach ? linitial(parts) : whole_range(parts));
+		/* one that was written since the highest was looked for moves the bound, as all do that come */
+		if (wish->attach)
+			probe.but = psprintf("true%s", partition_every_finite(names_attribute(change->relid, (AttrNumber) linitial_int(layout->columns)), type));
 	}
 	if (wish->with_default)
 		probe.texts = lappend(probe.texts, default_text(change->relid));

@@ -216,8 +216,9 @@ run_trial(void *arg)
 			break;
 	}
 	trial->row = query_rows(trial->owner,
-							psprintf("SELECT %s FROM ONLY %s WHERE (%s) IS NOT TRUE", expression_sql(fit_row_name(probe->relid), probe->relid, false),
-									 names_relation(probe->relid), trial->taken.data), 1);
+							psprintf("SELECT %s FROM ONLY %s WHERE (%s) IS NOT TRUE AND (%s) IS NOT TRUE",
+									 expression_sql(fit_row_name(probe->relid), probe->relid, false),
+									 names_relation(probe->relid), trial->taken.data, probe->but != NULL ? probe->but : "false"), 1);
 }
 
 /* The condition was written to be read by a pinned search_path. */

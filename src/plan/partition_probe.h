@@ -17,6 +17,7 @@ typedef struct PartitionProbe
 	List	   *texts;			/* char *: name and bound, as the caller wrote them, */
 	List	   *parts;			/* and LayoutPart *, with bounds of ours; those read are added to it */
 	bool		first_only;		/* all rows are to be in the first one */
+	char	   *but;			/* condition, or NULL: of rows that may be beyond that */
 	List	   *takes;			/* expression, with first_only: which rows it takes */
 } PartitionProbe;
 

@@ -203,11 +203,26 @@ plan_attach(MigrationPlan *plan, const Change *change)
 	plan_note(plan, "no row moves: what queries gain by partitions begins with the rows that come");
 }
 
+/* A subscriber with the plain table would be sent rows of partitions that it does not have. */
+static void
+note_publications(MigrationPlan *plan)
+{
+	char	   *names = QUERY_ONCE_TEXT("SELECT string_agg(quote_ident(p.pubname), ', ' ORDER BY p.pubname) FROM pg_publication p "
+										"JOIN pg_publication_tables t USING (pubname) JOIN pg_class c ON c.relname = t.tablename "
+										"JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname "
+										"WHERE c.oid = $1 AND NOT pubviaroot", arg_oid(plan->relid));
+
+	if (names != NULL)
+		plan_note(plan, "published by %s without publish_via_partition_root: from cutover on, rows are sent as the partition's, which a subscriber with the plain table does not have; ALTER PUBLICATION ... SET (publish_via_partition_root = true); before",
+				  names);
+}
+
 static void
 make(MigrationPlan *plan, Change *change)
 {
 	ListCell   *lc;
 
+	note_publications(plan);
 	if (change->partition->attach)
 		plan_attach(plan, change);
 	else
