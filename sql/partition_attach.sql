@@ -29,6 +29,19 @@ CREATE FUNCTION shape() RETURNS TABLE (what text) LANGUAGE sql AS $$
 	UNION ALL SELECT format('  %s: trigger %s%s', tgrelid::regclass, tgname, CASE WHEN tgparentid <> 0 THEN ' of its parent' END) FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'attach'::regnamespace AND NOT tgisinternal
 	UNION ALL SELECT format('  %s: %s', conname, reloptions) FROM (SELECT oid::regclass::text AS conname, reloptions FROM pg_class WHERE relnamespace = 'attach'::regnamespace AND reloptions IS NOT NULL) x
 	ORDER BY 1 $$;
+CREATE FUNCTION held(i bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	r event%ROWTYPE;
+	e record;
+BEGIN
+	SELECT * INTO r FROM event WHERE id = i;
+	FOR e IN SELECT * FROM event WHERE id = i LOOP
+		RETURN format('%s %s %s, %s %s', r.kind, r.n, r.double, e.n, e.owner);
+	END LOOP;
+END $$;
+PREPARE held AS SELECT kind, n FROM event WHERE id = $1;
+SELECT held(7);
+EXECUTE held(7);
 CREATE TABLE was AS SELECT * FROM shape();
 SELECT 'event'::regclass::oid AS was_oid \gset
 
@@ -42,6 +55,9 @@ CALL zdm.wait(:m, 'switched');
 SELECT * FROM shape();
 INSERT INTO event (at, n) VALUES ('2024-08-07', 101) RETURNING id, kind, tableoid::regclass;
 UPDATE event SET n = 55 WHERE id = 5;
+-- what this session has compiled and prepared goes on
+SELECT held(7);
+EXECUTE held(7);
 SELECT count(*), max(id) FROM event;
 SELECT count(*) FROM late;
 
@@ -51,6 +67,8 @@ CALL zdm.wait(:m, 'reverted');
 SELECT 'event'::regclass::oid = :was_oid AS same_table;
 SELECT * FROM was EXCEPT SELECT * FROM shape();
 SELECT * FROM shape() EXCEPT SELECT * FROM was;
+SELECT held(7);
+EXECUTE held(7);
 SELECT count(*), max(id) FROM event;
 INSERT INTO event (at, n) VALUES ('2024-02-07', 102) RETURNING id, kind;
 
@@ -66,3 +84,5 @@ SELECT * FROM shape();
 INSERT INTO event (at, n) VALUES ('2024-10-07', 104), ('2024-09-08', 105), ('1999-01-01', 106) RETURNING id, kind, tableoid::regclass;
 SELECT count(*), count(DISTINCT tableoid), max(id) FROM event;
 SELECT attstattarget, attstorage FROM pg_attribute WHERE attrelid = 'event_p20241001'::regclass AND attname = 'kind';
+SELECT held(7);
+EXECUTE held(7);

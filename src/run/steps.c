@@ -20,6 +20,7 @@
 #include "catalog/index.h"
 #include "catalog/misfit.h"
 #include "catalog/pair.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
@@ -1575,6 +1576,8 @@ do_first(const Migration *migration, const Step *step, StepRun *run)
 		sql = first_partition_exchange(migration, first_args(step), false);
 	else
 		sql = first_partition_settle(migration, first_args(step));
+	if (verb_is(step, &verb_become_partition))
+		sessions_compile_all(get_partition_parent(first_args(step)->relation, false), &run->functions);
 	step_mark_done(step, sql);
 	ZDM_DEBUG_POINT("first-before-commit");
 	end_transaction();
@@ -1591,6 +1594,7 @@ undo_first(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	guc_bound_lock_waits();
 	(void) first_partition_exchange(migration, first_args(step), true);
+	sessions_compile_all(first_args(step)->relation, &run->functions);
 	step_mark_undone(step);
 	ZDM_DEBUG_POINT("undo-before-commit");
 	end_transaction();
