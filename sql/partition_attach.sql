@@ -77,11 +77,11 @@ SELECT zdm.partition_table('event', 'RANGE (at)', every => '1 month', ahead => 2
 CALL zdm.wait(:m, 'ready');
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m, 'switched');
-INSERT INTO event (at, n) VALUES ('2024-09-07', 103);
+INSERT INTO event (at, n) VALUES ('2024-09-07', 103), ('2023-11-11', 107);
 SELECT zdm.contract(:m);
 CALL zdm.wait(:m, 'completed');
 SELECT * FROM shape();
-INSERT INTO event (at, n) VALUES ('2024-10-07', 104), ('2024-09-08', 105), ('1999-01-01', 106) RETURNING id, kind, tableoid::regclass;
+INSERT INTO event (at, n) VALUES ('2024-10-07', 104), ('2024-09-08', 105), ('2023-11-01', 106) RETURNING id, kind, tableoid::regclass;
 SELECT count(*), count(DISTINCT tableoid), max(id) FROM event;
 SELECT attstattarget, attstorage FROM pg_attribute WHERE attrelid = 'event_p20241001'::regclass AND attname = 'kind';
 SELECT held(7);

@@ -43,7 +43,9 @@ ROLLBACK;
 SELECT zdm.partition_table('event', 'RANGE (at)', every => '1 month', way => 'attach');
 SELECT zdm.partition_table('event', 'RANGE (at)', primary_key => '', way => 'attach');
 SELECT zdm.partition_table('event', 'RANGE (at)', ARRAY['x DEFAULT'], every => '1 month', way => 'attach');
+\set VERBOSITY sqlstate
 SELECT zdm.partition_table('event', 'RANG (at)', every => '1 month', way => 'attach');
+\set VERBOSITY default
 SELECT zdm.partition_table('event', 'RANGE (at) WITH (fillfactor = 10)', every => '1 month', way => 'attach');
 SELECT zdm.partition_table('event', 'RANGE (nope)', every => '1 month', way => 'attach');
 SELECT zdm.partition_table('event', 'RANGE (at', every => '1 month', way => 'attach');

@@ -102,8 +102,7 @@ parts_of_width(PartitionLayout *layout, Oid relid, Oid type, bool attach)
 	if (!attach)
 		return parts;
 	behind = Max(list_length(parts) - layout->ahead, 1);
-	return lcons(partition_bound_set(linitial(parts), "MINVALUE", partition_bound_to(list_nth(parts, behind - 1))),
-				 list_copy_tail(parts, behind));
+	return lcons(whole_range(list_truncate(list_copy(parts), behind)), list_copy_tail(parts, behind));
 }
 
 PartitionLayout *

@@ -401,39 +401,62 @@ refuse_row(const Doing *doing, const char *row)
 						 doing->migration->id, doing->migration->id)));
 }
 
+/* The partitions of the width from that of a value on, which is beyond one end of the bound; NIL: there is none. */
+static List *
+parts_beyond(const Doing *doing, const char *which, const char *than, const char *end)
+{
+	const PartitionLayout *layout = doing->args->layout;
+	AttrNumber	attnum = (AttrNumber) linitial_int(layout->columns);
+	Oid			type = get_atttype(doing->first, attnum);
+	char	   *column = names_attribute(doing->first, attnum);
+	EverySpan	span;
+
+	/* there is nothing beyond the ends of the type */
+	if (strcmp(end, "MINVALUE") == 0 || strcmp(end, "MAXVALUE") == 0)
+		return NIL;
+	span.lowest = span.highest = find_beyond(doing, psprintf("pg_catalog.%s(%s)", which, column),
+											 psprintf("%s AND %s %s %s", partition_every_finite(column, type), column, than, end));
+	return span.lowest == NULL ? NIL :
+		partition_every_parts(layout, type, get_rel_name(doing->parent), get_rel_namespace(doing->parent), &span);
+}
+
+/* A row that no finite bound takes, or one at all, if the bounds are not ours to move. */
+static void
+refuse_beyond(const Doing *doing)
+{
+	const PartitionLayout *layout = doing->args->layout;
+	AttrNumber	attnum = (AttrNumber) linitial_int(layout->columns);
+	char	   *condition = layout->every == NULL ? "" :
+		psprintf(" AND (true%s) IS NOT TRUE", partition_every_finite(names_attribute(doing->first, attnum), get_atttype(doing->first, attnum)));
+
+	refuse_row(doing, find_beyond(doing, expression_sql(fit_row_name(doing->first), doing->first, false), condition));
+}
+
 /* Those that are to be, by the rows that there are now. */
 static List *
 settled_parts(const Doing *doing)
 {
 	const PartitionLayout *layout = doing->args->layout;
-	char	   *row = expression_sql(fit_row_name(doing->first), doing->first, false);
-	EverySpan	span;
-	char	   *column;
-	Oid			type;
-	List	   *parts;
-	LayoutPart *part;
+	const LayoutPart *first = linitial(layout->parts);
+	List	   *below;
+	List	   *above;
+	LayoutPart *settled;
 
 	if (doing->args->beyond == NULL)
 		return layout->parts;
+	refuse_beyond(doing);
 	if (layout->every == NULL)
-	{
-		refuse_row(doing, find_beyond(doing, row, ""));
 		return layout->parts;
-	}
-	column = get_attname(doing->first, linitial_int(layout->columns), false);
-	type = get_atttype(doing->first, linitial_int(layout->columns));
-	span.lowest = span.highest = find_beyond(doing, psprintf("pg_catalog.max(%s)", quote_identifier(column)),
-											 partition_every_finite(quote_identifier(column), type));
-	refuse_row(doing, find_beyond(doing, row, psprintf(" AND (true%s) IS NOT TRUE", partition_every_finite(quote_identifier(column), type))));
-	if (span.highest == NULL)
-		return layout->parts;
-	parts = partition_every_parts(layout, type, get_rel_name(doing->parent), get_rel_namespace(doing->parent), &span);
-	part = partition_bound_set(linitial(layout->parts), "MINVALUE", partition_bound_to(linitial(parts)));
-	parts = list_concat(list_make1(part), list_copy_tail(parts, 1));
+	below = parts_beyond(doing, "min", "<", partition_bound_from(first));
+	above = parts_beyond(doing, "max", ">=", partition_bound_to(first));
+	settled = partition_bound_set(first, partition_bound_from(below != NIL ? linitial(below) : first),
+								  partition_bound_to(above != NIL ? linitial(above) : first));
+	if (above == NIL)
+		return lcons(settled, list_copy_tail(layout->parts, 1));
 	/* the default one that was asked for */
 	if (strcmp(((LayoutPart *) llast(layout->parts))->bound, "DEFAULT") == 0)
-		parts = lappend(parts, llast(layout->parts));
-	return parts;
+		above = lappend(above, llast(layout->parts));
+	return lcons(settled, list_copy_tail(above, 1));
 }
 
 /* The bound, as the catalog has it. */
