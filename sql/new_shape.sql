@@ -163,23 +163,26 @@ CREATE INDEX e_v ON e (lower(v)) WHERE u > 3;
 CREATE VIEW e_view AS SELECT * FROM e;
 ALTER TABLE e DROP CONSTRAINT e_u;
 CREATE INDEX e_u ON e (u);
+CREATE PUBLICATION plain FOR TABLE e;
 SELECT zdm.partition_table('e', 'RANGE (day)', ARRAY['e_1 FOR VALUES FROM (MINVALUE) TO (10)', 'e_2 FOR VALUES FROM (10) TO (20)', 'e_3 FOR VALUES FROM (20) TO (40)'],
 	primary_key => 'id, day') AS m \gset
 CALL zdm.wait(:m);
+SELECT count(*) FROM zdm.migration, unnest(notes) n WHERE id = :m AND n LIKE '%publish_via_partition_root%';
 SELECT format('zdm_%s_e', :m) AS hidden \gset
 UPDATE e SET day = (day + 10) % 30 WHERE id % 7 = 0;
 DELETE FROM e WHERE id % 5 = 0;
 UPDATE e SET id = id + 100000, day = (day + 5) % 30 WHERE id % 13 = 0;
 SELECT differ('e', :'hidden');
 -- no partition takes this one: the write goes through, and the cutover stops at it
+SELECT * FROM zdm.verify(:m);
 INSERT INTO e VALUES (90000, 100, 'nowhere');
+SELECT * FROM zdm.verify(:m);
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 CREATE TABLE e_9 PARTITION OF :hidden FOR VALUES FROM (90) TO (110);
 SELECT zdm.resume(:m);
 CALL zdm.wait(:m, 'switched');
-\d e
 SELECT relid, pg_get_expr(relpartbound, c.oid) FROM pg_partition_tree('e') JOIN pg_class c ON c.oid = relid WHERE isleaf ORDER BY relid::text COLLATE "C";
 \d e_1
 UPDATE e SET day = (day + 10) % 30 WHERE id % 7 = 0 AND day < 30;
@@ -197,9 +200,11 @@ SELECT zdm.revert(:m);
 CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT count(*), sum(id) FROM e;
-\d e
+SELECT indexrelid::regclass, indisprimary, indisunique FROM pg_index WHERE indrelid = 'e'::regclass ORDER BY 1;
 
 -- an expression, and no primary key: rows of one key are no more than one until somebody writes another
+SELECT zdm.partition_table('e', 'LIST ((abs(u) % 3))', ARRAY['l0 FOR VALUES IN (0)', 'l1 FOR VALUES IN (1)', 'l2 DEFAULT'], primary_key => '');	-- no row of it could be updated
+DROP PUBLICATION plain;
 SELECT zdm.partition_table('e', 'LIST ((abs(u) % 3))', ARRAY['l0 FOR VALUES IN (0)', 'l1 FOR VALUES IN (1)', 'l2 DEFAULT'], primary_key => '') AS m \gset
 CALL zdm.wait(:m);
 SELECT format('zdm_%s_e', :m) AS hidden \gset

@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "api/access.h"
+#include "backfill/copy.h"
 #include "backfill/verify.h"
+#include "catalog/second.h"
 #include "catalog/step.h"
 #include "core/citus.h"
 #include "core/errors.h"
@@ -29,6 +31,7 @@ static Datum
 verify(FunctionCallInfo fcinfo, Migration *migration)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Second		second;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (state_is_final(migration->state))
@@ -38,7 +41,10 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 						migration->id, state_name(migration->state))));
 	access_check_table(migration->relid, true);
 	citus_check(migration->relid, NULL);
-	verify_table(migration, result->setResult, result->setDesc);
+	if (second_load(migration->id, &second))
+		copy_verify(&second, result->setResult, result->setDesc);
+	else
+		verify_table(migration, result->setResult, result->setDesc);
 	return (Datum) 0;
 }
 

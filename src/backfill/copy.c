@@ -40,6 +40,8 @@
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/step_progress.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
@@ -52,6 +54,9 @@
 #include "storage/lmgr.h"
 #include "sync/apply.h"
 #include "sync/outcome.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -395,9 +400,15 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	return false;
 }
 
-/* Rows of the range that are not in the other table as they are here: "forth", those of the table itself. */
+/* Told of a row that is not in the other table, or not so, with the one that is, or NULL. */
+typedef void (*RowDiffers) (Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void *context);
+
+/*
+ * Rows of the range that are not in the other table as they are here: "forth", those of
+ * the table itself.  How many were looked at.
+ */
 static int64
-compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps, StringInfo examples, int64 *rows)
+compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps, RowDiffers differs, void *context)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
@@ -408,7 +419,7 @@ compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps
 	TableScanDesc scan;
 	TupleTableSlot *slot;
 	TupleTableSlot *other;
-	int64		differ = 0;
+	int64		rows = 0;
 
 	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
@@ -423,23 +434,17 @@ compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps
 	scan = rows_begin_scan(range, snapshot);
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
 	{
-		bool		same;
+		bool		found;
 
 		CHECK_FOR_INTERRUPTS();
-		naps_take(naps);
-		(*rows)++;
+		if (naps != NULL)
+			naps_take(naps);
+		rows++;
 		MemoryContextSwitchTo(row_memory);
 		/* back, it is enough that there is such a row: forth, all of it is compared */
-		same = forth ?
-			apply_find_hidden(&apply, slot, snapshot, &other) && apply_same_row(&apply, slot, other) :
-			apply_has_source(&apply, range->rel, slot, snapshot);
-		if (!same && differ++ < EXAMPLES)
-		{
-			char	   *key = row_key(range->rel, slot);
-
-			MemoryContextSwitchTo(caller);
-			appendStringInfo(examples, "%s%s", examples->len > 0 ? ", " : "", key != NULL ? key : "a row");
-		}
+		found = forth ? apply_find_hidden(&apply, slot, snapshot, &other) : apply_has_source(&apply, range->rel, slot, snapshot);
+		if (!found || (forth && !apply_same_row(&apply, slot, other)))
+			differs(range->rel, slot, found ? other : NULL, context);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(row_memory);
 	}
@@ -451,7 +456,26 @@ compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps
 	UnregisterSnapshot(snapshot);
 	identity_leave(&identity);
 	MemoryContextDelete(row_memory);
-	return differ;
+	return rows;
+}
+
+/* The rows of a batch that differ. */
+typedef struct Differences
+{
+	int64		count;
+	StringInfoData examples;
+} Differences;
+
+static void
+note_difference(Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void *context)
+{
+	Differences *differences = context;
+	char	   *key;
+
+	if (differences->count++ >= EXAMPLES)
+		return;
+	key = row_key(rel, slot);
+	appendStringInfo(&differences->examples, "%s%s", differences->examples.len > 0 ? ", " : "", key != NULL ? key : "a row");
 }
 
 /* The relation on which the cursor stands, first of the table, then of the hidden one; NULL: at the end. */
@@ -475,8 +499,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 {
 	Cursor	   *cursor;
 	RowRange	range;
-	StringInfoData examples;
-	int64		differ = 0;
+	Differences differences = {0};
 	instr_time	start;
 	double		work_ms;
 	bool		forth;
@@ -484,7 +507,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 
 	INSTR_TIME_SET_CURRENT(start);
 	naps_begin(&naps);
-	initStringInfo(&examples);
+	initStringInfo(&differences.examples);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	cursor = cursor_load(step, false, &state->clock);
 	PopActiveSnapshot();
@@ -496,14 +519,14 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		differ = compare_rows(&range, second, forth, &naps, &examples, &cursor->rows_done);
-	if (differ > 0)
+		cursor->rows_done += compare_rows(&range, second, forth, &naps, note_difference, &differences);
+	if (differences.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
 				 errmsg("the table and its copy disagree in " INT64_FORMAT " rows of %s, in blocks "
 						INT64_FORMAT " to " INT64_FORMAT,
-						differ, names_relation(RelationGetRelid(range.rel)), range.begin, range.end - 1),
-				 errdetail("Among them: %s.", examples.data),
+						differences.count, names_relation(RelationGetRelid(range.rel)), range.begin, range.end - 1),
+				 errdetail("Among them: %s.", differences.examples.data),
 				 errhint("Begin anew: SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration->id)));
 	table_close(range.rel, NoLock);
 	work_ms = milliseconds_since(start);
@@ -512,4 +535,60 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	save(step, cursor, work_ms, NULL);
 	*pause_ms = pace_rest(work_ms, naps.rested_ms, guc_batch_rest, 0, 0);
 	return false;
+}
+
+/* Where copy_verify() puts its rows. */
+typedef struct Listing
+{
+	bool		old_first;		/* the relation that is read is of the table that was there first */
+	Tuplestorestate *store;
+	TupleDesc	desc;
+} Listing;
+
+static Datum
+row_text(TupleTableSlot *slot, bool *isnull)
+{
+	*isnull = slot == NULL;
+	if (*isnull)
+		return (Datum) 0;
+	return CStringGetTextDatum(OidOutputFunctionCall(F_RECORD_OUT, ExecFetchSlotHeapTupleDatum(slot)));
+}
+
+static void
+show_difference(Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void *context)
+{
+	Listing    *listing = context;
+	char	   *key = row_key(rel, slot);
+	Datum		values[4];
+	bool		nulls[4] = {false};
+
+	values[0] = ObjectIdGetDatum(RelationGetRelid(rel));
+	nulls[1] = key == NULL;
+	values[1] = key == NULL ? (Datum) 0 : CStringGetTextDatum(key);
+	values[2] = row_text(listing->old_first ? slot : other, &nulls[2]);
+	values[3] = row_text(listing->old_first ? other : slot, &nulls[3]);
+	tuplestore_putvalues(listing->store, listing->desc, values, nulls);
+}
+
+void
+copy_verify(const Second *second, Tuplestorestate *store, TupleDesc desc)
+{
+	List	   *source = find_all_inheritors(second->relid, AccessShareLock, NULL);
+	List	   *hidden = find_all_inheritors(second->hidden, AccessShareLock, NULL);
+	ListCell   *lc;
+
+	foreach(lc, list_concat(list_copy(source), hidden))
+	{
+		bool		forth = list_member_oid(source, lfirst_oid(lc));
+		Listing		listing = {.old_first = forth != second->turned, .store = store, .desc = desc};
+		RowRange	range = {0};
+
+		if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_RELATION)
+			continue;
+		range.rel = table_open(lfirst_oid(lc), NoLock);
+		range.end = RelationGetNumberOfBlocks(range.rel);
+		if (range.end > 0)
+			(void) compare_rows(&range, second, forth, NULL, show_difference, &listing);
+		table_close(range.rel, NoLock);
+	}
 }

@@ -12,6 +12,7 @@
 #include "catalog/migration.h"
 #include "catalog/second.h"
 #include "catalog/step.h"
+#include "utils/tuplestore.h"
 
 /*
  * One batch: to be called in a transaction with no active snapshot and a lock on the
@@ -22,5 +23,12 @@
  */
 extern bool copy_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms);
 extern bool copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms);
+
+/*
+ * Put every row that is not the same in both into a tuplestore, as (relation regclass, key
+ * text, old_value text, new_value text), each time with what is there now.  Takes ACCESS
+ * SHARE on both.
+ */
+extern void copy_verify(const Second *second, Tuplestorestate *store, TupleDesc desc);
 
 #endif							/* ZDM_COPY_H */

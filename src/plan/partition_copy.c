@@ -19,6 +19,31 @@
 #include "plan/second_plan.h"
 #include "utils/lsyscache.h"
 
+/* Without a key, rows of a published table could be neither updated nor deleted any more. */
+static void
+check_identity(Oid relid)
+{
+	char	   *publication = QUERY_ONCE_TEXT("SELECT quote_ident(p.pubname) FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname "
+											  "JOIN pg_namespace s ON s.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = t.tablename "
+											  "WHERE c.oid = $1 AND (p.pubupdate OR p.pubdelete) AND c.relreplident IN ('d', 'i') ORDER BY 1 LIMIT 1",
+											  arg_oid(relid));
+
+	if (publication != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s is published by %s, and needs its primary key as replica identity", names_relation(relid), publication),
+				 errdetail("Without one, no row of it could be updated or deleted."),
+				 errhint("Give primary_key columns, or ALTER TABLE %s REPLICA IDENTITY FULL; first.", names_relation(relid))));
+}
+
+void
+plan_partition_copy_check(const Change *change)
+{
+	second_plan_check(change, true);
+	if (change->layout->no_primary_key)
+		check_identity(change->relid);
+}
+
 void
 plan_partition_copy(MigrationPlan *plan, const Change *change)
 {

@@ -21,7 +21,6 @@
 #include "plan/partition_key.h"
 #include "plan/partition_layout.h"
 #include "plan/plan.h"
-#include "plan/second_plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -89,7 +88,7 @@ check(Change *change)
 	if (change->partition->attach)
 		check_attach(change);
 	else
-		second_plan_check(change, true);
+		plan_partition_copy_check(change);
 }
 
 /* The index of the primary key that goes; InvalidOid: none does. */

@@ -57,6 +57,7 @@ extern const PlanKind plan_refresh;
 extern const PlanKind plan_unpartition_table;
 
 /* The plan of partitioning by a copy, into the partitions of the change's layout. */
+extern void plan_partition_copy_check(const Change *change);
 extern void plan_partition_copy(MigrationPlan *plan, const Change *change);
 
 /* in reorder_columns.c */

@@ -828,6 +828,8 @@ insert(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
 	tid = leaf->row->tts_tid;
 	if (insert_index_entries(apply, leaf, false, false))
 		return true;
+	/* to this very command it is not there yet */
+	CommandCounterIncrement();
 	delete(leaf, &tid);
 	return false;
 }

@@ -198,6 +198,29 @@ go_there_and_back('partitions', "zdm.partition_table('t', 'HASH (id)', ARRAY['t_
 is(sql("SELECT count(DISTINCT tableoid) FROM t"), 3, 'rows are in all partitions');
 go_there_and_back('one table', "zdm.unpartition_table('t')");
 
+# --- after the cutover two may write one key of the first table at a time: neither waits for the other
+{
+	sql("CREATE TABLE day (id int PRIMARY KEY, day int NOT NULL); INSERT INTO day SELECT i, 1 FROM generate_series(1, 100) i");
+	my $id = sql("SELECT zdm.partition_table('day', 'RANGE (day)', ARRAY['day_1 FOR VALUES FROM (0) TO (10)', 'day_2 FOR VALUES FROM (10) TO (20)'], primary_key => 'id, day')");
+	wait_for_state($node, $id, 'ready');
+	sql("SELECT zdm.cutover($id)");
+	wait_for_state($node, $id, 'switched');
+	my $one = start_psql($node);
+	$one->query_safe('BEGIN; INSERT INTO day VALUES (1000, 5)');
+	sql("SET lock_timeout = '5s'; INSERT INTO day VALUES (1000, 15)");
+	$one->query_safe('COMMIT');
+	is(sql("SELECT string_agg(message, ' ') FROM zdm.misfit WHERE migration = $id"), 'the key has another row', 'the second one closes the way back');
+	# a row that moves while another has its key
+	$one->query_safe('BEGIN; UPDATE day SET day = 12 WHERE id = 7');
+	sql("SET lock_timeout = '5s'; INSERT INTO day VALUES (7, 13)");
+	$one->query_safe('ROLLBACK');
+	$one->quit;
+	sql("SELECT zdm.contract($id)");
+	wait_for_state($node, $id, 'completed');
+	is(sql('SELECT count(*) FROM day'), 103, 'all rows are there');
+	sql('DROP TABLE day');
+}
+
 # --- truncated, rewritten or changed by others, before the cutover and after it
 for my $how ('TRUNCATE w; INSERT INTO w (id, n) VALUES (1, 1)', 'VACUUM FULL w', 'ALTER TABLE w ALTER n SET DEFAULT 7; INSERT INTO w (id) VALUES (7001)',
 	'ALTER TABLE w ADD CHECK (n > -100)', 'ALTER TABLE w DISABLE TRIGGER ALL; UPDATE w SET n = 5; ALTER TABLE w ENABLE TRIGGER ALL',
