@@ -75,7 +75,7 @@ RESET ROLE;
 -- what has no plain form is said in its place, to who reads the file and to who runs it
 SET ROLE regress_script_owner;
 ALTER TABLE shop.orders ADD COLUMN loud text GENERATED ALWAYS AS (upper(note)) STORED;
-SELECT file, substring(body, '^(-- The change.*?)\n\n') AS top, substring(body, 'RAISE feature_not_supported USING MESSAGE = ''zdm[^;]*') AS raised
+SELECT file, regexp_replace(substring(body, '^(-- The change.*?)\n\n'), 'PostgreSQL \d+', 'PostgreSQL N') AS top, substring(body, 'RAISE feature_not_supported USING MESSAGE = ''zdm[^;]*') AS raised
 FROM zdm.script('ALTER TABLE shop.orders RENAME COLUMN note TO remark');
 SELECT file, substring(body, 'There are no files[^:]*') FROM zdm.script('VACUUM FULL shop.item');
 ALTER TABLE shop.orders DROP COLUMN loud;

@@ -302,6 +302,12 @@ zdm_nulls_not_distinct(Form_pg_index index)
 #endif
 }
 
+#if PG_VERSION_NUM >= 150000
+#define zdm_constraint_nulls_not_distinct(con)	((con)->nulls_not_distinct)
+#else
+#define zdm_constraint_nulls_not_distinct(con)	(false)
+#endif
+
 /* get_qual_from_partbound: 14 wants the new partition, which it does not look at. */
 #if PG_VERSION_NUM < 150000
 #define zdm_partition_qual(parent, spec) get_qual_from_partbound(NULL, parent, spec)
@@ -524,6 +530,41 @@ zdm_set_enforced(Constraint *con, bool enforced)
 #define zdm_generated_kind(con)		ATTRIBUTE_GENERATED_STORED
 #endif
 
+/* SQL/JSON: predicates and constructors: 16; query functions: 17.  MERGE: 15.  0: of no such version. */
+static inline int
+zdm_expression_since(Node *node, const char **what)
+{
+	switch (nodeTag(node))
+	{
+#if PG_VERSION_NUM >= 150000
+		case T_MergeStmt:
+			*what = "MERGE";
+			return 15;
+#endif
+#if PG_VERSION_NUM >= 160000
+		case T_JsonIsPredicate:
+		case T_JsonObjectConstructor:
+		case T_JsonArrayConstructor:
+		case T_JsonArrayQueryConstructor:
+		case T_JsonObjectAgg:
+		case T_JsonArrayAgg:
+			*what = "IS JSON and the constructors of SQL/JSON";
+			return 16;
+#endif
+#if PG_VERSION_NUM >= 170000
+		case T_JsonFuncExpr:
+		case T_JsonTable:
+		case T_JsonParseExpr:
+		case T_JsonScalarExpr:
+		case T_JsonSerializeExpr:
+			*what = "the functions of SQL/JSON";
+			return 17;
+#endif
+		default:
+			return 0;
+	}
+}
+
 /* Publications of schemas, columns and rows: 15. */
 #if PG_VERSION_NUM >= 150000
 #define ZDM_HAS_PUBLICATION_OBJECTS 1
@@ -597,6 +638,15 @@ SysCacheGetAttrNotNull(int cache, HeapTuple tuple, AttrNumber attnum)
 	 ((ATAlterConstraint *) (cmd)->def)->conname : NULL)
 #else
 #define zdm_enforced_constraint(cmd)	((const char *) NULL)
+#endif
+
+/* ALTER CONSTRAINT of what is enforced, or inherited: 18. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_alters_more_than_deferral(cmd) \
+	(((ATAlterConstraint *) (cmd)->def)->alterEnforceability || \
+	 ((ATAlterConstraint *) (cmd)->def)->alterInheritability)
+#else
+#define zdm_alters_more_than_deferral(cmd)	(false)
 #endif
 
 /* ALTER CONSTRAINT: its name stands in a node of its own since 18. */

@@ -27,6 +27,7 @@
 #include "commands/defrem.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "core/target.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
@@ -80,6 +81,12 @@ plan_named_not_null(MigrationPlan *plan, const Constraint *con)
 	char	   *name = constraint_name(plan->relid, con->conname, column, "not_null");
 
 	(void) ddl_attribute(plan->relid, column);
+	if (!target_has_named_not_null() && !con->skip_validation && !con->is_no_inherit)
+	{
+		plan_note(plan, "NOT NULL of column \"%s\" has no name there: \"%s\" is left out", column, name);
+		not_null_plan(plan, column, NIL);
+		return;
+	}
 	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
 		.relation = plan->relid, .name = name, .kind = 'n',
 		.expression = ddl_column(plan->relid, column), .no_inherit = con->is_no_inherit,

@@ -119,6 +119,18 @@ put_files(ReturnSetInfo *rsinfo, List *files)
 	}
 }
 
+/*
+ * A plan for that server.  Constants of what is read of the catalog are written as the files
+ * read them; what was stated has no backslashes that they would read otherwise (api/change.c).
+ */
+static void
+begin_making(const ScriptOptions *options)
+{
+	target_set(options->target);
+	(void) set_config_option("standard_conforming_strings", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 /* As its plan was made: what is read of the catalog is read back by others. */
 static void
 write_files(FunctionCallInfo fcinfo, const MigrationPlan *plan, const Change *change, const ScriptOptions *options)
@@ -145,7 +157,7 @@ zdm_script(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	plan.migration = script_number(change->relid, change->definition);
 	nestlevel = NewGUCNestLevel();
-	target_set(options.target);
+	begin_making(&options);
 	change_plan(change, &plan, NULL);
 	write_files(fcinfo, &plan, change, &options);
 	AtEOXact_GUC(false, nestlevel);
@@ -222,7 +234,7 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	plan.migration = migration->id;
 	nestlevel = NewGUCNestLevel();
-	target_set(options.target);
+	begin_making(&options);
 	change_make(change, &plan, NULL);
 	write_files(fcinfo, &plan, change, &options);
 	AtEOXact_GUC(false, nestlevel);

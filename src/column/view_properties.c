@@ -9,8 +9,9 @@
 
 #include "catalog/query.h"
 #include "column/view_properties.h"
+#include "core/target.h"
 
-/* Statements, one per row, that give a view made anew what it had. */
+/* Statements, one per row, that give a view made anew what it had; $6: MAINTAIN can be given. */
 static const char *const properties[] = {
 	"SELECT 'ALTER ' || $5 || ' ' || $2 || ' OWNER TO ' || $3 FROM pg_class WHERE oid = $1 AND relowner <> $4",
 	/* default privileges may have given what was not there */
@@ -20,7 +21,7 @@ static const char *const properties[] = {
 	"   UNION ALL SELECT c.relowner WHERE c.relacl IS NOT NULL) x WHERE c.oid = $1 AND $2 <> '' AND $3 <> '' AND $4 <> 0) g",
 	"SELECT 'GRANT ' || x.privilege_type || ' ON ' || $2 || ' TO ' || CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END "
 	"|| CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' ELSE '' END "
-	"FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = $1 AND $3 <> '' AND $4 <> 0 "
+	"FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = $1 AND $3 <> '' AND $4 <> 0 AND ($6 OR x.privilege_type <> 'MAINTAIN') "
 	"ORDER BY x.grantee = c.relowner DESC, 1",
 	"SELECT 'GRANT ' || x.privilege_type || ' (' || quote_ident(a.attname) || ') ON ' || $2 || ' TO ' "
 	"|| CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END "
@@ -48,7 +49,7 @@ view_append_properties(StringInfo sql, const Column *old, const ViewProperties *
 
 		query_begin_printing(&session, view->oid);
 		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
-				  arg_oid(old->owner), arg_text(view->kind));
+				  arg_oid(old->owner), arg_text(view->kind), arg_bool(target_has_maintain()));
 		for (uint64 row = 0; row < n; row++)
 			sql_statement(sql, "%s", query_text(row, 1));
 		query_end(&session);

@@ -35,6 +35,18 @@ target_has_named_not_null(void)
 }
 
 bool
+target_has_maintain(void)
+{
+	return target_major() >= 17;
+}
+
+bool
+target_has_transaction_timeout(void)
+{
+	return target_major() >= 17;
+}
+
+bool
 target_has_security_invoker(void)
 {
 	return target_major() >= 15;

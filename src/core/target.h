@@ -20,6 +20,12 @@ extern void target_set(int major);
 /* NOT NULL that can be added NOT VALID, and has a name: 18. */
 extern bool target_has_named_not_null(void);
 
+/* The privilege MAINTAIN: 17. */
+extern bool target_has_maintain(void);
+
+/* The setting transaction_timeout: 17. */
+extern bool target_has_transaction_timeout(void);
+
 /* Views that read with the rights of whoever reads them: 15. */
 extern bool target_has_security_invoker(void);
 

@@ -3,10 +3,10 @@
  * batches.c
  *		Walks over all rows of a table, in short transactions.
  *
- * By ranges of blocks, which need no key and no statistics, up to where the table
- * ended when the walk began: rows written later were written through the trigger.
- * Where the walk is stands in the small table, in the transaction of the batch.  A
- * row that somebody has locked is left for the next pass.
+ * By ranges (range.c), of blocks up to where the table ended when the walk began, as
+ * rows written later were written through the trigger.  Where the walk is stands in
+ * the small table, in the transaction of the batch.  A row that somebody has locked
+ * is left for the next pass.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,6 +33,14 @@ leaves(const Script *script)
 	return psprintf("SELECT coalesce(p.relid, r)::oid AS part FROM (SELECT %s::regclass) x(r) "
 					"LEFT JOIN LATERAL (SELECT relid FROM pg_partition_tree(r) WHERE isleaf) p ON true",
 					quote_literal_cstr(script->table));
+}
+
+/* How far the walk through "part" goes: its blocks; of what has none, about its rows. */
+static char *
+extent(void)
+{
+	return psprintf("(SELECT CASE WHEN a.amhandler = 'heap_tableam_handler'::regproc THEN pg_relation_size(c.oid) / %d ELSE greatest(c.reltuples, 1)::bigint END\n"
+					"			FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam WHERE c.oid = part)", BLCKSZ);
 }
 
 /* What a plain role can see that speaks against going on; zdm_hold is NULL if nothing does. */
@@ -86,9 +94,6 @@ read_fill(const Script *script, const Step *step, char **assignments, char **con
 	*condition = script_differ(column, script_value(script, true, false, "t."));
 }
 
-/* What stands in a query for the partition, which has no $n: a name is no parameter. */
-#define PART "$zdm_part"
-
 static char *
 batch_query(const char *assignments, const char *condition)
 {
@@ -96,11 +101,11 @@ batch_query(const char *assignments, const char *condition)
 
 	initStringInfo(&buf);
 	PUT(&buf,
-		"WITH todo AS MATERIALIZED (SELECT t.ctid AS id FROM ONLY " PART " t\n"
-		"		WHERE t.ctid >= $1 AND t.ctid < $2 AND ({condition})),\n"
-		"	got AS MATERIALIZED (SELECT t.ctid AS id FROM ONLY " PART " t\n"
+		"WITH todo AS MATERIALIZED (SELECT t.ctid AS id FROM ONLY " RANGE_PART " t\n"
+		"		WHERE " RANGE_ROWS " AND ({condition})),\n"
+		"	got AS MATERIALIZED (SELECT t.ctid AS id FROM ONLY " RANGE_PART " t\n"
 		"		WHERE t.ctid = ANY (ARRAY(SELECT id FROM todo)) FOR NO KEY UPDATE SKIP LOCKED),\n"
-		"	done AS (UPDATE ONLY " PART " t SET {assignments}\n"
+		"	done AS (UPDATE ONLY " RANGE_PART " t SET {assignments}\n"
 		"		WHERE t.ctid = ANY (ARRAY(SELECT id FROM got)) RETURNING 1)\n"
 		"SELECT (SELECT count(*) FROM todo), (SELECT count(*) FROM done)",
 		"condition", condition, "assignments", assignments);
@@ -115,11 +120,14 @@ batches_fill(const Script *script, const Step *step, int after)
 	StringInfoData body;
 
 	read_fill(script, step, &assignments, &condition);
+	older_look(psprintf("UPDATE t SET %s WHERE %s", assignments, condition));
 	initStringInfo(&body);
 	PUT(&body,
 		"DECLARE\n"
 		"	zdm_part record;\n"
-		"	zdm_size bigint := 16;     -- blocks a batch\n"
+		"	zdm_size bigint := 16;     -- blocks a batch, or rows by key\n"
+		"	zdm_before oid;\n"
+		"{declarations}"
 		"	zdm_upto bigint;\n"
 		"	zdm_todo bigint;\n"
 		"	zdm_done bigint;\n"
@@ -138,7 +146,7 @@ batches_fill(const Script *script, const Step *step, int after)
 		"	END IF;\n"
 		"	-- also partitions that have come since an earlier run\n"
 		"	INSERT INTO {state} (step, part, next, upto)\n"
-		"		SELECT {number}, part, 0, pg_relation_size(part) / {block} FROM ({leaves}) l\n"
+		"		SELECT {number}, part, 0, {extent} FROM ({leaves}) l\n"
 		"		ON CONFLICT DO NOTHING;\n"
 		"	DELETE FROM {state} s WHERE step = {number} AND part <> 0 AND NOT EXISTS (SELECT FROM pg_class WHERE oid = s.part);\n"
 		"	COMMIT;\n"
@@ -156,14 +164,20 @@ batches_fill(const Script *script, const Step *step, int after)
 		"		END IF;\n"
 		"		SELECT * INTO zdm_part FROM {state} WHERE step = {number} AND part <> 0 AND next < upto ORDER BY part LIMIT 1;\n"
 		"		EXIT WHEN NOT FOUND;\n"
+		"		zdm_size := CASE WHEN zdm_part.part IS DISTINCT FROM zdm_before THEN 16 ELSE zdm_size END;\n"
+		"		zdm_before := zdm_part.part;\n"
+		"{kind}"
 		"		zdm_upto := least(zdm_part.next + zdm_size, zdm_part.upto);\n"
 		"		zdm_begun := clock_timestamp();\n"
-		"		EXECUTE replace({query}, '" PART "', zdm_part.part::regclass::text)\n"
-		"			INTO zdm_todo, zdm_done USING format('(%s,0)', zdm_part.next)::tid, format('(%s,0)', zdm_upto)::tid;\n"
-		"		UPDATE {state} SET next = zdm_upto, rows = rows + zdm_done, missed = missed + zdm_todo{but}\n"
+		"{next}"
+		"		EXECUTE replace(replace({query}, '" RANGE_PART "', zdm_part.part::regclass::text), '" RANGE_ROWS "', zdm_range)\n"
+		"			INTO zdm_todo, zdm_done;\n"
+		"		-- by key it ends where there are no more rows, however many were expected\n"
+		"		UPDATE {state} SET next = CASE WHEN NOT zdm_by_key THEN zdm_upto WHEN zdm_read < zdm_size THEN upto ELSE least(next + zdm_read, upto - 1) END,\n"
+		"			last = CASE WHEN zdm_by_key THEN zdm_last END, rows = rows + zdm_done, missed = missed + zdm_todo{but}\n"
 		"			WHERE step = {number} AND part = zdm_part.part;\n"
 		"		-- {again}: once more, from the beginning\n"
-		"		UPDATE {state} SET next = 0, missed = 0, upto = pg_relation_size(part) / {block} WHERE step = {number} AND part = zdm_part.part AND next >= upto AND missed > 0;\n"
+		"		UPDATE {state} SET next = 0, last = NULL, missed = 0, upto = {extent} WHERE step = {number} AND part = zdm_part.part AND next >= upto AND missed > 0;\n"
 		"		IF FOUND THEN\n"
 		"			COMMIT;\n"
 		"			PERFORM pg_sleep(1);\n"
@@ -183,8 +197,9 @@ batches_fill(const Script *script, const Step *step, int after)
 		"	RAISE NOTICE '% rows filled in', (SELECT sum(rows) FROM {state} WHERE step = {number});\n"
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
-		"number", number(step->number), "after", number(after), "block", number(BLCKSZ),
-		"leaves", leaves(script), "holds", holds(),
+		"number", number(step->number), "after", number(after), "extent", extent(),
+		"leaves", leaves(script), "holds", holds(), "declarations", range_declarations(),
+		"kind", range_kind(script, "		"), "next", range_next(script, "		", "zdm_part.next", "zdm_upto", "zdm_part.last"),
 		/* without a trigger rows go on coming: a pass that finds none is the last */
 		"but", fill_args(step) ? "" : " - zdm_done",
 		"again", fill_args(step) ? "until a pass finds no row" : "rows that somebody had locked",
@@ -253,7 +268,8 @@ batches_look(const Script *script, ScriptPart part, int mark, int after)
 		"	zdm_row record;\n"
 		"	zdm_from bigint;\n"
 		"	zdm_upto bigint;\n"
-		"	zdm_size bigint := 128;\n"
+		"	zdm_size bigint;\n"
+		"{declarations}"
 		"	zdm_begun timestamptz;\n"
 		"	zdm_ms double precision;\n"
 		"	zdm_rows bigint := 0;\n"
@@ -271,14 +287,19 @@ batches_look(const Script *script, ScriptPart part, int mark, int after)
 		"	DELETE FROM {state} WHERE step = {mark};\n"
 		"	COMMIT;\n"
 		"	FOR zdm_part IN SELECT part FROM ({leaves}) l ORDER BY part LOOP\n"
+		"{kind}"
 		"		zdm_from := 0;\n"
-		"		WHILE zdm_from < pg_relation_size(zdm_part.part) / {block} LOOP\n"
+		"		zdm_size := 128;\n"
+		"		zdm_last := NULL;\n"
+		"		LOOP\n"
+		"			EXIT WHEN NOT zdm_by_key AND zdm_from >= pg_relation_size(zdm_part.part) / {block};\n"
 		"			zdm_upto := zdm_from + zdm_size;\n"
 		"			zdm_begun := clock_timestamp();\n"
 		"			zdm_failed := false;\n"
+		"{next}"
+		"			EXIT WHEN zdm_by_key AND zdm_read = 0;\n"
 		"			BEGIN\n"
-		"				FOR zdm_row IN EXECUTE replace({count}, '" PART "', zdm_part.part::regclass::text)\n"
-		"					USING format('(%s,0)', zdm_from)::tid, format('(%s,0)', zdm_upto)::tid LOOP\n"
+		"				FOR zdm_row IN EXECUTE replace(replace({count}, '" RANGE_PART "', zdm_part.part::regclass::text), '" RANGE_ROWS "', zdm_range) LOOP\n"
 		"					zdm_rows := zdm_rows + zdm_row.rows;\n"
 		"					zdm_wrong := zdm_wrong + zdm_row.wrong;\n"
 		"					zdm_keys := zdm_keys || zdm_row.keys;\n"
@@ -287,10 +308,9 @@ batches_look(const Script *script, ScriptPart part, int mark, int after)
 		"				zdm_failed := true;  -- some row's value cannot be computed: which?\n"
 		"			END;\n"
 		"			IF zdm_failed THEN\n"
-		"				FOR zdm_row IN EXECUTE replace({rows}, '" PART "', zdm_part.part::regclass::text)\n"
-		"					USING format('(%s,0)', zdm_from)::tid, format('(%s,0)', zdm_upto)::tid LOOP\n"
+		"				FOR zdm_row IN EXECUTE replace(replace({rows}, '" RANGE_PART "', zdm_part.part::regclass::text), '" RANGE_ROWS "', zdm_range) LOOP\n"
 		"					BEGIN\n"
-		"						EXECUTE replace({one}, '" PART "', zdm_part.part::regclass::text) INTO zdm_bad USING zdm_row.id;\n"
+		"						EXECUTE replace({one}, '" RANGE_PART "', zdm_part.part::regclass::text) INTO zdm_bad USING zdm_row.id;\n"
 		"					EXCEPTION WHEN data_exception OR integrity_constraint_violation OR raise_exception THEN\n"
 		"						zdm_bad := true;\n"
 		"					END;\n"
@@ -321,12 +341,14 @@ batches_look(const Script *script, ScriptPart part, int mark, int after)
 		"END",
 		"state", script->state, "state_literal", quote_literal_cstr(script->state),
 		"after", number(after), "mark", number(mark), "block", number(BLCKSZ), "leaves", leaves(script),
+		"declarations", range_declarations(), "kind", range_kind(script, "		"),
+		"next", range_next(script, "			", "zdm_from", "zdm_upto", "zdm_last"),
 		"otherwise", part == PART_REVERT ? "RETURN;  -- not switched: nothing to lose" :
 		"RAISE object_not_in_prerequisite_state USING MESSAGE = 'what comes before has not been done', HINT = 'Run the files again, in their order.';",
-		"count", sql_dollar_quoted(psprintf("SELECT count(*) AS rows, count(*) FILTER (WHERE (%s)) AS wrong, coalesce((array_agg(%s) FILTER (WHERE (%s)))[1:10], ARRAY[]::text[]) AS keys FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2",
+		"count", sql_dollar_quoted(psprintf("SELECT count(*) AS rows, count(*) FILTER (WHERE (%s)) AS wrong, coalesce((array_agg(%s) FILTER (WHERE (%s)))[1:10], ARRAY[]::text[]) AS keys FROM ONLY " RANGE_PART " t WHERE " RANGE_ROWS,
 									   wrong, key, wrong)),
-		"rows", sql_dollar_quoted(psprintf("SELECT t.ctid AS id, %s AS key FROM ONLY " PART " t WHERE t.ctid >= $1 AND t.ctid < $2", key)),
-		"one", sql_dollar_quoted(psprintf("SELECT (%s) FROM ONLY " PART " t WHERE t.ctid = $1", wrong)),
+		"rows", sql_dollar_quoted(psprintf("SELECT t.ctid AS id, %s AS key FROM ONLY " RANGE_PART " t WHERE " RANGE_ROWS, key)),
+		"one", sql_dollar_quoted(psprintf("SELECT (%s) FROM ONLY " RANGE_PART " t WHERE t.ctid = $1", wrong)),
 		"what", part == PART_REVERT ? "cannot go back: the old column has no value for them" : "differ",
 		/* who cannot go back can go on */
 		"lenient", part != PART_REVERT ? "" :

@@ -71,7 +71,9 @@ count_builds(const MigrationPlan *plan)
 
 	foreach(lc, plan->steps)
 	{
-		if (index_built_by(lfirst(lc)) != NULL)
+		const Step *step = lfirst(lc);
+
+		if (index_built_by(step) != NULL && !step->only_back)
 			n++;
 	}
 	return n;
@@ -98,6 +100,7 @@ estimate_make(const Script *script)
 	e.builds = count_builds(script->plan);
 	e.index_seconds = e.builds * (2 * e.size / BYTES_READ + e.rows / ROWS_INDEXED);
 	e.read_seconds = e.size / BYTES_READ;
+	e.rewrite_seconds = e.indexes * (e.size / BYTES_READ + e.rows / ROWS_INDEXED);
 	e.index_bytes = e.builds * e.rows * (value + INDEX_OVERHEAD);
 	if (plan_has_backfill(script->plan))
 	{

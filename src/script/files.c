@@ -91,6 +91,20 @@ add_block(Writing *writing, ScriptPart part, const Step *step, const char *title
 	add(writing, &piece);
 }
 
+/*
+ * What up and down call may not be there, or be called otherwise: tried before anything is
+ * kept, as a writer is to find out nothing.
+ */
+static char *
+trial(const Script *script)
+{
+	char	   *values = psprintf("SELECT %s, %s FROM ONLY %s t WHERE false", script_value(script, true, false, "t."),
+								  script_value(script, false, false, "t."), script->table);
+
+	older_look(values);
+	return values;
+}
+
 /* A step that has become wholly plain: the trigger is not the extension's. */
 static bool
 is_left_out(const Step *step)
@@ -108,7 +122,8 @@ statement_of(const Script *script, const Step *step)
 	char	   *sql = script_statement(step);
 
 	if (verb_is(step, &verb_add_twin))
-		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_BEFORE), keep_trigger(script));
+		return psprintf("%s;\n%s;\n%s;\n%s", sql, trial(script), keep_function(script, KEEP_BEFORE),
+						keep_trigger(script));
 	if (verb_is(step, &verb_exchange))
 		return psprintf("%s;\n%s;\n%s", sql, keep_function(script, KEEP_SWITCHED), anew_functions(script));
 	if (verb_is(step, &verb_drop_twin))
@@ -158,17 +173,33 @@ locked(const Step *step, List *relations)
 	return names;
 }
 
-pg_noreturn static void refuse_rewrite(const Script *script);
-
-static void
-refuse_rewrite(const Script *script)
+/* Who does it beside traffic, on servers that have it. */
+static const char *
+tool_for(const SecondArgs *second)
 {
+	if (second->persistence != '\0' || OidIsValid(second->access_method))
+		return "No tool does it beside traffic";
+	if (OidIsValid(second->tablespace))
+		return "pg_repack --tablespace does it on servers that have it";
+	if (second->order != NIL || OidIsValid(second->index))
+		return "pg_repack --order-by, or pg_squeeze, does it on servers that have them";
+	return "pg_repack --no-order, or pg_squeeze, does it on servers that have them";
+}
+
+pg_noreturn static void refuse_rewrite(const Script *script, const Step *step);
+
+/* A second table under the same name is not the same table. */
+static void
+refuse_rewrite(const Script *script, const Step *step)
+{
+	ScriptEstimate e = estimate_make(script);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("there is no script for a table that is written anew"),
-			 errdetail("Two tables exchange their storage in the catalog, for which there is no SQL."),
-			 errhint("pg_repack, or pg_squeeze, does it on servers that have them; VACUUM FULL %s; keeps readers out meanwhile.",
-					 script->table)));
+			 errdetail("Two tables would have to exchange their storage in the catalog, for which there is no SQL; and a second table that takes the name is another one to views, foreign keys, policies, publications, statistics and functions of its row type."),
+			 errhint("%s. The plain statement keeps readers and writers of %s out, for about %s.", tool_for(second_args(step)),
+					 script->table, estimate_time(2 * e.read_seconds + e.rewrite_seconds))));
 }
 
 pg_noreturn static void refuse_partitions(const Script *script);
@@ -225,7 +256,7 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_EXCHANGE:
 		case ACTION_ANALYZE:
 		case ACTION_LEAVE:
-			refuse_rewrite(script);
+			refuse_rewrite(script, step);
 		case ACTION_FIRST:
 			refuse_partitions(script);
 		case ACTION_SQL:

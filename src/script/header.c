@@ -14,6 +14,7 @@
 #include "core/guc.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "core/target.h"
 #include "script/script.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -128,7 +129,8 @@ say_applications(StringInfo buf, const Script *script)
 static void
 say_reason(StringInfo buf, const Script *script)
 {
-	appendStringInfoString(buf, "-- There are no files for this change: what it needs has no form in plain SQL.\n");
+	appendStringInfo(buf, "-- There are no files for this change: what it needs has no form in plain SQL of PostgreSQL %d.\n",
+					 script->options.target);
 	say(buf, script->reason->message);
 	if (script->reason->detail)
 		say(buf, script->reason->detail);
@@ -140,7 +142,7 @@ say_reason(StringInfo buf, const Script *script)
 static void
 say_running(StringInfo buf, const Script *script)
 {
-	appendStringInfo(buf, "-- To stop: break off whoever runs it, at any point; to go on: run the same file again.\n"
+	appendStringInfo(buf, "-- To stop: break off whoever runs it, at any point; to go on: run the same again.\n"
 					 "-- To go back: %s, at any point before %s has ended.\n"
 					 "-- To watch: the notices; pg_stat_activity, pg_stat_progress_create_index, the lag of standbys, free disk.\n",
 					 style_file(script, PART_REVERT), style_file(script, PART_CONTRACT));
@@ -155,6 +157,7 @@ say_settings(StringInfo buf)
 	appendStringInfoString(buf, "--   Not looked at, since a plain role cannot see it: free disk, the archiver, who holds old snapshots. No zdm.batch_window, zdm.not_before or zdm.backfill_workers.\n\n");
 }
 
+/* SCRIPT_PARTS: of all of them. */
 char *
 header_text(const Script *script, ScriptPart part)
 {
@@ -169,11 +172,12 @@ header_text(const Script *script, ScriptPart part)
 		say_reason(&buf, script);
 		return buf.data;
 	}
-	appendStringInfo(&buf, "-- This file %s.\n", part == PART_CONTRACT && script->pair == NULL ?
-					 "ends the change: after it there is no way back" : purposes[part]);
+	if (part != SCRIPT_PARTS)
+		appendStringInfo(&buf, "-- This file %s.\n", part == PART_CONTRACT && script->pair == NULL ?
+						 "ends the change: after it there is no way back" : purposes[part]);
 	appendStringInfo(&buf, "-- For PostgreSQL %d, without the extension; by the owner of the table, who needs CREATE on its schema%s\n",
 					 script->options.target, script->options.style->how);
-	if (part != PART_EXPAND)
+	if (part != PART_EXPAND && part != SCRIPT_PARTS)
 	{
 		appendStringInfoChar(&buf, '\n');
 		return buf.data;
@@ -187,13 +191,32 @@ header_text(const Script *script, ScriptPart part)
 	return buf.data;
 }
 
+/*
+ * What the files rest on, whatever the role or the database is set to; what values are
+ * written and read by follows, as the caller has it.  With row_security off, a query that
+ * a policy would keep rows from is an error, and not a change that is done in part.
+ */
+static const char *const fixed_settings[] = {
+	"search_path", "pg_catalog, pg_temp",
+	"standard_conforming_strings", "on",
+	"escape_string_warning", "off",
+	"client_min_messages", "notice",
+	"statement_timeout", "0",
+	"lock_timeout", "0",
+	"row_security", "off",
+	"default_transaction_isolation", "read committed",
+	"default_transaction_read_only", "off",
+};
+
 List *
 header_settings(const Script *script)
 {
-	List	   *settings = list_make4("search_path", "pg_catalog, pg_temp", "statement_timeout", "0");
+	List	   *settings = NIL;
 
-	settings = lappend(lappend(settings, "client_min_messages"), "notice");
-	/* what the values of expressions can depend on is as it was for whoever made the script */
+	for (int i = 0; i < lengthof(fixed_settings); i++)
+		settings = lappend(settings, pstrdup(fixed_settings[i]));
+	if (target_has_transaction_timeout())
+		settings = lappend(lappend(settings, "transaction_timeout"), "0");
 	return list_concat(settings, script->change->result_settings);
 }
 
@@ -238,7 +261,7 @@ header_check(const Script *script, ScriptPart part)
 char *
 header_notes_table(const Script *script)
 {
-	return psprintf("CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint,\n"
+	return psprintf("CREATE TABLE IF NOT EXISTS %s (step int, part oid DEFAULT 0, next bigint, upto bigint, last text,\n"
 					"	rows bigint DEFAULT 0, missed bigint DEFAULT 0, done timestamptz DEFAULT clock_timestamp(),\n"
-					"	PRIMARY KEY (step, part))", script->state);
+					"	PRIMARY KEY (step, part)) USING heap", script->state);
 }

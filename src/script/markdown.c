@@ -28,10 +28,24 @@ static const char *const before[SCRIPT_PARTS] = {
 	[PART_EXPAND] = "Applications go on as they are.",
 	[PART_BACKFILL] = "Applications go on as they are. It can be broken off and run again at any point.",
 	[PART_VERIFY] = "Applications go on as they are. It ends in an error that names the first ten rows that are not right.",
-	[PART_CUTOVER] = "Begin when part 30 has ended without an error. Applications may use either shape before and after it.",
-	[PART_CONTRACT] = "Begin when nothing uses the old shape any more. **After it there is no way back.**",
+	[PART_CUTOVER] = "Begin when part 30 has ended without an error.",
+	[PART_CONTRACT] = "**After it there is no way back.**",
 	[PART_REVERT] = "From any point before part 50, with all that was written since. Steps that were not done do nothing here.",
 };
+
+/* What has to be so before a part that applications notice. */
+static const char *
+condition_of(const Script *script, ScriptPart part)
+{
+	if (script->pair == NULL || (part != PART_CUTOVER && part != PART_CONTRACT))
+		return "";
+	if (!script->exchanges)
+		return part == PART_CUTOVER ? " Applications may use either name before and after it." :
+			" Begin when no application uses the old name any more.";
+	if (part == PART_CUTOVER)
+		return " From then on the column has its new type: all applications have to take it, drivers and their mappings too (one that reads an integer into 32 bits does not take a bigint).";
+	return " Begin when all has gone well for as long as you want to be able to go back.";
+}
 
 /* The comments of a file's header, as paragraphs and lists. */
 static void
@@ -83,8 +97,34 @@ put_lock(StringInfo buf, const Script *script, const Step *step, bool undo)
 	appendStringInfoString(buf, ".\n\n");
 	if (step->work != NULL && step->work[0] != '\0')
 		appendStringInfo(buf, "Work: %s.\n\n", step->work);
-	if (step->note != NULL && step->note[0] != '\0')
+	/* those of what is written otherwise here are about the extension */
+	if (step->note != NULL && step->note[0] != '\0' && step->action != ACTION_BACKFILL &&
+		step->action != ACTION_VERIFY && !verb_is(step, &verb_add_twin))
 		appendStringInfo(buf, "Note: %s.\n\n", step->note);
+}
+
+/* What the block below is there to do, without all that it does to wait and to be run again. */
+static void
+put_purpose(StringInfo buf, const Step *step, bool undo)
+{
+	char	   *sql;
+
+	if (step->action == ACTION_BACKFILL || step->action == ACTION_VERIFY || step->action == ACTION_LOOK)
+		return;
+	sql = verb_sql(step, undo, FLAVOUR_SCRIPT);
+	appendStringInfo(buf, "Does%s:\n\n", verb_is(step, &verb_add_twin) ?
+					 (undo ? ", and takes the trigger away" : ", with a trigger that keeps both columns in step from then on") :
+					 verb_is(step, &verb_exchange) ? ", and has the trigger follow the other column" :
+					 verb_is(step, &verb_drop_twin) ? ", and takes the trigger away" : "");
+	/* indented: these are not to be typed */
+	for (const char *line = sql; *line;)
+	{
+		size_t		length = strcspn(line, "\n");
+
+		appendStringInfo(buf, "    %.*s\n", (int) length, line);
+		line += length + (line[length] ? 1 : 0);
+	}
+	appendStringInfoChar(buf, '\n');
 }
 
 static const char *
@@ -97,7 +137,7 @@ what_to_see(const ScriptPiece *piece)
 	if (step != NULL && piece->part != PART_REVERT && step->action == ACTION_BACKFILL)
 		return "Every five seconds a NOTICE with the percentage, or with what it holds for; at the end the number of rows. Broken off, it goes on from there.";
 	if (step == NULL || step->action == ACTION_VERIFY || step->action == ACTION_LOOK)
-		return "No error. An error names the rows, and what to do with them.";
+		return "No error. An error names what is in the way (rows by their keys, partitions by their names), and what to do with it.";
 	return "No error, usually at once. While it waits, a NOTICE names who holds the lock: end that session's transaction, or let it be. After a break: run it again.";
 }
 
@@ -108,7 +148,10 @@ put_piece(StringInfo buf, const Script *script, const ScriptPiece *piece, int nu
 
 	appendStringInfo(buf, "### %d.%d %s\n\n", piece->part == PART_REVERT ? 90 : (piece->part + 1) * 10, number, piece->title);
 	if (piece->step != NULL)
+	{
 		put_lock(buf, script, piece->step, piece->part == PART_REVERT);
+		put_purpose(buf, piece->step, piece->part == PART_REVERT);
+	}
 	foreach(lc, style_statements(script, piece))
 		put_sql(buf, lfirst(lc));
 	appendStringInfo(buf, "See: %s\n\n", what_to_see(piece));
@@ -120,8 +163,8 @@ put_part(StringInfo buf, const Script *script, ScriptPart part)
 	int			number = 0;
 	ListCell   *lc;
 
-	appendStringInfo(buf, "## %s\n\n%s\n\n### %d.0 Begin\n\nIn the session that carries out this part, and again in each new one:\n\n",
-					 headings[part], before[part], part == PART_REVERT ? 90 : (part + 1) * 10);
+	appendStringInfo(buf, "## %s\n\n%s%s\n\n### %d.0 Begin\n\nIn the session that carries out this part, and again in each new one:\n\n",
+					 headings[part], before[part], condition_of(script, part), part == PART_REVERT ? 90 : (part + 1) * 10);
 	put_sql(buf, style_settings(script, false));
 	put_sql(buf, psprintf("DO %s", sql_dollar_quoted(header_check(script, part))));
 	if (part == PART_EXPAND && script->reason == NULL)
@@ -150,7 +193,9 @@ put_preparation(StringInfo buf, const Script *script)
 						   "- [ ] There is room on the disk, for the archive and for each replication slot, as estimated above.\n"
 						   "- [ ] No transaction is open for hours: `SELECT pid, usename, application_name, xact_start FROM pg_stat_activity WHERE xact_start < now() - interval '10 minutes'`.\n"
 						   "- [ ] Nobody changes the schema of the table until part 50 has ended.\n"
-						   "- [ ] Each statement below is run by itself, in the order in which it stands; each may be run again.\n\n");
+						   "- [ ] Each statement below is run by itself, in the order in which it stands; each may be run again. What stands under Does is for you to read, and is in the statement below it.\n"
+						   "- A part is done when its last step has ended without an error; the next may begin at once or days later. Parts 10, 20, 30, 40 and 50 are run in this order, part 90 only to go back.\n"
+						   "- A message that speaks of a file means the part, and one that speaks of a step has the number that stands behind the word Step in a heading.\n\n");
 }
 
 static void
@@ -172,7 +217,7 @@ write_files(const Script *script)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "# Runbook: %s of %s\n", script->change->kind, script->table);
-	put_header(&buf, header_text(script, PART_EXPAND));
+	put_header(&buf, header_text(script, SCRIPT_PARTS));
 	if (script->reason == NULL)
 	{
 		appendStringInfoChar(&buf, '\n');

@@ -140,6 +140,12 @@ extern void script_put(StringInfo buf, const char *text, const char *const *valu
 extern char *script_statement(const Step *step);
 extern char *script_undo(const Step *step);
 
+/*
+ * In older.c: raises ERRCODE_FEATURE_NOT_SUPPORTED if the statements hold what the target,
+ * older than this server, does not know.
+ */
+extern void older_look(const char *sql);
+
 /* In value.c: expressions over a row; "row" is "NEW." or "t.". */
 extern char *script_column(const Script *script, bool new_side, bool switched, const char *row);
 extern char *script_value(const Script *script, bool up, bool switched, const char *row);
@@ -182,6 +188,21 @@ extern char *patience_body(const Script *script, const ScriptBlock *block);
 extern char *toplevel_psql(const Script *script, const ScriptPiece *piece);
 extern List *toplevel_statements(const Script *script, const ScriptPiece *piece);
 
+/*
+ * In range.c: which rows of zdm_part.part a batch is about.  In a query, RANGE_PART stands
+ * for the table and RANGE_ROWS for the condition, over its alias t: a name is no parameter.
+ * range_kind() finds out how it is walked through; range_next() gives zdm_range, from block
+ * "from" up to "upto", or behind the key "last" (expressions of PL/pgSQL), for zdm_size blocks
+ * or rows; of a walk by key, zdm_read rows, the last of which is zdm_last.
+ */
+#define RANGE_PART "$zdm_part"
+#define RANGE_ROWS "$zdm_range"
+
+extern const char *range_declarations(void);
+extern char *range_kind(const Script *script, const char *indent);
+extern char *range_next(const Script *script, const char *indent, const char *from, const char *upto,
+						const char *last);
+
 /* In batches.c: walks over all rows, as bodies of DO blocks. */
 extern char *batches_fill(const Script *script, const Step *step, int after);
 extern char *batches_no_new_parts(const Script *script, int step);
@@ -202,6 +223,7 @@ typedef struct ScriptEstimate
 	double		index_seconds;	/* of all that are built */
 	double		index_bytes;
 	double		read_seconds;	/* of all rows, once */
+	double		rewrite_seconds;	/* of all indexes, if the table is written anew */
 	double		writers_wal;	/* that applications write more a second */
 	double		written_meanwhile;	/* rows that they write through the trigger */
 } ScriptEstimate;
@@ -210,7 +232,7 @@ extern ScriptEstimate estimate_make(const Script *script);
 extern char *estimate_bytes(double bytes);
 extern char *estimate_time(double seconds);
 
-/* In header.c: what stands at the top of a file. */
+/* In header.c: what stands at the top of a file, or of all in one (SCRIPT_PARTS). */
 extern char *header_text(const Script *script, ScriptPart part);
 extern List *header_settings(const Script *script);	/* char *: a name, its value, and so on */
 extern char *header_check(const Script *script, ScriptPart part);

@@ -35,14 +35,16 @@ put_assertion(StringInfo buf, const Assertion *assertion)
 static char *
 statements(const Step *step, bool back)
 {
+	char	   *sql = verb_sql(step, back, FLAVOUR_SCRIPT);
 	StringInfoData buf;
 	ListCell   *lc;
 
+	older_look(sql);
 	initStringInfo(&buf);
 	foreach(lc, verb_asserts(step, back, FLAVOUR_SCRIPT))
 		put_assertion(&buf, lfirst(lc));
 	if (!verb_is(step, &verb_complete_index))
-		sql_statement(&buf, "%s", verb_sql(step, back, FLAVOUR_SCRIPT));
+		sql_statement(&buf, "%s", sql);
 	return buf.data;
 }
 

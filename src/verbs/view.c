@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "catalog/query.h"
+#include "core/target.h"
 #include "utils/builtins.h"
 #include "verbs/sql.h"
 #include "verbs/verbs.h"
@@ -24,7 +25,7 @@ static const Field fields[] = {
 
 static const Fields args = FIELDS(ViewArgs, fields);
 
-/* Statements, one per row, that give view $2 what may be done to table $1. */
+/* Statements, one per row, that give view $2 what may be done to table $1; $3: MAINTAIN can be given. */
 static const char *const privileges[] = {
 	/* default privileges may have given what the table does not give */
 	"SELECT format('REVOKE ALL ON %s FROM %s', $2::text, g.name) FROM "
@@ -35,7 +36,7 @@ static const char *const privileges[] = {
 	"SELECT format('GRANT %s ON %s TO %s%s', string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type), $2::text, "
 	"CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, "
 	"CASE WHEN x.is_grantable AND x.grantee <> c.relowner THEN ' WITH GRANT OPTION' END) "
-	"FROM pg_class c, (SELECT DISTINCT a.grantee, a.privilege_type, a.is_grantable FROM pg_class r, aclexplode(r.relacl) a WHERE r.oid = $1) x "
+	"FROM pg_class c, (SELECT DISTINCT a.grantee, a.privilege_type, a.is_grantable FROM pg_class r, aclexplode(r.relacl) a WHERE r.oid = $1 AND ($3 OR a.privilege_type <> 'MAINTAIN')) x "
 	"WHERE c.oid = $1 GROUP BY x.grantee, x.is_grantable, c.relowner ORDER BY x.grantee = c.relowner DESC, x.grantee, x.is_grantable",
 	"SELECT format('GRANT %s (%I) ON %s TO %s%s', x.privilege_type, a.attname, $2::text, "
 	"CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END, "
@@ -52,7 +53,7 @@ append_privileges(StringInfo sql, Oid relid, const char *view)
 		uint64		n;
 
 		query_begin(&session);
-		n = QUERY(privileges[i], arg_oid(relid), arg_text(view));
+		n = QUERY(privileges[i], arg_oid(relid), arg_text(view), arg_bool(target_has_maintain()));
 		for (uint64 row = 0; row < n; row++)
 			sql_statement(sql, "%s", query_text(row, 1));
 		query_end(&session);
