@@ -40,6 +40,7 @@ typedef struct Writing
 	int			switched;		/* number of the exchange */
 	int			final;			/* number of the last step that runs something */
 	List	   *back;			/* int: steps that do nothing until the way back */
+	int			notes_back;		/* number of the step with which these are noted */
 } Writing;
 
 int64
@@ -269,20 +270,23 @@ write_step(Writing *writing, const Step *step)
 			}
 			block.last = step->number == writing->final && part == PART_CONTRACT;
 			if (verb_is(step, &verb_exchange))
-			{
-				block.also = writing->back;
 				writing->switched = step->number;
-			}
+			if (step->number == writing->notes_back)
+				block.also = writing->back;
 			block.sql = statement_of(script, step);
 			add_block(writing, part, step, title_of(step), &block);
 	}
 	writing->before = step->number;
 }
 
-/* Steps that do nothing until the way back are noted by the exchange, wherever they stand. */
+/*
+ * Steps that do nothing until the way back are noted by the exchange, wherever they stand;
+ * without one, by the step in front of which they stand, whose undoing leads to them.
+ */
 static void
 collect_back(Writing *writing)
 {
+	bool		exchanges = false;
 	ListCell   *lc;
 
 	foreach(lc, writing->script->plan->steps)
@@ -291,6 +295,13 @@ collect_back(Writing *writing)
 
 		if (step->only_back)
 			writing->back = lappend_int(writing->back, step->number);
+		else if (verb_is(step, &verb_exchange))
+		{
+			exchanges = true;
+			writing->notes_back = step->number;
+		}
+		else if (!exchanges && writing->back != NIL && writing->notes_back == 0)
+			writing->notes_back = step->number;
 	}
 }
 
@@ -328,7 +339,8 @@ write_undo(Writing *writing, const Step *step)
 		.relations = locked(step, step->undo_relations ? step->undo_relations : step->relations),
 	};
 
-	if (list_member_int(writing->back, step->number) || verb_is(step, &verb_exchange))
+	if (writing->script->pair != NULL &&
+		(list_member_int(writing->back, step->number) || verb_is(step, &verb_exchange)))
 		block.after = MARK_CAN_GO_BACK;
 	add_block(writing, PART_REVERT, step, psprintf("Step %d, taken back", step->number), &block);
 }

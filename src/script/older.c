@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "core/target.h"
 #include "nodes/nodeFuncs.h"
@@ -78,7 +79,18 @@ look_at_dropped(const RangeVar *table, const char *name)
 	kind = ((Form_pg_constraint) GETSTRUCT(tuple))->contype;
 	ReleaseSysCache(tuple);
 	if (kind == 'n')
-		found(18, psprintf("NOT NULL by a name (\"%s\"), though ALTER COLUMN ... DROP NOT NULL", name));
+		found(18, psprintf("a name of NOT NULL (\"%s\"), but ALTER COLUMN ... DROP NOT NULL", name));
+}
+
+static void
+look_at_added(const RangeVar *table, const Constraint *con)
+{
+	Oid			relid = RangeVarGetRelid(table, NoLock, true);
+
+	if (con->contype == CONSTR_FOREIGN && con->skip_validation && OidIsValid(relid) &&
+		get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		found(18, "a foreign key of a partitioned table that is NOT VALID");
+	look_at_constraint(con);
 }
 
 static void
@@ -88,8 +100,10 @@ look_at_command(const RangeVar *table, const AlterTableCmd *cmd)
 	switch ((int) cmd->subtype)
 	{
 		case AT_AddConstraint:
+			look_at_added(table, castNode(Constraint, cmd->def));
+			break;
 		case AT_AddColumn:
-			look_at_all(list_make1(cmd->def));
+			look_at_column(castNode(ColumnDef, cmd->def));
 			break;
 		case AT_ColumnDefault:
 			(void) look_at_expression(cmd->def, NULL);

@@ -173,6 +173,7 @@ EOS
 	script_prepare('kinds', <<'EOS');
 CREATE TABLE s.t (id int PRIMARY KEY, a text, b int);
 CREATE TABLE s.r (id int PRIMARY KEY, t int, u int);
+CREATE TABLE s.n (id int PRIMARY KEY, v int NOT NULL);
 CREATE TABLE s.p (id int, b int) PARTITION BY RANGE (id);
 CREATE TABLE s.p1 PARTITION OF s.p FOR VALUES FROM (0) TO (100);
 CREATE TABLE s.p2 (id int, b int);
@@ -226,6 +227,7 @@ EOS
 		[ 'CREATE TABLE s.made AS SELECT t, n FROM s.sums' ],
 		[ 'ALTER TABLE s.p3 ADD CONSTRAINT key PRIMARY KEY (id)' ],
 		[ 'ALTER TABLE s.r DROP COLUMN u' ],
+		[ 'ALTER TABLE s.n DROP COLUMN v' ],
 		[ 'UPDATE s.t SET b = 5000 WHERE b IS NULL; ALTER TABLE s.t ALTER b SET NOT NULL',
 			q{zdm.set_not_null('s.t', 'b', fill => '5000')} ],
 		[ q{UPDATE s.t SET a = 'y' WHERE id % 2 = 0}, q{zdm.backfill('s.t', 'a = ''y''', 'id % 2 = 0 AND a <> ''y''')} ]);

@@ -156,7 +156,7 @@ EOS
 # A table whose owner has policies too: rows that he does not see are not left out in silence.
 {
 	script_prepare('forced', 'CREATE TABLE s.t (id int PRIMARY KEY, v int); INSERT INTO s.t SELECT i, i FROM generate_series(1, 100) i;
-		CREATE POLICY some ON s.t USING (id > 50); ALTER TABLE s.t ENABLE ROW LEVEL SECURITY');
+		CREATE POLICY late ON s.t USING (id > 50); ALTER TABLE s.t ENABLE ROW LEVEL SECURITY');
 	my $files = files('forced', q{'ALTER TABLE s.t RENAME COLUMN v TO w'});
 
 	run('forced', $files, 10);
