@@ -31,7 +31,8 @@ static char *
 leaves(const Script *script)
 {
 	return psprintf("SELECT coalesce(p.relid, r)::oid AS part FROM (SELECT %s::regclass) x(r) "
-					"LEFT JOIN LATERAL (SELECT relid FROM pg_partition_tree(r) WHERE isleaf) p ON true",
+					"LEFT JOIN LATERAL (SELECT relid FROM pg_partition_tree(r) WHERE isleaf) p ON true "
+					"WHERE (SELECT relkind FROM pg_class WHERE oid = coalesce(p.relid, r)) <> 'p'",
 					quote_literal_cstr(script->table));
 }
 
