@@ -164,6 +164,29 @@ zdm_script(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* How a table is to be partitioned, read by the names of zdm.partition_table()'s arguments. */
+static PartitionWish *
+read_partition(const Migration *migration)
+{
+	PartitionWish *wish = palloc0(sizeof(PartitionWish));
+	QuerySession session;
+
+	query_begin(&session);
+	QUERY("SELECT d->>'partition_by', CASE WHEN jsonb_typeof(d->'partitions') = 'array' THEN "
+		  "ARRAY(SELECT p FROM jsonb_array_elements_text(d->'partitions') WITH ORDINALITY e(p, n) ORDER BY n) END, "
+		  "d->>'every', (d->>'ahead')::int, (d->>'with_default')::bool, d->>'primary_key', (d->>'attach')::bool "
+		  "FROM (SELECT $1) x(d)", arg_jsonb(migration->definition));
+	wish->by = query_text(0, 1);
+	wish->partitions = query_texts(0, 2);
+	wish->every = query_text(0, 3);
+	wish->ahead = query_int4(0, 4);
+	wish->with_default = query_bool(0, 5);
+	wish->primary_key = query_text(0, 6);
+	wish->attach = query_bool(0, 7);
+	query_end(&session);
+	return wish;
+}
+
 /* What a migration was asked to do. */
 static Change *
 read_definition(const Migration *migration)
@@ -174,7 +197,9 @@ read_definition(const Migration *migration)
 
 	query_begin(&session);
 	QUERY("SELECT d->>'ddl', d->>'up', d->>'down', d->>'column', d->>'new_name', d->>'type', d->>'fill', "
-		  "d->>'assignments', d->>'condition', d->>'fire_triggers' = 'true' FROM (SELECT $1) x(d)",
+		  "d->>'assignments', d->>'condition', d->>'fire_triggers' = 'true', d->>'order_by', "
+		  "CASE WHEN jsonb_typeof(d->'columns') = 'array' THEN "
+		  "ARRAY(SELECT c FROM jsonb_array_elements_text(d->'columns') WITH ORDINALITY e(c, n) ORDER BY n) END FROM (SELECT $1) x(d)",
 		  arg_jsonb(migration->definition));
 	change->ddl = query_text(0, 1);
 	change->up_source = query_text(0, 2);
@@ -187,11 +212,19 @@ read_definition(const Migration *migration)
 	change->assignments = query_text(0, 8);
 	change->condition = query_text(0, 9);
 	change->fire_triggers = !query_null(0, 10) && query_bool(0, 10);
+	change->order_by = query_text(0, 11);
+	change->columns = query_texts(0, 12);
 	query_end(&session);
 	if (change->ddl != NULL)
 		return ddl_read_change(change->ddl, change->up_source, change->down_source);
 	change->kind = migration->kind;
 	change->relid = migration->relid;
+	if (strcmp(change->kind, "partition_table") == 0)
+	{
+		/* what comes of the wish is found by the check */
+		change->partition = read_partition(migration);
+		plan_kind(change->kind)->check(change);
+	}
 	if (strcmp(change->kind, "set_not_null") == 0)
 		return ddl_read_change(psprintf("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL", names_relation(change->relid),
 										quote_identifier(change->column)), change->up_source, NULL);

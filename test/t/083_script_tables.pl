@@ -133,7 +133,6 @@ ALTER ROLE own IN DATABASE set SET default_transaction_isolation = 'serializable
 ALTER ROLE own IN DATABASE set SET standard_conforming_strings = off;
 ALTER ROLE own IN DATABASE set SET "DateStyle" = 'German';
 ALTER ROLE own IN DATABASE set SET lock_timeout = '1ms';
-ALTER ROLE own IN DATABASE set SET statement_timeout = '1ms';
 EOS
 	$maker->safe_psql('postgres', 'ALTER ROLE own IN DATABASE set SET standard_conforming_strings = off');
 	for my $case (
@@ -166,6 +165,26 @@ EOS
 	run('forced', $files, 20, 30, 40, 50);
 	script_nothing_left('forced');
 	is($bare->safe_psql('forced', 'SELECT count(*) FROM s.t WHERE w = id'), 100, 'all rows are there');
+}
+
+# What writes the table anew, or gives it another shape, says why there is no script.
+{
+	script_prepare('anew', 'CREATE TABLE s.t (id int PRIMARY KEY, v text, at date NOT NULL)');
+	for my $case (
+		[ q{'VACUUM FULL s.t'}, qr/written anew.*pg_repack --no-order.*keeps readers and writers of s\.t out, for about/s ],
+		[ q{zdm.rewrite('s.t', 'at DESC')}, qr/written anew.*pg_repack --order-by/s ],
+		[ q{'ALTER TABLE s.t SET UNLOGGED'}, qr/written anew.*No tool/s ],
+		[ q{zdm.rewrite('s.t', columns => ARRAY['at', 'id', 'v'])}, qr/gets another shape.*By hand: a second table/s ],
+		[ q{zdm.partition_table('s.t', 'RANGE (id)', ARRAY['t1 FOR VALUES FROM (MINVALUE) TO (1000)', 't2 DEFAULT'])}, qr/gets another shape/ ],
+		[ q{zdm.partition_table('s.t', 'RANGE (id)', ARRAY['t1 FOR VALUES FROM (MINVALUE) TO (1000)', 't2 FOR VALUES FROM (1000) TO (2000)'], way => 'attach')}, qr/becomes a partition/ ])
+	{
+		my ($call, $reason) = @$case;
+		my %files = script_files('anew', $call);
+
+		is_deeply([ sort keys %files ], ['10_expand.sql'], "$call: one file");
+		like($files{'10_expand.sql'}, $reason, 'with the reason');
+		like($files{'10_expand.sql'}, qr/RAISE feature_not_supported/, 'which it raises');
+	}
 }
 
 # What up calls is not there: said before anything is done.
