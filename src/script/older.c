@@ -6,7 +6,7 @@
  * A plan made for it takes the older form where there is one (core/target.h asks).
  * What is left has come with what the user stated, or with what hangs on the table
  * here: it is found in the statements as they are written, whoever made them, and
- * said in the script's place.
+ * said in the script's place.  Which statement is looked at how stands in older_table.c.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 #include "core/target.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
+#include "script/older_table.h"
 #include "script/script.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -93,51 +94,68 @@ look_at_added(const RangeVar *table, const Constraint *con)
 	look_at_constraint(con);
 }
 
-static void
-look_at_command(const RangeVar *table, const AlterTableCmd *cmd)
+void
+older_look_at_constraint(const RangeVar *table, const AlterTableCmd *cmd)
 {
-	/* a number: what this server does not know is in no enum */
-	switch ((int) cmd->subtype)
-	{
-		case AT_AddConstraint:
-			look_at_added(table, castNode(Constraint, cmd->def));
-			break;
-		case AT_AddColumn:
-			look_at_column(castNode(ColumnDef, cmd->def));
-			break;
-		case AT_ColumnDefault:
-			(void) look_at_expression(cmd->def, NULL);
-			break;
-		case AT_DropConstraint:
-			look_at_dropped(table, cmd->name);
-			break;
-		case AT_SetAccessMethod:
-			found(cmd->name != NULL ? 15 : 17, cmd->name != NULL ? "SET ACCESS METHOD" : "SET ACCESS METHOD DEFAULT");
-			break;
-		case AT_SetExpression:
-			found(17, "ALTER COLUMN ... SET EXPRESSION");
-			break;
-		case AT_SetStatistics:
-			if (cmd->def == NULL)
-				found(17, "SET STATISTICS DEFAULT");
-			break;
-		case AT_SetStorage:
-			if (pg_strcasecmp(strVal(cmd->def), "default") == 0)
-				found(16, "SET STORAGE DEFAULT");
-			break;
-		case AT_AlterConstraint:
-			if (zdm_alters_more_than_deferral(cmd))
-				found(18, "ALTER CONSTRAINT of what is not its being deferred");
-			break;
-		default:
-			break;
-	}
+	look_at_added(table, castNode(Constraint, cmd->def));
+}
+
+void
+older_look_at_column(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	look_at_column(castNode(ColumnDef, cmd->def));
+}
+
+void
+older_look_at_default(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	(void) look_at_expression(cmd->def, NULL);
+}
+
+void
+older_look_at_drop(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	look_at_dropped(table, cmd->name);
+}
+
+void
+older_look_at_access_method(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	found(cmd->name != NULL ? 15 : 17, cmd->name != NULL ? "SET ACCESS METHOD" : "SET ACCESS METHOD DEFAULT");
+}
+
+void
+older_look_at_generation(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	found(17, "ALTER COLUMN ... SET EXPRESSION");
+}
+
+void
+older_look_at_statistics(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	if (cmd->def == NULL)
+		found(17, "SET STATISTICS DEFAULT");
+}
+
+void
+older_look_at_storage(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	if (pg_strcasecmp(strVal(cmd->def), "default") == 0)
+		found(16, "SET STORAGE DEFAULT");
+}
+
+void
+older_look_at_altered(const RangeVar *table, const AlterTableCmd *cmd)
+{
+	if (zdm_alters_more_than_deferral(cmd))
+		found(18, "ALTER CONSTRAINT of what is not its being deferred");
 }
 
 /* A privilege on tables that came with 17; the older view of privileges has no more than it can. */
-static void
-look_at_grant(const GrantStmt *stmt)
+void
+older_look_at_grant(Node *node)
 {
+	const GrantStmt *stmt = (const GrantStmt *) node;
 	ListCell   *lc;
 
 	foreach(lc, stmt->privileges)
@@ -149,9 +167,10 @@ look_at_grant(const GrantStmt *stmt)
 	}
 }
 
-static void
-look_at_index(const IndexStmt *stmt)
+void
+older_look_at_index(Node *node)
 {
+	const IndexStmt *stmt = (const IndexStmt *) node;
 	ListCell   *lc;
 
 	if (zdm_statement_nulls_not_distinct(stmt))
@@ -161,9 +180,10 @@ look_at_index(const IndexStmt *stmt)
 	(void) look_at_expression(stmt->whereClause, NULL);
 }
 
-static void
-look_at_view(const ViewStmt *stmt)
+void
+older_look_at_view(Node *node)
 {
+	const ViewStmt *stmt = (const ViewStmt *) node;
 	ListCell   *lc;
 
 	foreach(lc, stmt->options)
@@ -189,50 +209,32 @@ look_at_expression(Node *node, void *context)
 	return raw_expression_tree_walker(node, look_at_expression, context);
 }
 
-static void
-look_at(Node *node)
+void
+older_look_at_alter_table(Node *node)
 {
+	const AlterTableStmt *stmt = (const AlterTableStmt *) node;
 	ListCell   *lc;
 
-	switch (nodeTag(node))
-	{
-		case T_AlterTableStmt:
-			foreach(lc, ((AlterTableStmt *) node)->cmds)
-				look_at_command(((AlterTableStmt *) node)->relation, lfirst(lc));
-			break;
-		case T_Constraint:
-			look_at_constraint((Constraint *) node);
-			break;
-		case T_ColumnDef:
-			look_at_column((ColumnDef *) node);
-			break;
-		case T_CreateStmt:
-			look_at_all(((CreateStmt *) node)->tableElts);
-			break;
-		case T_CreateTableAsStmt:
-			(void) look_at_expression(((CreateTableAsStmt *) node)->query, NULL);
-			break;
-		case T_GrantStmt:
-			look_at_grant((GrantStmt *) node);
-			break;
-		case T_IndexStmt:
-			look_at_index((IndexStmt *) node);
-			break;
-		case T_ViewStmt:
-			look_at_view((ViewStmt *) node);
-			break;
-		case T_SelectStmt:
-		case T_InsertStmt:
-		case T_UpdateStmt:
-		case T_DeleteStmt:
-#ifdef ZDM_HAS_MERGE
-		case T_MergeStmt:
-#endif
-			(void) look_at_expression(node, NULL);
-			break;
-		default:
-			break;
-	}
+	foreach(lc, stmt->cmds)
+		older_subcommand(stmt->relation, lfirst(lc));
+}
+
+void
+older_look_at_table(Node *node)
+{
+	look_at_all(((CreateStmt *) node)->tableElts);
+}
+
+void
+older_look_at_table_as(Node *node)
+{
+	(void) look_at_expression(((CreateTableAsStmt *) node)->query, NULL);
+}
+
+void
+older_look_at_query(Node *node)
+{
+	(void) look_at_expression(node, NULL);
 }
 
 static void
@@ -241,7 +243,14 @@ look_at_all(List *nodes)
 	ListCell   *lc;
 
 	foreach(lc, nodes)
-		look_at(lfirst(lc));
+	{
+		Node	   *node = lfirst(lc);
+
+		if (IsA(node, Constraint))
+			look_at_constraint((Constraint *) node);
+		else if (IsA(node, ColumnDef))
+			look_at_column((ColumnDef *) node);
+	}
 }
 
 void
@@ -252,5 +261,5 @@ older_look(const char *sql)
 	if (target_major() >= ZDM_MAJOR)
 		return;
 	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
-		look_at(lfirst_node(RawStmt, lc)->stmt);
+		older_statement(lfirst_node(RawStmt, lc)->stmt);
 }
