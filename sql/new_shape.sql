@@ -224,3 +224,26 @@ SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT count(*) FROM e WHERE id = 1;
 SELECT relname FROM pg_class WHERE relname LIKE 'zdm\_%';
 DROP SCHEMA new_shape CASCADE;
+
+-- deleted, and inserted again in another partition before the trigger is told of the former
+CREATE TABLE again (id int PRIMARY KEY, day int NOT NULL);
+INSERT INTO again SELECT i, i % 20 FROM generate_series(1, 100) i;
+SELECT zdm.partition_table('again', 'RANGE (day)', '{again_1 FOR VALUES FROM (0) TO (10),again_2 FOR VALUES FROM (10) TO (20)}', primary_key => '') AS m \gset
+CALL zdm.wait(:m);
+SELECT zdm.cutover(:m);
+CALL zdm.wait(:m);
+SELECT format('zdm_%s_again', :m) AS hidden \gset
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO again VALUES (OLD.id, (OLD.day + 10) % 20);
+	UPDATE again SET day = (day + 1) % 20 WHERE id = OLD.id;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER again AFTER DELETE ON again FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION again();
+DELETE FROM again WHERE id % 3 = 0;
+SELECT count(*) FROM again;
+SELECT new_shape.differ('again', :'hidden');
+SELECT zdm.revert(:m);
+CALL zdm.wait(:m);
+SELECT state, error FROM zdm.migrations WHERE id = :m;
+SELECT count(*) FROM again;

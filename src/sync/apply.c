@@ -770,15 +770,22 @@ refuse(ApplyLeaf *leaf, TM_Result result)
 					names_relation(leaf->relid), (int) result)));
 }
 
-/* Was it written by the very command that is now to write it again? */
-static bool
-is_own(TM_Result result)
+/*
+ * A command cannot write again what it has written itself: if that was this transaction,
+ * it begins another one.
+ */
+static void
+begin_command(TupleTableSlot *found)
 {
-	return result == TM_Invisible || result == TM_SelfModified;
+	bool		isnull;
+	Datum		xmin = slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull);
+
+	if (TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin)))
+		CommandCounterIncrement();
 }
 
 static TM_Result
-try_update(Apply *apply, ApplyLeaf *leaf, ItemPointer tid)
+update(Apply *apply, ApplyLeaf *leaf, ItemPointer tid)
 {
 	TM_FailureData failure;
 	LockTupleMode lockmode;
@@ -792,25 +799,13 @@ try_update(Apply *apply, ApplyLeaf *leaf, ItemPointer tid)
 	return result;
 }
 
-static TM_Result
-try_delete(ApplyLeaf *leaf, ItemPointer tid)
-{
-	TM_FailureData failure;
-
-	return table_tuple_delete(leaf->rel, tid, GetCurrentCommandId(true), InvalidSnapshot,
-							  InvalidSnapshot, true, &failure, false);
-}
-
 static void
 delete(ApplyLeaf *leaf, ItemPointer tid)
 {
-	TM_Result	result = try_delete(leaf, tid);
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_delete(leaf->rel, tid, GetCurrentCommandId(true), InvalidSnapshot,
+											InvalidSnapshot, true, &failure, false);
 
-	if (is_own(result))
-	{
-		CommandCounterIncrement();
-		result = try_delete(leaf, tid);
-	}
 	if (result != TM_Ok)
 		refuse(leaf, result);
 }
@@ -880,12 +875,8 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 		return;
 	}
 	make_row(apply, apply->there, slot);
-	result = try_update(apply, apply->there, &found->tts_tid);
-	if (is_own(result))
-	{
-		CommandCounterIncrement();
-		result = try_update(apply, apply->there, &found->tts_tid);
-	}
+	begin_command(found);
+	result = update(apply, apply->there, &found->tts_tid);
 	if (result != TM_Ok)
 		refuse(apply->there, result);
 }
@@ -921,6 +912,20 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 	return true;
 }
 
+/*
+ * Deleted and inserted again by one transaction: the later one is, or will be, put in
+ * its place.  It may be in another partition: then in that of the values which the
+ * hidden row has by now.
+ */
+static bool
+is_again(Apply *apply, ApplyLeaf *there, TupleTableSlot *slot)
+{
+	if (has_place(apply, apply->here, there, slot, apply->here->att, SnapshotSelf))
+		return true;
+	return !apply->same_keys &&
+		has_place(apply, find_leaf(apply, &apply->source, there->found, there->att), there, there->found, there->att, SnapshotSelf);
+}
+
 void
 apply_remove(Apply *apply, TupleTableSlot *slot)
 {
@@ -933,9 +938,9 @@ apply_remove(Apply *apply, TupleTableSlot *slot)
 	there = apply->there;
 	if (!apply->same_keys && !equal_keys(&apply->source, found, there->att, slot, apply->here->att))
 		return;
-	/* deleted and inserted again by one transaction: the later is, or will be, put in its place */
-	if (has_place(apply, apply->here, there, slot, apply->here->att, SnapshotSelf))
+	if (is_again(apply, there, slot))
 		return;
+	begin_command(found);
 	delete(there, &found->tts_tid);
 }
 
