@@ -223,7 +223,6 @@ CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT count(*) FROM e WHERE id = 1;
 SELECT relname FROM pg_class WHERE relname LIKE 'zdm\_%';
-DROP SCHEMA new_shape CASCADE;
 
 -- deleted, and inserted again in another partition before the trigger is told of the former
 CREATE TABLE again (id int PRIMARY KEY, day int NOT NULL);
@@ -242,8 +241,10 @@ END $$;
 CREATE TRIGGER again AFTER DELETE ON again FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION again();
 DELETE FROM again WHERE id % 3 = 0;
 SELECT count(*) FROM again;
-SELECT new_shape.differ('again', :'hidden');
+SELECT differ('again', :'hidden');
 SELECT zdm.revert(:m);
 CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT count(*) FROM again;
+
+DROP SCHEMA new_shape CASCADE;
