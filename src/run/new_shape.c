@@ -367,6 +367,62 @@ pair_indexes(Second *second, Relation source)
 	return true;
 }
 
+/* With the constraint that it is there for. */
+static void
+drop_index(Oid indexid)
+{
+	Oid			constraint = get_index_constraint(indexid);
+	ObjectAddress object;
+
+	if (OidIsValid(constraint))
+		ObjectAddressSet(object, ConstraintRelationId, constraint);
+	else
+		ObjectAddressSet(object, RelationRelationId, indexid);
+	performDeletion(&object, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	CommandCounterIncrement();
+}
+
+/* An index of the table that was dropped when its like had been built: that would go over under a name of ours. */
+static void
+drop_leftovers(const Second *second)
+{
+	Relation	hidden = table_open(second->hidden, NoLock);
+	List	   *indexes = RelationGetIndexList(hidden);
+	ListCell   *lc;
+
+	table_close(hidden, NoLock);
+	foreach(lc, indexes)
+	{
+		if (!list_member_oid(second->likes, lfirst_oid(lc)))
+			drop_index(lfirst_oid(lc));
+	}
+}
+
+/* What was dropped since the names were exchanged: of the table, its like goes too; of the hidden one, the index has none. */
+static void
+forget_dropped(Second *second)
+{
+	List	   *indexes = NIL;
+	List	   *likes = NIL;
+	ListCell   *lc;
+	ListCell   *other;
+
+	forboth(lc, second->indexes, other, second->likes)
+	{
+		bool		there = IndexGetRelation(lfirst_oid(lc), true) == second->relid;
+		bool		like_there = IndexGetRelation(lfirst_oid(other), true) == second->hidden;
+
+		if (like_there && !there)
+			drop_index(lfirst_oid(other));
+		if (!like_there || !there)
+			continue;
+		indexes = lappend_oid(indexes, lfirst_oid(lc));
+		likes = lappend_oid(likes, lfirst_oid(other));
+	}
+	second->indexes = indexes;
+	second->likes = likes;
+}
+
 /* What is unique in the table can be so in a partitioned one only if the partition key is in it. */
 static bool
 stays_unique(const SecondArgs *args, Oid indexid, Oid like)
@@ -451,8 +507,10 @@ refuse_new_indexes(const Migration *migration, const Second *second, Relation so
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("index %s of %s would be lost on the way back", names_relation(lfirst_oid(lc)),
 							names_relation(second->relid)),
-					 errdetail("It was made since the cutover."),
-					 errhint("DROP INDEX CONCURRENTLY %s; then SELECT zdm.resume(" INT64_FORMAT "), and make it again afterwards.",
+					 errdetail("It was made since the cutover, or the like of it was dropped."),
+					 errhint("DROP INDEX %s%s; then SELECT zdm.resume(" INT64_FORMAT "), and make it again afterwards.",
+							 /* of a partitioned index there is no other way */
+							 get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_INDEX ? "" : "CONCURRENTLY ",
 							 names_relation(lfirst_oid(lc)), migration->id)));
 	}
 }
@@ -465,12 +523,18 @@ ready_indexes(const Migration *migration, const SecondArgs *args, Second *second
 	bool		ready = true;
 
 	if (second->turned)
+	{
+		forget_dropped(second);
 		refuse_new_indexes(migration, second, source);
+	}
 	else
 		ready = pair_indexes(second, source);
 	table_close(source, NoLock);
 	if (ready && !second->turned)
+	{
+		drop_leftovers(second);
 		settle_indexes(args, second);
+	}
 	return ready;
 }
 

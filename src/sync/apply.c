@@ -285,7 +285,8 @@ make_leaf(Apply *apply, ApplySide *side, Relation rel)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("partition %s has no part of the key", names_relation(leaf->relid))));
 	leaf->att = find_columns(apply, RelationGetDescr(rel));
-	leaf->found = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)), table_slot_callbacks(rel));
+	/* with its constraints: a row from before a column came has that one's value from there */
+	leaf->found = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(RelationGetDescr(rel)), table_slot_callbacks(rel));
 	if (side->hidden)
 		prepare_writing(leaf);
 	side->leaves = lappend(side->leaves, leaf);

@@ -1,0 +1,65 @@
+-- What was added to the table with a default, which rows from before do not have in them: as the partition key, and beside it.
+CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
+\set VERBOSITY terse
+\pset format unaligned
+\pset tuples_only on
+SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
+CREATE TABLE k (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, s text);
+INSERT INTO k (s) SELECT 's' || g FROM generate_series(1, 20) g;
+ALTER TABLE k ADD COLUMN region text NOT NULL DEFAULT 'eu', ADD COLUMN n int DEFAULT 7;
+INSERT INTO k (s, region) SELECT 's' || g, 'us' FROM generate_series(1, 20) g;
+SELECT zdm.partition_table('k', 'LIST (region)', ARRAY['k_eu FOR VALUES IN (''eu'')', 'k_us FOR VALUES IN (''us'')'], primary_key => 'id, region', label => 'k');
+CALL test.await('k', 'ready');
+UPDATE k SET s = s || 'x' WHERE id IN (3, 23);
+UPDATE k SET region = 'us' WHERE id = 4;
+DELETE FROM k WHERE id = 5;
+SELECT zdm.cutover('k');
+CALL test.await('k', 'switched');
+SELECT * FROM zdm.verify('k');
+UPDATE k SET region = 'us' WHERE id = 6;
+UPDATE k SET s = s || 'y' WHERE id = 7;
+DELETE FROM k WHERE id = 8;
+SELECT * FROM zdm.verify('k');
+SELECT zdm.revert('k');
+CALL test.await('k', 'reverted');
+SELECT region, n, count(*), sum(id) FROM k GROUP BY 1, 2 ORDER BY 1;
+SELECT zdm.partition_table('k', 'LIST (region)', ARRAY['k_eu FOR VALUES IN (''eu'')', 'k_us FOR VALUES IN (''us'')'], primary_key => 'id, region', label => 'again');
+CALL test.await('again', 'ready');
+SELECT zdm.cutover('again');
+CALL test.await('again', 'switched');
+SELECT zdm.contract('again');
+CALL test.await('again', 'completed');
+SELECT tableoid::regclass, n, count(*), sum(id) FROM k GROUP BY 1, 2 ORDER BY 1;
+
+-- an index that is dropped when its like is built goes there too; after the cutover, on the way back
+CREATE FUNCTION indexes(part text) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', indrelid::regclass, indexrelid::regclass) FROM pg_index WHERE indrelid::regclass::text ~ part ORDER BY 1 $$;
+CREATE TABLE i (id int PRIMARY KEY, a int, b int UNIQUE, c int);
+CREATE INDEX i_a ON i (a);
+CREATE INDEX i_c ON i (c);
+INSERT INTO i SELECT g, g, g, g FROM generate_series(1, 20) g;
+SELECT zdm.rewrite('i', columns => '{c, b, a, id}', label => 'i');
+CALL test.await('i', 'ready');
+DROP INDEX i_c;
+SELECT zdm.cutover('i');
+CALL test.await('i', 'switched');
+SELECT indexes('^i$');
+DROP INDEX i_a;
+ALTER TABLE i DROP CONSTRAINT i_b_key;
+SELECT zdm.revert('i');
+CALL test.await('i', 'reverted');
+SELECT indexes('^i$');
+TABLE i ORDER BY id LIMIT 1;
+SELECT zdm.partition_table('i', 'HASH (id)', ARRAY['i_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'i_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)'], label => 'parts');
+CALL test.await('parts', 'ready');
+SELECT zdm.cutover('parts');
+CALL test.await('parts', 'switched');
+CREATE INDEX i_new ON i (c);
+SELECT zdm.revert('parts');
+CALL zdm.wait('parts', 'reverted', '60s');
+SELECT replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE label = 'parts';
+DROP INDEX i_new;
+SELECT zdm.resume('parts');
+CALL test.await('parts', 'reverted');
+SELECT indexes('^i');
