@@ -60,7 +60,7 @@ sub call
 sub settled
 {
 	my ($run, $id, $expected) = @_;
-	my $until = time + 40;
+	my $until = time + 2 * $Runner::patience;
 	my $signal = delete $run->{signal};
 
 	$run->do_signal($signal) if $signal;

@@ -91,7 +91,7 @@ sub idle
 sub nothing_left
 {
 	my ($run) = @_;
-	my $until = time + 15;
+	my $until = time + $Runner::patience;
 	my $left;
 
 	do

@@ -45,48 +45,42 @@ sub boot
 {
 	my ($self) = @_;
 
-	eval { $self->stop } if $self->is_at_work;
 	# without these files, PostgreSQL does not look for processes that go on working;
 	# with them, it takes the dead whom process 1 has not reaped for living ones
-	die "a process of the server is still there\n" if $self->is_at_work;
+	die "a process of the server is still there\n" if $self->processes;
 	unlink "$self->{dir}/data/postmaster.pid", $self->socket_path . '.lock';
-	run_quietly("$self->{dir}/start.log", 'pg_ctl', 'start', '-s', '-w', '-D', "$self->{dir}/data",
+	run_quietly("$self->{dir}/start.log", 'pg_ctl', 'start', '-s', '-w', '-t', '180', '-D', "$self->{dir}/data",
 		'-l', "$self->{dir}/server.log");
 	delete $self->{admin};
 	return;
 }
 
 # Every process of a server has its data directory as its own; the dead have none.
-sub is_at_work
+sub processes
 {
 	my ($self) = @_;
 	my $data = abs_path("$self->{dir}/data");
 
-	return scalar grep { (readlink($_) // '') eq $data } glob '/proc/[0-9]*/cwd';
+	return map { m{(\d+)} } grep { (readlink($_) // '') eq $data } glob '/proc/[0-9]*/cwd';
 }
 
-# crash(): SIGKILL to the postmaster, as a machine that goes down, and a start.
+# crash(): SIGKILL to all that it has, as a machine that goes down, and a start.  First
+# the postmaster, which would make new ones.  Nobody is asked to stop: whoever asks a
+# postmaster that is dead and not reaped waits for an answer.
 sub crash
 {
 	my ($self) = @_;
 	my ($pid) = split /\n/, slurp("$self->{dir}/data/postmaster.pid");
+	my $until = time + 60;
 
 	kill 'KILL', $pid;
-	$self->boot_when_gone;
-	return;
-}
-
-sub boot_when_gone
-{
-	my ($self) = @_;
-	my $until = time + 30;
-
-	while (1)
+	while (my @left = $self->processes)
 	{
-		usleep(100_000);
-		last if eval { $self->boot; 1 };
-		die "the server does not start again\n" if time > $until;
+		die "the server cannot be killed\n" if time > $until;
+		kill 'KILL', @left;
+		usleep(10_000);
 	}
+	$self->boot;
 	$self->{queue} = [];
 	$self->{made} = {};
 	return;
