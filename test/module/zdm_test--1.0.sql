@@ -186,6 +186,7 @@ BEGIN
 END $$;
 
 -- All that is known of a table by its name, and of what refers to it, in lines that name no OID.
+-- No alias is called as a column of a test is: a function that seems to name one is warned of.
 CREATE FUNCTION test.known_of(rel regclass) RETURNS SETOF text LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
 	SELECT format('table: %s owner %s options %s rls %s %s identity %s acl %s type acl %s label %s comment %s', c.oid::regclass, c.relowner::regrole,
 		c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relacl, t.typacl,
@@ -199,7 +200,7 @@ CREATE FUNCTION test.known_of(rel regclass) RETURNS SETOF text LANGUAGE sql SET 
 		(SELECT string_agg(provider || '=' || label, ',') FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = attrelid AND objsubid = attnum),
 		col_description(attrelid, attnum))
 	FROM (SELECT * FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-		WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped ORDER BY attname) a
+		WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped ORDER BY attname) att
 	UNION ALL
 	SELECT * FROM (SELECT format('constraint %s of %s: %s %s comment %s', conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated, obj_description(oid, 'pg_constraint'))
 		FROM pg_constraint WHERE (conrelid = rel OR confrelid = rel) AND (contype = 'f' AND conparentid = 0 OR contype NOT IN ('f', 't')) ORDER BY conrelid::regclass::text, conname) x
@@ -224,10 +225,10 @@ CREATE FUNCTION test.known_of(rel regclass) RETURNS SETOF text LANGUAGE sql SET 
 		(SELECT string_agg(attname, ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = stxrelid AND attnum = ANY (stxkeys)), pg_get_statisticsobjdef_expressions(oid), stxowner::regrole, coalesce(stxstattarget, -1), obj_description(oid, 'pg_statistic_ext'))
 		FROM pg_statistic_ext WHERE stxrelid = rel ORDER BY stxname) x
 	UNION ALL
-	SELECT * FROM (SELECT format('sequence %s: %s of %s', s.oid::regclass, d.deptype, a.attname) FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-		JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid WHERE d.refobjid = rel AND d.classid = 'pg_class'::regclass ORDER BY s.relname) x
+	SELECT * FROM (SELECT format('sequence %s: %s of %s', s.oid::regclass, d.deptype, att.attname) FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+		JOIN pg_attribute att ON att.attrelid = d.refobjid AND att.attnum = d.refobjsubid WHERE d.refobjid = rel AND d.classid = 'pg_class'::regclass ORDER BY s.relname) x
 	UNION ALL
-	SELECT * FROM (SELECT format('published by %s: %s', p.pubname, (to_jsonb(t) || jsonb_build_object('attnames', (SELECT jsonb_agg(a ORDER BY a) FROM jsonb_array_elements_text(to_jsonb(t)->'attnames') a)) - 'schemaname' - 'tablename' - 'pubname')::text) FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
+	SELECT * FROM (SELECT format('published by %s: %s', p.pubname, (to_jsonb(t) || jsonb_build_object('attnames', (SELECT jsonb_agg(att ORDER BY att) FROM jsonb_array_elements_text(to_jsonb(t)->'attnames') att)) - 'schemaname' - 'tablename' - 'pubname')::text) FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname
 		JOIN pg_class c ON c.relname = t.tablename JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = t.schemaname WHERE c.oid = rel ORDER BY p.pubname) x
 	UNION ALL
 	SELECT * FROM (SELECT format('function: %s', pg_get_functiondef(f.oid)) FROM pg_proc f WHERE oid IN
