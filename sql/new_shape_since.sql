@@ -63,3 +63,23 @@ DROP INDEX i_new;
 SELECT zdm.resume('parts');
 CALL test.await('parts', 'reverted');
 SELECT indexes('^i');
+
+-- another owner since the cutover: what is filled anew on the way back is his
+CREATE ROLE new_shape_a;
+CREATE ROLE new_shape_b;
+GRANT CREATE ON SCHEMA public TO new_shape_a, new_shape_b;
+CREATE TABLE o (id int, day int, PRIMARY KEY (id, day));
+INSERT INTO o SELECT g, g % 20 FROM generate_series(1, 100) g;
+ALTER TABLE o OWNER TO new_shape_a;
+SELECT zdm.partition_table('o', 'RANGE (day)', ARRAY['o_1 FOR VALUES FROM (0) TO (10)', 'o_2 FOR VALUES FROM (10) TO (20)'], label => 'o');
+CALL test.await('o', 'ready');
+SELECT zdm.cutover('o');
+CALL test.await('o', 'switched');
+ALTER TABLE o OWNER TO new_shape_b;
+SELECT zdm.revert('o');
+CALL test.await('o', 'reverted');
+SELECT relname, relkind, relowner::regrole FROM pg_class WHERE relname ~ '^o(_[12]|_pkey)?$' ORDER BY 1;
+SELECT count(*), sum(id) FROM o;
+DROP TABLE o;
+REVOKE ALL ON SCHEMA public FROM new_shape_a, new_shape_b;
+DROP ROLE new_shape_a, new_shape_b;

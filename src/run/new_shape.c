@@ -41,6 +41,7 @@
 #include "catalog/query.h"
 #include "catalog/table_key.h"
 #include "commands/defrem.h"
+#include "commands/tablecmds.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
 #include "core/identity.h"
@@ -661,10 +662,25 @@ empty(Oid relid)
 	}
 }
 
+/* With the table's: rows are carried over as its owner, and a pair of two owners is void. */
+static void
+follow_owner(const Second *second)
+{
+	Relation	source = table_open(second->relid, NoLock);
+	Oid			owner = source->rd_rel->relowner;
+	ListCell   *lc;
+
+	table_close(source, NoLock);
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
+		ATExecChangeOwner(lfirst_oid(lc), owner, false, AccessExclusiveLock);
+	CommandCounterIncrement();
+}
+
 void
 new_shape_refill(const Migration *migration, Second *second)
 {
 	check_shape(migration, second);
+	follow_owner(second);
 	take_trigger(second);
 	open_tree(second->hidden);
 	empty(second->hidden);
