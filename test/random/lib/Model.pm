@@ -76,6 +76,8 @@ sub applies
 	{
 		return $event->{sql} && $event->{sql} !~ /\{[CV]|INSERT|COPY/;
 	}
+	# which side follows an input is for the one in charge to say, which is about to change
+	return 0 if grep { ($event->{sql} // '') =~ /\bSET\b.*\b$_ = /s } @{ $self->{family}{inputs} // [] };
 	return 1 if $event->{sql} && $event->{sql} !~ /\{[CV]|app\.v\b/;
 	return $self->{family}{neutral} && !$event->{grows} && !$event->{copy};
 }
