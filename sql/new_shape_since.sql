@@ -83,3 +83,28 @@ SELECT count(*), sum(id) FROM o;
 DROP TABLE o;
 REVOKE ALL ON SCHEMA public FROM new_shape_a, new_shape_b;
 DROP ROLE new_shape_a, new_shape_b;
+
+-- what came or went meanwhile and is in the way is named, with what to type
+CREATE SCHEMA since;
+CREATE TABLE w (id int PRIMARY KEY, at date NOT NULL, n int);
+INSERT INTO w SELECT g, date '2024-01-01' + g, g FROM generate_series(1, 20) g;
+SELECT zdm.partition_table('w', 'RANGE (at)', every => '1 month', primary_key => 'id, at', label => 'w');
+CALL test.await('w', 'ready');
+CREATE TABLE w_child (w int REFERENCES w);
+INSERT INTO w_child VALUES (3);
+ALTER TABLE w SET SCHEMA since;
+SELECT zdm.cutover('w');
+CALL zdm.wait('w', 'switched', '60s');
+SELECT error, replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE label = 'w';
+ALTER TABLE since.w SET SCHEMA public;
+SELECT zdm.resume('w');
+CALL zdm.wait('w', 'switched', '60s');
+SELECT error, replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE label = 'w';
+ALTER TABLE w_child DROP CONSTRAINT w_child_w_fkey;
+ALTER TABLE w DROP COLUMN at;
+SELECT zdm.resume('w');
+CALL zdm.wait('w', 'switched', '60s');
+SELECT error, replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE label = 'w';
+SELECT zdm.revert('w');
+CALL test.await('w', 'reverted');
+SELECT count(*) FROM w;

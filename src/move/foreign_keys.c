@@ -37,6 +37,7 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_constraint.h"
 #include "commands/comment.h"
+#include "core/errors.h"
 #include "core/extension.h"
 #include "core/names.h"
 #include "move/act.h"
@@ -165,6 +166,7 @@ typedef struct ForeignKey
 	char	   *comment;		/* or NULL */
 	bool		self;
 	bool		there;			/* the other table has it already */
+	bool		referencing;	/* it references the table */
 } ForeignKey;
 
 /* As pg_constraint has them; of partitions only those that are not their parent's. */
@@ -179,7 +181,7 @@ load(const Moving *moving)
 	n = QUERY("SELECT c.oid, c.conrelid, c.conname, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint'), "
 			  "c.conrelid = ANY ($1) AND c.confrelid = ANY ($1), "
 			  "c.conrelid = $2 AND EXISTS (SELECT FROM pg_constraint o WHERE o.conrelid = $3 AND o.conname = c.conname "
-			  "  AND o.contype = 'f' AND o.confrelid = c.confrelid) AND NOT c.confrelid = ANY ($1) "
+			  "  AND o.contype = 'f' AND o.confrelid = c.confrelid) AND NOT c.confrelid = ANY ($1), c.confrelid = $2 "
 			  "FROM pg_constraint c WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = ANY ($1) OR c.confrelid = ANY ($1)) ORDER BY c.oid",
 			  arg_oids(moving->tables), arg_oid(moving->move->from), arg_oid(moving->move->to));
 	for (uint64 row = 0; row < n; row++)
@@ -188,7 +190,7 @@ load(const Moving *moving)
 
 		*key = (ForeignKey) {
 			query_oid(row, 1), query_oid(row, 2), query_text(row, 3), query_text(row, 4), query_text(row, 5),
-			query_bool(row, 6), query_bool(row, 7)
+			query_bool(row, 6), query_bool(row, 7), query_bool(row, 8)
 		};
 		keys = lappend(keys, key);
 	}
@@ -223,12 +225,32 @@ add_create(Moving *moving, const ForeignKey *key, const char *on, Oid relid)
 		});
 }
 
+/* One that came since the migration was stated, to what was a key then, and is none of the other table. */
+static void
+check_key(const Moving *moving, const ForeignKey *key)
+{
+	if (!key->referencing ||
+		QUERY_ONCE("SELECT FROM pg_constraint c, pg_index i WHERE c.oid = $1 AND i.indrelid = $2 AND i.indisunique AND i.indimmediate "
+				   "AND i.indpred IS NULL AND i.indexprs IS NULL "
+				   "AND (SELECT array_agg(attname ORDER BY attname) FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = ANY ((i.indkey::int2[])[0:indnkeyatts - 1])) "
+				   "= (SELECT array_agg(attname ORDER BY attname) FROM pg_attribute WHERE attrelid = c.confrelid AND attnum = ANY (c.confkey))",
+				   arg_oid(key->oid), arg_oid(moving->move->to)) > 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("foreign key %s of %s references what is no key of the table that takes the name of %s",
+					quote_identifier(key->name), names_of_relation(key->relid, false), names_of_relation(moving->move->from, false)),
+			 errhint("ALTER TABLE %s DROP CONSTRAINT %s; then SELECT zdm.resume(" INT64_FORMAT ").",
+					 names_of_relation(key->relid, false), quote_identifier(key->name), moving->move->migration)));
+}
+
 static void
 add_key(Moving *moving, const ForeignKey *key)
 {
 	bool		stays = moving->move->attach && key->relid == moving->move->from && !key->self;
 	char	   *on = names_of_relation(key->relid, false);
 
+	check_key(moving, key);
 	if (!stays)
 		add_drop(moving, key);
 	if (!key->there)

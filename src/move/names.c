@@ -16,6 +16,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "move/act.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "verbs/sql.h"
 
@@ -52,7 +53,8 @@ exchange(Moving *moving, const char *kind, Oid from, Oid to)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s and %s are not in the same schema", names_relation(from), names_relation(to)),
-				 errhint("Bring it back with ALTER TABLE ... SET SCHEMA.")));
+				 errhint("ALTER %s %s SET SCHEMA %s; then SELECT zdm.resume(" INT64_FORMAT ").", kind, names_relation(from),
+						 quote_identifier(get_namespace_name(get_rel_namespace(to))), moving->move->migration)));
 	act_add(&moving->names, &(MoveAct) {
 		.sql = psprintf("ALTER %s %s RENAME TO %s;\nALTER %s %s RENAME TO %s;\nALTER %s %s RENAME TO %s",
 						kind, sql_qualified(schema, get_rel_name(from)), sql_name(between),

@@ -266,6 +266,7 @@ become(Doing *doing)
 	char	   *table = get_rel_name(doing->first);
 	Move		move = {.migration = doing->migration->id, .from = doing->first, .attach = true};
 
+	partition_layout_check(doing->args->layout, doing->first, doing->migration->id);
 	make_parent(doing);
 	change_key(doing);
 	move.to = doing->parent;

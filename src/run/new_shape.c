@@ -261,6 +261,8 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 	};
 
 	second_table_check(migration, args, source);
+	if (args->layout != NULL)
+		partition_layout_check(args->layout, args->relation, migration->id);
 	if (!OidIsValid(second.key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

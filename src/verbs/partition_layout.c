@@ -7,7 +7,11 @@
  */
 #include "postgres.h"
 
+#include "core/errors.h"
 #include "core/expression.h"
+#include "core/names.h"
+#include "nodes/value.h"
+#include "utils/syscache.h"
 #include "verbs/partition_layout.h"
 
 static const Field part_fields[] = {
@@ -38,4 +42,31 @@ char *
 partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok)
 {
 	return expression_sql(layout->key, relid, missing_ok);
+}
+
+static void
+check_column(Oid relid, AttrNumber attnum, int64 migration)
+{
+	HeapTuple	tuple = SearchSysCacheAttNum(relid, attnum);
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("a column of %s was dropped by which it is to be partitioned, or which is in its new primary key", names_relation(relid)),
+				 errhint("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it anew.", migration)));
+	ReleaseSysCache(tuple);
+}
+
+void
+partition_layout_check(const PartitionLayout *layout, Oid relid, int64 migration)
+{
+	ListCell   *lc;
+
+	foreach(lc, layout->key)
+	{
+		if (IsA(lfirst(lc), Integer))
+			check_column(relid, (AttrNumber) intVal(lfirst(lc)), migration);
+	}
+	foreach(lc, layout->primary_key)
+		check_column(relid, (AttrNumber) lfirst_int(lc), migration);
 }

@@ -46,4 +46,7 @@ extern const Fields partition_layout_fields;
 /* What stands after PARTITION BY, with the names that relid's columns have now. */
 extern char *partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok);
 
+/* The columns that the key needs are still there: else it is an error, which names the migration. */
+extern void partition_layout_check(const PartitionLayout *layout, Oid relid, int64 migration);
+
 #endif							/* ZDM_VERBS_PARTITION_LAYOUT_H */
