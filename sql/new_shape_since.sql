@@ -108,3 +108,21 @@ SELECT error, replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE labe
 SELECT zdm.revert('w');
 CALL test.await('w', 'reverted');
 SELECT count(*) FROM w;
+
+-- indexes that were rebuilt since the cutover, the key among them, are known by their likes
+CREATE TABLE r (id int PRIMARY KEY, a int, b text);
+CREATE INDEX r_b ON r (lower(b) DESC) WHERE a > 0;
+INSERT INTO r SELECT g, g, 'b' || g FROM generate_series(1, 20) g;
+SELECT zdm.rewrite('r', columns => '{b, a, id}', label => 'r');
+CALL test.await('r', 'ready');
+SELECT zdm.cutover('r');
+CALL test.await('r', 'switched');
+REINDEX INDEX CONCURRENTLY r_b;
+REINDEX INDEX CONCURRENTLY r_pkey;
+INSERT INTO r VALUES ('new', 21, 21);
+UPDATE r SET a = -a WHERE id = 3;
+DELETE FROM r WHERE id = 4;
+SELECT zdm.revert('r');
+CALL test.await('r', 'reverted');
+SELECT indexes('^r$');
+SELECT count(*), sum(a), sum(id), max(b) FROM r;

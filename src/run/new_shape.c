@@ -401,6 +401,37 @@ drop_leftovers(const Second *second)
 	}
 }
 
+/* The valid index of table $2, none of those in $3, that is defined as index $1 is. */
+#define SAME_INDEX \
+	"SELECT x.indexrelid FROM pg_index x JOIN pg_class xc ON xc.oid = x.indexrelid, pg_index l JOIN pg_class lc ON lc.oid = l.indexrelid " \
+	"WHERE l.indexrelid = $1 AND x.indrelid = $2 AND x.indexrelid <> ALL ($3) AND x.indisvalid " \
+	"AND (x.indisunique, x.indnkeyatts, x.indnatts, x.indclass::text, x.indcollation::text, x.indoption::text, xc.relam) = " \
+	"  (l.indisunique, l.indnkeyatts, l.indnatts, l.indclass::text, l.indcollation::text, l.indoption::text, lc.relam) " \
+	"AND pg_get_expr(x.indpred, x.indrelid) IS NOT DISTINCT FROM pg_get_expr(l.indpred, l.indrelid) " \
+	"AND NOT EXISTS (SELECT FROM generate_series(1, x.indnatts) n " \
+	"  WHERE pg_get_indexdef(x.indexrelid, n, false) <> pg_get_indexdef(l.indexrelid, n, false)) LIMIT 1"
+
+/* REINDEX CONCURRENTLY has put another in an index's place: it is known by its like in the other table. */
+static void
+follow_reindexed(Second *second)
+{
+	QuerySession session;
+	ListCell   *lc;
+	ListCell   *other;
+
+	query_begin_printing(&session, second->relid);
+	forboth(lc, second->indexes, other, second->likes)
+	{
+		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(lfirst_oid(lc))) ||
+			QUERY(SAME_INDEX, arg_oid(lfirst_oid(other)), arg_oid(second->relid), arg_oids(second->indexes)) == 0)
+			continue;
+		if (second->key == lfirst_oid(lc))
+			second->key = query_oid(0, 1);
+		lfirst_oid(lc) = query_oid(0, 1);
+	}
+	query_end(&session);
+}
+
 /* What was dropped since the names were exchanged: of the table, its like goes too; of the hidden one, the index has none. */
 static void
 forget_dropped(Second *second)
@@ -527,6 +558,7 @@ ready_indexes(const Migration *migration, const SecondArgs *args, Second *second
 
 	if (second->turned)
 	{
+		follow_reindexed(second);
 		forget_dropped(second);
 		refuse_new_indexes(migration, second, source);
 	}
@@ -681,6 +713,7 @@ follow_owner(const Second *second)
 void
 new_shape_refill(const Migration *migration, Second *second)
 {
+	follow_reindexed(second);
 	check_shape(migration, second);
 	follow_owner(second);
 	take_trigger(second);
