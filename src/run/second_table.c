@@ -466,6 +466,9 @@ drop_trigger(const Second *second)
 {
 	ListCell   *lc;
 
+	/* the table can be gone: of that one find_all_inheritors() knows nothing */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(second->relid)))
+		return;
 	foreach(lc, find_all_inheritors(second->relid, NoLock, NULL))
 	{
 		Relation	source = try_relation_open(lfirst_oid(lc), NoLock);
