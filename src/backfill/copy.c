@@ -573,10 +573,18 @@ show_difference(Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void 
 void
 copy_verify(const Second *second, Tuplestorestate *store, TupleDesc desc)
 {
-	List	   *source = find_all_inheritors(second->relid, AccessShareLock, NULL);
-	List	   *hidden = find_all_inheritors(second->hidden, AccessShareLock, NULL);
+	List	   *source;
+	List	   *hidden;
 	ListCell   *lc;
 
+	if (get_rel_name(second->hidden) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the hidden table beside %s has been dropped", names_relation(second->relid)),
+				 errdetail("There is nothing to compare with."),
+				 errhint("SELECT * FROM zdm.migrations WHERE id = " INT64_FORMAT "; says what becomes of it.", second->migration)));
+	source = find_all_inheritors(second->relid, AccessShareLock, NULL);
+	hidden = find_all_inheritors(second->hidden, AccessShareLock, NULL);
 	foreach(lc, list_concat(list_copy(source), hidden))
 	{
 		bool		forth = list_member_oid(source, lfirst_oid(lc));

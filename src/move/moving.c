@@ -35,7 +35,8 @@
 
 /*
  * In this order: owner and identity before what is made for them; foreign keys when the
- * indexes have their names; privileges last, as an owner may have none left.
+ * indexes have their names; privileges late, as an owner may have none left; and last
+ * it is looked whether the texts still mean what they did.
  */
 static const MovePart *const parts[] = {
 	&move_names,
@@ -49,6 +50,7 @@ static const MovePart *const parts[] = {
 	&move_others,
 	&move_remarks,
 	&move_privileges,
+	&move_calls,
 };
 
 static MovePair *

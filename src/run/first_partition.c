@@ -44,6 +44,7 @@
 #include "partitioning/partbounds.h"
 #include "plan/partition_every.h"
 #include "run/first_partition.h"
+#include "run/new_shape.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -138,10 +139,15 @@ static void
 make_parent(Doing *doing)
 {
 	char	   *parent = beside(doing->first, doing->args->hidden);
+	char	   *key = partition_layout_key_sql(doing->args->layout, doing->first, false);
+	Identity	saved;
 
 	run(doing, psprintf("CREATE TABLE %s (LIKE %s INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY %s", parent,
-						table_name(doing->first), partition_layout_key_sql(doing->args->layout, doing->first, false)));
+						table_name(doing->first), key));
 	doing->parent = get_relname_relid(doing->args->hidden, get_rel_namespace(doing->first));
+	identity_enter(doing->migration->owner, NIL, &saved);
+	partition_layout_check_key(doing->parent, key, doing->migration->id);
+	identity_leave(&saved);
 	run_all(doing, texts(doing->first, "SELECT format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s', $2, conname, pg_get_constraintdef(oid)) "
 						 "FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND NOT connoinherit ORDER BY conname",
 						 QUERY_ARGS(arg_oid(doing->first), arg_text(parent))));
@@ -505,14 +511,12 @@ static void
 make_part(Doing *doing, const LayoutPart *part)
 {
 	char	   *name = sql_qualified(part->namespace, part->name);
-	List	   *with = texts(doing->first, "SELECT coalesce(' WITH (' || (SELECT string_agg(format('%s = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') "
-							 "FROM (SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(t.reloptions)) u(o)) || ')', '') || "
-							 "CASE c.relpersistence WHEN 'u' THEN '' ELSE '' END || coalesce(' TABLESPACE ' || quote_ident(spcname), '') "
-							 "FROM pg_class c LEFT JOIN pg_class t ON t.oid = c.reltoastrelid LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE c.oid = $1",
-							 QUERY_ARGS(arg_oid(doing->first)));
+	Relation	first = table_open(doing->first, NoLock);
+	char	   *storage = new_shape_storage(first);
+	const char *unlogged = first->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
 
-	run(doing, psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", get_rel_persistence(doing->first) == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
-						name, table_name(doing->parent), part->bound, (char *) linitial(with)));
+	table_close(first, NoLock);
+	run(doing, psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged, name, table_name(doing->parent), part->bound, storage));
 	run_all(doing, texts(doing->first, "SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', $2, attname, attstattarget) "
 						 "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0 "
 						 "UNION ALL SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', $2, CASE relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END) "

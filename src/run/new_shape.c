@@ -112,11 +112,10 @@ column_list(const SecondArgs *args, const char *name, List **statements)
 	return buf.data;
 }
 
-/* What stands behind the columns: a partitioned table has none of it. */
-static char *
-storage_clauses(const SecondArgs *args, Relation source)
+char *
+new_shape_storage(Relation source)
 {
-	char	   *options = QUERY_ONCE_TEXT(OPTIONS, arg_oid(args->relation));
+	char	   *options = QUERY_ONCE_TEXT(OPTIONS, arg_oid(RelationGetRelid(source)));
 	Oid			tablespace = OidIsValid(source->rd_rel->reltablespace) ? source->rd_rel->reltablespace : MyDatabaseTableSpace;
 
 	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
@@ -127,21 +126,24 @@ storage_clauses(const SecondArgs *args, Relation source)
 }
 
 static void
-create_table(const SecondArgs *args, Relation source, const char *hidden)
+create_table(const Migration *migration, const SecondArgs *args, Relation source, const char *hidden)
 {
 	List	   *statements = NIL;
 	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)), hidden);
 	char	   *columns = column_list(args, name, &statements);
 	const char *unlogged = source->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
-	char	   *storage = storage_clauses(args, source);
-	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s%s", unlogged, name, columns,
-							   args->layout != NULL ? " PARTITION BY " : "",
-							   args->layout != NULL ? partition_layout_key_sql(args->layout, args->relation, false) : storage);
+	char	   *storage = new_shape_storage(source);
+	char	   *key = args->layout != NULL ? partition_layout_key_sql(args->layout, args->relation, false) : NULL;
+	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s%s", unlogged, name, columns, key != NULL ? " PARTITION BY " : "",
+							   key != NULL ? key : storage);
 	Identity	identity;
 	ListCell   *lc;
 
 	identity_enter(source->rd_rel->relowner, NIL, &identity);
 	probe_run(sql);
+	/* before any row is routed by it */
+	if (key != NULL)
+		partition_layout_check_key(get_relname_relid(hidden, RelationGetNamespace(source)), key, migration->id);
 	foreach(lc, statements)
 		probe_run(lfirst(lc));
 	foreach(lc, args->layout != NULL ? args->layout->parts : NIL)
@@ -268,7 +270,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table %s has no key any more", names_relation(second.relid)),
 				 errhint("Add a primary key, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
-	create_table(args, source, name);
+	create_table(migration, args, source, name);
 	second.hidden = get_relname_relid(name, RelationGetNamespace(source));
 	set_tree_rewrite(second.hidden, second.relid);
 	second_table_depend(second.hidden, second.relid);

@@ -14,6 +14,7 @@
 #include "nodes/pg_list.h"
 #include "run/second_table.h"
 #include "run/sessions.h"
+#include "utils/relcache.h"
 
 /* Make it, with its key and the triggers.  Needs SHARE ROW EXCLUSIVE on the table. */
 extern void new_shape_make(const Migration *migration, const SecondArgs *args);
@@ -36,6 +37,12 @@ extern char *new_shape_exchange(Migration *migration, const SecondArgs *args, Se
  * on both.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if it cannot hold them any more.
  */
 extern void new_shape_refill(const Migration *migration, Second *second);
+
+/*
+ * What stands behind the columns in CREATE TABLE, for one that is stored as the table
+ * is: access method, options, tablespace.  "" of a partitioned table.
+ */
+extern char *new_shape_storage(Relation source);
 
 /* The statement that gathers the hidden table's statistics. */
 extern char *new_shape_analyze(const Second *second);

@@ -1307,24 +1307,33 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
+/* Begin the step's transaction, with a hidden table that is not void; else all is begun anew. */
+static StepOutcome
+begin_with_second(const Migration *migration, const Step *step, StepRun *run, Second *second)
+{
+	StepOutcome outcome = begin_with_locks(migration, step, run);
+
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	require_relation(migration, step);
+	if (second_is_usable(migration, step, second))
+		return OUTCOME_DONE;
+	end_transaction();
+	return begin_anew(migration, step, run);
+}
+
 /* Bring the hidden table's indexes one step further. */
 static StepOutcome
 do_second_index(const Migration *migration, const Step *step, StepRun *run)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	StepOutcome outcome = begin_with_locks(migration, step, run);
 	Second		second;
+	StepOutcome outcome = begin_with_second(migration, step, run, &second);
 	List	   *tables;
 	char	   *sql;
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	require_relation(migration, step);
-	if (!second_is_usable(migration, step, &second))
-	{
-		end_transaction();
-		return begin_anew(migration, step, run);
-	}
 	if (!locks_try_beside(locks_expand(list_make1_oid(second.hidden)), &run->patience))
 		return come_again(step, NULL, run);
 	sql = second_table_next_index(&second);
@@ -1350,18 +1359,12 @@ static StepOutcome
 do_analyze(const Migration *migration, const Step *step, StepRun *run)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	StepOutcome outcome = begin_with_locks(migration, step, run);
 	Second		second;
+	StepOutcome outcome = begin_with_second(migration, step, run, &second);
 	char	   *sql;
 
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	require_relation(migration, step);
-	if (!second_is_usable(migration, step, &second))
-	{
-		end_transaction();
-		return begin_anew(migration, step, run);
-	}
 	sql = MemoryContextStrdup(caller, new_shape_analyze(&second));
 	end_transaction();
 	toplevel_run(migration, sql);

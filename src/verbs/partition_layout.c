@@ -7,10 +7,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/migration.h"
+#include "catalog/pg_partitioned_table.h"
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/names.h"
+#include "core/resolution.h"
 #include "nodes/value.h"
+#include "utils/builtins.h"
 #include "utils/syscache.h"
 #include "verbs/partition_layout.h"
 
@@ -69,4 +73,18 @@ partition_layout_check(const PartitionLayout *layout, Oid relid, int64 migration
 	}
 	foreach(lc, layout->primary_key)
 		check_column(relid, (AttrNumber) lfirst_int(lc), migration);
+}
+
+void
+partition_layout_check_key(Oid parent, const char *key, int64 migration)
+{
+	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(parent));
+	bool		isnull;
+	/* as they were read: in the relcache functions may have been inlined */
+	Datum		stored = SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs, &isnull);
+
+	if (!isnull)
+		resolution_compare(migration_known(migration), resolution_calls(stringToNode(TextDatumGetCString(stored))),
+						   key, migration);
+	ReleaseSysCache(tuple);
 }

@@ -49,4 +49,11 @@ extern char *partition_layout_key_sql(const PartitionLayout *layout, Oid relid, 
 /* The columns that the key needs are still there: else it is an error, which names the migration. */
 extern void partition_layout_check(const PartitionLayout *layout, Oid relid, int64 migration);
 
+/*
+ * The table was just made, partitioned by the text "key": does that call what it called
+ * when the migration was stated?  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if not.  As
+ * the owner, restricted.
+ */
+extern void partition_layout_check_key(Oid parent, const char *key, int64 migration);
+
 #endif							/* ZDM_VERBS_PARTITION_LAYOUT_H */
