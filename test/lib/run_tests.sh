@@ -132,7 +132,7 @@ $(why_failed "$name" "$expected" "$output")"
 
 # run_regress KIND VARIABLE EXPECTED OUTPUT-DIRECTORY: what is wanted of sql or
 # specs.  Most of the time they wait for workers, so two are run at once, on a server
-# each; what measures time is a TAP script, and is run alone.
+# each.
 run_regress() {
 	local all lanes=() lane counts
 	mapfile -t all < <(test/lib/list_tests "$1" "${wanted[@]}")
@@ -165,32 +165,73 @@ perl_modules() {
 	done
 }
 
-# run_tap: each script makes its own servers.  The modules are there even where
-# the server was built without them.
+# run_tap NAME: a script, which makes its own servers.  PostgreSQL's modules are there
+# even where the server was built without them.
 run_tap() {
-	local name base log modules
-	modules=$(perl_modules)
-	for name in $(test/lib/list_tests t "${wanted[@]}"); do
-		base=$results/t/$name
-		if ! one_test "t/$name" make_in "$base" installcheck REGRESS= ISOLATION= REGRESS_PREP= \
-			TAP_TESTS="$name" enable_tap_tests=yes PROVE="${limit[*]} prove" PROVE_FLAGS="-v -I $modules"; then
-			while IFS= read -r log; do
-				show "$log" 40 "${log##*/}"
-			done < <(find "$base" -path '*/log/*' -type f | sort -r)
-		fi
-		if [ -z "${ZDM_KEEP:-}" ]; then
-			rm -rf "$base/tmp_check"/*data*
-		fi
-	done
+	local base=$results/t/$1 log
+	if ! one_test "t/$1" make_in "$base" installcheck REGRESS= ISOLATION= REGRESS_PREP= \
+		TAP_TESTS="$1" enable_tap_tests=yes PROVE="${limit[*]} prove" PROVE_FLAGS="-v -I $modules"; then
+		while IFS= read -r log; do
+			show "$log" 40 "${log##*/}"
+		done < <(find "$base" -path '*/log/*' -type f | sort -r)
+	fi
+	if [ -z "${ZDM_KEEP:-}" ]; then
+		rm -rf "$base/tmp_check"/*data*
+	fi
 }
 
 # run_random: invented cases against a model, on a server of their own: a fixed
 # set of seeds, or those that are asked for.
 run_random() {
-	if is_wanted random; then
-		one_test random "${limit[@]}" perl test/random/random.pl \
-			--seeds "${ZDM_SEEDS:-60}" --from "${ZDM_SEED:-1}" --seconds 240 --patience 120
-	fi
+	one_test random "${limit[@]}" perl test/random/random.pl \
+		--seeds "${ZDM_SEEDS:-60}" --from "${ZDM_SEED:-1}" --seconds 240 --patience 120
+}
+
+# next_in_turn: the first one left of the queue of run_others, taken out of it.
+next_in_turn() {
+	flock "$results/queue.lock" sed -n -i -e '1w /dev/stdout' -e '1!p' "$results/queue"
+}
+
+# run_others_lane LANE: what the queue has, until it is empty.  What a test has to say
+# comes in one piece.
+run_others_lane() {
+	local name
+	passed=0
+	failed=0
+	while name=$(next_in_turn) && [ -n "$name" ]; do
+		if [ "$name" = random ]; then
+			run_random
+		else
+			run_tap "$name"
+		fi >"$results/lane.$1"
+		say "$(<"$results/lane.$1")"
+	done
+	say "$passed $failed" >"$results/lane.$1.count"
+}
+
+# run_others: what is wanted of the TAP scripts, and of random, which takes longest and
+# begins.  None of them measures: two are run at once, as most of the time they wait.
+run_others() {
+	local lanes=() counts lane modules
+	modules=$(perl_modules)
+	mkdir "$results/ports"
+	export PG_TEST_PORT_DIR=$results/ports
+	{
+		if is_wanted random; then
+			say random
+		fi
+		test/lib/list_tests t "${wanted[@]}"
+	} >"$results/queue"
+	for lane in 1 2; do
+		run_others_lane "$lane" &
+		lanes+=($!)
+	done
+	wait "${lanes[@]}"
+	for lane in 1 2; do
+		read -r -a counts <"$results/lane.$lane.count" || counts=(0 1)
+		passed=$((passed + counts[0]))
+		failed=$((failed + counts[1]))
+	done
 }
 
 # build_all: the extension and what tests need beside it, in a directory of its own.
@@ -223,8 +264,7 @@ main() {
 	fi
 	run_regress sql REGRESS expected .
 	run_regress specs ISOLATION test/expected output_iso
-	run_tap
-	run_random
+	run_others
 	if is_wanted tree; then
 		one_test tree untouched
 	fi

@@ -26,6 +26,7 @@ sub fill
 		  . "CREATE TABLE event (id bigserial PRIMARY KEY, at timestamptz NOT NULL, kind int NOT NULL DEFAULT 1 REFERENCES kind, n int NOT NULL DEFAULT 0, v text); "
 		  . "CREATE INDEX event_at ON event (at); CREATE TABLE log (id bigint, n int); "
 		  . "INSERT INTO event (at, v) SELECT timestamptz '2024-01-01 UTC' + g * interval '2 minutes', repeat('x', 50) FROM generate_series(1, 20000) g; "
+		  . "INSERT INTO event (id, at) VALUES (3000000, '2025-01-01'); "		# so that it has a partition, whatever the load has there just then
 		  . 'CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.v := coalesce(NEW.v, TG_NAME); RETURN NEW; END$$; '
 		  . 'CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON event FOR EACH ROW EXECUTE FUNCTION touch(); '
 		  . 'CREATE VIEW recent AS SELECT id, at, n FROM event WHERE at > \'2024-01-20\'');
