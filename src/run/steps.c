@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "alter/alter.h"
 #include "alter/index.h"
 #include "backfill/backfill.h"
@@ -1050,6 +1051,18 @@ begin_batch(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_DONE;
 }
 
+/*
+ * A commit of somebody else flushes all the WAL before it, so what a batch has written
+ * would be waited for by the next application that commits.  The worker waits for it
+ * instead, now that it holds no lock and has nothing else to do.
+ */
+static void
+flush_while_resting(const StepRun *run)
+{
+	if (run->pause_ms > 0)
+		XLogFlush(XactLastCommitEnd);
+}
+
 /* A batch of rows, filled in or read. */
 static StepOutcome
 do_batch(const Migration *migration, const Step *step, StepRun *run)
@@ -1070,6 +1083,7 @@ do_batch(const Migration *migration, const Step *step, StepRun *run)
 		done = verify_batch(migration, step, &run->batches, &run->pause_ms);
 	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	flush_while_resting(run);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
@@ -1086,6 +1100,7 @@ steps_help(const Migration *migration, const Step *step, int helper, StepRun *ru
 		return outcome;
 	helped = backfill_help(migration, step, helper, &run->batches, &run->pause_ms);
 	run->rest_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	flush_while_resting(run);
 	return helped ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
@@ -1304,6 +1319,7 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 		done = copy_compare_batch(migration, step, &second, &run->batches, &run->pause_ms);
 	run->waits = !done && run->pause_ms >= LONG_PAUSE_MS && is_waiting(step);
 	run->rest_until = done ? 0 : TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	flush_while_resting(run);
 	return done ? OUTCOME_DONE : OUTCOME_AGAIN;
 }
 
