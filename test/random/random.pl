@@ -59,14 +59,15 @@ sub invent
 {
 	my ($seed) = @_;
 	return Free::invent($seed) if $seed % 8 == 0 && !$option{only};
-	my $change = Change::invent(Dice->new($seed * 4 + 1));
+	my $make = $seed % 4 == 1 ? \&Change::invent_shape : \&Change::invent;
+	my $change = $make->(Dice->new($seed * 4 + 1));
 	my $schema = Schema::invent(Dice->new($seed * 4 + 2), $change);
-	return undef if $without{ $change->{family} };
+	return undef if $without{ $change->{family} } || $without{ $change->{shape} // '' };
 	my $events = Stream::invent(Dice->new($seed * 4 + 3), $change, $schema, $server->version);
 
 	$events = [ grep { !$without{ $_->{what} // $_->{op} } } @$events ];
 	$schema->{pieces} = [ grep { !$without{ $_->{name} } } @{ $schema->{pieces} } ];
-	my %has = map { $_ => 1 } $change->{kind}, $change->{family}, (map { $_->{name} } @{ $schema->{pieces} }), map { $_->{what} // $_->{op} } @$events;
+	my %has = map { $_ => 1 } $change->{kind}, $change->{family}, $change->{shape} // (), $change->{same} ? 'same' : (), (map { $_->{name} } @{ $schema->{pieces} }), map { $_->{what} // $_->{op} } @$events;
 	return undef if $option{only} && !$has{ $option{only} };
 	return { seed => $seed, change => $change, schema => $schema, events => $events };
 }
@@ -94,7 +95,7 @@ sub one_seed
 		$count{refused}++;
 		$refusals{ $run->{refused} =~ s/ \/ .*//sr }++;
 	}
-	print "seed $seed (", join(' ', $case->{free} ? 'free' : (), @{ $case->{change} }{qw(kind family)}, $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
+	print "seed $seed (", join(' ', $case->{free} ? 'free' : (), @{ $case->{change} }{qw(kind family)}, $case->{change}{shape} // (), $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
 	return if !$run->{difference};
 	$count{different}++;
 	my $smallest = $run;

@@ -124,6 +124,19 @@ our %family = (
 	},
 );
 
+# Tables that get another shape.  "by" is the column of the partition key that the call
+# brings, "leaves" says that there are partitions before it.
+our @shapes = (
+	{ name => 'columns', sql => 'zdm.rewrite({T}, columns => (SELECT array_agg(attname ORDER BY md5(attname)) FROM pg_attribute WHERE attrelid = {T}::regclass AND attnum > 0 AND NOT attisdropped)' },
+	{ name => 'by_hash', by => 'id', sql => q{zdm.partition_table({T}, 'HASH (id)', ARRAY['part_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'part_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)']} },
+	{ name => 'by_width', by => 'id', sql => q{zdm.partition_table({T}, 'RANGE (id)', every => '500', with_default => true} },
+	{ name => 'by_list', by => 'k', sql => q{zdm.partition_table({T}, 'LIST (k)', ARRAY['part_1 FOR VALUES IN (1, 4)', 'part_3 FOR VALUES IN (3)', 'part_rest DEFAULT']} },
+	{ name => 'by_range', by => 'k', with => 'k, id, ', sql => q{zdm.partition_table({T}, 'RANGE (k, id)', ARRAY['part_1 FOR VALUES FROM (MINVALUE, MINVALUE) TO (2, 20)', 'part_2 FOR VALUES FROM (2, 20) TO (MAXVALUE, MAXVALUE)']} },
+	{ name => 'attach_width', by => 'id', attach => 1, sql => q{zdm.partition_table({T}, 'RANGE (id)', every => '500', with_default => true, way => 'attach'} },
+	{ name => 'attach_list', by => 'k', attach => 1, sql => q{zdm.partition_table({T}, 'LIST (k)', ARRAY['part_1 FOR VALUES IN (1, 2, 3, 4, 5)', 'part_rest DEFAULT'], way => 'attach'} },
+	{ name => 'one_table', leaves => 1, sql => 'zdm.unpartition_table({T}' },
+);
+
 # What a renamed column may be.
 our @renamed = qw(int_bigint cents bool_text text_coalesce timestamp_tz float_text text_bytea);
 
@@ -143,6 +156,22 @@ sub invent
 		old_name => $dice->pick('amount', '"Amount"', '"select"', 'c', '"it""s"'),
 		new_name => $dice->pick('total', '"To tal"', '"user"', 'c2'),
 	};
+}
+
+# invent_shape(dice): the table is written anew: as it is, or in another shape.
+sub invent_shape
+{
+	my ($dice) = @_;
+	my %change = (kind => 'shape', family => $dice->pick(sort keys %family), old_name => $dice->pick('amount', '"Amount"', '"it""s"'), new_name => 'unused');
+	my $shape = $dice->pick(@shapes, @shapes, 'same');
+
+	return { %change, shape => $shape->{name}, map { $_ => $shape->{$_} } grep { exists $shape->{$_} } qw(sql by with attach leaves) } if ref $shape;
+	my ($plain, $sql) = @{ $dice->pick(
+		[ 'VACUUM (FULL) {T}' ],
+		[ 'VACUUM (FULL) {T}', 'zdm.rewrite({T}' ],
+		[ 'VACUUM (FULL) {T}', q{zdm.rewrite({T}, 'b DESC NULLS FIRST, a'} ],
+		[ 'CLUSTER {T} USING {PKEY}' ]) };
+	return { %change, kind => 'ddl', same => 1, ddl => $plain, sql => $sql, opposite => undef };
 }
 
 # plain(dice, family): DDL that is done the safe way and then complete, its
@@ -186,7 +215,8 @@ sub call
 	my $table = $schema->{table};
 	my $family = $family{ $change->{family} };
 
-	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{KEY\}/$schema->{key}/gr =~ s/\{C\}/$change->{old_name}/gr),
+	return 'SELECT ' . ($change->{sql} =~ s/\{T\}/quote($table)/ger) . ', label => ' . quote($label) . ')' if $change->{sql};
+	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{PKEY\}/$schema->{pkey}/gr =~ s/\{KEY\}/$schema->{key}/gr =~ s/\{C\}/$change->{old_name}/gr),
 		(defined $change->{fill} ? 'up => ' . quote($change->{fill}) : ()), 'label => ' . quote($label)) . ')'
 	  if $change->{kind} eq 'ddl';
 	return 'SELECT zdm.rename_column('

@@ -32,7 +32,8 @@ sub invent
 
 	for (my $try = 0; !$case; $try++)
 	{
-		my $change = Change::invent(Dice->new($seed * 4 + 1 + $try * 1000003));
+		my $make = $seed % 16 ? \&Change::invent : \&Change::invent_shape;
+		my $change = $make->(Dice->new($seed * 4 + 1 + $try * 1000003));
 		my $schema = Schema::invent(Dice->new($seed * 4 + 2 + $try * 1000003), $change);
 
 		next if $change->{kind} eq 'ddl' || !$fit{ $change->{family} } || ($change->{kind} eq 'type' && $change->{family} eq 'text_coalesce');
@@ -198,7 +199,7 @@ sub writer
 	my $self = {
 		table => $run->{case}{schema}{table}, which => $which, rows => {}, count => 0, names => 'old', change => $change,
 		rename => $change->{kind} eq 'rename' ? 1 : 0, number => $change->{family} =~ /int/ ? 1 : 0, dice => Dice->new($run->{case}{seed} * 64 + $which),
-		on => $run->{case}{schema}{partitioned} ? 'id, k' : 'id',
+		on => $run->{case}{schema}{primary},
 		session => $run->{server}->connect($run->{zdm_db}, 'zr_old', "free $which"),
 	};
 	my $told = IO::Select->new($hear);

@@ -29,6 +29,7 @@ sub new
 }
 
 sub is_plain { return $_[0]{change}{kind} eq 'ddl' }
+sub is_shape { return $_[0]{change}{kind} eq 'shape' }
 sub is_rename { return $_[0]{change}{kind} eq 'rename' }
 
 # column(side, version): the name by which that version of the application
@@ -53,14 +54,16 @@ sub other
 	return $self->{change}{ $as eq 'new' ? 'old_name' : 'new_name' };
 }
 
-sub in_step { return $_[0]{state} =~ /^(ready|switched)$/ }
+# in_step(): are there two columns of it?
+sub in_step { return !$_[0]->is_shape && $_[0]{state} =~ /^(ready|switched)$/ }
 
 # moving(): nobody can say which of the two states it is in.
 sub moving
 {
 	my ($self) = @_;
 
-	return 1 if $self->{state} eq 'running' && ($self->is_plain || ($self->{family}{may_be_at_once} && !$self->is_rename));
+	return 0 if $self->{change}{same};
+	return 1 if $self->{state} eq 'running' && !$self->is_shape && ($self->is_plain || ($self->{family}{may_be_at_once} && !$self->is_rename));
 	return $self->{state} =~ /^(switching|reverting)$/;
 }
 
@@ -71,7 +74,7 @@ sub applies
 
 	return 0 if $event->{both} && !$self->in_step;
 	return $self->{state} eq 'ready' if $event->{misfit};
-	return 1 if $self->is_rename || !$self->moving;
+	return 1 if $self->is_rename || $self->is_shape || !$self->moving;
 	if ($self->is_plain)
 	{
 		return $event->{sql} && $event->{sql} !~ /\{[CV]|INSERT|COPY/;

@@ -31,6 +31,8 @@ sub verified
 	my $model = $run->{model};
 	my $state = $model->{state};
 
+	# what is to be begun anew is not the same until then
+	return if $run->{stale};
 	return if $model->is_plain || $state !~ /^(ready|switched)$/;
 	my $rows = $run->{monitor}{zdm}->must("SELECT v::text FROM zdm.verify($run->{id}) v");
 	# in transactions of their own, writers may have more of them
@@ -60,12 +62,30 @@ sub at_end
 	restores($run) if $run->{case}{seed} % 10 == 3;
 	my %begun = map { $_ => begin_dump($run, $run->{"${_}_db"}) } qw(zdm model);
 	my %dump = map { $_ => dump_of($run, $begun{$_}) } qw(zdm model);
+	%dump = map { $_ => [ without_partitions($run, $_, @{ $dump{$_} }) ] } keys %dump if $run->{model}->is_shape && $state eq 'completed';
 	my %seen;
 	$seen{$_}++ for @{ $dump{zdm} };
 	$seen{$_}-- for @{ $dump{model} };
 	my @only = grep { $seen{$_} } sort keys %seen;
 	$run->differ('catalog', "the catalogs differ in $state:\n" . join "\n", map { ($seen{$_} > 0 ? 'pg_zdm: ' : 'model:  ') . $_ } @only) if @only;
 	return;
+}
+
+# without_partitions(run, side, statements): those of a table that has none; of partitions,
+# each has all indexes of the whole.
+sub without_partitions
+{
+	my ($run, $side, @statements) = @_;
+	my $table = Change::quote($run->{case}{schema}{table}) . '::regclass';
+	my @of = map { $_->[0] } $run->{monitor}{$side}->must("SELECT 'app.' || quote_ident(relname) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = $table")->@*;
+	my $bad = $run->{monitor}{$side}->must("SELECT p.relname, i.relname FROM pg_index x JOIN pg_class i ON i.oid = indexrelid CROSS JOIN pg_inherits h JOIN pg_class p ON p.oid = inhrelid
+		WHERE indrelid = $table AND inhparent = $table AND NOT EXISTS (SELECT 1 FROM pg_inherits hi JOIN pg_index xi ON xi.indexrelid = hi.inhrelid WHERE hi.inhparent = x.indexrelid AND xi.indrelid = p.oid AND xi.indisvalid)");
+
+	$run->differ('index of a partition', join "\n", map { "$_->[0] has no $_->[1]" } @$bad) if @$bad;
+	my $is_of = join '|', 'no partitions', map { quotemeta } @of;
+	@statements = grep { !/^ALTER INDEX .* ATTACH PARTITION / && !/^(?:CREATE TABLE|ALTER TABLE(?: ONLY)?|GRANT .* ON TABLE|REVOKE .* ON TABLE|COMMENT ON COLUMN) (?:$is_of)[ .;\n]/
+		  && !/^CREATE (?:UNIQUE )?INDEX .* ON (?:$is_of) / && !/ATTACH PARTITION (?:$is_of) / } @statements;
+	return map { s/\)\nPARTITION BY .*;$/);/mr =~ s/ ONLY / /gr } @statements;
 }
 
 # idle(run): a worker that has nothing to do uses no processor.

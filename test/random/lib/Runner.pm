@@ -154,6 +154,7 @@ sub do_sql
 	my $model = $self->{model};
 
 	return 0 if $self->{waiting}{$who} || !$model->applies($event);
+	return 0 if ($event->{moves} && !$self->may_move) || ($event->{current} && !$self->may_point);
 	return 0 if $event->{needs} && !Schema::piece($self->{case}{schema}, $event->{needs});
 	return 0 if $event->{inside} && $self->{writer}{model}[$who]{status} eq 'I';
 	return 0 if $event->{alone} && $self->{writer}{model}[$who]{status} ne 'I';
@@ -182,6 +183,29 @@ sub do_sql
 	return 1;
 }
 
+# may_move(): may the key of partitions change?  Where only one of the two is partitioned by
+# it, a row that moves is an UPDATE to the triggers of the one, a DELETE and an INSERT to
+# those of the other, and who waits for it fails (40001); nobody can see to either.
+sub may_move
+{
+	my ($self) = @_;
+	my $change = $self->{case}{change};
+	my $model = $self->{model};
+
+	return 1 if !$model->is_shape || (!$change->{leaves} && ($change->{by} // '') ne 'k') || $model->{state} =~ /^(none|running|ready|reverted)$/;
+	return 0 if $model->moving || grep { Schema::piece($self->{case}{schema}, $_) } qw(audit audit_changes before);
+	return !grep { $self->{waiting}{$_} || $self->{writer}{model}[$_]{status} ne 'I' } 0 .. 2;
+}
+
+# may_point(): may a cursor say which row?  PostgreSQL cannot tell the row of one that has
+# left partitions out, as one by the partition key does (24000).
+sub may_point
+{
+	my ($self) = @_;
+
+	return ($self->{case}{change}{by} // '') ne 'id' || $self->{model}{state} =~ /^(none|running|ready|reverted)$/;
+}
+
 # A statement under a timeout: done on the model if it was done.
 sub do_hasty
 {
@@ -191,6 +215,7 @@ sub do_hasty
 	my $model = $self->{model};
 
 	return 0 if $self->{waiting}{$who} || $self->{writer}{model}[$who]{status} ne 'I' || !$model->applies($statement);
+	return 0 if ($statement->{moves} && !$self->may_move) || ($statement->{current} && !$self->may_point);
 	return 0 if $statement->{needs} && !Schema::piece($self->{case}{schema}, $statement->{needs});
 	my %sql = map { $_ => $model->render($_, $statement) } qw(zdm model);
 	return 0 if $statement->{both} && $self->is_ambiguous($statement, $sql{zdm});
@@ -399,7 +424,15 @@ sub do_dba
 
 	$self->end_transactions;
 	$self->quiet if $event->{sql} =~ /^GRANT/;
-	return $self->both_sides($event->{super} ? 'monitor' : 'owner', $event, $event->{sql});
+	$self->both_sides($event->{super} ? 'monitor' : 'owner', $event, $event->{sql});
+	if ($event->{late} && $self->{model}->is_shape && !$self->{owner}{zdm}{result}{error})
+	{
+		# after the cutover it stops the way back, by name
+		my ($name) = $event->{sql} =~ /INDEX (\w+)/;
+
+		$self->{model}{late}{$name} = { text => $event->{sql}, own_name => 1, map { ("${_}_drop" => "DROP INDEX app.$name") } qw(zdm model) };
+	}
+	return 1;
 }
 
 # quiet(): until no worker is at it.  GRANT takes no lock on the table, so that
@@ -458,6 +491,8 @@ sub do_attach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
+	return 0 if $model->is_shape && $model->{state} =~ /^(switched|completed)$/;
+	$self->{stale} = 1 if $model->is_shape;
 	return 0 if $event->{as} ne $self->decides && $self->is_blank($event);
 	$self->{was_away} = 1;
 	$self->end_transactions;
@@ -482,6 +517,8 @@ sub do_detach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/;
+	return 0 if $model->is_shape && $model->{state} =~ /^(switched|completed)$/;
+	$self->{stale} = 1 if $model->is_shape;
 	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
 	$self->end_transactions;
 	$event->{as} = $self->decides;
@@ -849,7 +886,7 @@ sub plain_ddl
 	my $model = $self->{model};
 	my $table = $self->{case}{schema}{table};
 	my $name = $model->{name};
-	my @sql = ($model->fill('model', {}, $change->{ddl}));
+	my @sql = ($model->fill('model', {}, $change->{ddl} =~ s/\{PKEY\}/$self->{case}{schema}{pkey}/r));
 
 	unshift @sql, "ALTER TABLE $table DISABLE TRIGGER USER", "UPDATE $table SET $name = $change->{fill} WHERE $name IS NULL", "ALTER TABLE $table ENABLE TRIGGER USER"
 	  if defined $change->{fill};
@@ -922,6 +959,11 @@ sub arrive
 		}
 		$self->fresh_model;
 	}
+	elsif ($model->is_shape)
+	{
+		# a table is the same to who reads and writes it
+		delete $self->{stale};
+	}
 	elsif (!$model->is_rename)
 	{
 		$self->differ('misfit', "$state, over " . $self->misfits . ' rows that up cannot convert') if $state eq 'switched' && $self->misfits;
@@ -938,6 +980,7 @@ sub arrive
 	}
 	$model->{state} = $state;
 	$model->{hidden} = $self->hidden_name if !$model->is_rename && $model->in_step;
+	$self->{second} = $model->is_shape && $state =~ /^(ready|switched)$/ ? $self->hidden_table : undef;
 	return;
 }
 
@@ -948,6 +991,16 @@ sub hidden_name
 		  . Change::quote($self->{case}{schema}{table}) . "::regclass AND NOT attisdropped AND attname ~ '_zdm$self->{id}\$'");
 
 	return $rows->[0][0] // $self->differ('no hidden column', 'there is no second column');
+}
+
+# hidden_table(): the other one of two, if there are.
+sub hidden_table
+{
+	my ($self) = @_;
+	my $rows = $self->{monitor}{zdm}->must("SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname LIKE 'zdm\\_$self->{id}\\_%'");
+
+	$self->differ('no hidden table', "there is no second table in $self->{model}{state}") if !@$rows && !$self->{case}{change}{attach};
+	return $rows->[0][0];
 }
 
 # retype(way): plain ALTER TABLE ... TYPE on the model.
@@ -1062,11 +1115,13 @@ sub compare_rows
 	my $key = $schema->{role} eq 'key' ? '' : 'id, ';
 	my $list = "${key}%s::text, a, b, k, d";
 
-	return if $model->moving && ($model->is_plain || (!$model->is_rename && !$model->{family}{neutral}));
+	return if $model->moving && !$model->is_shape && ($model->is_plain || (!$model->is_rename && !$model->{family}{neutral}));
 	my $hidden = $model->in_step ? $model->other('old') : "''";
 	my $zdm = sprintf "SELECT $list, $hidden\::text FROM $schema->{table}", $column;
 	my $mod = sprintf "SELECT $list, " . $self->hidden_expected . " FROM $schema->{table}", $model->{name};
 	$self->compare_query('rows', $zdm, $mod, 1);
+	$self->compare_query('hidden rows', (sprintf "SELECT $list FROM $self->{second}", $column), sprintf "SELECT $list FROM $schema->{table}", $model->{name})
+	  if $self->{second} && !$self->{stale} && $model->{state} =~ /^(ready|switched)$/;
 	for my $table (qw(log changes touched parent child))
 	{
 		my $piece = { log => 'audit', changes => 'audit_changes', touched => 'update_of' }->{$table} // $table;
@@ -1102,7 +1157,7 @@ sub compare_query
 		$self->differ("reading $error->{code}", "$side: $sql{$side}: " . show_error($error)) if $error;
 		$rows{$side} = $self->{monitor}{$side}{result}{rows};
 	}
-	if ($hidden && $self->{model}{state} eq 'switched' && !$self->{model}->is_rename)
+	if ($hidden && $self->{model}{state} eq 'switched' && !$self->{model}->is_rename && !$self->{model}->is_shape)
 	{
 		$self->check_old_side($rows{zdm});
 		$_->[-1] = '' for @{ $rows{zdm} };

@@ -25,8 +25,19 @@ sub invent
 		partitioned => $dice->chance(20),
 	};
 
+	if ($change->{kind} eq 'shape')
+	{
+		$schema->{role} = 'data' if $schema->{role} eq 'key';
+		$schema->{partitioned} = $change->{leaves};
+	}
+	# there is no way to cluster a partitioned table in each version
+	$schema->{partitioned} = 0 if $change->{same} && $change->{ddl} =~ /^CLUSTER/;
+
 	$schema->{partitioned} = 0 if $schema->{role} eq 'key';
 	$schema->{key} = $schema->{role} eq 'key' ? '{C}' : 'id';
+	# the partition key has to be in it
+	$schema->{primary} = $schema->{partitioned} || ($change->{by} // '') eq 'k' ? 'id, k' : $schema->{key};
+	$schema->{pkey} = $schema->{table} =~ s/"?$/_pkey$&/r =~ s/"user_pkey"/user_pkey/r =~ s/^app\.//r;
 	$schema->{pieces} = [ main_table($dice, $change, $family, $schema), pieces($dice, $change, $family, $schema) ];
 	return $schema;
 }
@@ -62,7 +73,7 @@ sub main_table
 	  . ($not_null ? ' NOT NULL' : '');
 	push @columns, 'id integer NOT NULL' if $schema->{role} ne 'key';
 	push @columns, $column, 'a integer DEFAULT 7', 'b text', 'k integer NOT NULL DEFAULT 1', 'd timestamptz';
-	push @columns, $schema->{partitioned} ? 'PRIMARY KEY (id, k)' : "PRIMARY KEY ($schema->{key})";
+	push @columns, "PRIMARY KEY ($schema->{primary})";
 	my @sql = (@before, 'CREATE TABLE {T} (' . join(', ', @columns) . ')' . ($schema->{partitioned} ? ' PARTITION BY LIST (k)' : ''));
 	if ($schema->{partitioned})
 	{
@@ -84,7 +95,8 @@ sub pieces
 	my ($dice, $change, $family, $schema) = @_;
 	my $type = $change->{kind} eq 'type';
 	my $data = $schema->{role} eq 'data';
-	my $plain = !$schema->{partitioned};
+	my $plain = $schema->{primary} eq $schema->{key};
+	my $with = $change->{with} // (($change->{by} // '') eq 'id' ? 'id, ' : $plain ? '' : 'k, ');
 	my @may = (
 		[ 25, $data, index => ['CREATE INDEX orders_c ON {T} ({C})'] ],
 		[ 15, $data, partial => ['CREATE INDEX orders_part ON {T} ({C}) WHERE {C} IS NOT NULL AND a > 0'] ],
@@ -141,7 +153,7 @@ sub pieces
 			'CREATE TABLE app.other (o integer PRIMARY KEY)', 'INSERT INTO app.other VALUES (1), (2)',
 			'ALTER TABLE {T} ADD COLUMN f integer, ADD COLUMN u integer',
 			'ALTER TABLE {T} ADD CONSTRAINT orders_other FOREIGN KEY (f) REFERENCES app.other DEFERRABLE INITIALLY DEFERRED',
-			'ALTER TABLE {T} ADD CONSTRAINT orders_once UNIQUE (' . ($plain ? '' : 'k, ') . 'u) DEFERRABLE INITIALLY DEFERRED' ] ],
+			'ALTER TABLE {T} ADD CONSTRAINT orders_once UNIQUE (' . $with . 'u) DEFERRABLE INITIALLY DEFERRED' ] ],
 		[ 12, $change->{kind} eq 'rename' && $data && $plain, generated => [
 			q{ALTER TABLE {T} ADD COLUMN g boolean GENERATED ALWAYS AS ({C} IS NULL) STORED} ] ],
 	);

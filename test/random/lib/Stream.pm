@@ -294,6 +294,7 @@ sub do_update_more
 	my $k = $self->{dice}->between(1, 5);
 
 	return do_update_other($self, $event) if is_key($self);
+	$event->{moves} = 1;
 	$event->{vals} = [ values_for($self) ];
 	$event->{sql} = "UPDATE {T} SET ({C}, k, b) = ({V0}, $k, 'more') WHERE id = $id RETURNING {C}, k";
 	return;
@@ -322,7 +323,7 @@ sub do_upsert
 	my ($self, $event) = @_;
 	my $dice = $self->{dice};
 	my $id = $dice->chance(75) ? some_key($self) : fresh_key($self);
-	my $on = $self->{schema}{partitioned} ? 'id, k' : '{KEY}';
+	my $on = $self->{schema}{primary};
 
 	$event->{vals} = [ is_key($self) ? [ $id, $id ] : values_for($self), values_for($self) ];
 	my $set = is_key($self) ? 'b = excluded.b' : $dice->pick('{C} = excluded.{C}', '{C} = {V1}, a = 3', 'b = excluded.b', '{C} = coalesce(excluded.{C}, {T}.{C})');
@@ -459,6 +460,7 @@ sub do_current_of
 	$event->{vals} = [ is_key($self) ? [ 'NULL', 'NULL' ] : values_for($self), values_for($self) ];
 	my $set = is_key($self) ? "b = 'cur'" : $self->{dice}->pick('{C} = {V0}', "{C} = {V0}, b = 'cur'", 'b = b');
 	$event->{alone} = 1;
+	$event->{current} = 1;
 	$event->{sql} = "DECLARE cur CURSOR FOR SELECT a FROM {T} WHERE {KEY} = $id" . $self->{dice}->pick('', ' FOR UPDATE')
 	  . "; FETCH cur; UPDATE {T} SET $set WHERE CURRENT OF cur; " . $self->{dice}->pick('DELETE FROM {T} WHERE CURRENT OF cur; ', '') . 'CLOSE cur';
 	return;
