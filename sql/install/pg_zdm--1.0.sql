@@ -42,7 +42,8 @@ CREATE TABLE zdm.migration (
 	error_context text
 );
 
-CREATE INDEX ON zdm.migration (relid);
+-- looked up by all DDL: see catalog/live.c
+CREATE INDEX ON zdm.migration (relid) WHERE state NOT IN ('completed', 'reverted');
 
 -- not unique: a label belongs to a role, and can be used again once what was done
 -- under it has been undone

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/live.h"
 #include "catalog/migration.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
@@ -182,28 +183,17 @@ migration_is_trusted(const Migration *migration)
 List *
 migration_live_on(Oid relid)
 {
-	return ROW_LIST(&migrations, "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id",
-					arg_oid(relid));
+	return live_on(relid) ? ROW_LIST(&migrations, "WHERE relid = $1 AND state NOT IN ('completed', 'reverted') ORDER BY id",
+									 arg_oid(relid)) : NIL;
 }
 
 List *
 migration_live_on_partitioned(void)
 {
+	if (!live_any())
+		return NIL;
 	return ROW_LIST(&migrations, "WHERE state NOT IN ('completed', 'reverted') "
 					"AND relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') ORDER BY id");
-}
-
-List *
-migration_live_tables(void)
-{
-	QuerySession session;
-	List	   *tables;
-
-	query_begin(&session);
-	query_run("SELECT coalesce(array_agg(DISTINCT relid), '{}') FROM zdm.migration WHERE state NOT IN ('completed', 'reverted')", NULL, 0);
-	tables = query_oids(0, 1);
-	query_end(&session);
-	return tables;
 }
 
 /*
@@ -213,6 +203,8 @@ migration_live_tables(void)
 List *
 migration_needing(Oid relid)
 {
+	if (!live_any())
+		return NIL;
 	return ROW_LIST(&migrations, "m WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
 					"(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND "
 					"  ((s.state <> 'done' OR s.only_back) AND $1 = ANY (s.needs) "
@@ -226,6 +218,8 @@ migration_needing(Oid relid)
 List *
 migration_naming(Oid relid, const char *name)
 {
+	if (!live_any())
+		return NIL;
 	return ROW_LIST(&migrations, "m WHERE state NOT IN ('completed', 'reverted') AND EXISTS "
 					"(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND (s.state <> 'done' OR s.undoable) "
 					"   AND (m.relid = $1 OR $1 = ANY (s.needs || s.relations)) "

@@ -113,9 +113,6 @@ extern List *migration_live_on(Oid relid);	/* list of Migration * */
 /* Those on partitioned tables. */
 extern List *migration_live_on_partitioned(void);
 
-/* The tables that have one (list of Oids). */
-extern List *migration_live_tables(void);
-
 /* The same of other relations, if a step to come or to undo names "relid". */
 extern List *migration_needing(Oid relid);	/* list of Migration * */
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/live.h"
 #include "catalog/query.h"
 #include "catalog/second.h"
 #include "core/names.h"
@@ -47,6 +48,8 @@ second_stamp(Oid relid, Oid key, List *without)
 List *
 second_of_partitioned(void)
 {
+	if (!live_any())
+		return NIL;
 	return ROW_LIST(&seconds, "WHERE relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') ORDER BY migration");
 }
 

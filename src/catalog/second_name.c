@@ -23,6 +23,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/acl_hold.h"
+#include "catalog/live.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "catalog/second_name.h"
@@ -89,6 +90,8 @@ second_names(int64 migration)
 	QuerySession session;
 	List	   *found;
 
+	if (!live_any())
+		return NIL;
 	query_begin(&session);
 	found = views(QUERY(psprintf("%s%s", NAMES, live), arg_int8(migration)));
 	found = list_concat(found, matviews(QUERY(psprintf("%s%s", MATVIEWS, live), arg_int8(migration))));

@@ -20,6 +20,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/acl_hold.h"
+#include "catalog/live.h"
 #include "catalog/query.h"
 #include "catalog/twin.h"
 #include "lib/stringinfo.h"
@@ -273,6 +274,8 @@ twin_migrations(List **owners)
 	uint64		n;
 
 	*owners = NIL;
+	if (!live_any())
+		return NIL;
 	query_begin(&session);
 	n = QUERY("SELECT p.migration, c.relowner, p.relid, p.old_attnum::int, p.new_attnum::int FROM zdm.pair p JOIN pg_class c ON c.oid = p.relid "
 			  "WHERE p.new_attnum IS NOT NULL ORDER BY 1");

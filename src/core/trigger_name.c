@@ -30,9 +30,8 @@
 
 #define TRIGGER_NAME "~zdm_sync"
 
-/* zdm.sync(), or InvalidOid. */
-static Oid
-sync_function(void)
+Oid
+trigger_name_function(void)
 {
 	return LookupFuncName(list_make2(makeString("zdm"), makeString("sync")),
 						  0, NULL, true);
@@ -107,7 +106,7 @@ greatest_of(Oid relid, Oid function, Whose wanted)
 char *
 trigger_name_find(Oid relid)
 {
-	Oid			function = sync_function();
+	Oid			function = trigger_name_function();
 
 	if (!OidIsValid(function))
 		return NULL;
@@ -118,7 +117,7 @@ trigger_name_find(Oid relid)
 static char *
 greatest_of_tree(Oid relid, Whose wanted)
 {
-	Oid			function = sync_function();
+	Oid			function = trigger_name_function();
 	List	   *relids = list_make1_oid(relid);
 	char	   *greatest = NULL;
 	ListCell   *lc;
@@ -144,7 +143,7 @@ trigger_name_greatest(Oid relid)
 char *
 trigger_name_later(Oid relid, const char *name)
 {
-	char	   *greatest = greatest_of(relid, sync_function(), OTHERS);
+	char	   *greatest = greatest_of(relid, trigger_name_function(), OTHERS);
 
 	return greatest != NULL && strcmp(greatest, name) >= 0 ? greatest : NULL;
 }

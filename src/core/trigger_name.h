@@ -8,6 +8,9 @@
 #ifndef ZDM_TRIGGER_NAME_H
 #define ZDM_TRIGGER_NAME_H
 
+/* zdm.sync(), which it runs; InvalidOid if there is none. */
+extern Oid	trigger_name_function(void);
+
 /*
  * The name of relid's trigger that runs zdm.sync and is made as we make it, enabled
  * or not; NULL if it has none.  Needs a transaction; takes catalog locks only.

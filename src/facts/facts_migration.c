@@ -20,7 +20,6 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "compat.h"
 
 bool
@@ -33,23 +32,6 @@ facts_any_migration(void)
 	any = QUERY("SELECT 1 FROM zdm.migration WHERE state NOT IN ('completed', 'reverted') LIMIT 1") > 0;
 	query_end(&session);
 	return any;
-}
-
-static Oid
-index_on(Relation table, AttrNumber attnum)
-{
-	ListCell   *lc;
-
-	foreach(lc, RelationGetIndexList(table))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		bool		found = index->rd_index->indkey.values[0] == attnum;
-
-		index_close(index, AccessShareLock);
-		if (found)
-			return lfirst_oid(lc);
-	}
-	elog(ERROR, "zdm.migration has no index on column %d", attnum);
 }
 
 /* Whoever may not know of the migration gets what PostgreSQL says of the table. */
@@ -67,26 +49,10 @@ visible_ones(List *migrations)
 	return visible;
 }
 
-/*
- * Most tables never had one, so that is looked up first, by the index alone: this
- * runs before all DDL.
- */
 List *
 facts_migrations(Oid relid)
 {
-	Relation	table = table_open(get_relname_relid("migration", get_namespace_oid("zdm", false)),
-								   AccessShareLock);
-	AttrNumber	attnum = get_attnum(RelationGetRelid(table), "relid");
-	ScanKeyData key;
-	SysScanDesc scan;
-	bool		found;
-
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(table, index_on(table, attnum), true, GetActiveSnapshot(), 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
-	return found ? visible_ones(migration_live_on(relid)) : NIL;
+	return visible_ones(migration_live_on(relid));
 }
 
 List *
@@ -169,8 +135,10 @@ facts_synced_with(Oid classid, Oid objid)
 	{
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
-		if (form->classid == TriggerRelationId && OidIsValid(synced_table(form->objid)))
-			relids = list_append_unique_oid(relids, synced_table(form->objid));
+		Oid			relid = form->classid == TriggerRelationId ? synced_table(form->objid) : InvalidOid;
+
+		if (OidIsValid(relid))
+			relids = list_append_unique_oid(relids, relid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);

@@ -25,15 +25,16 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-#include "catalog/migration.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/trigger_name.h"
+#include "facts/facts_migration.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -137,6 +138,17 @@ keep_last(Oid relid, bool tell)
 	return true;
 }
 
+/* A table is told of before its partitions. */
+static int
+by_depth(const ListCell *a, const ListCell *b)
+{
+	bool		a_is_part = get_rel_relispartition(lfirst_oid(a));
+
+	if (a_is_part != get_rel_relispartition(lfirst_oid(b)))
+		return a_is_part ? 1 : -1;
+	return list_oid_cmp(a, b);
+}
+
 /*
  * Event trigger, at the end of CREATE TRIGGER, ALTER TRIGGER, ALTER TABLE: see
  * to it that the sync trigger still is the last to fire where a trigger was added.  By
@@ -145,7 +157,7 @@ keep_last(Oid relid, bool tell)
 Datum
 zdm_keep_sync_last(PG_FUNCTION_ARGS)
 {
-	ListCell   *table;
+	List	   *tables;
 	ListCell   *lc;
 	bool		told = false;
 
@@ -156,17 +168,16 @@ zdm_keep_sync_last(PG_FUNCTION_ARGS)
 	if (!brings_triggers(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
 		PG_RETURN_NULL();
 
-	foreach(table, migration_live_tables())
+	tables = facts_synced_with(ProcedureRelationId, trigger_name_function());
+	list_sort(tables, by_depth);
+	foreach(lc, tables)
 	{
-		/* the statement holds its lock on those in which one was added; others may be gone */
-		foreach(lc, get_rel_name(lfirst_oid(table)) == NULL ? NIL : find_all_inheritors(lfirst_oid(table), NoLock, NULL))
-		{
-			Oid			relid = lfirst_oid(lc);
+		/* the statement holds its lock on those in which one was added */
+		Oid			relid = lfirst_oid(lc);
 
-			if (have_come(TriggerRelationId, TriggerRelidNameIndexId, Anum_pg_trigger_tgrelid, relid) ||
-				have_come(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, relid))
-				told |= keep_last(relid, !told);
-		}
+		if (have_come(TriggerRelationId, TriggerRelidNameIndexId, Anum_pg_trigger_tgrelid, relid) ||
+			have_come(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, relid))
+			told |= keep_last(relid, !told);
 	}
 	PG_RETURN_NULL();
 }
