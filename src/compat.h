@@ -523,6 +523,13 @@ zdm_set_enforced(Constraint *con, bool enforced)
 /* pg_attribute.attgenerated of a virtual column: 18. */
 #define ZDM_GENERATED_VIRTUAL		'v'
 
+/* Of a column definition: STORAGE came with 16. */
+#if PG_VERSION_NUM >= 160000
+#define zdm_storage_name(def)		((def)->storage_name)
+#else
+#define zdm_storage_name(def)		NULL
+#endif
+
 /* Generated columns: the statement says of which kind since 18; before, stored. */
 #if PG_VERSION_NUM >= 180000
 #define zdm_generated_kind(con)		((con)->generated_kind)

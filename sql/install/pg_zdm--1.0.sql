@@ -178,6 +178,7 @@ CREATE TABLE zdm.second (
 	new_shape     boolean NOT NULL,              -- columns go by their names, and the two exchange theirs
 	turned        boolean NOT NULL,              -- they have done so: the hidden one was there first
 	refilled      boolean NOT NULL,              -- and has been filled anew since
+	own           text[] NOT NULL DEFAULT '{}',  -- generated columns that one of them alone has, or computes otherwise
 	layout        text,                          -- of a new shape: what columns and constraints the table had then
 	indexes       oid[] NOT NULL DEFAULT '{}',   -- once they have: those of the table ...
 	likes         oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one

@@ -154,9 +154,9 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 				refuse("a virtual generated column together with what needs steps of its own",
 					   "The column itself only changes the catalog; a constraint over it reads the table.",
 					   "Add the column by itself, and then its constraints one by one.");
-			refuse("a stored generated column to a table that has rows",
-				   "PostgreSQL would compute it for every row while nobody can read the table, and cannot turn an ordinary column into a generated one.",
-				   "Add an ordinary column, keep it with a trigger, and fill it in with zdm.backfill().");
+			refuse("a stored generated column together with anything else",
+				   "It is done through a second table, which has it in every row.",
+				   "State it in an ALTER TABLE of its own, without other subcommands.");
 		case CONSTR_CHECK:
 		case CONSTR_UNIQUE:
 		case CONSTR_PRIMARY:

@@ -42,6 +42,12 @@ extern void alter_plan_default(MigrationPlan *plan, Change *change, const AlterT
 extern void alter_plan_validation(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
 extern void alter_plan_last(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd);
 
+/*
+ * in alter_table.c: is the statement run as it stands, since the rules find no work in
+ * it?  Raises mistakes in it.
+ */
+extern bool alter_stands(Change *change);
+
 /* in alter_table.c: is there a constraint of that name, which the statement drops? */
 extern bool alter_replaces(const Change *change, const char *constraint);
 

@@ -35,6 +35,28 @@
 #include "utils/syscache.h"
 #include "compat.h"
 
+/* A new column that others may be generated from. */
+static bool
+adds_plain_column(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		bool		generated = false;
+		ListCell   *c;
+
+		if (cmd->subtype != AT_AddColumn)
+			continue;
+		foreach(c, ((ColumnDef *) cmd->def)->constraints)
+			generated |= lfirst_node(Constraint, c)->contype == CONSTR_GENERATED;
+		if (!generated)
+			return true;
+	}
+	return false;
+}
+
 /* What a column is generated from; of other new columns it is not known yet. */
 static void
 check_generation(const Change *change, Node *raw, Oid type, int32 typmod)
@@ -43,7 +65,7 @@ check_generation(const Change *change, Node *raw, Oid type, int32 typmod)
 	Node	   *tree;
 	int			i = -1;
 
-	if (list_length(castNode(AlterTableStmt, change->stmt)->cmds) > 1)
+	if (adds_plain_column(castNode(AlterTableStmt, change->stmt)))
 		return;
 	(void) ddl_expression(change->relid, raw, change->ddl, EXPR_KIND_GENERATED_COLUMN, type, typmod, &tree);
 	pull_varattnos(tree, 1, &inputs);

@@ -43,12 +43,9 @@ has_subcommand(const AlterTableStmt *stmt, AlterTableType type)
 	return false;
 }
 
-/*
- * Is the statement run as it stands?  Work counts whatever its size: the table
- * may have grown when the step runs.
- */
-static bool
-stands(Change *change)
+/* Work counts whatever its size: the table may have grown when the step runs. */
+bool
+alter_stands(Change *change)
 {
 	AlterTableStmt *stmt = castNode(AlterTableStmt, change->stmt);
 	bool		new_columns = has_subcommand(stmt, AT_AddColumn);
@@ -392,7 +389,7 @@ make(MigrationPlan *plan, Change *change)
 	List	   *parts = NIL;
 	ListCell   *lc;
 
-	if (stands(change))
+	if (alter_stands(change))
 	{
 		plain_step(plan, change, ddl_judge(change));
 		return;
@@ -421,7 +418,7 @@ check(Change *change)
 	MigrationPlan scratch = {.relid = change->relid};
 
 	make(&scratch, change);
-	if (stands(change))
+	if (alter_stands(change))
 		plain_try(change);
 }
 
@@ -460,7 +457,7 @@ definition(const Change *change)
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
 	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, \
-	 .any_table = stands, .one_shape = true}
+	 .any_table = alter_stands, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
 const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");

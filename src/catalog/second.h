@@ -21,6 +21,7 @@
 	COLUMN(BOOL, new_shape, GIVEN)	/* columns go by their names; the two exchange names, not storage */ \
 	COLUMN(BOOL, turned, GIVEN)		/* they have: the hidden one is the one that was there first */ \
 	COLUMN(BOOL, refilled, GIVEN)	/* and since then it has been filled anew */ \
+	COLUMN(TEXTS, own, GIVEN)		/* generated columns that only one of the two has, or computes otherwise */ \
 	COLUMN(TEXT, layout, GIVEN)		/* second_layout() then, for a new shape */ \
 	COLUMN(OIDS, indexes, GIVEN)	/* of the table ... */ \
 	COLUMN(OIDS, likes, GIVEN)		/* ... and their likes in the hidden one, once names have been exchanged */ \

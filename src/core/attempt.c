@@ -49,6 +49,12 @@ attempt_answers_nothing(int sqlerrcode)
 	}
 }
 
+bool
+attempt_blames_server(const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR;
+}
+
 static void
 undo(void)
 {

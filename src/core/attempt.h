@@ -8,6 +8,8 @@
 #ifndef ZDM_ATTEMPT_H
 #define ZDM_ATTEMPT_H
 
+#include "utils/elog.h"
+
 /* What becomes of what the attempt did, when it succeeds. */
 typedef enum AttemptEnd
 {
@@ -41,6 +43,9 @@ extern bool attempt_run_within(int ms, void (*callback) (void *arg), void *arg, 
  * statement must see it.
  */
 extern bool attempt_answers_nothing(int sqlerrcode);
+
+/* Is it a fault of the server, besides: nothing that what was tried could be blamed for? */
+extern bool attempt_blames_server(const ErrorData *error);
 
 /* Is an attempt undoing its own subtransaction right now?  For callbacks. */
 extern bool attempt_is_undoing(void);

@@ -105,6 +105,44 @@ is_written_anew(const AlterTableStmt *stmt, Oid relid)
 	return anew;
 }
 
+/* Is it a column whose value, computed from others, every row is to hold? */
+static bool
+computes_rows(const AlterTableCmd *cmd, Oid relid)
+{
+	AttrNumber	attnum = cmd->name != NULL ? get_attnum(relid, cmd->name) : InvalidAttrNumber;
+	ListCell   *lc;
+
+	if (!subcommand_kind(cmd)->computes)
+		return false;
+	/* of one that is there, or of a new one */
+	if (cmd->name != NULL)
+		return attnum > 0 && get_attgenerated(relid, attnum) == ATTRIBUTE_GENERATED_STORED;
+	foreach(lc, ((ColumnDef *) cmd->def)->constraints)
+	{
+		const Constraint *con = lfirst_node(Constraint, lc);
+
+		if (con->contype == CONSTR_GENERATED && zdm_generated_kind(con) == ATTRIBUTE_GENERATED_STORED)
+			return true;
+	}
+	return false;
+}
+
+static bool
+computes_only(const AlterTableStmt *stmt, Oid relid)
+{
+	char		relkind = get_rel_relkind(relid);
+	ListCell   *lc;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	foreach(lc, stmt->cmds)
+	{
+		if (!computes_rows(lfirst_node(AlterTableCmd, lc), relid))
+			return false;
+	}
+	return true;
+}
+
 void
 change_read_alter_table(Change *change, Node *node)
 {
@@ -132,6 +170,8 @@ change_read_alter_table(Change *change, Node *node)
 	change->kind = list_length(stmt->cmds) == 1 ? subcommand_kind(first)->kind : NULL;
 	if (is_written_anew(stmt, change->relid))
 		change->kind = "rewrite";
+	else if (computes_only(stmt, change->relid))
+		change->kind = "generate_column";
 	if (change->kind == NULL)
 		change->kind = "alter_table";
 	change->column = first->name;

@@ -43,8 +43,8 @@ run(const MoveAct *act)
 
 	query_begin(&session);
 	if (QUERY("SELECT pg_describe_object(class, oid, 0), pg_describe_object(refclassid, refobjid, 0) FROM (" CALLS ") x "
-			  "WHERE call <> ALL ($2) ORDER BY call LIMIT 1",
-			  arg_oids(linitial(act->list)), arg_texts(lsecond(act->list))) > 0)
+			  "WHERE call <> ALL ($2) AND key NOT IN (SELECT 'default ' || o FROM unnest($3) o) ORDER BY call LIMIT 1",
+			  arg_oids(linitial(act->list)), arg_texts(lsecond(act->list)), arg_texts(lthird(act->list))) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s would call %s, which it does not call now", query_text(0, 1), query_text(0, 2)),
@@ -68,7 +68,7 @@ add_all(Moving *moving)
 	calls = query_texts(0, 1);
 	query_end(&session);
 	act_add(&moving->last, &(MoveAct) {
-		.sql = "-- all of it calls what it called before", .run = run, .list = list_make2(others, calls),
+		.sql = "-- all of it calls what it called before", .run = run, .list = list_make3(others, calls, moving->move->own),
 		.text = psprintf(INT64_FORMAT, moving->move->migration),
 	});
 }

@@ -28,6 +28,7 @@ typedef struct Move
 	List	   *likes;			/* ... and those that take their names and comments */
 	List	   *leaves_from;	/* Oid: partitions of "from", at every level, ... */
 	List	   *leaves_to;		/* ... and those that take their place */
+	List	   *own;			/* char *: generated columns that only one has, or computes otherwise */
 	bool		attach;			/* "from" becomes a partition of "to" after it, or "to" was one of "from" */
 	const char *middle;			/* a statement of the owner's, when all has left "from" and nothing has come; or NULL */
 } Move;

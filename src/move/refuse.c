@@ -90,6 +90,14 @@ static const char not_valid[] =
 	"format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.conrelid::regclass, c.conname) FROM pg_constraint c "
 	"WHERE $2 AND c.contype = 'f' AND c.conrelid = ANY ($1) AND NOT c.convalidated";
 
+/* A column that the other table ($2) has not: what is about it cannot go. */
+static const char no_column[] =
+	"SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), format('is about column %I, which the other table does not have', a.attname), "
+	"'Drop it first, and create it again once the column is there.' FROM pg_attribute a "
+	"JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum "
+	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND d.classid <> 'pg_attrdef'::regclass "
+	"AND NOT EXISTS (SELECT FROM pg_attribute b WHERE b.attrelid = $2 AND b.attname = a.attname AND b.attnum > 0 AND NOT b.attisdropped) ORDER BY 1, 2";
+
 typedef struct Refused
 {
 	StringInfoData detail;
@@ -114,6 +122,19 @@ ask(Refused *refused, const char *question, List *tables, bool partitioned)
 	query_begin(&session);
 	n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2", question),
 			  arg_oids(tables), arg_bool(partitioned));
+	for (uint64 row = 0; row < n; row++)
+		refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
+	query_end(&session);
+}
+
+static void
+ask_columns(Refused *refused, const Move *move)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY(no_column, arg_oid(move->from), arg_oid(move->to));
 	for (uint64 row = 0; row < n; row++)
 		refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
 	query_end(&session);
@@ -191,6 +212,8 @@ refuse_late(const Move *move, List *tables, bool partitioned)
 	Refused		refused;
 
 	ask_all(&refused, tables, partitioned);
+	if (move->own != NIL)
+		ask_columns(&refused, move);
 	if (refused.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

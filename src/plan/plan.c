@@ -26,6 +26,7 @@ static const PlanKind *const kinds[] = {
 	&plan_drop,
 	&plan_drop_column,
 	&plan_drop_index,
+	&plan_generate_column,
 	&plan_partition_table,
 	&plan_plain,
 	&plan_refresh,

@@ -63,6 +63,9 @@ extern void plan_partition_copy(MigrationPlan *plan, const Change *change);
 /* in reorder_columns.c */
 extern const PlanKind plan_reorder_columns;
 
+/* in generate_column.c */
+extern const PlanKind plan_generate_column;
+
 /* in rewrite.c */
 extern const PlanKind plan_rewrite;
 

@@ -27,7 +27,7 @@ const SubcommandKind subcommand_table[] = {
 	[AT_AddColumn] = {
 		.name = "ADD COLUMN", .pass = PASS_ADD_COLUMN, .recurses = true,
 		.judge = rules_add_column, .worst = RULE_TABLE_REWRITE,
-		.kind = "add_column", .check = alter_check_add_column, .plan = alter_plan_add_column,
+		.kind = "add_column", .computes = true, .check = alter_check_add_column, .plan = alter_plan_add_column,
 		.outcome = "column", .meaning = meaning_of_new_column,
 	},
 	[AT_DropColumn] = {
@@ -70,7 +70,7 @@ const SubcommandKind subcommand_table[] = {
 	},
 	[AT_SetExpression] = {
 		.name = "ALTER COLUMN SET EXPRESSION",
-		.judge = rules_set_expression, .check = alter_check_expression, .meaning = meaning_of_generation,
+		.judge = rules_set_expression, .computes = true, .check = alter_check_expression, .meaning = meaning_of_generation,
 	},
 	[AT_DropExpression] = {
 		.name = "ALTER COLUMN DROP EXPRESSION", .pass = PASS_DROP,

@@ -119,6 +119,9 @@ typedef struct SubcommandKind
 	/* Has it the table written anew, and is planned with its like and no others (plan/rewrite.c)? */
 	bool		anew;
 
+	/* Is what it says of a column computed in every row, if that is generated and stored (plan/generate_column.c)? */
+	bool		computes;
+
 	/*
 	 * Raise what PostgreSQL would find wrong with it when it runs.  With new
 	 * columns in the statement, what names columns is left to those who know them.

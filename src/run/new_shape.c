@@ -50,6 +50,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "move/move.h"
+#include "plan/meaning.h"
 #include "run/new_shape.h"
 #include "storage/lmgr.h"
 #include "sync/apply.h"
@@ -125,6 +126,21 @@ new_shape_storage(Relation source)
 					quote_identifier(get_tablespace_name(tablespace)));
 }
 
+/* Columns that the second table computes: it has no rows yet. */
+static void
+add_computed(const Migration *migration, const SecondArgs *args, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, args->computed)
+	{
+		char	   *sql = second_computed_sql(args, lfirst(lc), name, false);
+
+		meaning_check_text(migration->id, sql);
+		probe_run(sql);
+	}
+}
+
 static void
 create_table(const Migration *migration, const SecondArgs *args, Relation source, const char *hidden)
 {
@@ -146,6 +162,7 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 		partition_layout_check_key(get_relname_relid(hidden, RelationGetNamespace(source)), key, migration->id);
 	foreach(lc, statements)
 		probe_run(lfirst(lc));
+	add_computed(migration, args, name);
 	foreach(lc, args->layout != NULL ? args->layout->parts : NIL)
 	{
 		const LayoutPart *part = lfirst(lc);
@@ -248,6 +265,18 @@ create_key(const SecondArgs *args, Second *second)
 	}
 }
 
+/* Names of the columns that the second table computes by itself (char *). */
+static List *
+own_columns(const SecondArgs *args)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, args->computed)
+		names = lappend(names, ((ComputedColumn *) lfirst(lc))->name);
+	return names;
+}
+
 void
 new_shape_make(const Migration *migration, const SecondArgs *args)
 {
@@ -259,6 +288,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 		.key = table_key_find(source),
 		.filenode = zdm_relfilenode(source),
 		.new_shape = true,
+		.own = own_columns(args),
 		.layout = second_layout(args->relation),
 	};
 
@@ -551,6 +581,27 @@ refuse_new_indexes(const Migration *migration, const Second *second, Relation so
 	}
 }
 
+/* What has come since the call, and was never asked about the values that a column is to have. */
+static void
+refuse_judges(const Migration *migration, const SecondArgs *args)
+{
+	ListCell   *lc;
+
+	foreach(lc, args->computed)
+	{
+		const ComputedColumn *column = lfirst(lc);
+		char	   *judge = second_judges_column(args->relation, column->name);
+
+		if (judge != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("%s is about column \"%s\" of %s, which is to have other values", judge, column->name,
+							names_relation(args->relation)),
+					 errdetail("It was made since the migration was stated."),
+					 errhint("Drop it, then SELECT zdm.resume(" INT64_FORMAT "), and make it again after zdm.contract().", migration->id)));
+	}
+}
+
 /* Before names are exchanged: is the other's every index there?  On the way back, all of them are. */
 static bool
 ready_indexes(const Migration *migration, const SecondArgs *args, Second *second)
@@ -565,7 +616,10 @@ ready_indexes(const Migration *migration, const SecondArgs *args, Second *second
 		refuse_new_indexes(migration, second, source);
 	}
 	else
+	{
+		refuse_judges(migration, args);
 		ready = pair_indexes(second, source);
+	}
 	table_close(source, NoLock);
 	if (ready && !second->turned)
 	{
@@ -651,6 +705,7 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	stand_alone(second->hidden, second->relid);
 	move.indexes = second->indexes;
 	move.likes = second->likes;
+	move.own = second->own;
 	acts = move_acts(&move);
 	sql = move_sql(acts);
 	move_run(acts);

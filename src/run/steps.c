@@ -1297,6 +1297,29 @@ is_way_back_closed(const Migration *migration, const Step *step)
 	return closed;
 }
 
+/*
+ * Before rows are compared: one that was written meanwhile and could not be carried over
+ * would be a difference.  Copying it says what is wrong with it.
+ */
+static bool
+is_to_copy_again(const Migration *migration, const Step *step, const Second *second)
+{
+	bool		again;
+
+	if (step->action != ACTION_COMPARE || !second->new_shape || second->turned)
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	again = misfit_deal_with(migration->id, MISFIT_UP);
+	if (again)
+	{
+		step_reopen_from(step, ACTION_COPY);
+		end_transaction();
+	}
+	else
+		PopActiveSnapshot();
+	return again;
+}
+
 /* A batch that copies rows or compares them. */
 static StepOutcome
 do_second_batch(const Migration *migration, const Step *step, StepRun *run)
@@ -1312,6 +1335,8 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	if (!second_is_usable(migration, step, &second) || is_way_back_closed(migration, step))
 		return deal_with_void(migration, step, &second, run);
+	if (is_to_copy_again(migration, step, &second))
+		return OUTCOME_STALE;
 	/* both commit the transaction that they are called in */
 	if (step->action == ACTION_COPY)
 		done = copy_batch(migration, step, &second, &run->batches, &run->pause_ms);

@@ -17,6 +17,10 @@
  * those of the table do, which are looked at there; but here they arrive in the order
  * in which triggers fire, not in which they were written.
  *
+ * What is generated in both is taken from the row.  A column that the hidden table alone
+ * has, or has of another expression, is computed there: from the hidden row, which has
+ * all else by then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -35,6 +39,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/table_key.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "executor/executor.h"
@@ -79,21 +84,34 @@ find_column(TupleDesc desc, const char *name, AttrNumber hint)
 	return InvalidAttrNumber;
 }
 
-/* Have both the same columns, in whatever order? */
 static bool
-same_columns(TupleDesc a, TupleDesc b)
+is_own(const List *own, Form_pg_attribute att)
+{
+	const ListCell *lc;
+
+	foreach(lc, own)
+	{
+		if (strcmp(lfirst(lc), NameStr(att->attname)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Have both the same columns, in whatever order, but for those that are one's own? */
+static bool
+same_columns(TupleDesc a, TupleDesc b, const List *own)
 {
 	AttrNumber	last = 0;
 	int			left = 0;
 
 	for (int i = 0; i < b->natts; i++)
-		left += TupleDescAttr(b, i)->attisdropped ? 0 : 1;
+		left += TupleDescAttr(b, i)->attisdropped || is_own(own, TupleDescAttr(b, i)) ? 0 : 1;
 	for (int i = 0; i < a->natts; i++)
 	{
 		Form_pg_attribute one = TupleDescAttr(a, i);
 		Form_pg_attribute other;
 
-		if (one->attisdropped)
+		if (one->attisdropped || is_own(own, one))
 			continue;
 		last = find_column(b, NameStr(one->attname), last);
 		if (last == InvalidAttrNumber)
@@ -132,7 +150,7 @@ apply_is_possible(Relation source, Relation hidden, const Second *second)
 		return false;
 	if (!second->new_shape)
 		return same_form(RelationGetDescr(source), RelationGetDescr(hidden)) && is_key(source, second->key, true);
-	return same_columns(RelationGetDescr(source), RelationGetDescr(hidden)) &&
+	return same_columns(RelationGetDescr(source), RelationGetDescr(hidden), second->own) &&
 		is_key(source, second->key, !second->turned) && is_key(hidden, second->hidden_key, false);
 }
 
@@ -140,7 +158,7 @@ apply_is_possible(Relation source, Relation hidden, const Second *second)
 
 /* The columns that are carried over, as the hidden table has them. */
 static void
-list_columns(Apply *apply, Relation hidden)
+list_columns(Apply *apply, Relation hidden, const List *own)
 {
 	/* a copy, as what belongs to the relation may be rebuilt between two rows */
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(hidden));
@@ -150,8 +168,63 @@ list_columns(Apply *apply, Relation hidden)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped)
+		if (!att->attisdropped && !is_own(own, att))
 			apply->columns[apply->ncolumns++] = att;
+	}
+}
+
+typedef struct Compilation
+{
+	Relation	rel;
+	AttrNumber	attnum;
+	MemoryContext context;
+	SyncExpr   *expr;
+} Compilation;
+
+static void
+compile(void *arg)
+{
+	Compilation *what = arg;
+	bool		is_volatile;
+
+	what->expr = expr_compile_default(what->rel, what->attnum, &is_volatile, what->context);
+}
+
+/* What cannot be compiled fails for each row, and the writers go on. */
+static SyncExpr *
+try_to_compile(Apply *apply, Relation hidden, AttrNumber attnum)
+{
+	Compilation what = {.rel = hidden, .attnum = attnum, .context = apply->context};
+	ErrorData  *error;
+
+	if (attempt_run(compile, &what, ATTEMPT_KEEP, &error))
+		return what.expr;
+	if (attempt_blames_server(error))
+		ReThrowError(error);
+	return expr_compile_failure(error, apply->context);
+}
+
+/* The hidden table's own columns. */
+static void
+list_computed(Apply *apply, Relation hidden, const List *own)
+{
+	TupleDesc	desc = RelationGetDescr(hidden);
+
+	for (int i = 0; own != NIL && i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		ApplyComputed *computed;
+
+		if (att->attisdropped || !is_own(own, att))
+			continue;
+		computed = palloc(sizeof(ApplyComputed));
+		computed->name = pstrdup(NameStr(att->attname));
+		computed->attnum = i + 1;
+		computed->attlen = att->attlen;
+		computed->attbyval = att->attbyval;
+		computed->expr = try_to_compile(apply, hidden, i + 1);
+		apply->computed = lappend(apply->computed, computed);
+		apply->may_fail |= expr_can_fail(computed->expr);
 	}
 }
 
@@ -401,7 +474,8 @@ begin_sides(Apply *apply, const Second *second)
 
 	if (possible)
 	{
-		list_columns(apply, hidden);
+		list_columns(apply, hidden, second->own);
+		list_computed(apply, hidden, second->own);
 		begin_side(apply, &apply->source, second->relid, second->key, source, false);
 		begin_side(apply, &apply->hidden, second->hidden, second->hidden_key, hidden, true);
 		apply->same_keys = have_same_keys(&apply->source, &apply->hidden);
@@ -691,9 +765,54 @@ settle_value(Form_pg_attribute att, Datum value)
 	return PointerGetDatum(detoast_attr(stored));
 }
 
-/* The row as the hidden leaf is to have it: dropped columns hold nothing there. */
+typedef struct Computing
+{
+	Apply	   *apply;
+	TupleTableSlot *row;
+	const ApplyComputed *column;	/* the one at hand */
+} Computing;
+
 static void
-make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
+compute(void *arg)
+{
+	Computing  *computing = arg;
+	ListCell   *lc;
+
+	foreach(lc, computing->apply->computed)
+	{
+		const ApplyComputed *computed = lfirst(lc);
+		int			to = computed->attnum - 1;
+
+		computing->column = computed;
+		/* none of them is computed from another */
+		computing->row->tts_values[to] = expr_eval(computed->expr, computing->row, &computing->row->tts_isnull[to]);
+	}
+}
+
+/* False, with the row's error. */
+static bool
+try_to_compute(Apply *apply, TupleTableSlot *row, ErrorData **error)
+{
+	Computing	computing = {apply, row, NULL};
+
+	if (!apply->may_fail)
+		compute(&computing);
+	else if (!attempt_run(compute, &computing, ATTEMPT_KEEP, error))
+	{
+		if (attempt_blames_server(*error))
+			ReThrowError(*error);
+		(*error)->message = psprintf("column \"%s\" cannot be computed: %s", computing.column->name, (*error)->message);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * The row as the hidden leaf is to have it: dropped columns hold nothing there.  False,
+ * with the error, if a column cannot be computed.
+ */
+static bool
+make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot, ErrorData **error)
 {
 	TupleTableSlot *row = leaf->row;
 	const AttrNumber *from = apply->here->att;
@@ -712,6 +831,7 @@ make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
 	}
 	ExecStoreVirtualTuple(row);
 	row->tts_tableOid = leaf->relid;
+	return apply->computed == NIL || try_to_compute(apply, row, error);
 }
 
 static bool
@@ -811,13 +931,12 @@ delete(ApplyLeaf *leaf, ItemPointer tid)
 		refuse(leaf, result);
 }
 
-/* False, with nothing inserted, if the key has another row. */
+/* Insert the row that was made; false, with nothing inserted, if the key has another row. */
 static bool
-insert(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot)
+insert(Apply *apply, ApplyLeaf *leaf)
 {
 	ItemPointerData tid;
 
-	make_row(apply, leaf, slot);
 	/* logical decoding leaves the table out anyway; so nothing need be kept for it */
 	table_tuple_insert(leaf->rel, leaf->row, GetCurrentCommandId(true),
 					   TABLE_INSERT_NO_LOGICAL | (apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0), NULL);
@@ -861,12 +980,15 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 {
 	TupleTableSlot *found;
 	TM_Result	result;
+	ErrorData  *error;
 
 	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
 	{
 		if (apply->there == NULL)
 			note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-		else if (!insert(apply, apply->there, slot))
+		else if (!make_row(apply, apply->there, slot, &error))
+			note_misfit(apply, slot, error->sqlerrcode, error->message);
+		else if (!insert(apply, apply->there))
 			note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return;
 	}
@@ -875,8 +997,14 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 		note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return;
 	}
-	make_row(apply, apply->there, slot);
 	begin_command(found);
+	if (!make_row(apply, apply->there, slot, &error))
+	{
+		note_misfit(apply, slot, error->sqlerrcode, error->message);
+		/* not as it was, either: so that it is missed, and copied once it is mended */
+		delete(apply->there, &found->tts_tid);
+		return;
+	}
 	result = update(apply, apply->there, &found->tts_tid);
 	if (result != TM_Ok)
 		refuse(apply->there, result);
@@ -899,6 +1027,7 @@ bool
 apply_add(Apply *apply, TupleTableSlot *slot)
 {
 	TupleTableSlot *found;
+	ErrorData  *error;
 
 	if (apply_find_hidden(apply, slot, SnapshotSelf, &found))
 	{
@@ -908,7 +1037,9 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 	}
 	if (apply->there == NULL)
 		refuse_row(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-	if (!insert(apply, apply->there, slot))
+	if (!make_row(apply, apply->there, slot, &error))
+		refuse_row(apply, slot, error->sqlerrcode, error->message);
+	if (!insert(apply, apply->there))
 		refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 	return true;
 }
@@ -945,6 +1076,26 @@ apply_remove(Apply *apply, TupleTableSlot *slot)
 	delete(there, &found->tts_tid);
 }
 
+/* What the hidden row has computed is what its other columns make. */
+static bool
+same_computed(Apply *apply, TupleTableSlot *hidden)
+{
+	ListCell   *lc;
+
+	foreach(lc, apply->computed)
+	{
+		const ApplyComputed *computed = lfirst(lc);
+		bool		isnull;
+		Datum		value = expr_eval(computed->expr, hidden, &isnull);
+
+		if (isnull != hidden->tts_isnull[computed->attnum - 1])
+			return false;
+		if (!isnull && !datum_image_eq(value, hidden->tts_values[computed->attnum - 1], computed->attbyval, computed->attlen))
+			return false;
+	}
+	return true;
+}
+
 bool
 apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 {
@@ -963,7 +1114,7 @@ apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 			!datum_image_eq(source->tts_values[from[i] - 1], hidden->tts_values[to[i] - 1], att->attbyval, att->attlen))
 			return false;
 	}
-	return true;
+	return same_computed(apply, hidden);
 }
 
 static bool

@@ -12,6 +12,7 @@
 #include "catalog/second.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "sync/expr.h"
 #include "sync/route.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
@@ -57,6 +58,16 @@ typedef struct ApplySide
 	Oid		   *collations;
 } ApplySide;
 
+/* A column of the hidden table that is computed there. */
+typedef struct ApplyComputed
+{
+	const char *name;
+	AttrNumber	attnum;
+	int16		attlen;
+	bool		attbyval;
+	SyncExpr   *expr;			/* over the hidden table's row */
+} ApplyComputed;
+
 /* Two tables, and what one statement or batch needs to write the second. */
 typedef struct Apply
 {
@@ -66,6 +77,8 @@ typedef struct Apply
 	ApplyLeaf  *there;			/* the hidden table's, of the row that was looked up last */
 	int			ncolumns;		/* that both have */
 	Form_pg_attribute *columns; /* in the hidden table */
+	List	   *computed;		/* ApplyComputed *: besides */
+	bool		may_fail;		/* one of them */
 	int64		migration;
 	bool		new_shape;
 	bool		turned;
@@ -98,13 +111,16 @@ extern void apply_close(Apply *apply);
 /* At the end of a batch: the context goes with the batch's transaction. */
 extern void apply_end(Apply *apply);
 
-/* Make the hidden table's row of that key what "slot" is, or insert it. */
+/*
+ * Make the hidden table's row of that key what "slot" is, or insert it.  A row that it
+ * cannot hold is noted, and is not there.
+ */
 extern void apply_put(Apply *apply, TupleTableSlot *slot);
 
 /*
  * Insert the row unless one of that key is there; true if it was inserted.
  * ERRCODE_CHECK_VIOLATION if no partition takes it, ERRCODE_UNIQUE_VIOLATION if the key
- * has another row there.
+ * has another row there; the error of a column that cannot be computed.
  */
 extern bool apply_add(Apply *apply, TupleTableSlot *slot);
 
@@ -117,7 +133,7 @@ extern bool apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snaps
 /* Has the table a row whose place is that of a hidden one's, "slot" of the relation? */
 extern bool apply_has_source(Apply *apply, Relation hidden, TupleTableSlot *slot, Snapshot snapshot);
 
-/* Has the row that apply_find_hidden() has found the same values? */
+/* Has the row that apply_find_hidden() has found the same values, and those that they make? */
 extern bool apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden);
 
 /* Have two rows of the table the same key, byte for byte, on either side? */

@@ -207,13 +207,6 @@ pairs_transaction(void)
 	return transaction;
 }
 
-/* A fault of the server, besides: nothing that a row or an expression could be blamed for. */
-static bool
-is_servers_fault(const ErrorData *error)
-{
-	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTERNAL_ERROR;
-}
-
 /* What try_to_load() is to compile. */
 typedef struct Compilation
 {
@@ -274,7 +267,7 @@ try_to_compile(Compilation *what, MemoryContext context)
 	MemoryContextSwitchTo(caller);
 	if (done)
 		return attempt.expr;
-	if (is_servers_fault(error))
+	if (attempt_blames_server(error))
 		ReThrowError(error);
 	pairs_cache.failed = true;
 	return expr_compile_failure(error, context);
@@ -653,7 +646,7 @@ try_to_compute(SyncPair *pair, PairDirection direction, SyncExpr *standard,
 
 	if (!attempt_run(attempt_compute, &attempt, ATTEMPT_KEEP, error))
 	{
-		if (is_servers_fault(*error))
+		if (attempt_blames_server(*error))
 			ReThrowError(*error);
 		return false;
 	}

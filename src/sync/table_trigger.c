@@ -63,7 +63,7 @@ typedef enum TableArgument
 	ARG_HIDDEN_KEY,
 	ARG_SHAPE,					/* same, new, or turned */
 	ARG_MIGRATION,
-	ARGUMENTS
+	ARGUMENTS					/* and then the names of columns that are one table's own (Second.own) */
 } TableArgument;
 
 /* Kept in the trigger's FmgrInfo: one statement, one table. */
@@ -84,7 +84,7 @@ check_protocol(FunctionCallInfo fcinfo)
 				 errmsg("zdm.sync_table: must be called as a trigger")));
 	trigdata = (TriggerData *) fcinfo->context;
 	if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) ||
-		!trigdata->tg_trigger->tgisinternal || trigdata->tg_trigger->tgnargs != ARGUMENTS)
+		!trigdata->tg_trigger->tgisinternal || trigdata->tg_trigger->tgnargs < ARGUMENTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("zdm.sync_table: is for the triggers that a migration makes"),
@@ -102,7 +102,10 @@ static Second
 read_arguments(const Trigger *trigger)
 {
 	const char *shape = trigger->tgargs[ARG_SHAPE];
+	List	   *own = NIL;
 
+	for (int i = ARGUMENTS; i < trigger->tgnargs; i++)
+		own = lappend(own, trigger->tgargs[i]);
 	return (Second) {
 		.migration = strtoll(trigger->tgargs[ARG_MIGRATION], NULL, 10),
 		.relid = oid_argument(trigger, ARG_RELID),
@@ -111,6 +114,7 @@ read_arguments(const Trigger *trigger)
 		.hidden_key = oid_argument(trigger, ARG_HIDDEN_KEY),
 		.new_shape = strcmp(shape, "same") != 0,
 		.turned = strcmp(shape, "turned") == 0,
+		.own = own,
 	};
 }
 
@@ -149,7 +153,7 @@ find_trigger(Relation rel, const char *name, Oid hidden)
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
 		if (trigger->tgfoid == function && trigger->tgisinternal &&
-			(!OidIsValid(hidden) || (trigger->tgnargs == ARGUMENTS && oid_argument(trigger, ARG_HIDDEN) == hidden)))
+			(!OidIsValid(hidden) || (trigger->tgnargs >= ARGUMENTS && oid_argument(trigger, ARG_HIDDEN) == hidden)))
 			return trigger;
 	}
 	return NULL;
@@ -192,6 +196,8 @@ table_trigger_create(Relation source, const Second *second)
 	ListCell   *lc;
 
 	args = lappend(args, makeString(psprintf(INT64_FORMAT, second->migration)));
+	foreach(lc, second->own)
+		args = lappend(args, makeString(pstrdup(lfirst(lc))));
 	foreach(lc, find_all_inheritors(RelationGetRelid(source), NoLock, NULL))
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)

@@ -13,12 +13,22 @@
 #include "catalog/index.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/query.h"
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
+#include "core/expression.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "verbs/sql.h"
 #include "verbs/verbs.h"
+
+static const Field computed_fields[] = {
+	FIELD(ComputedColumn, name, TEXT),
+	FIELD(ComputedColumn, type, TEXT),
+	FIELD(ComputedColumn, expression, EXPRESSION),
+};
+
+static const Fields computed_column = FIELDS(ComputedColumn, computed_fields);
 
 static const Field fields[] = {
 	FIELD(SecondArgs, relation, OID),
@@ -34,6 +44,7 @@ static const Field fields[] = {
 	FIELD(SecondArgs, new_shape, BOOL),
 	FIELD(SecondArgs, columns, TEXTS),
 	FIELD_OF(SecondArgs, layout, STRUCT, &partition_layout_fields),
+	FIELD_OF(SecondArgs, computed, STRUCTS, &computed_column),
 };
 
 static const Fields args = FIELDS(SecondArgs, fields);
@@ -107,6 +118,55 @@ partitioned_sql(const Making *making, const SecondArgs *second)
 	return buf.data;
 }
 
+char *
+second_computed_sql(const SecondArgs *second, const ComputedColumn *column, const char *table, bool missing_ok)
+{
+	char	   *expression = expression_sql(column->expression, second->relation, missing_ok);
+
+	if (column->type == NULL)
+		return psprintf("ALTER TABLE %s ALTER COLUMN %s SET EXPRESSION AS (%s)", table, quote_identifier(column->name), expression);
+	return psprintf("ALTER TABLE %s ADD COLUMN %s %s GENERATED ALWAYS AS (%s) STORED", table, quote_identifier(column->name),
+					column->type, expression);
+}
+
+#define JUDGES \
+	"SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_attribute a JOIN pg_depend d " \
+	"ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum " \
+	"WHERE a.attrelid = $1 AND a.attname = $2 AND (d.classid = 'pg_constraint'::regclass " \
+	"  OR d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND (i.indisunique OR i.indisexclusion))) " \
+	"UNION ALL SELECT 'its NOT NULL' FROM pg_attribute WHERE attrelid = $1 AND attname = $2 AND attnotnull LIMIT 1"
+
+char *
+second_judges_column(Oid relid, const char *column)
+{
+	return QUERY_ONCE_TEXT(JUDGES, arg_oid(relid), arg_text(column));
+}
+
+/* The columns that can be written. */
+static char *
+written_columns(const SecondArgs *second)
+{
+	char	   *names = QUERY_ONCE_TEXT("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute "
+										"WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+										arg_oid(second->relation));
+
+	return names != NULL ? names : pstrdup("<dropped>");
+}
+
+/* The same table, and then the columns that it computes. */
+static char *
+computing_sql(const Making *making, const SecondArgs *second)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	sql_statement(&buf, "CREATE TABLE %s (LIKE %s INCLUDING GENERATED)", hidden(second), sql_table(making, second->relation));
+	foreach(lc, second->computed)
+		sql_statement(&buf, "%s", second_computed_sql(second, lfirst(lc), hidden(second), making->flavour == FLAVOUR_SHOWN));
+	return buf.data;
+}
+
 static char *
 make_sql(const Making *making, const void *data)
 {
@@ -122,6 +182,8 @@ make_sql(const Making *making, const void *data)
 						 column_list(second), sql_table(making, second->relation));
 	else if (second->layout != NULL)
 		return partitioned_sql(making, second);
+	else if (second->computed != NIL)
+		return computing_sql(making, second);
 	else
 		appendStringInfo(&buf, "CREATE %sTABLE %s (LIKE %s)", second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "",
 					 hidden(second), sql_table(making, second->relation));
@@ -136,9 +198,13 @@ static char *
 copy_sql(const Making *making, const void *data)
 {
 	const SecondArgs *second = data;
-	char	   *sql = psprintf("INSERT INTO %s SELECT %s FROM %s", hidden(second),
-							   second->columns != NIL ? column_list(second) : "*", sql_table(making, second->relation));
+	char	   *sql;
 
+	if (second->computed != NIL)
+		return psprintf("INSERT INTO %s (%s) SELECT %s FROM %s", hidden(second), written_columns(second),
+						written_columns(second), sql_table(making, second->relation));
+	sql = psprintf("INSERT INTO %s SELECT %s FROM %s", hidden(second),
+				   second->columns != NIL ? column_list(second) : "*", sql_table(making, second->relation));
 	if (second->order != NIL)
 		return psprintf("%s ORDER BY %s", sql, sql_expression(making, second->order, second->relation));
 	if (OidIsValid(second->index))
@@ -161,6 +227,9 @@ compare_sql(const Making *making, const void *data)
 	if (second->columns != NIL)
 		return psprintf("SELECT %s FROM %s EXCEPT SELECT * FROM %s", column_list(second),
 						sql_table(making, second->relation), hidden(second));
+	if (second->computed != NIL)
+		return psprintf("SELECT %s FROM %s EXCEPT SELECT %s FROM %s", written_columns(second),
+						sql_table(making, second->relation), written_columns(second), hidden(second));
 	return psprintf("SELECT * FROM %s EXCEPT SELECT * FROM %s", sql_table(making, second->relation), hidden(second));
 }
 

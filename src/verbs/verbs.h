@@ -467,6 +467,14 @@ extern char *view_made_by(const Step *step);
 
 /* ---- verbs/second.c: a table written anew ---- */
 
+/* A stored generated column that the second table computes, and the first one does not, or otherwise. */
+typedef struct ComputedColumn
+{
+	char	   *name;
+	char	   *type;			/* as it is declared; NULL: the first one has the column, with another expression */
+	List	   *expression;		/* over the first one's columns */
+} ComputedColumn;
+
 typedef struct SecondArgs
 {
 	Oid			relation;
@@ -486,6 +494,7 @@ typedef struct SecondArgs
 	bool		new_shape;
 	List	   *columns;		/* char *: all of them in another order, or NIL */
 	PartitionLayout *layout;	/* into which partitions, or NULL */
+	List	   *computed;		/* ComputedColumn * */
 } SecondArgs;
 
 /* The index that the rows are to have the order of; InvalidOid if it is gone. */
@@ -494,6 +503,15 @@ extern Oid	second_index(const SecondArgs *args);
 /* Its arguments, if the step is one of these; and is its table gone from the partitioned one? */
 extern const SecondArgs *second_args(const Step *step);
 extern bool second_is_gone(const SecondArgs *args);
+
+/* What gives the second table, called "table" (qualified), the column. */
+extern char *second_computed_sql(const SecondArgs *args, const ComputedColumn *column, const char *table, bool missing_ok);
+
+/*
+ * What there is on the table that other values of a column have to satisfy: an index
+ * that is unique, a constraint, NOT NULL.  NULL: nothing.
+ */
+extern char *second_judges_column(Oid relid, const char *column);
 
 extern const Verb verb_make_second;
 extern const Verb verb_copy_rows;

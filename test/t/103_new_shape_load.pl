@@ -75,7 +75,8 @@ sub last_writes
 
 for my $call ("zdm.rewrite('account', columns => '{v,n,id}')",
 	"zdm.partition_table('account', 'HASH (id)', ARRAY['a0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'a1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)'])",
-	"zdm.unpartition_table('account')")
+	"zdm.unpartition_table('account')",
+	"zdm.migrate('ALTER TABLE account ADD COLUMN twice bigint GENERATED ALWAYS AS (n * 2) STORED')")
 {
 	my ($what) = $call =~ /zdm\.(\w+)/;
 
@@ -99,6 +100,7 @@ for my $who (sort keys %clients)
 
 	is(join("\n", grep { /ERROR|FATAL|PANIC|aborted/ } split /\n/, $out), '', "no query of the $who failed");
 }
+is(sql('SELECT count(*) FROM account WHERE twice IS DISTINCT FROM n * 2'), 0, 'the column that came is right in every row');
 is(sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'zdm\\_%'"), 0, 'nothing is left');
 
 $node->stop;
