@@ -27,6 +27,7 @@
 /* Numbers of what no step of the plan stands for. */
 #define MARK_VERIFIED (-30)
 #define MARK_VERIFIED_AGAIN (-50)
+#define MARK_BOUND_PROVED (-51)
 #define MARK_CAN_GO_BACK (-90)
 
 #define READS "Reads every row, in short transactions"
@@ -37,6 +38,7 @@ typedef struct Writing
 	Script	   *script;
 	int			backfill;		/* number of the step that fills in, 0 for none yet */
 	int			before;			/* number of what was written last */
+	const FirstArgs *first;		/* of a table that becomes a partition, or NULL */
 	int			switched;		/* number of the exchange */
 	int			final;			/* number of the last step that runs something */
 	List	   *back;			/* int: steps that do nothing until the way back */
@@ -135,7 +137,7 @@ statement_of(const Script *script, const Step *step)
 static char *
 undo_of(const Script *script, const Step *step)
 {
-	char	   *sql = script_undo(step);
+	char	   *sql = step->action == ACTION_FIRST ? first_return(script, first_args(step)) : script_undo(step);
 
 	if (verb_is(step, &verb_add_twin))
 		return psprintf("%s;\n%s", keep_drop(script), sql);
@@ -210,17 +212,38 @@ refuse_rewrite(const Script *script, const Step *step)
 					 script->table, estimate_time(2 * e.read_seconds + e.rewrite_seconds))));
 }
 
-pg_noreturn static void refuse_partitions(const Script *script);
-
+/*
+ * In the place of an index of the rows beyond the bound, by which a worker proves it: a
+ * look first, as what the constraint would find would be refused by then.
+ */
 static void
-refuse_partitions(const Script *script)
+write_bound(Writing *writing, const Step *step)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("there is no script for a table that becomes a partition"),
-			 errdetail("What hangs on it moves to the partitioned table in the catalog, for which there is no SQL."),
-			 errhint("By hand, all that TABLE zdm.steps shows: rename %s, create the partitioned table, attach, and make views, triggers and foreign keys anew.",
-					 script->table)));
+	const Script *script = writing->script;
+	const LayoutPart *part = linitial(writing->first->layout->parts);
+	ScriptBlock block = {
+		.number = step->number, .after = writing->before, .lock = AccessExclusiveLock,
+		.relations = list_make1(sql_qualified(part->namespace, part->name)), .sql = first_state_bound(script, writing->first),
+	};
+
+	add_body(writing, PART_CONTRACT, NULL, "Looks for rows beyond the bound of the first partition",
+			 first_look_beyond(script, writing->first, step->number));
+	add_body(writing, PART_CONTRACT, NULL, "From here on such rows are refused", patience_body(script, &block));
+	block.number = MARK_BOUND_PROVED;
+	block.after = step->number;
+	block.lock = ShareUpdateExclusiveLock;
+	block.sql = first_prove_bound(script, writing->first);
+	add_body(writing, PART_CONTRACT, NULL, "Reads the first partition, and keeps nobody out", patience_body(script, &block));
+	writing->before = MARK_BOUND_PROVED;
+}
+
+/* Is it the index that write_bound() does without? */
+static bool
+is_of_bound(const Writing *writing, const Step *step)
+{
+	const char *index = index_built_by(step);
+
+	return writing->first != NULL && writing->first->beyond != NULL && index != NULL && strcmp(index, writing->first->beyond) == 0;
 }
 
 static void
@@ -254,6 +277,11 @@ write_step(Writing *writing, const Step *step)
 			add_body(writing, part, step, "Looks for rows that stand in the way", batches_query(script, step));
 			break;
 		case ACTION_TOPLEVEL:
+			if (is_of_bound(writing, step))
+			{
+				write_bound(writing, step);
+				return;
+			}
 			block.sql = statement_of(script, step);
 			add_block(writing, part, step, title_of(step), &block);
 			break;
@@ -266,7 +294,10 @@ write_step(Writing *writing, const Step *step)
 		case ACTION_LEAVE:
 			refuse_rewrite(script, step);
 		case ACTION_FIRST:
-			refuse_partitions(script);
+			block.last = part == PART_CONTRACT;
+			block.sql = part == PART_CONTRACT ? first_settle(script, writing->first) : first_become(script, writing->first);
+			add_block(writing, part, step, title_of(step), &block);
+			break;
 		case ACTION_SQL:
 			if (verb_is(step, &verb_drop_twin))
 			{
@@ -405,7 +436,7 @@ write_way_back(Writing *writing)
 	{
 		Step	   *step = list_nth(steps, i);
 
-		if (step->undoable && !is_left_out(step))
+		if (step->undoable && !is_left_out(step) && !is_of_bound(writing, step))
 			write_undo(writing, step);
 	}
 	add_body(writing, PART_REVERT, NULL, "All is as it was",
@@ -554,6 +585,13 @@ write_plan(void *arg)
 	ListCell   *lc;
 
 	collect_back(writing);
+	foreach(lc, steps)
+	{
+		if (first_args(lfirst(lc)) != NULL)
+			writing->first = first_args(lfirst(lc));
+	}
+	if (writing->first != NULL)
+		first_look(writing->script);
 	foreach(lc, steps)
 	{
 		Step	   *step = lfirst(lc);

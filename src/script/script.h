@@ -20,6 +20,7 @@
 #include "lib/stringinfo.h"
 #include "rules/change.h"
 #include "utils/elog.h"
+#include "verbs/first_partition.h"
 #include "verbs/sql.h"
 
 /* The files, in the order in which they are run; the way back is last. */
@@ -184,7 +185,21 @@ typedef struct ScriptBlock
 
 extern char *patience_body(const Script *script, const ScriptBlock *block);
 
-/* In toplevel.c: the same of a statement that refuses a transaction. */
+/*
+ * In first.c: the table becomes the first partition of another, and is the table again;
+ * and with contract, the bound is stated, proved, and set.  first_look() raises
+ * ERRCODE_FEATURE_NOT_SUPPORTED with all that hangs on the table and cannot move.
+ * first_look_beyond() is a block of its own, until what has that number is done.
+ */
+extern void first_look(const Script *script);
+extern char *first_become(const Script *script, const FirstArgs *args);
+extern char *first_return(const Script *script, const FirstArgs *args);
+extern char *first_look_beyond(const Script *script, const FirstArgs *args, int number);
+extern char *first_state_bound(const Script *script, const FirstArgs *args);
+extern char *first_prove_bound(const Script *script, const FirstArgs *args);
+extern char *first_settle(const Script *script, const FirstArgs *args);
+
+/* In toplevel.c: a step's block, if its statement refuses a transaction. */
 extern char *toplevel_psql(const Script *script, const ScriptPiece *piece);
 extern List *toplevel_statements(const Script *script, const ScriptPiece *piece);
 

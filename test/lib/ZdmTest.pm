@@ -37,6 +37,7 @@ our @EXPORT = qw(
   stop_fast
   rows_that_differ
   start_pgbench
+  start_pgbench_in
   pgbench_count
   stop_pgbench
   start_psql
@@ -293,6 +294,14 @@ sub tell_to_end
 sub start_pgbench
 {
 	my ($node, $script, @options) = @_;
+
+	return start_pgbench_in($node, 'postgres', $script, @options);
+}
+
+# start_pgbench_in(node, dbname, script, option...)
+sub start_pgbench_in
+{
+	my ($node, $dbname, $script, @options) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir();
 	my $run = {
 		stop_file => "$dir/stop",
@@ -317,7 +326,7 @@ EOL
 		[
 			'sh', "$dir/loop.sh", $dir, 'pgbench', '-n', '-T', '3600', '-j', '100', '-l',
 			'--log-prefix', "$dir/log", '-f', "$dir/script.sql", @options,
-			$node->connstr('postgres')
+			$node->connstr($dbname)
 		],
 		'<', '/dev/null', '>', "$dir/loop.out", '2>&1');
 	$started{$dir} = $run;

@@ -11,57 +11,12 @@ use lib "$FindBin::RealBin/../lib";
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 use ZdmScript;
 use ZdmTest;
 
 my ($maker, $bare) = script_servers();
 
 seed_random();
-
-# write_files(name, ddl): on the server with the extension; returns their paths by number.
-sub write_files
-{
-	my ($name, $ddl, $call) = @_;
-	my ($place, @files) = script_write($name, $call // "\$ddl\$$ddl\$ddl\$");
-
-	return { map { /^(\d+)_/ ? ($1 => "$place/$_") : () } @files };
-}
-
-# kill_one(name, file): begins to run it, and is killed at any moment, like its server process.
-sub kill_one
-{
-	my ($name, $file) = @_;
-	my ($out, $err);
-	my $psql = IPC::Run::start([ 'psql', '-X', '-q', '-f', $file, '-d', $bare->connstr($name) . ' user=own application_name=killed' ],
-		'<', '/dev/null', '>', \$out, '2>', \$err);
-
-	usleep(rand 300_000);
-	$psql->kill_kill(grace => 0);
-	$bare->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'killed'");
-	return;
-}
-
-# run_file(name, file): broken off after a random statement, killed in a random moment, then twice to its end.
-sub run_file
-{
-	my ($name, $file) = @_;
-	my @statements = split /(?<=\n\n)(?=-- (?:Step|Reads|Fills|Looks|No|From|What))/, slurp_file($file);
-	my $count = int rand @statements;
-	my $cut = join '', @statements[ 0 .. $count ];
-
-	$cut .= "\\endif\n" x (() = $cut =~ /^\\if/mg) . '' if (() = $cut =~ /^\\if/mg) > (() = $cut =~ /^\\endif/mg);
-	unlink "$file.cut";
-	append_to_file("$file.cut", $cut);
-	script_psql($name, '-f', "$file.cut");
-	kill_one($name, $file);
-	for my $time (1, 2)
-	{
-		my ($code, $err) = script_psql($name, '-f', $file);
-		is($code, 0, "$name: " . ($file =~ s/.*_(\d+_)/$1/r) . " run to its end, time $time") or diag($err);
-	}
-	return;
-}
 
 # int to bigint, with all that hangs on a key
 {
@@ -79,26 +34,36 @@ DECLARE r s.ord; v s.ord.id%TYPE;
 BEGIN SELECT * INTO r FROM s.ord WHERE id = i; v := r.id + 1; RETURN r.id || ' ' || v; END$$
 EOS
 	script_prepare('retype', $schema);
-	my $files = write_files('retype', $ddl);
-	my $load = script_load('retype', <<'EOS');
+	my $files = script_paths('retype', $ddl);
+	# simple: what is prepared before a column changes its type, and returns it, fails once
+	my $load = script_load('retype', <<'EOS', '-M', 'simple');
 \set i random(1, 3000)
 WITH x AS (INSERT INTO s.ord (note) VALUES ('new') RETURNING id) INSERT INTO s.item SELECT :i, 2 + (SELECT count(*) FROM s.item WHERE ord = :i) ON CONFLICT DO NOTHING;
 UPDATE s.ord SET note = 'upd', copy = id WHERE id = :i;
 SELECT id, note FROM s.ord WHERE id = :i;
-SELECT s.held(:i);
 DELETE FROM s.ord WHERE id > 3000 AND id % 7 = 0 AND id = (SELECT max(id) FROM s.ord);
 EOS
+	my $old = start_psql($bare, 'retype');
+	my $held = sub {
+		my ($when) = @_;
+		is($old->query_safe('SELECT s.held(3)'), '3 4', "a function that a session has called before, $when");
+	};
 
-	run_file('retype', $files->{$_}) for 10, 20, 30, 40;
+	$held->('at the beginning');
+	script_run('retype', $files->{$_}) for 10, 20, 30, 40;
+	$held->('after the exchange');
 	$bare->safe_psql('retype', "INSERT INTO s.ord (id, copy) VALUES (3000000000, 3000000000)");
 	my ($code, $err) = script_psql('retype', '-f', $files->{90});
 	like($err, qr/1 of \d+ rows cannot go back.*\(id\)=\(3000000000\)/s, 'the way back names the row that it is closed by');
 	$bare->safe_psql('retype', 'DELETE FROM s.ord WHERE id = 3000000000');
-	run_file('retype', $files->{90});
+	script_run('retype', $files->{90});
+	$held->('after the way back');
 	script_nothing_left('retype');
 	is(script_shape('retype'), script_shape('plain_retype'), 'back to where it was');
 
-	run_file('retype', $files->{$_}) for 10, 20, 30, 40, 50;
+	script_run('retype', $files->{$_}) for 10, 20, 30, 40, 50;
+	$held->('at the end');
+	$old->quit;
 	script_stop_load($load, 'retype');
 	script_nothing_left('retype');
 	is($bare->safe_psql('retype', 'SELECT count(*) FROM s.ord WHERE id <> copy'), 0, 'no row differs');
@@ -118,7 +83,7 @@ CREATE VIEW s.v AS SELECT id, "ph'one" FROM s."o%s }{rd";
 INSERT INTO s."o%s }{rd" SELECT i, 'n' || i, 'n' || i FROM generate_series(1, 3000) i
 EOS
 	script_prepare('rename', $schema);
-	my $files = write_files('rename', $ddl);
+	my $files = script_paths('rename', $ddl);
 	my $load = sub {
 		my ($column) = @_;
 		return script_load('rename', <<EOS);
@@ -130,18 +95,18 @@ SELECT $column FROM s."o%s }{rd" WHERE id = :i;
 EOS
 	};
 	my $old = $load->(q{"ph'one"});
-	run_file('rename', $files->{10});
+	script_run('rename', $files->{10});
 	my $new = $load->('"pho%ne"');
-	run_file('rename', $files->{$_}) for 20, 30, 40;
+	script_run('rename', $files->{$_}) for 20, 30, 40;
 	script_stop_load($new, 'by the new name');
-	run_file('rename', $files->{90});
+	script_run('rename', $files->{90});
 	script_nothing_left('rename');
 	is(script_shape('rename'), script_shape('plain_rename'), 'back to where it was');
-	run_file('rename', $files->{10});
+	script_run('rename', $files->{10});
 	$new = $load->('"pho%ne"');
-	run_file('rename', $files->{$_}) for 20, 30, 40;
+	script_run('rename', $files->{$_}) for 20, 30, 40;
 	script_stop_load($old, 'by the old name');
-	run_file('rename', $files->{50});
+	script_run('rename', $files->{50});
 	script_stop_load($new, 'by the new name');
 	script_nothing_left('rename');
 	is($bare->safe_psql('rename', 'SELECT count(*) FROM s."o%s }{rd" WHERE "pho%ne" <> copy'), 0, 'no row differs');
@@ -153,17 +118,17 @@ EOS
 {
 	my $ddl = q{ALTER TABLE s.t ALTER COLUMN v TYPE int};
 	script_prepare('fit', "CREATE TABLE s.t (id int PRIMARY KEY, v text NOT NULL); INSERT INTO s.t SELECT i, i FROM generate_series(1, 100) i");
-	my $files = write_files('fit', "$ddl USING v::int");
-	run_file('fit', $files->{$_}) for 10, 20;
+	my $files = script_paths('fit', "$ddl USING v::int");
+	script_run('fit', $files->{$_}) for 10, 20;
 	$bare->safe_psql('fit', "INSERT INTO s.t VALUES (200, 'x')");
 	my ($code, $err) = script_psql('fit', '-f', $files->{30});
 	like($err, qr/1 of 101 rows differ.*\(id\)=\(200\)/s, 'the row is named');
 	($code, $err) = script_psql('fit', '-f', $files->{40});
 	isnt($code, 0, 'without 30 no 40');
 	$bare->safe_psql('fit', "UPDATE s.t SET v = '7' WHERE id = 200");
-	run_file('fit', $files->{$_}) for 30, 40;
+	script_run('fit', $files->{$_}) for 30, 40;
 	is($bare->safe_psql('fit', 'SELECT v + 1 FROM s.t WHERE id = 200'), 8, 'switched');
-	run_file('fit', $files->{50});
+	script_run('fit', $files->{50});
 	$bare->safe_psql('plain_fit', "$ddl USING v::int");
 	is(script_shape('fit'), script_shape('plain_fit'), 'the outcome of plain DDL');
 }
@@ -235,18 +200,18 @@ EOS
 	for my $change (@changes)
 	{
 		my ($ddl, $call) = @$change;
-		my $files = write_files('kinds', $ddl, $call);
+		my $files = script_paths('kinds', $ddl, $call);
 		my $before = script_shape('kinds');
 		my @first = grep { $_ < 50 } sort keys %$files;
 
-		run_file('kinds', $files->{$_}) for @first;
+		script_run('kinds', $files->{$_}) for @first;
 		if ($files->{90} && $ddl !~ /ATTACH/)
 		{
-			run_file('kinds', $files->{90});
+			script_run('kinds', $files->{90});
 			is(script_shape('kinds'), $before, "$ddl: back to where it was");
-			run_file('kinds', $files->{$_}) for @first;
+			script_run('kinds', $files->{$_}) for @first;
 		}
-		run_file('kinds', $files->{50});
+		script_run('kinds', $files->{50});
 		script_nothing_left('kinds');
 		$bare->safe_psql('plain_kinds', "SET ROLE own; $ddl");
 		is(script_shape('kinds'), script_shape('plain_kinds'), "$ddl: the outcome of plain DDL");
@@ -261,7 +226,7 @@ EOS
 {
 	my $ddl = 'ALTER TABLE s.old RENAME TO "n}ew"';
 	script_prepare('name', 'CREATE TABLE s.old (id serial PRIMARY KEY, v int); INSERT INTO s.old (v) SELECT i FROM generate_series(1, 100) i');
-	my $files = write_files('name', $ddl);
+	my $files = script_paths('name', $ddl);
 	my $load = sub {
 		my ($table) = @_;
 		return script_load('name', <<EOS);
@@ -273,17 +238,17 @@ DELETE FROM $table WHERE id > 1000 AND id % 100 = :i;
 EOS
 	};
 	my $old = $load->('s.old');
-	run_file('name', $files->{10});
+	script_run('name', $files->{10});
 	my $new = $load->('s."n}ew"');
-	run_file('name', $files->{40});
+	script_run('name', $files->{40});
 	script_stop_load($new, 'by the new name');
-	run_file('name', $files->{90});
+	script_run('name', $files->{90});
 	is(script_shape('name'), script_shape('plain_name'), 'back to where it was');
-	run_file('name', $files->{10});
+	script_run('name', $files->{10});
 	$new = $load->('s."n}ew"');
-	run_file('name', $files->{40});
+	script_run('name', $files->{40});
 	script_stop_load($old, 'by the old name');
-	run_file('name', $files->{50});
+	script_run('name', $files->{50});
 	script_stop_load($new, 'by the new name');
 	script_nothing_left('name');
 	$bare->safe_psql('plain_name', $ddl);
@@ -293,7 +258,7 @@ EOS
 # Two tables: whoever is waited for, nothing strong is held meanwhile.
 {
 	script_prepare('two', 'CREATE TABLE s.a (id int PRIMARY KEY); CREATE TABLE s.b (id int, a int)');
-	my $files = write_files('two', 'ALTER TABLE s.b ADD FOREIGN KEY (a) REFERENCES s.a');
+	my $files = script_paths('two', 'ALTER TABLE s.b ADD FOREIGN KEY (a) REFERENCES s.a');
 	my $strong = q{FROM pg_locks g JOIN pg_stat_activity s USING (pid) WHERE s.application_name = 'waiting' AND g.granted
 		AND g.locktype = 'relation' AND g.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock') AND g.relation IN ('s.a'::regclass, 's.b'::regclass)};
 
