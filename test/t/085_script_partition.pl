@@ -65,7 +65,7 @@ EOS
 	script_run('attach', $files->{$_}) for 10, 40;
 
 	# a row that no partition would take
-	$bare->safe_psql('attach', q{INSERT INTO s."Ev""e{n}t's" (at, v) VALUES ('2031-01-01', 'far')});
+	$bare->safe_psql('attach', q{INSERT INTO s."Ev""e{n}t's" (id, at, v) VALUES (-1, '2031-01-01', 'far')});
 	fails('attach', $files->{50}, qr/a row is beyond the bound.*far/s, 'a row beyond the bound');
 	$bare->safe_psql('attach', q{DELETE FROM s."Ev""e{n}t's" WHERE v = 'far'});
 	script_run('attach', $files->{50});
