@@ -325,6 +325,13 @@ CREATE FUNCTION zdm.partition_table(relation regclass, partition_by text, partit
 COMMENT ON FUNCTION zdm.partition_table(regclass, text, text[], text, int, boolean, text, text, text) IS
 	'partition a live table; returns the id of the migration';
 
+CREATE FUNCTION zdm.split_partition(partition regclass, partitions text[] DEFAULT NULL, every text DEFAULT NULL,
+									label text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_split_partition';
+
+COMMENT ON FUNCTION zdm.split_partition(regclass, text[], text, text) IS
+	'have smaller partitions take the place of one, with its rows; returns the id of the migration';
+
 CREATE FUNCTION zdm.unpartition_table(relation regclass, label text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_unpartition_table';
 

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		The function that partitions a table.
+ *		The functions that partition a table, and that split a partition.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "api/change.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -17,6 +18,7 @@
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(zdm_partition_table);
+PG_FUNCTION_INFO_V1(zdm_split_partition);
 
 /* The elements of a text[] (char *). */
 static List *
@@ -87,4 +89,33 @@ zdm_partition_table(PG_FUNCTION_ARGS)
 	};
 
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 8)));
+}
+
+/* The migration is one of the partitioned table: the partition is gone in the end. */
+static Oid
+parent_of(Oid relid)
+{
+	if (OidIsValid(relid) && !get_rel_relispartition(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s is not a partition", names_relation(relid)),
+				 errhint("A table is partitioned by zdm.partition_table().")));
+	return OidIsValid(relid) ? get_partition_parent(relid, true) : InvalidOid;
+}
+
+Datum
+zdm_split_partition(PG_FUNCTION_ARGS)
+{
+	PartitionWish wish = {
+		.split = change_relation_argument(fcinfo, 0),
+		.partitions = text_array_argument(fcinfo, 1, "partitions"),
+		.every = change_text_argument(fcinfo, 2),
+	};
+	Change		change = {
+		.kind = "split_partition",
+		.relid = parent_of(wish.split),
+		.partition = &wish,
+	};
+
+	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 3)));
 }

@@ -164,7 +164,7 @@ zdm_script(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* How a table is to be partitioned, read by the names of zdm.partition_table()'s arguments. */
+/* How a table is to be partitioned, or a partition split, read by the names of the functions' arguments. */
 static PartitionWish *
 read_partition(const Migration *migration)
 {
@@ -174,15 +174,16 @@ read_partition(const Migration *migration)
 	query_begin(&session);
 	QUERY("SELECT d->>'partition_by', CASE WHEN jsonb_typeof(d->'partitions') = 'array' THEN "
 		  "ARRAY(SELECT p FROM jsonb_array_elements_text(d->'partitions') WITH ORDINALITY e(p, n) ORDER BY n) END, "
-		  "d->>'every', (d->>'ahead')::int, (d->>'with_default')::bool, d->>'primary_key', (d->>'attach')::bool "
+		  "d->>'every', (d->>'ahead')::int, (d->>'with_default')::bool, d->>'primary_key', (d->>'attach')::bool, to_regclass(d->>'partition')::oid "
 		  "FROM (SELECT $1) x(d)", arg_jsonb(migration->definition));
 	wish->by = query_text(0, 1);
 	wish->partitions = query_texts(0, 2);
 	wish->every = query_text(0, 3);
-	wish->ahead = query_int4(0, 4);
-	wish->with_default = query_bool(0, 5);
+	wish->ahead = query_null(0, 4) ? 0 : query_int4(0, 4);
+	wish->with_default = !query_null(0, 5) && query_bool(0, 5);
 	wish->primary_key = query_text(0, 6);
-	wish->attach = query_bool(0, 7);
+	wish->attach = !query_null(0, 7) && query_bool(0, 7);
+	wish->split = query_null(0, 8) ? InvalidOid : query_oid(0, 8);
 	query_end(&session);
 	return wish;
 }
@@ -219,7 +220,7 @@ read_definition(const Migration *migration)
 		return ddl_read_change(change->ddl, change->up_source, change->down_source);
 	change->kind = migration->kind;
 	change->relid = migration->relid;
-	if (strcmp(change->kind, "partition_table") == 0)
+	if (strcmp(change->kind, "partition_table") == 0 || strcmp(change->kind, "split_partition") == 0)
 	{
 		/* what comes of the wish is found by the check */
 		change->partition = read_partition(migration);

@@ -72,6 +72,12 @@ act_column(Oid from, AttrNumber attnum, Oid to)
 	return found;
 }
 
+char *
+act_index_name(const Moving *moving, Oid indexid, Oid like)
+{
+	return names_of_relation(moving->move->copies ? like : indexid, false);
+}
+
 /* Which one it was; a position is one in its text, not in what the caller has said. */
 static void
 tell_act(void *arg)

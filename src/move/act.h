@@ -78,6 +78,9 @@ extern Node *act_parse(const char *sql);
 /* The column of the other table that has the name of this one's; it is an error if there is none. */
 extern AttrNumber act_column(Oid from, AttrNumber attnum, Oid to);
 
+/* What an index is called where it gets what the other one has, as SQL. */
+extern char *act_index_name(const Moving *moving, Oid indexid, Oid like);
+
 extern const MovePart move_calls;
 extern const MovePart move_foreign_keys;
 extern const MovePart move_names;

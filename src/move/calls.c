@@ -17,7 +17,10 @@
 #include "move/act.h"
 #include "move/view_query.h"
 
-/* Each object of the tables ($1), by what it is known by on both of them, and one thing that it calls. */
+/*
+ * Each object of the tables ($1), by what it is known by on both of them, and one thing
+ * that it calls.  $2: indexes have other names on the other one.
+ */
 #define CALLS \
 	"WITH hung(class, oid, key) AS (" \
 	"SELECT r.tableoid, r.oid, CASE WHEN r.ev_class = ANY ($1) THEN 'rule ' || r.rulename ELSE r.oid::text END FROM pg_rewrite r " \
@@ -30,7 +33,7 @@
 	"WHERE e.adrelid = ANY ($1) " \
 	"UNION ALL SELECT c.tableoid, c.oid, 'constraint ' || c.conname FROM pg_constraint c WHERE c.contype = 'c' AND c.conrelid = ANY ($1) " \
 	"UNION ALL SELECT s.tableoid, s.oid, 'statistics ' || s.stxname FROM pg_statistic_ext s WHERE s.stxrelid = ANY ($1) " \
-	"UNION ALL SELECT c.tableoid, c.oid, 'index ' || c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = ANY ($1) " \
+	"UNION ALL SELECT c.tableoid, c.oid, CASE WHEN $2 THEN 'index' ELSE 'index ' || c.relname END FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = ANY ($1) " \
 	"UNION ALL SELECT f.tableoid, f.oid, f.oid::text FROM pg_proc f WHERE " REFERS("f") ") " \
 	"SELECT hung.*, d.refclassid, d.refobjid, format('%s calls %s %s', hung.key, d.refclassid::oid, d.refobjid) AS call " \
 	"FROM hung JOIN pg_depend d ON d.classid = hung.class AND d.objid = hung.oid " \
@@ -43,8 +46,8 @@ run(const MoveAct *act)
 
 	query_begin(&session);
 	if (QUERY("SELECT pg_describe_object(class, oid, 0), pg_describe_object(refclassid, refobjid, 0) FROM (" CALLS ") x "
-			  "WHERE call <> ALL ($2) AND key NOT IN (SELECT 'default ' || o FROM unnest($3) o) ORDER BY call LIMIT 1",
-			  arg_oids(linitial(act->list)), arg_texts(lsecond(act->list)), arg_texts(lthird(act->list))) > 0)
+			  "WHERE call <> ALL ($3) AND key NOT IN (SELECT 'default ' || o FROM unnest($4) o) ORDER BY call LIMIT 1",
+			  arg_oids(linitial(act->list)), arg_bool(act->type == 'c'), arg_texts(lsecond(act->list)), arg_texts(lthird(act->list))) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s would call %s, which it does not call now", query_text(0, 1), query_text(0, 2)),
@@ -64,11 +67,12 @@ add_all(Moving *moving)
 	foreach(lc, moving->pairs)
 		others = lappend_oid(others, ((MovePair *) lfirst(lc))->to);
 	query_begin(&session);
-	QUERY("SELECT coalesce(array_agg(call), '{}') FROM (" CALLS ") x", arg_oids(moving->tables));
+	QUERY("SELECT coalesce(array_agg(call), '{}') FROM (" CALLS ") x", arg_oids(moving->tables), arg_bool(moving->move->copies));
 	calls = query_texts(0, 1);
 	query_end(&session);
 	act_add(&moving->last, &(MoveAct) {
-		.sql = "-- all of it calls what it called before", .run = run, .list = list_make3(others, calls, moving->move->own),
+		.type = moving->move->copies ? 'c' : '\0', .sql = "-- all of it calls what it called before", .run = run,
+		.list = list_make3(others, calls, moving->move->own),
 		.text = psprintf(INT64_FORMAT, moving->move->migration),
 	});
 }

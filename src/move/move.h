@@ -30,6 +30,7 @@ typedef struct Move
 	List	   *leaves_to;		/* ... and those that take their place */
 	List	   *own;			/* char *: generated columns that only one has, or computes otherwise */
 	bool		attach;			/* "from" becomes a partition of "to" after it, or "to" was one of "from" */
+	bool		copies;			/* "from" keeps what is given to "to" */
 	const char *middle;			/* a statement of the owner's, when all has left "from" and nothing has come; or NULL */
 } Move;
 
@@ -57,6 +58,22 @@ extern List *move_relations(Oid from, Oid to);
  * become more since they were locked.
  */
 extern List *move_acts(const Move *move);
+
+/*
+ * For a partition that others take the place of: all that it has beside what all
+ * partitions of "parent" have is given to each of those; what cannot be is raised, in one
+ * error (ERRCODE_FEATURE_NOT_SUPPORTED).
+ */
+extern void move_check_gifts(Oid from, Oid parent);
+
+/*
+ * The acts that give it to one of them, but for constraints and indexes.  Indexes and
+ * likes: as in Move.  Needs ACCESS EXCLUSIVE on both.
+ */
+extern List *move_gifts(Oid from, Oid to, List *indexes, List *likes);
+
+/* When all of them ("to", Oid) have it: the act that sees to it that none of it calls anything else than it did. */
+extern List *move_gifts_calls(int64 migration, Oid from, List *to);
 
 /* Do them.  Nothing but these may be done to the tables since they were listed. */
 extern void move_run(List *acts);

@@ -124,6 +124,43 @@ move_acts(const Move *move)
 								   list_concat(moving->enter, moving->others)), moving->last);
 }
 
+List *
+move_gifts(Oid from, Oid to, List *indexes, List *likes)
+{
+	static const MovePart *const given[] = {
+		&move_settings, &move_policies, &move_remarks, &move_privileges,
+	};
+	Move		move = {.from = from, .to = to, .indexes = indexes, .likes = likes, .copies = true};
+	Moving		moving = {.move = &move};
+	MovePair   *pair = make_pair(from, to);
+
+	pair->name = names_of_relation(to, false);
+	moving.pairs = list_make1(pair);
+	moving.tables = list_make1_oid(from);
+	acl_hold(from, 0);
+	for (int i = 0; i < lengthof(given); i++)
+	{
+		if (given[i]->pair != NULL)
+			given[i]->pair(&moving, pair);
+		if (given[i]->all != NULL)
+			given[i]->all(&moving);
+	}
+	return list_concat(moving.enter, moving.last);
+}
+
+List *
+move_gifts_calls(int64 migration, Oid from, List *to)
+{
+	Move		move = {.migration = migration, .from = from, .copies = true};
+	Moving		moving = {.move = &move, .tables = list_make1_oid(from)};
+	ListCell   *lc;
+
+	foreach(lc, to)
+		moving.pairs = lappend(moving.pairs, make_pair(from, lfirst_oid(lc)));
+	move_calls.all(&moving);
+	return moving.last;
+}
+
 /* The partitions of the tables ($1); who refers to one of all these, or is referred to by it, with his partitions. */
 #define RELATIONS_SQL \
 	"WITH RECURSIVE own(oid) AS (SELECT unnest($1) UNION SELECT i.inhrelid FROM pg_inherits i JOIN own o ON o.oid = i.inhparent), " \

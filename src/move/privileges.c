@@ -109,8 +109,12 @@ run_table(const MoveAct *act)
 
 	put_table(act->object, NULL, &acl);
 	put_table(act->other, acl, &before);
+	if (act->type == 'c')
+		put_table(act->object, acl, &before);
 	put_type(act->object, NULL, &acl);
 	put_type(act->other, acl, &before);
+	if (act->type == 'c')
+		put_type(act->object, acl, &before);
 }
 
 static void
@@ -121,6 +125,8 @@ run_column(const MoveAct *act)
 
 	put_column(act->object, (AttrNumber) act->sub, NULL, &acl);
 	put_column(act->other, (AttrNumber) act->other_sub, acl, &before);
+	if (act->type == 'c')
+		put_column(act->object, (AttrNumber) act->sub, acl, &before);
 }
 
 /* As SQL, of which each part is given by who gave it. */
@@ -167,6 +173,7 @@ add_pair(Moving *moving, const MovePair *pair)
 	QuerySession session;
 	List	   *columns;
 	ListCell   *lc;
+	char		type = moving->move->copies ? 'c' : '\0';
 
 	add_owner(moving, pair);
 	query_begin(&session);
@@ -176,6 +183,7 @@ add_pair(Moving *moving, const MovePair *pair)
 	query_end(&session);
 	act_add(&moving->last, &(MoveAct) {
 		.sql = grants(pair->from, pair->name, 0), .run = run_table, .object = pair->from, .other = pair->to,
+		.type = type,
 	});
 	foreach(lc, columns)
 	{
@@ -183,7 +191,7 @@ add_pair(Moving *moving, const MovePair *pair)
 
 		act_add(&moving->last, &(MoveAct) {
 			.sql = grants(pair->from, pair->name, attnum), .run = run_column,
-			.object = pair->from, .sub = attnum, .other = pair->to, .other_sub = act_column(pair->from, attnum, pair->to),
+			.type = type, .object = pair->from, .sub = attnum, .other = pair->to, .other_sub = act_column(pair->from, attnum, pair->to),
 		});
 	}
 }

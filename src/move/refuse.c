@@ -206,6 +206,87 @@ move_check(Oid relid, const MoveTarget *target)
 				 errhint("%s", refused.hint.data)));
 }
 
+/* What a partition ($1) has that partitions in its place, of $2, cannot be given. */
+static const char *const gifts[] = {
+	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), format('belongs to %s, and the partitioned table to %s', c.relowner::regrole, p.relowner::regrole), "
+	"format('ALTER TABLE %s OWNER TO %s;', c.oid::regclass, p.relowner::regrole) FROM pg_class c, pg_class p WHERE c.oid = $1 AND p.oid = $2 AND c.relowner <> p.relowner",
+	"SELECT pg_describe_object('pg_class'::regclass, d.objid, 0), format('belongs to extension %I', e.extname), "
+	"format('ALTER EXTENSION %I DROP TABLE %s;', e.extname, d.objid::regclass) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid "
+	"WHERE d.classid = 'pg_class'::regclass AND d.objid = $1 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass",
+	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'uses the type of its rows', 'Use another type in it, or drop it first.' "
+	"FROM pg_depend d WHERE d.refclassid = 'pg_type'::regclass AND d.deptype <> 'i' AND d.refobjid IN "
+	"(SELECT unnest(ARRAY[t.oid, t.typarray]) FROM pg_type t WHERE t.typrelid = $1)",
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), 'is its own', 'Drop it, and make it on the partitioned table.' "
+	"FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgparentid = 0",
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), 'is enabled otherwise than that of the partitioned table', "
+	"format('ALTER TABLE %s %s TRIGGER %I;', t.tgrelid::regclass, CASE p.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' "
+	"  WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END, t.tgname) "
+	"FROM pg_trigger t JOIN pg_trigger p ON p.oid = t.tgparentid WHERE t.tgrelid = $1 AND t.tgenabled <> p.tgenabled AND NOT t.tgisinternal",
+	"SELECT format('foreign key %I of %s', c.conname, c.conrelid::regclass), 'is not one of the partitioned table', "
+	"format('ALTER TABLE %s DROP CONSTRAINT %I; and add it to %s.', c.conrelid::regclass, c.conname, $2::regclass) FROM pg_constraint c "
+	"WHERE c.contype = 'f' AND (c.conrelid = $1 OR c.confrelid = $1) AND c.conparentid = 0",
+	"SELECT format('constraint %I', c.conname), 'is not valid, and would be of the new partitions', "
+	"format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.conrelid::regclass, c.conname) FROM pg_constraint c "
+	"WHERE c.conrelid = $1 AND NOT c.convalidated AND (c.conparentid <> 0 OR c.coninhcount > 0)",
+	"SELECT pg_describe_object('pg_class'::regclass, i.indexrelid, 0), 'is not valid', format('DROP INDEX CONCURRENTLY %s;', i.indexrelid::regclass) "
+	"FROM pg_index i WHERE i.indrelid = $1 AND NOT i.indisvalid",
+	"SELECT format('generated column %s', pg_describe_object('pg_class'::regclass, a.attrelid, a.attnum)), 'is computed otherwise than that of the partitioned table', "
+	"'Split a partition whose columns are as those of the partitioned table.' FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $2 AND b.attname = a.attname "
+	"LEFT JOIN pg_attrdef d ON d.adrelid = $1 AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = $2 AND e.adnum = b.attnum "
+	"WHERE a.attrelid = $1 AND NOT a.attisdropped AND a.attgenerated <> '' AND pg_get_expr(d.adbin, $1) IS DISTINCT FROM pg_get_expr(e.adbin, $2)",
+	/* rows are taken over with their indexes, and those are made as the partitioned table's */
+	"SELECT pg_describe_object('pg_class'::regclass, i.indexrelid, 0), format('is in another order, or of other operators, than %s', p.indexrelid::regclass), "
+	"format('Detach %s, drop the index, and attach it again.', $1::regclass) FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indexrelid JOIN pg_index p ON p.indexrelid = h.inhparent "
+	"WHERE i.indrelid = $1 AND (i.indoption::text, i.indclass::text, i.indcollation::text, i.indnkeyatts, i.indisunique) IS DISTINCT FROM "
+	"(p.indoption::text, p.indclass::text, p.indcollation::text, p.indnkeyatts, p.indisunique)",
+	"SELECT pg_describe_object('pg_class'::regclass, p.indexrelid, 0), 'has no part that is on it', "
+	"format('Build one on %s, and ALTER INDEX %s ATTACH PARTITION it.', $1::regclass, p.indexrelid::regclass) FROM pg_index p WHERE p.indrelid = $2 "
+	"AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid WHERE h.inhparent = p.indexrelid AND i.indrelid = $1)",
+	"SELECT pg_describe_object('pg_class'::regclass, i.inhrelid, 0), 'inherits from it', 'Drop it first.' FROM pg_inherits i WHERE i.inhparent = $1",
+	"SELECT pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0), 'is of it alone', format('DROP STATISTICS %I.%I;', n.nspname, s.stxname) "
+	"FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxrelid = $1",
+	"SELECT pg_describe_object('pg_publication_rel'::regclass, r.oid, 0), 'names it', "
+	"format('ALTER PUBLICATION %I DROP TABLE %s; and have it publish %s.', p.pubname, r.prrelid::regclass, $2::regclass) "
+	"FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = $1",
+	/* views, rules, functions, policies of others, sequences: they know it by its OID */
+	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'depends on it, and not on the partitioned table', 'Drop it first, or have it use the partitioned table.' "
+	"FROM pg_depend d LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "
+	"WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND NOT (d.classid = 'pg_class'::regclass AND d.objid = $1) "
+	"AND NOT (d.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy q WHERE q.oid = d.objid AND q.polrelid = $1)) "
+	"AND NOT d.classid IN ('pg_publication_rel'::regclass, 'pg_statistic_ext'::regclass, 'pg_trigger'::regclass, 'pg_constraint'::regclass) "
+	"AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i') "
+	"AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef a WHERE a.oid = d.objid AND a.adrelid = $1)) "
+	"AND NOT (d.classid = 'pg_class'::regclass AND (c.relkind = 't' "
+	"  OR EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = $1) "
+	"  OR d.deptype = 'a' AND c.relkind IN ('r', 'p')))",
+};
+
+void
+move_check_gifts(Oid from, Oid parent)
+{
+	Refused		refused = {0};
+	QuerySession session;
+
+	initStringInfo(&refused.detail);
+	initStringInfo(&refused.hint);
+	query_begin(&session);
+	for (int i = 0; i < lengthof(gifts); i++)
+	{
+		uint64		n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) WHERE $2 IS NOT NULL ORDER BY 1, 2", gifts[i]),
+							  arg_oid(from), arg_oid(parent));
+
+		for (uint64 row = 0; row < n; row++)
+			refuse(&refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
+	}
+	query_end(&session);
+	if (refused.count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("not all that hangs on partition %s can be given to those in its place", names_relation(from)),
+				 errdetail("%s", refused.detail.data),
+				 errhint("%s", refused.hint.data)));
+}
+
 void
 refuse_late(const Move *move, List *tables, bool partitioned)
 {

@@ -26,7 +26,8 @@
 static void
 run_comment(const MoveAct *act)
 {
-	CreateComments(act->object, act->class, act->sub, NULL);
+	if (act->type != 'c')
+		CreateComments(act->object, act->class, act->sub, NULL);
 	CreateComments(act->other, act->class, act->other_sub, act->text);
 }
 
@@ -36,7 +37,8 @@ run_label(const MoveAct *act)
 	ObjectAddress object;
 
 	ObjectAddressSubSet(object, act->class, act->object, act->sub);
-	SetSecurityLabel(&object, linitial(act->list), NULL);
+	if (act->type != 'c')
+		SetSecurityLabel(&object, linitial(act->list), NULL);
 	ObjectAddressSubSet(object, act->class, act->other, act->other_sub);
 	SetSecurityLabel(&object, linitial(act->list), act->text);
 }
@@ -72,7 +74,7 @@ add_remarks(Moving *moving, const MovePair *pair, Oid class, Oid from, Oid to)
 			.sql = provider == NULL ? psprintf("COMMENT ON %s IS %s", on, sql_literal(text)) :
 			psprintf("SECURITY LABEL FOR %s ON %s IS %s", sql_name(provider), on, sql_literal(text)),
 			.run = provider == NULL ? run_comment : run_label,
-			.class = class, .object = from, .sub = sub, .other = to,
+			.type = moving->move->copies ? 'c' : '\0', .class = class, .object = from, .sub = sub, .other = to,
 			.other_sub = sub == 0 ? 0 : act_column(from, (AttrNumber) sub, to), .text = text,
 			.list = provider == NULL ? NIL : list_make1(provider),
 		});
@@ -89,7 +91,7 @@ add_comment(Moving *moving, const char *on, Oid class, Oid from, Oid to)
 	if (text != NULL && OidIsValid(to))
 		act_add(&moving->enter, &(MoveAct) {
 			.sql = psprintf("COMMENT ON %s IS %s", on, sql_literal(text)),
-			.run = run_comment, .class = class, .object = from, .other = to, .text = text,
+			.run = run_comment, .type = moving->move->copies ? 'c' : '\0', .class = class, .object = from, .other = to, .text = text,
 		});
 }
 
@@ -129,7 +131,7 @@ add_all(Moving *moving)
 	forboth(lc, moving->move->indexes, like, moving->move->likes)
 	{
 		Oid			constraint = get_index_constraint(lfirst_oid(lc));
-		char	   *name = names_of_relation(lfirst_oid(lc), false);
+		char	   *name = act_index_name(moving, lfirst_oid(lc), lfirst_oid(like));
 
 		add_comment(moving, psprintf("INDEX %s", name), RelationRelationId, lfirst_oid(lc), lfirst_oid(like));
 		if (OidIsValid(constraint))

@@ -75,6 +75,10 @@ static const char index_columns[] =
 	"FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $3 AND b.attnum = a.attnum "
 	"WHERE a.attrelid = $1 AND coalesce(a.attstattarget, -1) <> coalesce(b.attstattarget, -1) ORDER BY a.attnum";
 
+static const char index_options[] =
+	"SELECT format('ALTER INDEX %s', $2::text) || " SET_OPTIONS("a.reloptions") " FROM pg_class a, pg_class b "
+	"WHERE a.oid = $1 AND b.oid = $3 AND a.relkind = 'i' AND b.relkind = 'i' AND a.reloptions IS DISTINCT FROM b.reloptions";
+
 static void
 add_query(Moving *moving, const MovePair *pair, const char *query)
 {
@@ -102,8 +106,12 @@ add_all(Moving *moving)
 	ListCell   *like;
 
 	forboth(lc, moving->move->indexes, like, moving->move->likes)
-		ACT_ROWS(&moving->enter, first->owner, first->from, index_columns, arg_oid(lfirst_oid(lc)),
-				 arg_text(names_of_relation(lfirst_oid(lc), false)), arg_oid(lfirst_oid(like)));
+	{
+		const char *name = act_index_name(moving, lfirst_oid(lc), lfirst_oid(like));
+
+		ACT_ROWS(&moving->enter, first->owner, first->from, index_columns, arg_oid(lfirst_oid(lc)), arg_text(name), arg_oid(lfirst_oid(like)));
+		ACT_ROWS(&moving->enter, first->owner, first->from, index_options, arg_oid(lfirst_oid(lc)), arg_text(name), arg_oid(lfirst_oid(like)));
+	}
 }
 
 const MovePart move_settings = {.pair = add_pair, .all = add_all};

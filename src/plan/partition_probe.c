@@ -20,7 +20,9 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
@@ -34,6 +36,8 @@
 #include "draft/deparse.h"
 #include "draft/probe.h"
 #include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_partition.h"
 #include "parser/parser.h"
@@ -42,10 +46,12 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/snapmgr.h"
+#include "utils/varlena.h"
 #include "compat.h"
 
-/* The table of the probe. */
+/* The table of the probe; its partitions beside those that are tried have a number behind it. */
 #define PROBE_NAME "zdm_partition_probe"
 
 /* What is known only while the tables of the probe are there. */
@@ -88,6 +94,30 @@ make_parent(Trial *trial)
 	run_as_owner(trial, psprintf("CREATE TABLE %s (LIKE %s INCLUDING GENERATED) PARTITION BY %s", trial->parent,
 								 names_relation(probe->relid), partition_layout_key_sql(probe->layout, probe->relid, false)));
 	trial->parent_id = get_relname_relid(name, get_rel_namespace(probe->relid));
+}
+
+/* The parent's other partitions, so that none of the new ones comes to overlap them. */
+static void
+make_siblings(const Trial *trial)
+{
+	QuerySession session;
+	List	   *statements = NIL;
+	uint64		n;
+	ListCell   *lc;
+
+	if (!OidIsValid(trial->probe->parent))
+		return;
+	query_begin_printing(&session, trial->probe->parent);
+	identity_pin_formats();
+	n = QUERY("SELECT inhrelid::text, pg_get_expr(relpartbound, c.oid) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
+			  "WHERE inhparent = $1 AND inhrelid <> $2", arg_oid(trial->probe->parent), arg_oid(trial->probe->relid));
+	for (uint64 row = 0; row < n; row++)
+		statements = lappend(statements, psprintf("CREATE TABLE %s PARTITION OF %s %s",
+												  qualified(get_rel_namespace(trial->probe->relid), psprintf(PROBE_NAME "_%s", query_text(row, 1))),
+												  trial->parent, query_text(row, 2)));
+	query_end(&session);
+	foreach(lc, statements)
+		run_as_owner(trial, lfirst(lc));
 }
 
 /* The name and the bound of the text, as ATTACH PARTITION has them. */
@@ -141,6 +171,16 @@ read_part(const Trial *trial, const PartitionCmd *cmd)
 	return part;
 }
 
+/* A partition that is split may give its name to one of those in its place. */
+static char *
+trial_name(const Trial *trial, const LayoutPart *part)
+{
+	bool		own = get_relname_relid(part->name, part->namespace) == trial->probe->relid &&
+		OidIsValid(trial->probe->parent);
+
+	return qualified(part->namespace, own ? PROBE_NAME "_own" : part->name);
+}
+
 /* Which rows it takes, as SQL over the columns' names. */
 static void
 add_condition(Trial *trial, const char *name)
@@ -159,7 +199,9 @@ add_condition(Trial *trial, const char *name)
 static void
 make_part(Trial *trial, const LayoutPart *part)
 {
-	run_as_owner(trial, psprintf("CREATE TABLE %s PARTITION OF %s %s", qualified(part->namespace, part->name), trial->parent, part->bound));
+	char	   *name = trial_name(trial, part);
+
+	run_as_owner(trial, psprintf("CREATE TABLE %s PARTITION OF %s %s", name, trial->parent, part->bound));
 }
 
 /* Run a query on the table's rows as its owner; row security must hide none. */
@@ -189,6 +231,41 @@ query_rows(Oid owner, const char *sql, int column)
 	return result;
 }
 
+/* The rows that a partition takes, as the planner reads it. */
+static List *
+partition_qual(const char *name)
+{
+	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name)));
+	Relation	rel = table_openrv(range, AccessShareLock);
+	Expr	   *qual = make_ands_explicit(copyObject(RelationGetPartitionQual(rel)));
+
+	table_close(rel, NoLock);
+	return make_ands_implicit((Expr *) canonicalize_qual((Expr *) eval_const_expressions(NULL, (Node *) qual), true));
+}
+
+/* Is it proved that none of the parts takes a row that the partition does not, in whose place they are to be? */
+static bool
+is_within(const Trial *trial)
+{
+	const PartitionProbe *probe = trial->probe;
+	Oid			namespace = get_rel_namespace(probe->relid);
+	char	   *parent = qualified(namespace, PROBE_NAME "_whole");
+	char	   *whole = qualified(namespace, PROBE_NAME "_whole_part");
+	List	   *qual;
+	ListCell   *lc;
+
+	run_as_owner(trial, psprintf("CREATE TABLE %s (LIKE %s INCLUDING GENERATED) PARTITION BY %s", parent,
+								 names_relation(probe->relid), partition_layout_key_sql(probe->layout, probe->relid, false)));
+	run_as_owner(trial, psprintf("CREATE TABLE %s PARTITION OF %s %s", whole, parent, probe->whole->bound));
+	qual = partition_qual(whole);
+	foreach(lc, probe->parts)
+	{
+		if (!predicate_implied_by(qual, partition_qual(trial_name(trial, lfirst(lc))), false))
+			return false;
+	}
+	return true;
+}
+
 static void
 run_trial(void *arg)
 {
@@ -197,6 +274,7 @@ run_trial(void *arg)
 	ListCell   *lc;
 
 	make_parent(trial);
+	make_siblings(trial);
 	foreach(lc, probe->parts)
 		make_part(trial, lfirst(lc));
 	foreach(lc, trial->commands)
@@ -209,9 +287,7 @@ run_trial(void *arg)
 	/* what a default one takes is known when the others are there */
 	foreach(lc, probe->parts)
 	{
-		const LayoutPart *part = lfirst(lc);
-
-		add_condition(trial, qualified(part->namespace, part->name));
+		add_condition(trial, trial_name(trial, lfirst(lc)));
 		if (probe->first_only)
 			break;
 	}
@@ -219,6 +295,24 @@ run_trial(void *arg)
 							psprintf("SELECT %s FROM ONLY %s WHERE (%s) IS NOT TRUE AND (%s) IS NOT TRUE",
 									 expression_sql(fit_row_name(probe->relid), probe->relid, false),
 									 names_relation(probe->relid), trial->taken.data, probe->but != NULL ? probe->but : "false"), 1);
+	if (probe->whole != NULL)
+		probe->within = is_within(trial);
+}
+
+/* PostgreSQL names a table of the probe, where the user has one. */
+static char *
+with_own_names(const char *message)
+{
+	const char *at = message != NULL ? strstr(message, PROBE_NAME "_") : NULL;
+	char	   *end;
+	Oid			relid;
+	const char *name;
+
+	if (at == NULL)
+		return message != NULL ? pstrdup(message) : NULL;
+	relid = (Oid) strtoul(at + strlen(PROBE_NAME "_"), &end, 10);
+	name = get_rel_name(relid);
+	return psprintf("%.*s%s%s", (int) (at - message), message, name != NULL ? name : "?", end);
 }
 
 /* The condition was written to be read by a pinned search_path. */
@@ -251,6 +345,7 @@ refuse_row(const Trial *trial)
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 errmsg("no partition takes some row of %s", names_relation(probe->relid)),
 			 errdetail("Row %s is beyond all bounds.", trial->row),
+			 OidIsValid(probe->parent) ? errhint("Add a partition for it.") :
 			 errhint("Add a partition for it, or give with_default => true.")));
 }
 
@@ -267,6 +362,7 @@ partition_probe(PartitionProbe *probe)
 	if (!attempt_run(run_trial, &trial, ATTEMPT_UNDO, &error))
 	{
 		/* what was run says nothing to the caller */
+		error->message = with_own_names(error->message);
 		error->context = NULL;
 		error->cursorpos = error->internalpos = 0;
 		error->internalquery = NULL;
@@ -287,4 +383,27 @@ partition_probe_span(Oid relid, const PartitionLayout *layout, Oid type, char **
 
 	*lowest = query_rows(owner, psprintf("SELECT min(%s) %s", column, from), 1);
 	*highest = query_rows(owner, psprintf("SELECT max(%s) %s", column, from), 1);
+}
+
+List *
+partition_probe_used(Oid relid, const PartitionLayout *layout, Oid type, List *parts)
+{
+	StringInfoData bounds;
+	List	   *used = NIL;
+	ListCell   *lc;
+	char	   *numbers;
+
+	initStringInfo(&bounds);
+	foreach(lc, parts)
+		appendStringInfo(&bounds, "%s%s", bounds.len > 0 ? ", " : "", partition_bound_from(lfirst(lc)));
+	numbers = query_rows(identity_of(relid),
+						 psprintf("SELECT pg_catalog.string_agg(DISTINCT '.' || pg_catalog.width_bucket(%s, ARRAY[%s]::%s[]) || '.', ' ') FROM ONLY %s",
+								  names_attribute(relid, (AttrNumber) linitial_int(layout->columns)), bounds.data,
+								  format_type_be_qualified(getBaseType(type)), names_relation(relid)), 1);
+	foreach(lc, parts)
+	{
+		if (numbers != NULL && strstr(numbers, psprintf(".%d.", foreach_current_index(lc) + 1)) != NULL)
+			used = lappend(used, lfirst(lc));
+	}
+	return used;
 }

@@ -14,10 +14,13 @@ typedef struct PartitionProbe
 {
 	Oid			relid;			/* the table with the rows */
 	const PartitionLayout *layout;	/* strategy and key */
+	Oid			parent;			/* whose other partitions are to be beside, or InvalidOid */
 	List	   *texts;			/* char *: name and bound, as the caller wrote them, */
 	List	   *parts;			/* and LayoutPart *, with bounds of ours; those read are added to it */
 	bool		first_only;		/* all rows are to be in the first one */
 	char	   *but;			/* condition, or NULL: of rows that may be beyond that */
+	const LayoutPart *whole;	/* the partition whose place they are to take, with its bound, or NULL */
+	bool		within;			/* then: they are known to take no row that it does not */
 	List	   *takes;			/* expression, with first_only: which rows it takes */
 } PartitionProbe;
 
@@ -33,5 +36,8 @@ extern void partition_probe(PartitionProbe *probe);
  * text; NULL if there are none.
  */
 extern void partition_probe_span(Oid relid, const PartitionLayout *layout, Oid type, char **lowest, char **highest);
+
+/* Those of the parts, of one width and in order, that some row of the table is in. */
+extern List *partition_probe_used(Oid relid, const PartitionLayout *layout, Oid type, List *parts);
 
 #endif							/* ZDM_PARTITION_PROBE_H */

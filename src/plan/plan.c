@@ -38,6 +38,7 @@ static const PlanKind *const kinds[] = {
 	&plan_reorder_columns,
 	&plan_rewrite,
 	&plan_set_not_null,
+	&plan_split_partition,
 	&plan_unpartition_table,
 };
 

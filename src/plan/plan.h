@@ -50,6 +50,9 @@ extern const PlanKind plan_rename_table;
 /* in partition_table.c */
 extern const PlanKind plan_partition_table;
 
+/* in split_partition.c */
+extern const PlanKind plan_split_partition;
+
 /* in refresh.c */
 extern const PlanKind plan_refresh;
 

@@ -19,10 +19,13 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_tablespace.h"
 #include "catalog/query.h"
 #include "catalog/table_key.h"
+#include "commands/tablespace.h"
 #include "core/errors.h"
 #include "core/names.h"
+#include "miscadmin.h"
 #include "move/move.h"
 #include "plan/second_plan.h"
 #include "utils/acl.h"
@@ -116,9 +119,24 @@ second_plan_with_size(const char *fmt, Oid relid)
 	return text;
 }
 
-/* The second table is made by plain statements, as the owner. */
+/* Where the table is, one of its owner's can be made. */
 static void
-check_schema(Oid relid)
+check_tablespace(Oid relid, Oid owner)
+{
+	Oid			tablespace = get_rel_tablespace(relid);
+
+	if (OidIsValid(tablespace) && tablespace != MyDatabaseTableSpace &&
+		object_aclcheck(TableSpaceRelationId, tablespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of %s cannot make a table in tablespace %s", names_relation(relid),
+						quote_identifier(get_tablespace_name(tablespace))),
+				 errhint("GRANT CREATE ON TABLESPACE %s TO %s;", quote_identifier(get_tablespace_name(tablespace)),
+						 quote_identifier(GetUserNameFromId(owner, false)))));
+}
+
+void
+second_plan_check_places(Oid relid)
 {
 	Oid			namespace = get_rel_namespace(relid);
 	Relation	rel = table_open(relid, AccessShareLock);
@@ -132,6 +150,7 @@ check_schema(Oid relid)
 						quote_identifier(get_namespace_name(namespace))),
 				 errhint("GRANT CREATE ON SCHEMA %s TO %s;", quote_identifier(get_namespace_name(namespace)),
 						 quote_identifier(GetUserNameFromId(owner, false)))));
+	check_tablespace(relid, owner);
 }
 
 void
@@ -140,7 +159,7 @@ second_plan_check(const Change *change, bool partitioned)
 	MoveTarget	target = {.partitioned = partitioned};
 
 	second_plan_check_table(change->relid);
-	check_schema(change->relid);
+	second_plan_check_places(change->relid);
 	move_check(change->relid, &target);
 }
 

@@ -24,6 +24,9 @@ extern void second_plan_steps(MigrationPlan *plan, const SecondArgs *second);
 /* A table whose rows are carried over by their key: an error without one, or with children or partitions beside. */
 extern void second_plan_check_table(Oid relid);
 
+/* The second table is made by plain statements, as the owner: can he, in its schema and its tablespace? */
+extern void second_plan_check_places(Oid relid);
+
 /* All columns, so that no other migration touches one meanwhile (char *). */
 extern List *second_plan_claims(const Change *change);
 

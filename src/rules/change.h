@@ -24,6 +24,7 @@ typedef struct PartitionWish
 	int			ahead;
 	bool		with_default;
 	char	   *primary_key;	/* list of columns; "": none; NULL: as it is */
+	Oid			split;			/* this partition is replaced by these; InvalidOid: the table is partitioned */
 	bool		attach;			/* the table itself becomes the first partition */
 } PartitionWish;
 

@@ -168,7 +168,7 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 		const LayoutPart *part = lfirst(lc);
 
 		probe_run(psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged,
-						   quote_qualified_identifier(get_namespace_name(part->namespace), part->name), name, part->bound, storage));
+						   second_part_name(args, foreach_current_index(lc)), name, part->bound, storage));
 	}
 	identity_leave(&identity);
 }

@@ -710,8 +710,8 @@ trade_toast(const Second *second, Oid toast, Oid hidden_toast)
 }
 
 /* The TOAST table is called after its table, and its writes are to be decoded. */
-static void
-settle_toast(Oid relid)
+void
+second_table_settle_toast(Oid relid)
 {
 	Oid			toast = toast_of(relid);
 	Oid			index;
@@ -801,6 +801,25 @@ settle_rest(const SecondArgs *args, Relation source)
 		mark_index_clustered(source, second_index(args), true);
 }
 
+void
+second_table_trade(Oid relid, Oid hidden, List *indexes, List *likes)
+{
+	Second		pair = {.relid = relid, .hidden = hidden};
+	Relation	catalog;
+	ListCell   *lc;
+	ListCell   *other;
+
+	lock_indexes(indexes);
+	lock_indexes(likes);
+	trade_toast(&pair, toast_of(relid), toast_of(hidden));
+	catalog = table_open(RelationRelationId, RowExclusiveLock);
+	trade_storage(catalog, relid, hidden);
+	forboth(lc, indexes, other, likes)
+		trade_storage(catalog, lfirst_oid(lc), lfirst_oid(other));
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 bool
 second_table_exchange(const Migration *migration, const SecondArgs *args, const Second *second, CopyEnd *end)
 {
@@ -808,11 +827,8 @@ second_table_exchange(const Migration *migration, const SecondArgs *args, const 
 	Relation	hidden = table_open(second->hidden, NoLock);
 	Oid			from = source->rd_rel->relam;
 	Oid			to = hidden->rd_rel->relam;
-	Relation	catalog;
 	List	   *indexes;
 	List	   *likes;
-	ListCell   *lc;
-	ListCell   *other;
 
 	if (!pair_indexes(second, source, &indexes, &likes))
 	{
@@ -821,8 +837,6 @@ second_table_exchange(const Migration *migration, const SecondArgs *args, const 
 		return false;
 	}
 	check_wishes(migration, args);
-	lock_indexes(indexes);
-	lock_indexes(likes);
 	second_table_tell_standbys(second, end, hidden);
 	/* locks of SERIALIZABLE readers on pages and rows, which will be elsewhere */
 	TransferPredicateLocksToHeapRelation(source);
@@ -830,17 +844,12 @@ second_table_exchange(const Migration *migration, const SecondArgs *args, const 
 	table_close(source, NoLock);
 
 	drop_trigger(second);
-	trade_toast(second, toast_of(second->relid), toast_of(second->hidden));
-	catalog = table_open(RelationRelationId, RowExclusiveLock);
-	trade_storage(catalog, second->relid, second->hidden);
-	forboth(lc, indexes, other, likes)
-		trade_storage(catalog, lfirst_oid(lc), lfirst_oid(other));
-	table_close(catalog, RowExclusiveLock);
+	second_table_trade(second->relid, second->hidden, indexes, likes);
 	trade_access_method(second, from, to);
 	CommandCounterIncrement();
 
 	drop(RelationRelationId, second->hidden);
-	settle_toast(second->relid);
+	second_table_settle_toast(second->relid);
 	source = table_open(second->relid, NoLock);
 	settle_rest(args, source);
 	table_close(source, NoLock);

@@ -88,4 +88,12 @@ extern void second_table_tell_standbys(const Second *second, CopyEnd *end, Relat
  */
 extern bool second_table_exchange(const Migration *migration, const SecondArgs *args, const Second *second, CopyEnd *end);
 
+/*
+ * Have two tables trade their storage, TOAST tables and indexes pairwise; and when the
+ * one that has the other's is gone, the TOAST table is called after its table.  Needs
+ * ACCESS EXCLUSIVE on both.
+ */
+extern void second_table_trade(Oid relid, Oid hidden, List *indexes, List *likes);
+extern void second_table_settle_toast(Oid relid);
+
 #endif							/* ZDM_SECOND_TABLE_H */

@@ -55,6 +55,7 @@
 #include "run/new_shape.h"
 #include "run/second_table.h"
 #include "run/sessions.h"
+#include "run/split.h"
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/toplevel.h"
@@ -1125,12 +1126,21 @@ do_nothing(const Migration *migration, const Step *step)
 static bool
 exchanges_names(const Step *step)
 {
-	return step->action == ACTION_EXCHANGE && second_args(step)->new_shape;
+	return step->action == ACTION_EXCHANGE && second_args(step)->new_shape && !second_args(step)->splits;
+}
+
+/* The partitions of the hidden table take the place of one. */
+static bool
+exchanges_partition(const Step *step)
+{
+	return step->action == ACTION_EXCHANGE && second_args(step)->splits;
 }
 
 static List *
 relations_of_both(const Step *step, const Second *second)
 {
+	if (exchanges_partition(step))
+		return split_relations(second_args(step), second);
 	return exchanges_names(step) ? new_shape_relations(second) : second_table_relations(second_args(step), second);
 }
 
@@ -1157,7 +1167,7 @@ begin_with_both(const Migration *migration, const Step *step, StepRun *run)
 	locking.beside = NIL;
 	outcome = begin_with_locks(migration, &locking, run);
 	/* closes the race with a view, say, that has come to it since: its lock would be waited for */
-	if (outcome == OUTCOME_DONE && exchanges_names(step) && second_load(migration->id, &second) &&
+	if (outcome == OUTCOME_DONE && (exchanges_names(step) || exchanges_partition(step)) && second_load(migration->id, &second) &&
 		list_difference_oid(relations_of_both(step, &second), locking.relations) != NIL)
 		return come_again(step, NULL, run);
 	return outcome;
@@ -1449,7 +1459,7 @@ exchange_names(const Migration *migration, const Step *step, Second *second, Ste
 static bool
 must_copy_again(const Migration *migration, const Step *step)
 {
-	if (!exchanges_names(step) || !misfit_deal_with(migration->id, MISFIT_UP))
+	if (!second_args(step)->new_shape || !misfit_deal_with(migration->id, MISFIT_UP))
 		return false;
 	step_reopen_from(step, ACTION_COPY);
 	return true;
@@ -1477,8 +1487,12 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 		end_transaction();
 		return OUTCOME_STALE;
 	}
+	if (exchanges_partition(step) && split_awaits_serializable(&second))
+		return come_again(step, "transactions at SERIALIZABLE that have read the partition", run);
 	guc_bound_lock_waits();
-	if (exchanges_names(step))
+	if (exchanges_partition(step))
+		sql = split_exchange(migration, second_args(step), &second, &run->copied);
+	else if (exchanges_names(step))
 		sql = exchange_names(migration, step, &second, run);
 	else if (second_table_exchange(migration, second_args(step), &second, &run->copied))
 		sql = verb_sql(step, false, FLAVOUR_RUN);

@@ -31,6 +31,7 @@ static const Field fields[] = {
 	FIELD(PartitionLayout, key, EXPRESSION),
 	FIELD(PartitionLayout, columns, INTS),
 	FIELD_OF(PartitionLayout, parts, STRUCTS, &part),
+	FIELD(PartitionLayout, within, BOOL),
 	FIELD(PartitionLayout, takes, EXPRESSION),
 	FIELD(PartitionLayout, every, TEXT),
 	FIELD(PartitionLayout, time_zone, TEXT),

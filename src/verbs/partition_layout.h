@@ -28,6 +28,7 @@ typedef struct PartitionLayout
 	List	   *key;			/* expression over the table's columns: what stands after PARTITION BY */
 	List	   *columns;		/* int: numbers of the key's columns; 0: an expression */
 	List	   *parts;			/* LayoutPart * */
+	bool		within;			/* of one that is split: it takes all rows that they do */
 	List	   *takes;			/* expression: the rows that the first one takes, where the table itself is that; else NIL */
 
 	/* partitions as wide as this, if not NULL: an interval or a number */

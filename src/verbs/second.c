@@ -17,6 +17,7 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/expression.h"
+#include "core/names.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "verbs/sql.h"
@@ -45,6 +46,7 @@ static const Field fields[] = {
 	FIELD(SecondArgs, columns, TEXTS),
 	FIELD_OF(SecondArgs, layout, STRUCT, &partition_layout_fields),
 	FIELD_OF(SecondArgs, computed, STRUCTS, &computed_column),
+	FIELD(SecondArgs, splits, BOOL),
 };
 
 static const Fields args = FIELDS(SecondArgs, fields);
@@ -98,6 +100,17 @@ column_list(const SecondArgs *second)
 	return buf.data;
 }
 
+char *
+second_part_name(const SecondArgs *second, int n)
+{
+	const LayoutPart *part = list_nth(second->layout->parts, n);
+
+	if (!second->splits)
+		return sql_qualified(part->namespace, part->name);
+	/* one of them may have the name of the partition that is split */
+	return sql_qualified(second->namespace, names_make(second->hidden, psprintf("_%d", n + 1)));
+}
+
 /* The partitioned table and its partitions. */
 static char *
 partitioned_sql(const Making *making, const SecondArgs *second)
@@ -112,8 +125,8 @@ partitioned_sql(const Making *making, const SecondArgs *second)
 	{
 		const LayoutPart *part = lfirst(lc);
 
-		sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s", sql_qualified(part->namespace, part->name), hidden(second),
-					  part->bound);
+		sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s", second_part_name(second, foreach_current_index(lc)),
+					  hidden(second), part->bound);
 	}
 	return buf.data;
 }
@@ -176,12 +189,12 @@ make_sql(const Making *making, const void *data)
 	if (making->back)
 		return psprintf("DROP TABLE %s", hidden(second));
 	initStringInfo(&buf);
+	if (second->layout != NULL)
+		return partitioned_sql(making, second);
 	if (second->columns != NIL)
 		appendStringInfo(&buf, "CREATE %sTABLE %s AS SELECT %s FROM %s WITH NO DATA",
 						 second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "", hidden(second),
 						 column_list(second), sql_table(making, second->relation));
-	else if (second->layout != NULL)
-		return partitioned_sql(making, second);
 	else if (second->computed != NIL)
 		return computing_sql(making, second);
 	else
@@ -263,6 +276,29 @@ exchange_tables_sql(const Making *making, const void *data)
 	return buf.data;
 }
 
+/* As a person would, of partitions that have the names of the end from the beginning. */
+static char *
+exchange_partition_sql(const Making *making, const void *data)
+{
+	const SecondArgs *second = data;
+	char	   *parent = sql_table(making, second->root);
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	sql_statement(&buf, "ALTER TABLE %s DETACH PARTITION %s", parent, sql_table(making, second->relation));
+	sql_statement(&buf, "DROP TABLE %s", sql_table(making, second->relation));
+	foreach(lc, second->layout->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s /* with the rows that were copied */",
+					  sql_qualified(part->namespace, part->name), parent, part->bound);
+	}
+	sql_statement(&buf, "DROP TABLE %s", hidden(second));
+	return buf.data;
+}
+
 /* What there is to do is done on the way back. */
 static char *
 refill_sql(const Making *making, const void *data)
@@ -301,6 +337,9 @@ const Verb verb_analyze_second = {
 };
 const Verb verb_exchange_tables = {
 	.name = "exchange_tables", .action = ACTION_EXCHANGE, .args = &args, .sql = exchange_tables_sql,
+};
+const Verb verb_exchange_partition = {
+	.name = "exchange_partition", .action = ACTION_EXCHANGE, .args = &args, .sql = exchange_partition_sql,
 };
 const Verb verb_refill_first = {.name = "refill_first", .action = ACTION_COPY, .args = &args, .sql = refill_sql};
 const Verb verb_compare_first = {

@@ -56,6 +56,7 @@ static const Verb *const verbs[] = {
 	&verb_exchange,
 	&verb_exchange_names,
 	&verb_exchange_storage,
+	&verb_exchange_partition,
 	&verb_exchange_tables,
 	&verb_fill,
 	&verb_fill_pair,

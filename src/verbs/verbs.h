@@ -495,6 +495,7 @@ typedef struct SecondArgs
 	List	   *columns;		/* char *: all of them in another order, or NIL */
 	PartitionLayout *layout;	/* into which partitions, or NULL */
 	List	   *computed;		/* ComputedColumn * */
+	bool		splits;			/* which take the place of this one, of "root" */
 } SecondArgs;
 
 /* The index that the rows are to have the order of; InvalidOid if it is gone. */
@@ -513,6 +514,9 @@ extern char *second_computed_sql(const SecondArgs *args, const ComputedColumn *c
  */
 extern char *second_judges_column(Oid relid, const char *column);
 
+/* What partition n of the second table is called, from 0, as SQL. */
+extern char *second_part_name(const SecondArgs *args, int n);
+
 extern const Verb verb_make_second;
 extern const Verb verb_copy_rows;
 extern const Verb verb_build_second_indexes;
@@ -520,6 +524,7 @@ extern const Verb verb_compare_rows;
 extern const Verb verb_exchange_storage;
 extern const Verb verb_analyze_second;
 extern const Verb verb_exchange_tables;
+extern const Verb verb_exchange_partition;
 extern const Verb verb_refill_first;
 extern const Verb verb_compare_first;
 extern const Verb verb_drop_first;
