@@ -486,6 +486,14 @@ begin_sides(Apply *apply, const Second *second)
 	return possible;
 }
 
+/* A partition that was detached keeps the trigger, and is none of the table's. */
+static bool
+is_of_table(Relation source, Oid relid)
+{
+	return RelationGetRelid(source) == relid ||
+		(source->rd_rel->relispartition && list_member_oid(get_partition_ancestors(RelationGetRelid(source)), relid));
+}
+
 bool
 apply_begin(Apply *apply, Relation source, const Second *second)
 {
@@ -494,7 +502,7 @@ apply_begin(Apply *apply, Relation source, const Second *second)
 	apply->new_shape = second->new_shape;
 	apply->turned = second->turned;
 	apply->migration = second->migration;
-	if (!begin_sides(apply, second))
+	if ((source != NULL && !is_of_table(source, second->relid)) || !begin_sides(apply, second))
 		return false;
 	apply->estate = CreateExecutorState();
 	apply->scratch = AllocSetContextCreate(CurrentMemoryContext, "zdm apply", ALLOCSET_SMALL_SIZES);
