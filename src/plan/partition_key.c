@@ -364,6 +364,14 @@ partition_key_settle(PartitionLayout *layout, Oid relid, const char *primary_key
 		check_key(layout, lfirst(lc), relid);
 }
 
+/* Is it by this index that subscribers know a row? */
+static bool
+is_identity(const Key *key)
+{
+	return QUERY_ONCE("SELECT FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE indexrelid = $1 AND indisreplident AND relreplident = 'i'",
+					  arg_oid(key->index)) > 0;
+}
+
 List *
 partition_key_losses(Oid relid, const PartitionLayout *layout)
 {
@@ -376,6 +384,9 @@ partition_key_losses(Oid relid, const PartitionLayout *layout)
 
 		if (!key->primary || equal(key->columns, layout->primary_key))
 			continue;
+		if (layout->no_primary_key && is_identity(key))
+			losses = lappend(losses, psprintf("the replica identity becomes FULL, as index \"%s\" is given up, and stays so after a revert",
+											  key->name));
 		if (layout->no_primary_key)
 			losses = lappend(losses, psprintf("primary key \"%s\" (%s) is given up: nothing keeps it unique over all partitions",
 											  key->name, column_names(relid, key->columns)));

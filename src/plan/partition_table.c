@@ -21,6 +21,7 @@
 #include "plan/partition_key.h"
 #include "plan/partition_layout.h"
 #include "plan/plan.h"
+#include "plan/second_plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -84,6 +85,8 @@ static void
 check(Change *change)
 {
 	check_table(change->relid);
+	/* before the rows are read, which the owner could not either */
+	second_plan_check_places(change->relid, 0);
 	change->layout = partition_layout_read(change);
 	if (change->partition->attach)
 		check_attach(change);

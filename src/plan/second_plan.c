@@ -136,21 +136,32 @@ check_tablespace(Oid relid, Oid owner)
 }
 
 void
-second_plan_check_places(Oid relid)
+second_plan_check_places(Oid relid, int64 migration)
 {
 	Oid			namespace = get_rel_namespace(relid);
 	Relation	rel = table_open(relid, AccessShareLock);
 	Oid			owner = rel->rd_rel->relowner;
+	bool		may_create;
+	bool		may_use;
+	char	   *grant;
 
 	table_close(rel, NoLock);
-	if (object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) != ACLCHECK_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("the owner of %s cannot make a table in schema %s", names_relation(relid),
-						quote_identifier(get_namespace_name(namespace))),
-				 errhint("GRANT CREATE ON SCHEMA %s TO %s;", quote_identifier(get_namespace_name(namespace)),
-						 quote_identifier(GetUserNameFromId(owner, false)))));
-	check_tablespace(relid, owner);
+	/* of several, any one does for object_aclcheck() */
+	may_create = object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) == ACLCHECK_OK;
+	may_use = object_aclcheck(NamespaceRelationId, namespace, owner, ACL_USAGE) == ACLCHECK_OK;
+	if (may_create && may_use)
+	{
+		check_tablespace(relid, owner);
+		return;
+	}
+	grant = psprintf("GRANT %s ON SCHEMA %s TO %s;", may_use ? "CREATE" : may_create ? "USAGE" : "USAGE, CREATE",
+					 quote_identifier(get_namespace_name(namespace)), quote_identifier(GetUserNameFromId(owner, false)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the owner of %s cannot make a table in schema %s", names_relation(relid),
+					quote_identifier(get_namespace_name(namespace))),
+			 migration == 0 ? errhint("%s", grant) :
+			 errhint("%s then SELECT zdm.resume(" INT64_FORMAT ").", grant, migration)));
 }
 
 void
@@ -159,7 +170,7 @@ second_plan_check(const Change *change, bool partitioned)
 	MoveTarget	target = {.partitioned = partitioned};
 
 	second_plan_check_table(change->relid);
-	second_plan_check_places(change->relid);
+	second_plan_check_places(change->relid, 0);
 	move_check(change->relid, &target);
 }
 

@@ -24,8 +24,12 @@ extern void second_plan_steps(MigrationPlan *plan, const SecondArgs *second);
 /* A table whose rows are carried over by their key: an error without one, or with children or partitions beside. */
 extern void second_plan_check_table(Oid relid);
 
-/* The second table is made by plain statements, as the owner: can he, in its schema and its tablespace? */
-extern void second_plan_check_places(Oid relid);
+/*
+ * The second table is made by plain statements, as the owner: can he, in its schema and
+ * its tablespace?  ERRCODE_INSUFFICIENT_PRIVILEGE if not.  At the call, "migration" is 0;
+ * in a step, whose owner may be another since, it is the one to go on with.
+ */
+extern void second_plan_check_places(Oid relid, int64 migration);
 
 /* All columns, so that no other migration touches one meanwhile (char *). */
 extern List *second_plan_claims(const Change *change);

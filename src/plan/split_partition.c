@@ -52,7 +52,7 @@ check_partition(Oid relid)
 				 errhint("ALTER TABLE %s DETACH PARTITION %s FINALIZE; ends that.",
 						 names_relation(get_partition_parent(relid, true)), names_relation(relid))));
 	second_plan_check_table(relid);
-	second_plan_check_places(relid);
+	second_plan_check_places(relid, 0);
 }
 
 /* Rows of the partition that a default one beside it would be asked for, with everybody waiting. */

@@ -43,6 +43,7 @@
 #include "parser/parser.h"
 #include "partitioning/partbounds.h"
 #include "plan/partition_every.h"
+#include "plan/second_plan.h"
 #include "run/first_partition.h"
 #include "run/new_shape.h"
 #include "utils/builtins.h"
@@ -153,18 +154,31 @@ make_parent(Doing *doing)
 						 QUERY_ARGS(arg_oid(doing->first), arg_text(parent))));
 }
 
+/* One primary key in the place of another; of the same name, and the replica identity where that was. */
+static void
+exchange_key(Doing *doing, bool drop, const char *index)
+{
+	char	   *table = table_name(doing->first);
+	const char *constraint = quote_identifier(doing->args->constraint);
+	bool		identity = QUERY_ONCE("SELECT FROM pg_index WHERE indrelid = $1 AND indisprimary AND indisreplident", arg_oid(doing->first)) > 0;
+
+	if (drop)
+		run(doing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, constraint));
+	if (index == NULL)
+		return;
+	run(doing, psprintf("ALTER TABLE %s ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", table, constraint, quote_identifier(index)));
+	if (identity)
+		run(doing, psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", table, constraint));
+}
+
 /* The new primary key; what was unique stays so by an index of its own. */
 static void
 change_key(Doing *doing)
 {
 	const FirstArgs *args = doing->args;
 
-	if (args->constraint == NULL)
-		return;
-	if (args->kept_index != NULL)
-		run(doing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table_name(doing->first), quote_identifier(args->constraint)));
-	run(doing, psprintf("ALTER TABLE %s ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", table_name(doing->first),
-						quote_identifier(args->constraint), quote_identifier(args->key_index)));
+	if (args->constraint != NULL)
+		exchange_key(doing, args->kept_index != NULL, args->key_index);
 }
 
 /* Is the index one that the parent has not: ours for the way back, or a key that it gives up? */
@@ -272,6 +286,7 @@ become(Doing *doing)
 	char	   *table = get_rel_name(doing->first);
 	Move		move = {.migration = doing->migration->id, .from = doing->first, .attach = true};
 
+	second_plan_check_places(doing->first, doing->migration->id);
 	partition_layout_check(doing->args->layout, doing->first, doing->migration->id);
 	make_parent(doing);
 	change_key(doing);
@@ -327,12 +342,8 @@ change_key_back(Doing *doing)
 {
 	const FirstArgs *args = doing->args;
 
-	if (args->constraint == NULL)
-		return;
-	run(doing, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", table_name(doing->first), quote_identifier(args->constraint)));
-	if (args->kept_index != NULL)
-		run(doing, psprintf("ALTER TABLE %s ADD CONSTRAINT %s PRIMARY KEY USING INDEX %s", table_name(doing->first),
-							quote_identifier(args->constraint), quote_identifier(args->kept_index)));
+	if (args->constraint != NULL)
+		exchange_key(doing, true, args->kept_index);
 }
 
 static void

@@ -51,6 +51,7 @@
 #include "miscadmin.h"
 #include "move/move.h"
 #include "plan/meaning.h"
+#include "plan/second_plan.h"
 #include "run/new_shape.h"
 #include "storage/lmgr.h"
 #include "sync/apply.h"
@@ -293,6 +294,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 	};
 
 	second_table_check(migration, args, source);
+	second_plan_check_places(args->relation, migration->id);
 	if (args->layout != NULL)
 		partition_layout_check(args->layout, args->relation, migration->id);
 	if (!OidIsValid(second.key))
