@@ -189,7 +189,9 @@ CALL zdm.wait(:m, 'ready');
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m);
 SELECT share FROM w WHERE id = 101;
--- what the first table has missed it is given on the way back
+-- what the first table has missed it is given on the way back; what was said of the new column goes with it
+COMMENT ON COLUMN w.share IS 'of hundred';
+GRANT SELECT (share) ON w TO pg_monitor;
 TRUNCATE w;
 INSERT INTO w SELECT i, i + 1 FROM generate_series(1, 50) i;
 SELECT zdm.revert(:m);

@@ -57,6 +57,20 @@ act_run_statement(Node *stmt, const char *sql)
 	probe_statement(stmt, sql);
 }
 
+bool
+act_column_goes(const Moving *moving, Oid from, AttrNumber attnum, Oid to)
+{
+	char	   *name = get_attname(from, attnum, false);
+	ListCell   *lc;
+
+	foreach(lc, moving->move->own)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return get_attnum(to, name) == InvalidAttrNumber;
+	}
+	return false;
+}
+
 AttrNumber
 act_column(Oid from, AttrNumber attnum, Oid to)
 {

@@ -75,6 +75,9 @@ extern void act_add_rows(List **acts, Oid role, Oid relid, const char *query, co
 extern void act_run_statement(Node *stmt, const char *sql);
 extern Node *act_parse(const char *sql);
 
+/* Does the column go, with what is said of it, as the other table has never had it?  See Move.own. */
+extern bool act_column_goes(const Moving *moving, Oid from, AttrNumber attnum, Oid to);
+
 /* The column of the other table that has the name of this one's; it is an error if there is none. */
 extern AttrNumber act_column(Oid from, AttrNumber attnum, Oid to);
 

@@ -189,6 +189,8 @@ add_pair(Moving *moving, const MovePair *pair)
 	{
 		AttrNumber	attnum = (AttrNumber) lfirst_oid(lc);
 
+		if (act_column_goes(moving, pair->from, attnum, pair->to))
+			continue;
 		act_add(&moving->last, &(MoveAct) {
 			.sql = grants(pair->from, pair->name, attnum), .run = run_column,
 			.type = type, .object = pair->from, .sub = attnum, .other = pair->to, .other_sub = act_column(pair->from, attnum, pair->to),

@@ -70,6 +70,8 @@ add_remarks(Moving *moving, const MovePair *pair, Oid class, Oid from, Oid to)
 		char	   *text = query_text(row, 3);
 		char	   *on = object_text(pair, class, from, sub);
 
+		if (sub != 0 && act_column_goes(moving, from, (AttrNumber) sub, to))
+			continue;
 		act_add(&moving->enter, &(MoveAct) {
 			.sql = provider == NULL ? psprintf("COMMENT ON %s IS %s", on, sql_literal(text)) :
 			psprintf("SECURITY LABEL FOR %s ON %s IS %s", sql_name(provider), on, sql_literal(text)),

@@ -24,6 +24,7 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_type.h"
 #include "catalog/query.h"
 #include "column/carry.h"
@@ -340,6 +341,7 @@ refuse_row(const Trial *trial)
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("the first partition, which %s is to become, does not take all of its rows", names_relation(probe->relid)),
 				 errdetail("Row %s is beyond its bound.", trial->row),
+				 probe->layout->strategy == PARTITION_STRATEGY_HASH ? errhint("By HASH no partition takes all rows: give way => 'copy'.") :
 				 errhint("Give it a bound that takes all rows.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
