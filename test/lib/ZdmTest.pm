@@ -93,7 +93,7 @@ sub wait_for
 	{
 		my $answer = eval { $code->() };
 		return $answer if $answer;
-		usleep(50_000);
+		usleep(100_000);
 	}
 	die "timed out waiting for $what";
 }

@@ -194,7 +194,7 @@ sub try_tool
 	my ($name, $style, $update, $rollback) = @_;
 
 	prepare($name);
-	my $load = script_load($name, $load);
+	my $load = script_load($name, $load, '-M', 'simple');
 	for my $ddl ($retype, $index)
 	{
 		my $before = script_shape($name);
@@ -297,7 +297,7 @@ SKIP:
 	my ($place, @files) = script_write('read', "\$ddl\$$retype\$ddl\$, style => 'markdown', size => '2 TB', rows => 5000000000, writes_per_second => 300");
 	my $text = slurp_file("$place/$files[0]");
 	my @parts = split /^(?=## )/m, $text;
-	my $load = script_load('read', $load);
+	my $load = script_load('read', $load, '-M', 'simple');
 
 	is_deeply(\@files, ['runbook_ord.md'], 'one runbook');
 	unlike($text, qr/^\\|\\g(set|exec)|<[a-z_]+>|TODO|\.\.\.;/m, 'nothing to fill in, nothing for psql alone');
