@@ -35,10 +35,12 @@ DELETE FROM account WHERE id = :gone AND id > 2950;
 COMMIT;
 EOS
 
-# Each time the server comes back, its workers rest until somebody holds the next point.
+# killed_at(call, points): the call is made when the first point is held; returns what it
+# says.  Each time the server comes back, its workers rest until somebody holds the next point.
 sub killed_at
 {
-	my ($id, @points) = @_;
+	my ($call, @points) = @_;
+	my $said;
 
 	for my $point (@points)
 	{
@@ -46,7 +48,7 @@ sub killed_at
 
 		$node->append_conf('postgresql.conf', 'zdm.enabled = on');
 		$node->reload;
-		$id = sql($id) if $id !~ /^\d+$/;
+		$said //= sql($call);
 		arrive($node, $point);
 		$node->append_conf('postgresql.conf', 'zdm.enabled = off');
 		kill_postmaster($node);
@@ -57,7 +59,7 @@ sub killed_at
 	}
 	$node->append_conf('postgresql.conf', 'zdm.enabled = on');
 	$node->reload;
-	return $id;
+	return $said;
 }
 
 sub is_settled
@@ -77,23 +79,19 @@ my $call = "SELECT zdm.partition_table('account', 'HASH (id)', ARRAY['account_0 
 
 my $id = killed_at($call, qw(second-before-commit copy-with-snapshot copy-before-commit copy-after-batch second-before-index));
 is_settled($id, 'ready', 'r');
-sql("SELECT zdm.cutover($id)");
-killed_at($id, qw(functions-read privileges-held exchange-before-commit));
+killed_at("SELECT zdm.cutover($id)", qw(functions-read privileges-held exchange-before-commit));
 is_settled($id, 'switched', 'p');
-sql("SELECT zdm.revert($id)");
-killed_at($id, qw(functions-read privileges-held undo-before-commit));
+killed_at("SELECT zdm.revert($id)", qw(functions-read privileges-held undo-before-commit));
 is_settled($id, 'reverted', 'r');
 # from where there is nothing to exchange back
 $id = sql($call);
 wait_for_state($node, $id, 'ready');
-sql("SELECT zdm.revert($id)");
-killed_at($id, 'undo-before-commit');
+killed_at("SELECT zdm.revert($id)", 'undo-before-commit');
 is_settled($id, 'reverted', 'r');
 $id = sql($call);
 wait_for_state($node, $id, 'ready');
 steer($node, $id, 'cutover', 'switched');
-sql("SELECT zdm.contract($id)");
-killed_at($id, qw(state-contracting functions-read leave-before-commit));
+killed_at("SELECT zdm.contract($id)", qw(state-contracting functions-read leave-before-commit));
 is_settled($id, 'completed', 'p');
 
 my @errors = grep { /ERROR|FATAL|PANIC/ && !/terminating connection|the database system is|shutting down/ } split /\n/, stop_pgbench($run)->{out};
