@@ -76,6 +76,18 @@
 	"		EXECUTE zdm_sql;\n" \
 	"	END LOOP;\n"
 
+/*
+ * DETACH would look for rows that refer to the partition's, with everybody waiting.  Asked
+ * under the locks, which keep a foreign key from being added until the end.
+ */
+#define NO_REFERENCES \
+	"	SELECT string_agg(format('%I of %s', conname, conrelid::regclass), ', ' ORDER BY conname) INTO zdm_found\n" \
+	"	FROM pg_constraint WHERE contype = 'f' AND confrelid = {table}::regclass AND conparentid = 0;\n" \
+	"	IF zdm_found IS NOT NULL THEN\n" \
+	"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'foreign keys to the table have come since: ' || zdm_found,\n" \
+	"			HINT = 'Drop them, run this file again, and make them anew.';\n" \
+	"	END IF;\n"
+
 static const LayoutPart *
 first_part(const FirstArgs *args)
 {
@@ -136,6 +148,16 @@ static char *
 first_bound_name(const Script *script)
 {
 	return pstrdup(quote_identifier(sql_own_name(script->plan->migration, "bound")));
+}
+
+static char *
+no_references(const Script *script)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	PUT(&buf, NO_REFERENCES, "table", literal(script->table));
+	return buf.data;
 }
 
 /* The new primary key, and what stays beside it. */
@@ -265,6 +287,7 @@ first_return(const Script *script, const FirstArgs *args)
 		"		RAISE object_not_in_prerequisite_state USING MESSAGE = 'other partitions have come since: ' || zdm_found,\n"
 		"			HINT = 'Detach them, and run this file again.';\n"
 		"	END IF;\n"
+		"{no_references}"
 		"	SELECT array_agg(format('ALTER INDEX %s RENAME TO %I', f.indexrelid::regclass, c.relname)) INTO zdm_names\n"
 		"	FROM pg_index p JOIN pg_class c ON c.oid = p.indexrelid JOIN pg_inherits h ON h.inhparent = p.indexrelid JOIN pg_index f ON f.indexrelid = h.inhrelid\n"
 		"	WHERE p.indrelid = {table_literal}::regclass AND f.indrelid = {first_literal}::regclass;\n"
@@ -288,7 +311,7 @@ first_return(const Script *script, const FirstArgs *args)
 		"	END LOOP;\n"
 		"{key}"
 		"END",
-		"table", script->table, "table_literal", literal(script->table),
+		"no_references", no_references(script), "table", script->table, "table_literal", literal(script->table),
 		"first", part_name(part), "first_literal", literal(part_name(part)), "bound", first_bound_name(script),
 		"between", between, "old_name", sql_name(get_rel_name(args->relation)), "key", key.data,
 		"sequences", moved(SEQUENCES, script->table, part_name(part)),
@@ -361,6 +384,7 @@ first_settle(const Script *script, const FirstArgs *args)
 	initStringInfo(&buf);
 	if (args->beyond != NULL)
 	{
+		sql_statement(&buf, "DO %s", sql_dollar_quoted(psprintf("DECLARE\n	zdm_found text;\nBEGIN\n%sEND", no_references(script))));
 		sql_statement(&buf, "ALTER TABLE %s DETACH PARTITION %s", script->table, part_name(part));
 		sql_statement(&buf, "ALTER TABLE %s ATTACH PARTITION %s %s", script->table, part_name(part), part->bound);
 		sql_statement(&buf, "ALTER TABLE %s DROP CONSTRAINT %s", part_name(part), first_bound_name(script));

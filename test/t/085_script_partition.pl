@@ -87,6 +87,7 @@ EOS
 	my $call = q{zdm.partition_table('s.t', 'RANGE (at)', ARRAY['s.old FOR VALUES FROM (MINVALUE) TO (''2024-02-01'')', 's.rest DEFAULT'], way => 'attach')};
 	script_prepare('list', 'CREATE TABLE s.t (id int, at date, PRIMARY KEY (id, at)); INSERT INTO s.t SELECT i, \'2024-01-01\' FROM generate_series(1, 100) i');
 	my $files = script_paths('list', undef, $call);
+	my ($code, $err);
 
 	# what came since the files were made stops the exchange by name, and contract proves without a read under a strong lock
 	script_run('list', $files->{10}) if $files->{10};
@@ -99,6 +100,14 @@ EOS
 	$bare->safe_psql('list', q{SET ROLE own; CREATE TABLE s.more PARTITION OF s.t FOR VALUES FROM ('2030-01-01') TO ('2031-01-01')});
 	fails('list', $files->{90}, qr/other partitions have come since: s\.more/, 'another partition');
 	$bare->safe_psql('list', 'DROP TABLE s.more');
+
+	# DETACH would read what refers to the partition, with everybody waiting
+	$bare->safe_psql('list', 'SET ROLE own; CREATE TABLE s.refers (id int, at date, CONSTRAINT "to T" FOREIGN KEY (id, at) REFERENCES s.t)');
+	fails('list', $files->{90}, qr/foreign keys to the table have come since: "to T" of s\.refers/, 'a foreign key, on the way back');
+	($code, $err) = script_psql('list', '-f', $files->{50});
+	isnt($code, 0, 'a foreign key, at contract');
+	like($err, qr/foreign keys to the table have come since: "to T" of s\.refers/, 'is named');
+	$bare->safe_psql('list', 'DROP TABLE s.refers');
 	script_run('list', $files->{50});
 	script_nothing_left('list');
 	is($bare->safe_psql('list', 'SELECT tableoid::regclass, count(*) FROM s.t GROUP BY 1'), 's.old|100', 'the rows are where they were');
