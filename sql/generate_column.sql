@@ -165,6 +165,12 @@ SELECT zdm.migrate('ALTER TABLE r ADD COLUMN picked int GENERATED ALWAYS AS (gen
 CREATE FUNCTION pick(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 2';
 COMMIT;
 CALL zdm.wait(:m);
+-- a value that is not what its expression gives differs
+SELECT count(*) FROM zdm.verify(:m);
+CREATE OR REPLACE FUNCTION pick(bigint) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 3';
+SELECT count(*) FROM zdm.verify(:m);
+CREATE OR REPLACE FUNCTION pick(bigint) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+SELECT count(*) FROM zdm.verify(:m);
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m);
 SELECT state, error FROM zdm.migrations WHERE id = :m;
