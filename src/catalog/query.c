@@ -207,6 +207,22 @@ query_once_text(const char *sql, const QueryArg *args, int nargs)
 	return text;
 }
 
+List *
+query_printed_texts(Oid relid, const char *sql, const QueryArg *args, int nargs)
+{
+	QuerySession session;
+	List	   *texts = NIL;
+	uint64		n;
+
+	query_begin_printing(&session, relid);
+	identity_pin_formats();
+	n = query_run(sql, args, nargs);
+	for (uint64 row = 0; row < n; row++)
+		texts = lappend(texts, query_text(row, 1));
+	query_end(&session);
+	return texts;
+}
+
 static QueryArg
 make_arg(Oid type, Datum value, bool isnull)
 {

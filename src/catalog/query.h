@@ -56,6 +56,12 @@ extern uint64 query_run(const char *sql, const QueryArg *args, int nargs);
 extern uint64 query_once(const char *sql, const QueryArg *args, int nargs);
 extern char *query_once_text(const char *sql, const QueryArg *args, int nargs);
 
+/*
+ * What the first column of each row has (char *), in a session of its own that prints, with
+ * formats that are nobody's settings.
+ */
+extern List *query_printed_texts(Oid relid, const char *sql, const QueryArg *args, int nargs);
+
 /* Shorthand: the parameters, none perhaps, as a list.  It begins with one that does not count. */
 #define QUERY_ARGS(...) \
 	&((const QueryArg[]) {{InvalidOid}, ##__VA_ARGS__})[1], \

@@ -105,23 +105,6 @@ run_all(Doing *doing, List *statements)
 		run(doing, lfirst(lc));
 }
 
-/* The rows' first column, of a query on the catalogs. */
-static List *
-texts(Oid relid, const char *query, const QueryArg *args, int nargs)
-{
-	QuerySession session;
-	List	   *result = NIL;
-	uint64		n;
-
-	query_begin_printing(&session, relid);
-	identity_pin_formats();
-	n = query_run(query, args, nargs);
-	for (uint64 row = 0; row < n; row++)
-		result = lappend(result, query_text(row, 1));
-	query_end(&session);
-	return result;
-}
-
 static char *
 table_name(Oid relid)
 {
@@ -149,9 +132,9 @@ make_parent(Doing *doing)
 	identity_enter(doing->migration->owner, NIL, &saved);
 	partition_layout_check_key(doing->parent, key, doing->migration->id);
 	identity_leave(&saved);
-	run_all(doing, texts(doing->first, "SELECT format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s', $2, conname, pg_get_constraintdef(oid)) "
-						 "FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND NOT connoinherit ORDER BY conname",
-						 QUERY_ARGS(arg_oid(doing->first), arg_text(parent))));
+	run_all(doing, query_printed_texts(doing->first, "SELECT format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s', $2, conname, pg_get_constraintdef(oid)) "
+									   "FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND NOT connoinherit ORDER BY conname",
+									   QUERY_ARGS(arg_oid(doing->first), arg_text(parent))));
 }
 
 /* One primary key in the place of another; of the same name, and the replica identity where that was. */
@@ -528,11 +511,11 @@ make_part(Doing *doing, const LayoutPart *part)
 
 	table_close(first, NoLock);
 	run(doing, psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged, name, table_name(doing->parent), part->bound, storage));
-	run_all(doing, texts(doing->first, "SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', $2, attname, attstattarget) "
-						 "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0 "
-						 "UNION ALL SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', $2, CASE relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END) "
-						 "FROM pg_class WHERE oid = $1 AND relreplident IN ('f', 'n')",
-						 QUERY_ARGS(arg_oid(doing->first), arg_text(name))));
+	run_all(doing, query_printed_texts(doing->first, "SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', $2, attname, attstattarget) "
+									   "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attstattarget >= 0 "
+									   "UNION ALL SELECT format('ALTER TABLE %s REPLICA IDENTITY %s', $2, CASE relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END) "
+									   "FROM pg_class WHERE oid = $1 AND relreplident IN ('f', 'n')",
+									   QUERY_ARGS(arg_oid(doing->first), arg_text(name))));
 }
 
 static void

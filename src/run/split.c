@@ -131,23 +131,6 @@ run(Splitting *splitting, const char *sql)
 	sql_statement(&splitting->sql, "%s", sql);
 }
 
-/* What the first column of the query's rows says, with the settings of the owner. */
-static List *
-texts(Oid relid, const char *query, const QueryArg *args, int nargs)
-{
-	QuerySession session;
-	List	   *result = NIL;
-	uint64		n;
-
-	query_begin_printing(&session, relid);
-	identity_pin_formats();
-	n = query_run(query, args, nargs);
-	for (uint64 row = 0; row < n; row++)
-		result = lappend(result, query_text(row, 1));
-	query_end(&session);
-	return result;
-}
-
 /* Each index of the partition with its like; false if one has none. */
 static bool
 pair_indexes(Splitting *splitting)
@@ -163,7 +146,7 @@ pair_indexes(Splitting *splitting)
 		Oid			like = second_table_like(splitting->second, indexid);
 		Oid			constraint = get_index_constraint(indexid);
 		char	   *definition = OidIsValid(constraint) ?
-			linitial(texts(splitting->leaf, "SELECT pg_get_constraintdef($1)", QUERY_ARGS(arg_oid(constraint)))) : pstrdup("");
+			linitial(query_printed_texts(splitting->leaf, "SELECT pg_get_constraintdef($1)", QUERY_ARGS(arg_oid(constraint)))) : pstrdup("");
 
 		if (!OidIsValid(like))
 			return false;
@@ -326,13 +309,13 @@ static void
 make_constraints(Splitting *splitting, const Part *part)
 {
 	char	   *name = names_relation(part->relid);
-	List	   *statements = texts(splitting->leaf, "SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', $3, conname, pg_get_constraintdef(oid)) "
-								   "FROM pg_constraint c WHERE conrelid = $1 AND contype = 'c' "
-								   "AND NOT EXISTS (SELECT FROM pg_constraint d WHERE d.conrelid = $2 AND d.contype = 'c' AND d.conname = c.conname) "
-								   "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', $3, a.attname) "
-								   "FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $2 AND b.attname = a.attname "
-								   "WHERE a.attrelid = $1 AND a.attnum > 0 AND a.attnotnull AND NOT b.attnotnull",
-								   QUERY_ARGS(arg_oid(splitting->leaf), arg_oid(part->relid), arg_text(name)));
+	List	   *statements = query_printed_texts(splitting->leaf, "SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', $3, conname, pg_get_constraintdef(oid)) "
+												 "FROM pg_constraint c WHERE conrelid = $1 AND contype = 'c' "
+												 "AND NOT EXISTS (SELECT FROM pg_constraint d WHERE d.conrelid = $2 AND d.contype = 'c' AND d.conname = c.conname) "
+												 "UNION ALL SELECT format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', $3, a.attname) "
+												 "FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $2 AND b.attname = a.attname "
+												 "WHERE a.attrelid = $1 AND a.attnum > 0 AND a.attnotnull AND NOT b.attnotnull",
+												 QUERY_ARGS(arg_oid(splitting->leaf), arg_oid(part->relid), arg_text(name)));
 	ListCell   *lc;
 
 	foreach(lc, statements)
