@@ -13,6 +13,7 @@
 
 #include "api/access.h"
 #include "catalog/query.h"
+#include "core/durable.h"
 #include "core/errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -270,6 +271,8 @@ wait_for(FunctionCallInfo fcinfo, int64 id)
 		CHECK_FOR_INTERRUPTS();
 		SPI_start_transaction();
 	}
+	/* a step is seen a moment before a crash could no longer undo it */
+	durable_wait_for_seen();
 }
 
 /* May the procedure end transactions? */

@@ -185,6 +185,8 @@ zdm_launcher_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
+	/* a change of the settings that came before the handler was there is not told again */
+	ConfigReloadPending = true;
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	shmem_register_launcher();
 	pgstat_report_activity(STATE_IDLE, NULL);

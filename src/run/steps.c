@@ -36,6 +36,7 @@
 #include "core/citus.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
+#include "core/durable.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
@@ -90,11 +91,14 @@ is_exchange(const Step *step)
 	return verb_is(step, &verb_exchange);
 }
 
+/* What it has locked is let go before the commit is waited for. */
 static void
 end_transaction(void)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	ZDM_DEBUG_POINT("committed-not-durable");
+	durable_wait(XactLastCommitEnd);
 	zdm_process_completed_notifies();
 }
 
@@ -1039,14 +1043,6 @@ begin_batch(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	memset(&run->patience, 0, sizeof(run->patience));
-
-	/*
-	 * The cursor is committed with its batch, so a lost commit loses nothing.  All
-	 * else is as durable as the server's settings have it: who has been told that
-	 * a migration is switched must find it so after a crash.
-	 */
-	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
 	require_relation(migration, step);
 	PopActiveSnapshot();
 	return OUTCOME_DONE;

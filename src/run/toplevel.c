@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "core/durable.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
@@ -193,4 +194,5 @@ toplevel_run(const Migration *migration, const char *sql)
 	disable_timeout(watch_id, false);
 	identity_leave_session(&saved);
 	MemoryContextDelete(memory);
+	durable_wait(XactLastCommitEnd);
 }

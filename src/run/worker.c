@@ -28,6 +28,7 @@
 #include "catalog/step_progress.h"
 #include "core/claim.h"
 #include "core/debug_point.h"
+#include "core/durable.h"
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/guc.h"
@@ -239,6 +240,7 @@ transition(const Migration *seen, MigrationEvent event)
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	durable_wait(XactLastCommitEnd);
 }
 
 /* The event at the end of a phase. */
@@ -686,6 +688,7 @@ record_error(WorkerState *worker, const ErrorData *error)
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	durable_wait(XactLastCommitEnd);
 	return result;
 }
 
@@ -843,6 +846,8 @@ zdm_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
+	/* a change of the settings that came before the handler was there is not told again */
+	ConfigReloadPending = true;
 
 	/*
 	 * What may be cancelled is what a step does.  Between two steps there is
@@ -851,6 +856,7 @@ zdm_worker_main(Datum arg)
 	HOLD_CANCEL_INTERRUPTS();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid,
 											  BGWORKER_BYPASS_ALLOWCONN);
+	durable_init();
 	stopped_init();
 	toplevel_init();
 	set_settings(worker->id);
