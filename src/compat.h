@@ -67,13 +67,6 @@
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
 
-/* build_attrmap_by_name: 16 can leave out what is missing. */
-#if PG_VERSION_NUM >= 160000
-#define zdm_attrmap_by_name(indesc, outdesc)	build_attrmap_by_name(indesc, outdesc, false)
-#else
-#define zdm_attrmap_by_name(indesc, outdesc)	build_attrmap_by_name(indesc, outdesc)
-#endif
-
 /* BufFileReadExact: 16.  Before, it is for the caller to see that it was all. */
 static inline void
 zdm_buffile_read(BufFile *file, void *to, size_t size)
@@ -519,6 +512,15 @@ zdm_set_enforced(Constraint *con, bool enforced)
 	con->is_enforced = enforced;
 #endif
 }
+
+/* A relation's CHECK: one that is not enforced, and one over virtual columns, whose values are in no row: 18. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_check_is_enforced(check)	((check)->ccenforced)
+#define zdm_expand_virtual(tree, rel)	expand_generated_columns_in_expr(tree, rel, 1)
+#else
+#define zdm_check_is_enforced(check)	(true)
+#define zdm_expand_virtual(tree, rel)	(tree)
+#endif
 
 /* pg_attribute.attgenerated of a virtual column: 18. */
 #define ZDM_GENERATED_VIRTUAL		'v'

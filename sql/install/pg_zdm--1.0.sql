@@ -178,7 +178,9 @@ CREATE TABLE zdm.second (
 	new_shape     boolean NOT NULL,              -- columns go by their names, and the two exchange theirs
 	turned        boolean NOT NULL,              -- they have done so: the hidden one was there first
 	refilled      boolean NOT NULL,              -- and has been filled anew since
-	own           text[] NOT NULL DEFAULT '{}',  -- generated columns that one of them alone has, or computes otherwise
+	own           text[] NOT NULL DEFAULT '{}',  -- columns that one of them alone has, computes otherwise or has of another type
+	converted     text[] NOT NULL DEFAULT '{}',  -- the one that is of another type: name, up, what it means, down, what it means, lossy or exact
+	settings      text[] NOT NULL DEFAULT '{}',  -- that up and down are computed under
 	layout        text,                          -- of a new shape: what columns and constraints the table had then
 	indexes       oid[] NOT NULL DEFAULT '{}',   -- once they have: those of the table ...
 	likes         oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
@@ -305,11 +307,12 @@ COMMENT ON FUNCTION zdm.backfill(regclass, text, text, boolean, text) IS
 	'update a whole table in short batches; returns the id of the migration';
 
 CREATE FUNCTION zdm.change_column_type(relation regclass, column_name name, new_type text,
-									   up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL)
+									   up text DEFAULT NULL, down text DEFAULT NULL, label text DEFAULT NULL,
+									   keep_place boolean DEFAULT false)
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_change_column_type';
 
-COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text) IS
-	'change the type of a column of a live table, keys included; returns the id of the migration';
+COMMENT ON FUNCTION zdm.change_column_type(regclass, name, text, text, text, text, boolean) IS
+	'change the type of a column of a live table, keys included, with keep_place where it stands in the row; returns the id of the migration';
 
 CREATE FUNCTION zdm.rewrite(relation regclass, order_by text DEFAULT NULL, columns name[] DEFAULT NULL, label text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_rewrite';

@@ -172,7 +172,7 @@ filled_column(const Change *change)
 static char *
 statement_text(const Change *change)
 {
-	if (strcmp(change->kind, "change_column_type") == 0)
+	if (OidIsValid(change->type))
 		return retype_statement(change);
 	/* VACUUM FULL: what has just been made has nothing to be rid of */
 	if (strcmp(change->kind, "rewrite") == 0 && !is_otherwise(change))

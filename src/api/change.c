@@ -469,7 +469,7 @@ resolve_default(Change *change)
 
 	if (change->up_source == NULL)
 		return;
-	change->new_default = expr_of_default(change->relid, change->up, attnum, &reads_others);
+	change->new_default = expr_of_default(change->relid, change->relid, change->up, attnum, &reads_others);
 	if (!reads_others || can_coerce_type(1, &source, &target, COERCION_ASSIGNMENT))
 		return;
 	query_begin(&session);
@@ -509,7 +509,7 @@ change_make(Change *change, MigrationPlan *plan, Migration *migration)
 	 */
 	change->result_settings = identity_settings();
 	nestlevel = NewGUCNestLevel();
-	if (!kind->one_shape)
+	if (!kind->one_shape || OidIsValid(change->type))
 		identity_pin_formats();
 	resolve(change);
 	if (migration != NULL)
@@ -761,6 +761,12 @@ zdm_change_column_type(PG_FUNCTION_ARGS)
 		.down_source = change_sql_argument(fcinfo, 4),
 	};
 
+	if (PG_ARGISNULL(6))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep_place must not be null")));
+	if (PG_GETARG_BOOL(6))
+		change.kind = "change_column_type_keep_place";
 	parse_type_argument(fcinfo, 2, &change);
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 5)));
 }

@@ -21,12 +21,19 @@
 	COLUMN(BOOL, new_shape, GIVEN)	/* columns go by their names; the two exchange names, not storage */ \
 	COLUMN(BOOL, turned, GIVEN)		/* they have: the hidden one is the one that was there first */ \
 	COLUMN(BOOL, refilled, GIVEN)	/* and since then it has been filled anew */ \
-	COLUMN(TEXTS, own, GIVEN)		/* generated columns that only one of the two has, or computes otherwise */ \
+	COLUMN(TEXTS, own, GIVEN)		/* columns that are not carried over as they are: only one of the two has them, or has others of the name */ \
+	COLUMN(TEXTS, converted, GIVEN)	/* one of these, that is of another type: SECOND_CONVERTED things about it, or NIL */ \
+	COLUMN(TEXTS, settings, GIVEN)	/* that it is computed under, of identity_settings() */ \
 	COLUMN(TEXT, layout, GIVEN)		/* second_layout() then, for a new shape */ \
 	COLUMN(OIDS, indexes, GIVEN)	/* of the table ... */ \
 	COLUMN(OIDS, likes, GIVEN)		/* ... and their likes in the hidden one, once names have been exchanged */ \
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
+
+/* Its name, up, what that means (core/resolution.h) or '', down, the same of that, and one of the words. */
+#define SECOND_CONVERTED 6
+#define CONVERTED_LOSSY "lossy"
+#define CONVERTED_EXACT "exact"
 
 typedef struct Second
 {

@@ -39,6 +39,12 @@
 	"FROM hung JOIN pg_depend d ON d.classid = hung.class AND d.objid = hung.oid " \
 	"WHERE d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)"
 
+/* A constraint, or an index, of $1 is about a column of $4: it has other values, and was looked at with these. */
+#define ON_OWN_COLUMN \
+	"EXISTS (SELECT FROM pg_depend o JOIN pg_attribute a ON a.attrelid = o.refobjid AND a.attnum = o.refobjsubid " \
+	"  WHERE o.classid = x.class AND o.objid = x.oid AND o.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass) " \
+	"  AND o.refclassid = 'pg_class'::regclass AND o.refobjid = ANY ($1) AND a.attname = ANY ($4))"
+
 static void
 run(const MoveAct *act)
 {
@@ -46,7 +52,7 @@ run(const MoveAct *act)
 
 	query_begin(&session);
 	if (QUERY("SELECT pg_describe_object(class, oid, 0), pg_describe_object(refclassid, refobjid, 0) FROM (" CALLS ") x "
-			  "WHERE call <> ALL ($3) AND key NOT IN (SELECT 'default ' || o FROM unnest($4) o) ORDER BY call LIMIT 1",
+			  "WHERE call <> ALL ($3) AND key NOT IN (SELECT 'default ' || o FROM unnest($4) o) AND NOT " ON_OWN_COLUMN " ORDER BY call LIMIT 1",
 			  arg_oids(linitial(act->list)), arg_bool(act->type == 'c'), arg_texts(lsecond(act->list)), arg_texts(lthird(act->list))) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

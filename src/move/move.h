@@ -12,10 +12,21 @@
 
 #include "nodes/pg_list.h"
 
+/* A column that the two tables have of different types. */
+typedef struct MoveConverted
+{
+	const char *name;
+	bool		exact;			/* different values stay different, there and back */
+	List	   *sequences;		/* Oid: those that become of the type that it has */
+	bool		default_known;	/* else its default goes over as it reads */
+	const char *default_text;	/* what it is then, or NULL: none */
+} MoveConverted;
+
 /* What the other table will be: all that the call can know of it. */
 typedef struct MoveTarget
 {
 	bool		partitioned;
+	const MoveConverted *converted; /* or NULL */
 } MoveTarget;
 
 /* Two tables, of one schema, that exchange their names. */
@@ -28,7 +39,8 @@ typedef struct Move
 	List	   *likes;			/* ... and those that take their names and comments */
 	List	   *leaves_from;	/* Oid: partitions of "from", at every level, ... */
 	List	   *leaves_to;		/* ... and those that take their place */
-	List	   *own;			/* char *: generated columns that only one has, or computes otherwise */
+	List	   *own;			/* char *: columns that only one has, computes otherwise or has of another type */
+	const MoveConverted *converted; /* the last of these, or NULL */
 	bool		attach;			/* "from" becomes a partition of "to" after it, or "to" was one of "from" */
 	bool		copies;			/* "from" keeps what is given to "to" */
 	const char *middle;			/* a statement of the owner's, when all has left "from" and nothing has come; or NULL */

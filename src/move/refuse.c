@@ -90,6 +90,61 @@ static const char not_valid[] =
 	"format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.conrelid::regclass, c.conname) FROM pg_constraint c "
 	"WHERE $2 AND c.contype = 'f' AND c.conrelid = ANY ($1) AND NOT c.convalidated";
 
+/* What is about the column $2 of the tables, as pg_depend has it. */
+#define ON_COLUMN(catalog, object) \
+	"EXISTS (SELECT FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid " \
+	"  WHERE d.classid = '" catalog "'::regclass AND d.objid = " object " AND d.refclassid = 'pg_class'::regclass " \
+	"  AND d.refobjid = ANY ($1) AND a.attname = $2)"
+#define AFTERWARDS "and make it again afterwards; without keep_place it is carried."
+
+/*
+ * The same of what is about the column $2, which is to be of another type.  $3: different
+ * values stay different, there and back, so that what goes by their equality goes on.
+ */
+static const char *const questions_of_converted[] = {
+	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), 'reads the column, and keeps the type that it has', "
+	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass) "
+	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND " ON_COLUMN("pg_rewrite", "r.oid"),
+	"SELECT pg_describe_object('pg_rewrite'::regclass, r.oid, 0), 'is about the column', "
+	"format('DROP RULE %I ON %s; " AFTERWARDS "', r.rulename, r.ev_class::regclass) "
+	"FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND " ON_COLUMN("pg_rewrite", "r.oid"),
+	"SELECT pg_describe_object('pg_proc'::regclass, f.oid, 0), 'reads the column, and keeps the type that it has', "
+	"format('DROP FUNCTION %s; " AFTERWARDS "', f.oid::regprocedure) FROM pg_proc f WHERE " ON_COLUMN("pg_proc", "f.oid"),
+	"SELECT 'generated ' || pg_describe_object('pg_class'::regclass, g.attrelid, g.attnum), 'is computed from it', "
+	"format('ALTER TABLE %s DROP COLUMN %I; and add it again afterwards.', g.attrelid::regclass, g.attname) "
+	"FROM pg_attribute g JOIN pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum WHERE g.attrelid = ANY ($1) AND g.attgenerated <> '' "
+	"AND EXISTS (SELECT FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid "
+	"  WHERE (d.classid, d.objid, d.objsubid) IN (('pg_attrdef'::regclass, e.oid, 0), ('pg_class'::regclass, g.attrelid, g.attnum)) "
+	"  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = g.attrelid AND a.attname = $2 AND a.attnum <> g.attnum)",
+	"SELECT pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0), 'has an expression with the column', "
+	"format('DROP STATISTICS %I.%I; and make them again afterwards.', n.nspname, s.stxname) "
+	"FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.stxexprs IS NOT NULL AND " ON_COLUMN("pg_statistic_ext", "s.oid"),
+	"SELECT format('constraint %I', c.conname), 'is about the column, and not valid', "
+	"format('ALTER TABLE %s VALIDATE CONSTRAINT %I;', c.conrelid::regclass, c.conname) FROM pg_constraint c "
+	"WHERE c.conrelid = ANY ($1) AND c.contype = 'c' AND NOT c.convalidated AND " ON_COLUMN("pg_constraint", "c.oid"),
+	/* by equality, or by what the values are */
+	"SELECT pg_describe_object('pg_class'::regclass, i.indexrelid, 0), 'keeps values of the column apart, and different ones may become the same', "
+	"CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s; " AFTERWARDS "', i.indexrelid::regclass) "
+	"  ELSE format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', i.indrelid::regclass, c.conname) END "
+	"FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x') AND c.conrelid = i.indrelid "
+	"WHERE i.indrelid = ANY ($1) AND (i.indisexclusion OR i.indisunique AND NOT $3) AND (" ON_COLUMN("pg_class", "i.indexrelid")
+	"  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = $2 AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])))",
+	"SELECT format('foreign key %I of %s', c.conname, c.conrelid::regclass), 'compares the column with another, and its values become others', "
+	"format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', c.conrelid::regclass, c.conname) FROM pg_constraint c, pg_attribute a "
+	"WHERE NOT $3 AND c.contype = 'f' AND c.conparentid = 0 AND a.attname = $2 AND a.attrelid = ANY ($1) "
+	"AND (a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) OR a.attrelid = c.confrelid AND a.attnum = ANY (c.confkey))",
+	"SELECT pg_describe_object('pg_policy'::regclass, p.oid, 0), 'is about the column, and its values become others', "
+	"format('DROP POLICY %I ON %s; " AFTERWARDS "', p.polname, p.polrelid::regclass) FROM pg_policy p WHERE NOT $3 AND " ON_COLUMN("pg_policy", "p.oid"),
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), 'has a condition on the column, and its values become others', "
+	"format('DROP TRIGGER %I ON %s; " AFTERWARDS "', t.tgname, t.tgrelid::regclass) FROM pg_trigger t "
+	"WHERE NOT $3 AND t.tgqual IS NOT NULL AND NOT t.tgisinternal AND " ON_COLUMN("pg_trigger", "t.oid"),
+#ifdef ZDM_HAS_PUBLICATION_OBJECTS
+	"SELECT pg_describe_object('pg_publication_rel'::regclass, r.oid, 0), 'chooses rows by the column, and its values become others', "
+	"format('ALTER PUBLICATION %I DROP TABLE %s; " AFTERWARDS "', p.pubname, r.prrelid::regclass) "
+	"FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE NOT $3 AND r.prqual IS NOT NULL AND " ON_COLUMN("pg_publication_rel", "r.oid"),
+#endif
+};
+
 /* A column that the other table ($2) has not: what is about it cannot go. */
 static const char no_column[] =
 	"SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), format('is about column %I, which the other table does not have', a.attname), "
@@ -124,6 +179,24 @@ ask(Refused *refused, const char *question, List *tables, bool partitioned)
 			  arg_oids(tables), arg_bool(partitioned));
 	for (uint64 row = 0; row < n; row++)
 		refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
+	query_end(&session);
+}
+
+static void
+ask_of_converted(Refused *refused, const MoveConverted *converted, List *tables)
+{
+	QuerySession session;
+
+	query_begin(&session);
+	for (int i = 0; converted != NULL && i < lengthof(questions_of_converted); i++)
+	{
+		uint64		n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2",
+									   questions_of_converted[i]),
+							  arg_oids(tables), arg_text(converted->name), arg_bool(converted->exact));
+
+		for (uint64 row = 0; row < n; row++)
+			refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
+	}
 	query_end(&session);
 }
 
@@ -172,7 +245,7 @@ read_views(Refused *refused, List *tables)
 }
 
 static void
-ask_all(Refused *refused, List *tables, bool partitioned)
+ask_all(Refused *refused, List *tables, bool partitioned, const MoveConverted *converted)
 {
 	initStringInfo(&refused->detail);
 	initStringInfo(&refused->hint);
@@ -181,6 +254,7 @@ ask_all(Refused *refused, List *tables, bool partitioned)
 		ask(refused, questions[i], tables, partitioned);
 	if (!ZDM_HAS_PARTITIONED_FK_NOT_VALID)
 		ask(refused, not_valid, tables, partitioned);
+	ask_of_converted(refused, converted, tables);
 	read_views(refused, tables);
 }
 
@@ -197,7 +271,7 @@ move_check(Oid relid, const MoveTarget *target)
 	Refused		refused;
 
 	ask_all(&refused, get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? tables_of(relid) : list_make1_oid(relid),
-			target->partitioned);
+			target->partitioned, target->converted);
 	if (refused.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -292,7 +366,7 @@ refuse_late(const Move *move, List *tables, bool partitioned)
 {
 	Refused		refused;
 
-	ask_all(&refused, tables, partitioned);
+	ask_all(&refused, tables, partitioned, move->converted);
 	if (move->own != NIL)
 		ask_columns(&refused, move);
 	if (refused.count > 0)

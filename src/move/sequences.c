@@ -93,6 +93,22 @@ run(const MoveAct *act)
 	mark_tree(act->other, (AttrNumber) act->other_sub, identity);
 }
 
+/* Of a column that is of another type there, whose type theirs is. */
+static void
+add_types(Moving *moving, const MovePair *pair)
+{
+	const MoveConverted *converted = moving->move->converted;
+	ListCell   *lc;
+
+	foreach(lc, converted != NULL ? converted->sequences : NIL)
+	{
+		ACT_ROWS(&moving->enter, pair->owner, pair->from,
+				 "SELECT format('ALTER SEQUENCE %s AS %s', s.seqrelid::regclass, format_type(a.atttypid, NULL)) "
+				 "FROM pg_sequence s, pg_attribute a WHERE s.seqrelid = $1 AND a.attrelid = $2 AND a.attname = $3 AND s.seqtypid <> a.atttypid",
+				 arg_oid(lfirst_oid(lc)), arg_oid(pair->to), arg_text(converted->name));
+	}
+}
+
 static void
 add_pair(Moving *moving, const MovePair *pair)
 {
@@ -123,6 +139,7 @@ add_pair(Moving *moving, const MovePair *pair)
 		});
 	}
 	query_end(&session);
+	add_types(moving, pair);
 }
 
 const MovePart move_sequences = {.pair = add_pair};

@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "core/names.h"
 #include "move/act.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /* Columns of both: "a" of the table that leaves ($1), "b" of the one that comes ($3), which will be called $2. */
@@ -30,13 +31,16 @@
 	"(SELECT ' RESET (' || string_agg(quote_ident(option_name), ', ') || ')' " \
 	" FROM " OPTIONS(o) " x WHERE option_name NOT IN (SELECT option_name FROM " OPTIONS(but) " y))"
 
-static const char *const columns[] = {
+/* $4: a column whose default is given otherwise. */
+static const char defaults[] =
 	"SELECT s.alter || coalesce('SET DEFAULT ' || pg_get_expr(d.adbin, $1), 'DROP DEFAULT') "
 	"FROM pg_attribute a JOIN pg_attribute b ON b.attname = a.attname AND b.attrelid = $3 AND b.attnum > 0 AND NOT b.attisdropped "
 	"LEFT JOIN pg_attrdef d ON d.adrelid = $1 AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = $3 AND e.adnum = b.attnum, "
 	"LATERAL (SELECT format('ALTER TABLE %s ALTER COLUMN %I ', $2::text, a.attname)) s(alter) "
-	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND b.attgenerated = '' "
-	"AND pg_get_expr(d.adbin, $1) IS DISTINCT FROM pg_get_expr(e.adbin, $3) ORDER BY a.attnum",
+	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND b.attgenerated = '' AND a.attname IS DISTINCT FROM $4 "
+	"AND pg_get_expr(d.adbin, $1) IS DISTINCT FROM pg_get_expr(e.adbin, $3) ORDER BY a.attnum";
+
+static const char *const columns[] = {
 	"SELECT s.alter || 'SET STATISTICS ' || coalesce(a.attstattarget, -1) " COLUMNS
 	"AND coalesce(a.attstattarget, -1) <> coalesce(b.attstattarget, -1) ORDER BY a.attnum",
 	"SELECT s.alter || 'SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END "
@@ -86,10 +90,28 @@ add_query(Moving *moving, const MovePair *pair, const char *query)
 }
 
 static void
+add_defaults(Moving *moving, const MovePair *pair)
+{
+	const MoveConverted *converted = moving->move->converted;
+	bool		known = converted != NULL && converted->default_known;
+
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, defaults, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to),
+			 arg_text(known ? converted->name : NULL));
+	if (known)
+		act_add(&moving->enter, &(MoveAct) {
+			.sql = psprintf("ALTER TABLE %s ALTER COLUMN %s %s%s", pair->name, quote_identifier(converted->name),
+							converted->default_text != NULL ? "SET DEFAULT " : "DROP DEFAULT",
+							converted->default_text != NULL ? converted->default_text : ""),
+			.role = pair->owner,
+		});
+}
+
+static void
 add_pair(Moving *moving, const MovePair *pair)
 {
 	bool		rows = !pair->partitioned && get_rel_relkind(pair->from) == RELKIND_RELATION;
 
+	add_defaults(moving, pair);
 	for (int i = 0; i < lengthof(columns); i++)
 		add_query(moving, pair, columns[i]);
 	for (int i = 0; rows && i < lengthof(options); i++)

@@ -92,9 +92,9 @@ compare_numbers(const void *a, const void *b)
 	return *(const int16 *) a - *(const int16 *) b;
 }
 
-/* The keys in the other table, in their order there; false if any is another number. */
+/* The keys in the other table, in their order there; false if any is another number, or of another type. */
 static bool
-map_keys(HeapTuple tuple, const AttrMap *map, int2vector **keys)
+map_keys(HeapTuple tuple, const MoveAct *act, const AttrMap *map, int2vector **keys)
 {
 	Form_pg_statistic_ext form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
 	int			n = form->stxkeys.dim1;
@@ -104,7 +104,8 @@ map_keys(HeapTuple tuple, const AttrMap *map, int2vector **keys)
 	for (int i = 0; i < n; i++)
 	{
 		numbers[i] = map->attnums[form->stxkeys.values[i] - 1];
-		same = same && numbers[i] == form->stxkeys.values[i];
+		same = same && numbers[i] == form->stxkeys.values[i] &&
+			get_atttype(act->other, numbers[i]) == get_atttype(act->object, form->stxkeys.values[i]);
 	}
 	qsort(numbers, n, sizeof(int16), compare_numbers);
 	*keys = buildint2vector(numbers, n);
@@ -147,7 +148,7 @@ run(const MoveAct *act)
 	AttrMap    *map = map_columns(act->object, act->other);
 	Node	   *expressions = map_expressions(tuple, act, map);
 	int2vector *keys;
-	bool		same = map_keys(tuple, map, &keys);
+	bool		same = map_keys(tuple, act, map, &keys);
 
 	update(tuple, act->other, keys, expressions);
 	record_dependencies(act, ((Form_pg_statistic_ext) GETSTRUCT(tuple))->stxnamespace, keys, expressions);

@@ -26,6 +26,7 @@
 #include "draft/retype.h"
 #include "optimizer/optimizer.h"
 #include "plan/plan.h"
+#include "plan/retype_plan.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -63,9 +64,8 @@ stated_collation(const Column *column, const Change *change)
 	return column->collation;
 }
 
-/* The type as ALTER TABLE has it. */
-static char *
-type_clause(const Column *column, const Change *change)
+char *
+retype_plan_type(const Column *column, const Change *change)
 {
 	char	   *collation = stated_collation(column, change);
 
@@ -79,7 +79,7 @@ type_clause(const Column *column, const Change *change)
 static bool
 is_catalog_only(const Column *column, const Change *change)
 {
-	RetypeWork	work = retype_ask(change->relid, column->name, type_clause(column, change),
+	RetypeWork	work = retype_ask(change->relid, column->name, retype_plan_type(column, change),
 								  change->up_source ? change->up_readable : NULL, foreign_key_probes(column));
 
 	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
@@ -93,7 +93,7 @@ plan_plain_alter(MigrationPlan *plan, const Column *column, const Change *change
 	bool		by_time_zone = change->type == TIMESTAMPOID || change->type == TIMESTAMPTZOID;
 
 	plan_step(plan, &verb_set_type, &(SetTypeArgs) {
-		.relation = column->relid, .column = column->attnum, .type = type_clause(column, change),
+		.relation = column->relid, .column = column->attnum, .type = retype_plan_type(column, change),
 		/* whether it needs a rewrite may depend on it */
 		.time_zone = by_time_zone ? pstrdup(GetConfigOption("TimeZone", false, false)) : NULL,
 	}, &(Step) {
@@ -229,31 +229,36 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 	plan_note(plan, "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on");
 }
 
+bool
+retype_plan_in_place(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	if (!is_catalog_only(column, change))
+		return false;
+	plan_plain_alter(plan, column, change);
+	sequence_note_smaller(plan, column, change->type);
+	return true;
+}
+
 static void
 make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 
-	if (is_catalog_only(column, change))
-	{
-		plan_plain_alter(plan, column, change);
-		sequence_note_smaller(plan, column, change->type);
-	}
-	else
+	if (!retype_plan_in_place(plan, column, change))
 		plan_pair(plan, column, change);
 }
 
-static char *
-definition(const Change *change)
+char *
+retype_plan_definition(const Change *change)
 {
 	QuerySession session;
 	char	   *result;
 
 	query_begin(&session);
-	QUERY("SELECT jsonb_build_object('kind', 'change_column_type', 'relation', $1, 'column', $2, "
+	QUERY("SELECT jsonb_build_object('kind', $6, 'relation', $1, 'column', $2, "
 		  "'type', $3, 'up', $4, 'down', $5)",
 		  arg_oid(change->relid), arg_text(change->column), arg_text(type_name(change)),
-		  arg_text(change->up_source), arg_text(change->down_source));
+		  arg_text(change->up_source), arg_text(change->down_source), arg_text(change->kind));
 	result = query_text(0, 1);
 	query_end(&session);
 	return result;
@@ -264,5 +269,5 @@ const PlanKind plan_change_column_type = {
 	.claims = claims,
 	.check = check,
 	.make = make,
-	.definition = definition,
+	.definition = retype_plan_definition,
 };

@@ -76,7 +76,7 @@ outcome_of(const Change *change)
 		return add(add(outcome, "column", change->new_name), "no-column", change->column);
 	if (strcmp(change->kind, "rename_table") == 0)
 		return add(outcome, "name", change->new_name);
-	if (strcmp(change->kind, "change_column_type") == 0)
+	if (OidIsValid(change->type))
 		return add(outcome, psprintf("type %u", change->type), change->column);
 	if (change->stmt == NULL)
 		return NIL;

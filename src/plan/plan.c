@@ -27,6 +27,7 @@ static const PlanKind *const kinds[] = {
 	&plan_drop_column,
 	&plan_drop_index,
 	&plan_generate_column,
+	&plan_keep_place,
 	&plan_partition_table,
 	&plan_plain,
 	&plan_refresh,

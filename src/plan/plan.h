@@ -63,6 +63,9 @@ extern const PlanKind plan_unpartition_table;
 extern void plan_partition_copy_check(const Change *change);
 extern void plan_partition_copy(MigrationPlan *plan, const Change *change);
 
+/* in keep_place.c */
+extern const PlanKind plan_keep_place;
+
 /* in reorder_columns.c */
 extern const PlanKind plan_reorder_columns;
 

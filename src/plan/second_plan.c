@@ -164,14 +164,24 @@ second_plan_check_places(Oid relid, int64 migration)
 			 errhint("%s then SELECT zdm.resume(" INT64_FORMAT ").", grant, migration)));
 }
 
+static void
+check_target(const Change *change, const MoveTarget *target)
+{
+	second_plan_check_table(change->relid);
+	second_plan_check_places(change->relid, 0);
+	move_check(change->relid, target);
+}
+
 void
 second_plan_check(const Change *change, bool partitioned)
 {
-	MoveTarget	target = {.partitioned = partitioned};
+	check_target(change, &(MoveTarget) {.partitioned = partitioned});
+}
 
-	second_plan_check_table(change->relid);
-	second_plan_check_places(change->relid, 0);
-	move_check(change->relid, &target);
+void
+second_plan_check_converted(const Change *change, const MoveConverted *converted)
+{
+	check_target(change, &(MoveTarget) {.converted = converted});
 }
 
 static void

@@ -9,6 +9,7 @@
 #define ZDM_SECOND_PLAN_H
 
 #include "draft/draft.h"
+#include "move/move.h"
 #include "rules/change.h"
 
 /*
@@ -17,6 +18,9 @@
  * cannot move.  "partitioned": the second one will be.
  */
 extern void second_plan_check(const Change *change, bool partitioned);
+
+/* The same where it will have a column of another type: what is about that, and cannot be of it, too. */
+extern void second_plan_check_converted(const Change *change, const MoveConverted *converted);
 
 /* From making it to dropping the first one; "second" says what it is to be. */
 extern void second_plan_steps(MigrationPlan *plan, const SecondArgs *second);

@@ -55,6 +55,7 @@
 #include "run/new_shape.h"
 #include "storage/lmgr.h"
 #include "sync/apply.h"
+#include "sync/expr.h"
 #include "sync/table_trigger.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -65,16 +66,20 @@
 
 /* ---- making it ---- */
 
-/* Each of the columns, in the order of the names in $2, if there are any; and then what CREATE TABLE cannot say. */
+/*
+ * Each of the columns, in the order of the names in $2, if there are any; and then what
+ * CREATE TABLE cannot say.  $3 is of type $4, $5: which is stored as it wishes.
+ */
 #define COLUMNS \
-	"SELECT format('%I %s%s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod), " \
-	"  CASE WHEN a.attcollation NOT IN (0, t.typcollation) THEN format(' COLLATE %I.%I', cn.nspname, co.collname) END, " \
-	"  CASE a.attcompression WHEN 'p' THEN ' COMPRESSION pglz' WHEN 'l' THEN ' COMPRESSION lz4' END, " \
+	"SELECT format('%I %s%s%s%s%s', a.attname, CASE WHEN a.attname = $3 THEN $4 ELSE format_type(a.atttypid, a.atttypmod) END, " \
+	"  CASE WHEN a.attname IS DISTINCT FROM $3 AND a.attcollation NOT IN (0, t.typcollation) THEN format(' COLLATE %I.%I', cn.nspname, co.collname) END, " \
+	"  CASE WHEN a.attname = $3 AND NOT $5 THEN NULL WHEN a.attcompression = 'p' THEN ' COMPRESSION pglz' " \
+	"    WHEN a.attcompression = 'l' THEN ' COMPRESSION lz4' END, " \
 	"  CASE WHEN a.attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid), " \
 	"    CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END) END, " \
 	"  CASE WHEN a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = $1 AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]) " \
 	"    THEN ' NOT NULL' END), " \
-	"CASE WHEN a.attstorage <> t.typstorage THEN format('ALTER COLUMN %I SET STORAGE %s', a.attname, " \
+	"CASE WHEN a.attstorage <> t.typstorage AND (a.attname IS DISTINCT FROM $3 OR $5) THEN format('ALTER COLUMN %I SET STORAGE %s', a.attname, " \
 	"  CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END) END " \
 	"FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum " \
 	"LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace " \
@@ -94,13 +99,15 @@
 static char *
 column_list(const SecondArgs *args, const char *name, List **statements)
 {
+	const ConvertedColumn *converted = args->converted;
 	QuerySession session;
 	StringInfoData buf;
 	uint64		n;
 
 	initStringInfo(&buf);
 	query_begin_printing(&session, args->relation);
-	n = QUERY(COLUMNS, arg_oid(args->relation), arg_texts(args->columns));
+	n = QUERY(COLUMNS, arg_oid(args->relation), arg_texts(args->columns), arg_text(converted != NULL ? converted->name : NULL),
+			  arg_text(converted != NULL ? converted->type : NULL), arg_bool(converted != NULL && converted->toastable));
 	for (uint64 row = 0; row < n; row++)
 	{
 		appendStringInfo(&buf, "%s%s", row > 0 ? ", " : "", query_text(row, 1));
@@ -266,7 +273,19 @@ create_key(const SecondArgs *args, Second *second)
 	}
 }
 
-/* Names of the columns that the second table computes by itself (char *). */
+/* What Second.converted has of the column. */
+static List *
+conversion(const ConvertedColumn *converted)
+{
+	if (converted == NULL)
+		return NIL;
+	return lappend(list_make5(converted->name,
+							  converted->up, converted->up_resolution != NULL ? converted->up_resolution : "",
+							  converted->down, converted->down_resolution != NULL ? converted->down_resolution : ""),
+				   converted->exact ? CONVERTED_EXACT : CONVERTED_LOSSY);
+}
+
+/* Names of the columns that the second table computes by itself, or has of another type (char *). */
 static List *
 own_columns(const SecondArgs *args)
 {
@@ -275,7 +294,19 @@ own_columns(const SecondArgs *args)
 
 	foreach(lc, args->computed)
 		names = lappend(names, ((ComputedColumn *) lfirst(lc))->name);
-	return names;
+	return args->converted != NULL ? lappend(names, args->converted->name) : names;
+}
+
+/* What is known of it is by its name. */
+static void
+check_converted(const Migration *migration, const SecondArgs *args)
+{
+	if (args->converted != NULL && get_attnum(args->relation, args->converted->name) == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of %s no longer exists", args->converted->name, names_relation(args->relation)),
+				 errhint("Give it its name back, then SELECT zdm.resume(" INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+						 migration->id, migration->id)));
 }
 
 void
@@ -290,10 +321,13 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 		.filenode = zdm_relfilenode(source),
 		.new_shape = true,
 		.own = own_columns(args),
+		.converted = conversion(args->converted),
+		.settings = args->converted != NULL ? migration->result_settings : NIL,
 		.layout = second_layout(args->relation),
 	};
 
 	second_table_check(migration, args, source);
+	check_converted(migration, args);
 	second_plan_check_places(args->relation, migration->id);
 	if (args->layout != NULL)
 		partition_layout_check(args->layout, args->relation, migration->id);
@@ -435,12 +469,18 @@ drop_leftovers(const Second *second)
 	}
 }
 
+/* Of a column that is of another type there, the operator class is another one: the type's own. */
+#define CLASSES(index) \
+	"ARRAY(SELECT CASE WHEN o.opcdefault THEN 0 ELSE o.oid END FROM unnest(" index ".indclass::oid[]) WITH ORDINALITY u(oid, n) " \
+	"  JOIN pg_opclass o ON o.oid = u.oid ORDER BY u.n)"
+
 /* The valid index of table $2, none of those in $3, that is defined as index $1 is. */
 #define SAME_INDEX \
 	"SELECT x.indexrelid FROM pg_index x JOIN pg_class xc ON xc.oid = x.indexrelid, pg_index l JOIN pg_class lc ON lc.oid = l.indexrelid " \
 	"WHERE l.indexrelid = $1 AND x.indrelid = $2 AND x.indexrelid <> ALL ($3) AND x.indisvalid " \
-	"AND (x.indisunique, x.indnkeyatts, x.indnatts, x.indclass::text, x.indcollation::text, x.indoption::text, xc.relam) = " \
-	"  (l.indisunique, l.indnkeyatts, l.indnatts, l.indclass::text, l.indcollation::text, l.indoption::text, lc.relam) " \
+	"AND (x.indisunique, x.indnkeyatts, x.indnatts, " CLASSES("x") ", x.indoption::text, xc.relam) = " \
+	"  (l.indisunique, l.indnkeyatts, l.indnatts, " CLASSES("l") ", l.indoption::text, lc.relam) " \
+	"AND NOT EXISTS (SELECT FROM unnest(x.indcollation::oid[], l.indcollation::oid[]) c(x, l) WHERE c.x <> c.l AND c.x <> 0 AND c.l <> 0) " \
 	"AND pg_get_expr(x.indpred, x.indrelid) IS NOT DISTINCT FROM pg_get_expr(l.indpred, l.indrelid) " \
 	"AND NOT EXISTS (SELECT FROM generate_series(1, x.indnatts) n " \
 	"  WHERE pg_get_indexdef(x.indexrelid, n, false) <> pg_get_indexdef(l.indexrelid, n, false)) LIMIT 1"
@@ -686,12 +726,82 @@ settle_direction(Second *second)
 	second_update(second);
 }
 
+/* As it reads; NULL: there is none. */
+static char *
+default_text(Oid relid, AttrNumber attnum)
+{
+	QuerySession session;
+	char	   *text = NULL;
+
+	query_begin_printing(&session, relid);
+	if (QUERY("SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = $1 AND adnum = $2", arg_oid(relid), arg_int2(attnum)) > 0)
+		text = query_text(0, 1);
+	query_end(&session);
+	return text;
+}
+
+static bool
+has_default(Oid relid, const char *column)
+{
+	return default_text(relid, get_attnum(relid, column)) != NULL;
+}
+
+static bool
+equal_texts(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What "stored" makes of the column's default; the text of today where it reads other columns, too. */
+static char *
+default_through(const Second *second, const char *stored)
+{
+	Oid			first = second->turned ? second->hidden : second->relid;
+	AttrNumber	attnum = get_attnum(second->relid, linitial(second->converted));
+	bool		reads_others;
+	char	   *text = expr_of_default(second->relid, first, stored, attnum, &reads_others);
+
+	return reads_others ? default_text(second->relid, attnum) : text;
+}
+
+/*
+ * Of an up of the user's own, the default goes through that; on the way back it is what
+ * it was, unless it has been set since: then it goes through down.
+ */
+static void
+convert_default(const ConvertedColumn *converted, const Second *second, MoveConverted *move)
+{
+	AttrNumber	attnum;
+	bool		reads_others;
+	char	   *now;
+	char	   *made;
+
+	/* an identity column, say, has none on either side */
+	move->default_known = converted->mapped &&
+		(has_default(second->relid, converted->name) || has_default(second->hidden, converted->name));
+	if (!move->default_known)
+		return;
+	if (!second->turned)
+	{
+		move->default_text = default_through(second, converted->up);
+		return;
+	}
+	attnum = get_attnum(second->hidden, converted->name);
+	now = default_text(second->relid, get_attnum(second->relid, converted->name));
+	made = expr_of_default(second->hidden, second->hidden, converted->up, attnum, &reads_others);
+	if (reads_others || equal_texts(now, made))
+		move->default_text = default_text(second->hidden, attnum);
+	else
+		move->default_text = default_through(second, converted->down);
+}
+
 char *
 new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second, CopyEnd *end, const SessionFunctions *functions)
 {
 	Relation	hidden;
 	List	   *acts;
 	char	   *sql;
+	MoveConverted converted = {0};
 	Move		move = {.migration = migration->id, .from = second->relid, .to = second->hidden};
 
 	if (!ready_indexes(migration, args, second))
@@ -708,6 +818,14 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	move.indexes = second->indexes;
 	move.likes = second->likes;
 	move.own = second->own;
+	if (args->converted != NULL)
+	{
+		converted = (MoveConverted) {
+			.name = args->converted->name, .exact = args->converted->exact, .sequences = args->converted->sequences,
+		};
+		convert_default(args->converted, second, &converted);
+		move.converted = &converted;
+	}
 	acts = move_acts(&move);
 	sql = move_sql(acts);
 	move_run(acts);

@@ -65,6 +65,7 @@
 #include "core/names.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteManip.h"
+#include "run/index_like.h"
 #include "run/second_table.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
@@ -117,12 +118,28 @@ relation_options(HeapTuple tuple)
 	return isnull ? (Datum) 0 : options;
 }
 
+/* By name, as a column may be of another type. */
+static AttrMap *
+map_by_name(Relation source, Relation hidden)
+{
+	TupleDesc	desc = RelationGetDescr(source);
+	AttrMap    *map = make_attrmap(desc->natts);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		map->attnums[i] = att->attisdropped ? InvalidAttrNumber : get_attnum(RelationGetRelid(hidden), NameStr(att->attname));
+	}
+	return map;
+}
+
 /* Expressions and columns of the table's index, as the hidden table has the columns. */
 static void
 map_columns(const Second *second, Relation hidden, IndexInfo *info)
 {
 	Relation	source = table_open(second->relid, NoLock);
-	AttrMap    *map = zdm_attrmap_by_name(RelationGetDescr(hidden), RelationGetDescr(source));
+	AttrMap    *map = map_by_name(source, hidden);
 	bool		whole_row[2];
 
 	for (int i = 0; i < info->ii_NumIndexAttrs; i++)
@@ -229,6 +246,8 @@ second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oi
 		class_options = palloc0(list_length(columns) * sizeof(Datum));
 		options = no_options;
 	}
+	else if (second->converted != NIL)
+		collations = index_like_convert(linitial(second->converted), index, hidden, info, classes);
 	like = zdm_index_create(hidden, choose_name(second, hidden, indexid, parent, columns), parent, info, columns, index->rd_rel->relam,
 							index->rd_rel->reltablespace, collations, classes, class_options, options,
 							relation_options(tuple), creation_flags(hidden, key != NULL));

@@ -21,6 +21,13 @@
  * has, or has of another expression, is computed there: from the hidden row, which has
  * all else by then.
  *
+ * A column that the two have of different types is computed from the source's row: by
+ * "up" before the exchange, and after it by "down".  Then the hidden row is the one that
+ * was there first, and keeps its value as long as that is one that "up" makes the other
+ * of: what the way there has rounded comes back as it was.  Where the key has the column
+ * (integers only: what the change is allowed for), rows are found by the operators that
+ * compare the two types.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -28,6 +35,7 @@
 #include "access/detoast.h"
 #include "access/genam.h"
 #include "access/stratnum.h"
+#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -43,8 +51,10 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "executor/executor.h"
+#include "optimizer/optimizer.h"
 #include "sync/apply.h"
 #include "sync/outcome.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -143,6 +153,13 @@ is_key(Relation rel, Oid indexid, bool unique)
 	return usable;
 }
 
+static bool
+has_converted(Relation rel, const Second *second)
+{
+	return second->converted == NIL ||
+		find_column(RelationGetDescr(rel), linitial(second->converted), 0) != InvalidAttrNumber;
+}
+
 bool
 apply_is_possible(Relation source, Relation hidden, const Second *second)
 {
@@ -151,14 +168,21 @@ apply_is_possible(Relation source, Relation hidden, const Second *second)
 	if (!second->new_shape)
 		return same_form(RelationGetDescr(source), RelationGetDescr(hidden)) && is_key(source, second->key, true);
 	return same_columns(RelationGetDescr(source), RelationGetDescr(hidden), second->own) &&
+		has_converted(source, second) && has_converted(hidden, second) &&
 		is_key(source, second->key, !second->turned) && is_key(hidden, second->hidden_key, false);
 }
 
 /* ---- what both sides have ---- */
 
+static bool
+is_converted(const Second *second, Form_pg_attribute att)
+{
+	return second->converted != NIL && strcmp(linitial(second->converted), NameStr(att->attname)) == 0;
+}
+
 /* The columns that are carried over, as the hidden table has them. */
 static void
-list_columns(Apply *apply, Relation hidden, const List *own)
+list_columns(Apply *apply, Relation hidden, const Second *second)
 {
 	/* a copy, as what belongs to the relation may be rebuilt between two rows */
 	TupleDesc	desc = CreateTupleDescCopy(RelationGetDescr(hidden));
@@ -168,15 +192,27 @@ list_columns(Apply *apply, Relation hidden, const List *own)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped && !is_own(own, att))
-			apply->columns[apply->ncolumns++] = att;
+		if (att->attisdropped || (is_own(second->own, att) && !is_converted(second, att)))
+			continue;
+		if (is_converted(second, att))
+		{
+			apply->converted = palloc0(sizeof(ApplyConverted));
+			apply->converted->column = apply->ncolumns;
+		}
+		apply->columns[apply->ncolumns++] = att;
 	}
 }
 
+/* One of: the column's own expression, a stated one, a CHECK's. */
 typedef struct Compilation
 {
 	Relation	rel;
 	AttrNumber	attnum;
+	ExprStated	stated;
+	Oid			numbered;
+	Form_pg_attribute target;
+	ExprActor	actor;
+	const char *check;
 	MemoryContext context;
 	SyncExpr   *expr;
 } Compilation;
@@ -187,18 +223,24 @@ compile(void *arg)
 	Compilation *what = arg;
 	bool		is_volatile;
 
-	what->expr = expr_compile_default(what->rel, what->attnum, &is_volatile, what->context);
+	if (what->check != NULL)
+		what->expr = expr_compile_check(what->rel, what->check, what->context);
+	else if (what->stated.text != NULL)
+		what->expr = expr_compile(&what->stated, what->numbered, what->rel, what->attnum, what->target, &what->actor,
+								  what->context);
+	else
+		what->expr = expr_compile_default(what->rel, what->attnum, &is_volatile, what->context);
 }
 
 /* What cannot be compiled fails for each row, and the writers go on. */
 static SyncExpr *
-try_to_compile(Apply *apply, Relation hidden, AttrNumber attnum)
+try_to_compile(Apply *apply, Compilation *what)
 {
-	Compilation what = {.rel = hidden, .attnum = attnum, .context = apply->context};
 	ErrorData  *error;
 
-	if (attempt_run(compile, &what, ATTEMPT_KEEP, &error))
-		return what.expr;
+	what->context = apply->context;
+	if (attempt_run(compile, what, ATTEMPT_KEEP, &error))
+		return what->expr;
 	if (attempt_blames_server(error))
 		ReThrowError(error);
 	return expr_compile_failure(error, apply->context);
@@ -206,26 +248,82 @@ try_to_compile(Apply *apply, Relation hidden, AttrNumber attnum)
 
 /* The hidden table's own columns. */
 static void
-list_computed(Apply *apply, Relation hidden, const List *own)
+list_computed(Apply *apply, Relation hidden, const Second *second)
 {
 	TupleDesc	desc = RelationGetDescr(hidden);
 
-	for (int i = 0; own != NIL && i < desc->natts; i++)
+	for (int i = 0; second->own != NIL && i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		ApplyComputed *computed;
 
-		if (att->attisdropped || !is_own(own, att))
+		if (att->attisdropped || !is_own(second->own, att) || is_converted(second, att))
 			continue;
 		computed = palloc(sizeof(ApplyComputed));
 		computed->name = pstrdup(NameStr(att->attname));
 		computed->attnum = i + 1;
 		computed->attlen = att->attlen;
 		computed->attbyval = att->attbyval;
-		computed->expr = try_to_compile(apply, hidden, i + 1);
+		computed->expr = try_to_compile(apply, &(Compilation) {.rel = hidden, .attnum = i + 1});
 		apply->computed = lappend(apply->computed, computed);
 		apply->may_fail |= expr_can_fail(computed->expr);
 	}
+}
+
+/* CHECKs that are asked again, as the values are others. */
+static List *
+list_checks(Apply *apply, Relation hidden, AttrNumber attnum)
+{
+	const TupleConstr *constr = RelationGetDescr(hidden)->constr;
+	List	   *checks = NIL;
+
+	for (int i = 0; constr != NULL && i < constr->num_check; i++)
+	{
+		Bitmapset  *columns = NULL;
+
+		pull_varattnos(stringToNode(constr->check[i].ccbin), 1, &columns);
+		if (zdm_check_is_enforced(&constr->check[i]) && bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
+			checks = lappend(checks, try_to_compile(apply, &(Compilation) {.rel = hidden, .check = constr->check[i].ccbin}));
+	}
+	return checks;
+}
+
+static SyncExpr *
+compile_stated(Apply *apply, const Second *second, bool down, Relation rel, AttrNumber attnum, Form_pg_attribute target, Oid owner)
+{
+	const char *resolution = list_nth(second->converted, down ? 4 : 2);
+
+	return try_to_compile(apply, &(Compilation) {
+		.rel = rel, .attnum = attnum, .target = target,
+		.stated = {list_nth(second->converted, down ? 3 : 1), resolution[0] != '\0' ? resolution : NULL},
+		/* the numbers are those of the table that was there first */
+		.numbered = second->turned ? second->hidden : second->relid,
+		.actor = {owner, second->settings},
+	});
+}
+
+/* As whom it was stated: the hidden table is his, whoever has got the other one since. */
+static void
+prepare_conversion(Apply *apply, Relation source, Relation hidden, const Second *second)
+{
+	ApplyConverted *converted = apply->converted;
+	Form_pg_attribute to;
+	AttrNumber	attnum;
+	Oid			owner = hidden->rd_rel->relowner;
+
+	if (converted == NULL)
+		return;
+	to = apply->columns[converted->column];
+	attnum = find_column(RelationGetDescr(source), NameStr(to->attname), to->attnum - 1);
+	converted->source = palloc(sizeof(FormData_pg_attribute));
+	memcpy(converted->source, TupleDescAttr(RelationGetDescr(source), attnum - 1), sizeof(FormData_pg_attribute));
+	converted->value = compile_stated(apply, second, second->turned, source, attnum, to, owner);
+	if (second->turned && strcmp(list_nth(second->converted, 5), CONVERTED_LOSSY) == 0)
+		converted->origin = compile_stated(apply, second, false, hidden, attnum, converted->source, owner);
+	/* of which the copies of descriptors know nothing */
+	converted->not_null = TupleDescAttr(RelationGetDescr(hidden), to->attnum - 1)->attnotnull;
+	converted->checks = list_checks(apply, hidden, to->attnum);
+	apply->may_fail |= expr_can_fail(converted->value) || converted->checks != NIL;
 }
 
 /* Where they are in a relation of one of the sides. */
@@ -248,6 +346,37 @@ find_columns(Apply *apply, TupleDesc desc)
 	return att;
 }
 
+/* The type that the other side has the key's column of; InvalidOid: the same. */
+static Oid
+foreign_type(const Apply *apply, const ApplySide *side, int column)
+{
+	const ApplyConverted *converted = apply->converted;
+
+	if (converted == NULL || converted->column != column)
+		return InvalidOid;
+	return getBaseType(side->hidden ? converted->source->atttypid : apply->columns[column]->atttypid);
+}
+
+/* How values of the other side are compared with the key's. */
+static void
+read_foreign(Apply *apply, ApplySide *side, Relation index, int i)
+{
+	Oid			type = foreign_type(apply, side, side->keys[i]);
+	Oid			operator;
+
+	side->foreign_types[i] = type;
+	side->foreign_equal[i] = side->equal[i].fn_oid;
+	if (!OidIsValid(type))
+		return;
+	operator = get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i], type, BTEqualStrategyNumber);
+	if (!OidIsValid(operator))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("values of type %s cannot be looked up by index %s", format_type_be(type),
+						names_relation(RelationGetRelid(index)))));
+	side->foreign_equal[i] = get_opcode(operator);
+}
+
 static void
 read_key(Apply *apply, ApplySide *side, Relation rel, const AttrNumber *att)
 {
@@ -257,6 +386,8 @@ read_key(Apply *apply, ApplySide *side, Relation rel, const AttrNumber *att)
 	side->keys = palloc(side->nkeys * sizeof(int));
 	side->equal = palloc(side->nkeys * sizeof(FmgrInfo));
 	side->collations = palloc(side->nkeys * sizeof(Oid));
+	side->foreign_types = palloc(side->nkeys * sizeof(Oid));
+	side->foreign_equal = palloc(side->nkeys * sizeof(Oid));
 	for (int i = 0; i < side->nkeys; i++)
 	{
 		Oid			type = index->rd_opcintype[i];
@@ -271,6 +402,7 @@ read_key(Apply *apply, ApplySide *side, Relation rel, const AttrNumber *att)
 					 errmsg("the key of table %s cannot be looked up", names_relation(RelationGetRelid(rel)))));
 		fmgr_info(get_opcode(operator), &side->equal[i]);
 		side->collations[i] = index->rd_indcollation[i];
+		read_foreign(apply, side, index, i);
 	}
 	if (!side->hidden)
 		apply->loose = !index->rd_index->indisunique;
@@ -474,8 +606,9 @@ begin_sides(Apply *apply, const Second *second)
 
 	if (possible)
 	{
-		list_columns(apply, hidden, second->own);
-		list_computed(apply, hidden, second->own);
+		list_columns(apply, hidden, second);
+		prepare_conversion(apply, source, hidden, second);
+		list_computed(apply, hidden, second);
 		begin_side(apply, &apply->source, second->relid, second->key, source, false);
 		begin_side(apply, &apply->hidden, second->hidden, second->hidden_key, hidden, true);
 		apply->same_keys = have_same_keys(&apply->source, &apply->hidden);
@@ -625,9 +758,16 @@ find_leaf(Apply *apply, ApplySide *side, TupleTableSlot *slot, const AttrNumber 
 	return OidIsValid(relid) ? open_leaf(apply, side, relid) : NULL;
 }
 
+/* Whose columns a row has that a side is searched for. */
+typedef enum RowForm
+{
+	FORM_OWN,
+	FORM_OTHER					/* those of the other side */
+} RowForm;
+
 /* The key that is in "slot"; false if it has a NULL in it, as no row's has. */
 static bool
-fill_scan_keys(const ApplySide *side, TupleTableSlot *slot, const AttrNumber *att, ScanKeyData *keys)
+fill_scan_keys(const ApplySide *side, TupleTableSlot *slot, const AttrNumber *att, RowForm form, ScanKeyData *keys)
 {
 	for (int i = 0; i < side->nkeys; i++)
 	{
@@ -636,22 +776,23 @@ fill_scan_keys(const ApplySide *side, TupleTableSlot *slot, const AttrNumber *at
 
 		if (isnull)
 			return false;
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
-							   side->collations[i], side->equal[i].fn_oid, value);
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
+							   form == FORM_OTHER ? side->foreign_types[i] : InvalidOid, side->collations[i],
+							   form == FORM_OTHER ? side->foreign_equal[i] : side->equal[i].fn_oid, value);
 	}
 	return true;
 }
 
 /* The leaf's row of the key that is in "slot", in leaf->found. */
 static bool
-find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, RowForm form, Snapshot snapshot)
 {
 	Relation	index = key_of(leaf);
 	IndexScanDesc scan;
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	bool		had;
 
-	if (!fill_scan_keys(side, slot, att, keys))
+	if (!fill_scan_keys(side, slot, att, form, keys))
 		return false;
 	scan = zdm_index_beginscan(leaf->rel, index, snapshot, side->nkeys);
 	index_rescan(scan, keys, side->nkeys, NULL, 0);
@@ -682,7 +823,7 @@ apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTa
 {
 	apply->there = find_leaf(apply, &apply->hidden, slot, apply->here->att);
 	*found = apply->there != NULL ? apply->there->found : NULL;
-	return apply->there != NULL && find_row(&apply->hidden, apply->there, slot, apply->here->att, snapshot);
+	return apply->there != NULL && find_row(&apply->hidden, apply->there, slot, apply->here->att, FORM_OTHER, snapshot);
 }
 
 /* Has the leaf at hand another row of the key, where that is not unique? */
@@ -695,7 +836,7 @@ has_twin(Apply *apply, TupleTableSlot *slot)
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	bool		twin = false;
 
-	if (!apply->loose || !fill_scan_keys(side, slot, leaf->att, keys))
+	if (!apply->loose || !fill_scan_keys(side, slot, leaf->att, FORM_OWN, keys))
 		return false;
 	scan = zdm_index_beginscan(leaf->rel, key_of(leaf), SnapshotSelf, side->nkeys);
 	index_rescan(scan, keys, side->nkeys, NULL, 0);
@@ -722,17 +863,18 @@ is_others(Apply *apply, TupleTableSlot *slot)
 		return false;
 	if (leaf == apply->here && equal_keys(&apply->source, there->found, there->att, slot, leaf->att))
 		return has_twin(apply, slot);
-	return find_row(&apply->source, leaf, there->found, there->att, SnapshotSelf);
+	return find_row(&apply->source, leaf, there->found, there->att, FORM_OTHER, SnapshotSelf);
 }
 
 /*
  * Has the table a row whose place in the hidden one is that of "slot", a row of leaf
- * "there"?  "source" is where in the table it is looked for.
+ * "there", or of the table itself?  "source" is where in the table it is looked for.
  */
 static bool
-has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att, Snapshot snapshot)
+has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att, RowForm form,
+		  Snapshot snapshot)
 {
-	if (source == NULL || !find_row(&apply->source, source, slot, att, snapshot))
+	if (source == NULL || !find_row(&apply->source, source, slot, att, form, snapshot))
 		return false;
 	if (apply->same_keys)
 		return true;
@@ -745,7 +887,7 @@ apply_has_source(Apply *apply, Relation hidden, TupleTableSlot *slot, Snapshot s
 {
 	ApplyLeaf  *there = open_leaf(apply, &apply->hidden, RelationGetRelid(hidden));
 
-	return has_place(apply, find_leaf(apply, &apply->source, slot, there->att), there, slot, there->att, snapshot);
+	return has_place(apply, find_leaf(apply, &apply->source, slot, there->att), there, slot, there->att, FORM_OTHER, snapshot);
 }
 
 /* ---- writing ---- */
@@ -773,12 +915,91 @@ settle_value(Form_pg_attribute att, Datum value)
 	return PointerGetDatum(detoast_attr(stored));
 }
 
+/* The value of an expression that may fail. */
+typedef struct Evaluation
+{
+	SyncExpr   *expr;
+	TupleTableSlot *slot;
+	Datum		value;
+	bool		isnull;
+} Evaluation;
+
+static void
+evaluate(void *arg)
+{
+	Evaluation *evaluation = arg;
+
+	evaluation->value = expr_eval(evaluation->expr, evaluation->slot, &evaluation->isnull);
+}
+
+/* Does the expression give that value for the row?  If it fails, it does not. */
+static bool
+makes(SyncExpr *expr, TupleTableSlot *slot, Form_pg_attribute att, Datum value, bool isnull)
+{
+	Evaluation	evaluation = {.expr = expr, .slot = slot};
+	ErrorData  *error;
+
+	if (!expr_can_fail(expr))
+		evaluate(&evaluation);
+	else if (!attempt_run(evaluate, &evaluation, ATTEMPT_KEEP, &error))
+	{
+		if (attempt_blames_server(error))
+			ReThrowError(error);
+		return false;
+	}
+	if (isnull || evaluation.isnull)
+		return isnull && evaluation.isnull;
+	return datum_image_eq(evaluation.value, value, att->attbyval, att->attlen);
+}
+
 typedef struct Computing
 {
 	Apply	   *apply;
 	TupleTableSlot *row;
-	const ApplyComputed *column;	/* the one at hand */
+	TupleTableSlot *slot;		/* the source's */
+	TupleTableSlot *found;		/* what the hidden row is so far, or NULL */
+	const char *column;			/* the one at hand */
 } Computing;
+
+/* What the hidden row has stays if it makes what the source has now. */
+static bool
+keeps_value(const Computing *computing, const ApplyConverted *converted, int to)
+{
+	TupleTableSlot *row = computing->row;
+	AttrNumber	from = computing->apply->here->att[converted->column];
+	bool		isnull;
+	Datum		value;
+
+	if (converted->origin == NULL || computing->found == NULL)
+		return false;
+	value = slot_getattr(computing->slot, from, &isnull);
+	row->tts_values[to] = slot_getattr(computing->found, to + 1, &row->tts_isnull[to]);
+	return makes(converted->origin, row, converted->source, value, isnull);
+}
+
+static void
+convert(Computing *computing)
+{
+	const ApplyConverted *converted = computing->apply->converted;
+	const ApplyLeaf *there = computing->apply->there;
+	TupleTableSlot *row = computing->row;
+	int			to = there->att[converted->column] - 1;
+	ListCell   *lc;
+
+	computing->column = NameStr(converted->source->attname);
+	if (!keeps_value(computing, converted, to))
+		row->tts_values[to] = expr_eval(converted->value, computing->slot, &row->tts_isnull[to]);
+	foreach(lc, converted->checks)
+	{
+		bool		isnull;
+		Datum		holds = expr_eval(lfirst(lc), row, &isnull);
+
+		if (!isnull && !DatumGetBool(holds))
+			ereport(ERROR,
+					(errcode(ERRCODE_CHECK_VIOLATION),
+					 errmsg("a check constraint does not admit its value")));
+	}
+}
 
 static void
 compute(void *arg)
@@ -786,42 +1007,59 @@ compute(void *arg)
 	Computing  *computing = arg;
 	ListCell   *lc;
 
+	if (computing->apply->converted != NULL)
+		convert(computing);
 	foreach(lc, computing->apply->computed)
 	{
 		const ApplyComputed *computed = lfirst(lc);
 		int			to = computed->attnum - 1;
 
-		computing->column = computed;
+		computing->column = computed->name;
 		/* none of them is computed from another */
 		computing->row->tts_values[to] = expr_eval(computed->expr, computing->row, &computing->row->tts_isnull[to]);
 	}
 }
 
-/* False, with the row's error. */
+/* A NULL where the hidden table has NOT NULL: it is found without a subtransaction, as it is looked for in each row. */
 static bool
-try_to_compute(Apply *apply, TupleTableSlot *row, ErrorData **error)
+lacks_value(const Apply *apply, TupleTableSlot *row, ErrorData **error)
 {
-	Computing	computing = {apply, row, NULL};
+	const ApplyConverted *converted = apply->converted;
 
-	if (!apply->may_fail)
-		compute(&computing);
-	else if (!attempt_run(compute, &computing, ATTEMPT_KEEP, error))
-	{
-		if (attempt_blames_server(*error))
-			ReThrowError(*error);
-		(*error)->message = psprintf("column \"%s\" cannot be computed: %s", computing.column->name, (*error)->message);
+	if (converted == NULL || !converted->not_null ||
+		!row->tts_isnull[apply->there->att[converted->column] - 1])
 		return false;
-	}
+	*error = palloc0(sizeof(ErrorData));
+	(*error)->sqlerrcode = ERRCODE_NOT_NULL_VIOLATION;
+	(*error)->message = psprintf("column \"%s\" would be null", NameStr(converted->source->attname));
 	return true;
 }
 
+/* False, with the row's error. */
+static bool
+try_to_compute(Apply *apply, Computing *computing, ErrorData **error)
+{
+	if (!apply->may_fail)
+		compute(computing);
+	else if (!attempt_run(compute, computing, ATTEMPT_KEEP, error))
+	{
+		if (attempt_blames_server(*error))
+			ReThrowError(*error);
+		(*error)->message = psprintf("column \"%s\" cannot be computed: %s", computing->column, (*error)->message);
+		return false;
+	}
+	return !lacks_value(apply, computing->row, error);
+}
+
 /*
- * The row as the hidden leaf is to have it: dropped columns hold nothing there.  False,
- * with the error, if a column cannot be computed.
+ * The row as the hidden leaf at hand is to have it: dropped columns hold nothing there.
+ * "found" is what it has so far, or NULL.  False, with the error, if a column cannot be
+ * computed.
  */
 static bool
-make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot, ErrorData **error)
+make_row(Apply *apply, TupleTableSlot *slot, TupleTableSlot *found, ErrorData **error)
 {
+	ApplyLeaf  *leaf = apply->there;
 	TupleTableSlot *row = leaf->row;
 	const AttrNumber *from = apply->here->att;
 
@@ -833,13 +1071,17 @@ make_row(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *slot, ErrorData **error)
 		Form_pg_attribute att = apply->columns[i];
 		int			to = leaf->att[i] - 1;
 
+		if (apply->converted != NULL && apply->converted->column == i)
+			continue;
 		row->tts_isnull[to] = slot->tts_isnull[from[i] - 1];
 		row->tts_values[to] = row->tts_isnull[to] ? (Datum) 0 :
 			att->attlen == -1 ? settle_value(att, slot->tts_values[from[i] - 1]) : slot->tts_values[from[i] - 1];
 	}
 	ExecStoreVirtualTuple(row);
 	row->tts_tableOid = leaf->relid;
-	return apply->computed == NIL || try_to_compute(apply, row, error);
+	if (apply->computed == NIL && apply->converted == NULL)
+		return true;
+	return try_to_compute(apply, &(Computing) {.apply = apply, .row = row, .slot = slot, .found = found}, error);
 }
 
 static bool
@@ -994,7 +1236,7 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 	{
 		if (apply->there == NULL)
 			note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-		else if (!make_row(apply, apply->there, slot, &error))
+		else if (!make_row(apply, slot, NULL, &error))
 			note_misfit(apply, slot, error->sqlerrcode, error->message);
 		else if (!insert(apply, apply->there))
 			note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
@@ -1006,7 +1248,7 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 		return;
 	}
 	begin_command(found);
-	if (!make_row(apply, apply->there, slot, &error))
+	if (!make_row(apply, slot, found, &error))
 	{
 		note_misfit(apply, slot, error->sqlerrcode, error->message);
 		/* not as it was, either: so that it is missed, and copied once it is mended */
@@ -1045,7 +1287,7 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 	}
 	if (apply->there == NULL)
 		refuse_row(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-	if (!make_row(apply, apply->there, slot, &error))
+	if (!make_row(apply, slot, NULL, &error))
 		refuse_row(apply, slot, error->sqlerrcode, error->message);
 	if (!insert(apply, apply->there))
 		refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
@@ -1060,10 +1302,11 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 static bool
 is_again(Apply *apply, ApplyLeaf *there, TupleTableSlot *slot)
 {
-	if (has_place(apply, apply->here, there, slot, apply->here->att, SnapshotSelf))
+	if (has_place(apply, apply->here, there, slot, apply->here->att, FORM_OWN, SnapshotSelf))
 		return true;
 	return !apply->same_keys &&
-		has_place(apply, find_leaf(apply, &apply->source, there->found, there->att), there, there->found, there->att, SnapshotSelf);
+		has_place(apply, find_leaf(apply, &apply->source, there->found, there->att), there, there->found, there->att,
+				  FORM_OTHER, SnapshotSelf);
 }
 
 void
@@ -1104,6 +1347,24 @@ same_computed(Apply *apply, TupleTableSlot *hidden)
 	return true;
 }
 
+/* The hidden row's value is what the source's row makes, or, after the exchange, makes what the source has. */
+static bool
+same_converted(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
+{
+	const ApplyConverted *converted = apply->converted;
+	int			from;
+	int			to;
+
+	if (converted == NULL)
+		return true;
+	from = apply->here->att[converted->column] - 1;
+	to = apply->there->att[converted->column] - 1;
+	if (makes(converted->value, source, apply->columns[converted->column], hidden->tts_values[to], hidden->tts_isnull[to]))
+		return true;
+	return converted->origin != NULL &&
+		makes(converted->origin, hidden, converted->source, source->tts_values[from], source->tts_isnull[from]);
+}
+
 bool
 apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 {
@@ -1116,21 +1377,25 @@ apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 	{
 		Form_pg_attribute att = apply->columns[i];
 
+		if (apply->converted != NULL && apply->converted->column == i)
+			continue;
 		if (source->tts_isnull[from[i] - 1] != hidden->tts_isnull[to[i] - 1])
 			return false;
 		if (!source->tts_isnull[from[i] - 1] &&
 			!datum_image_eq(source->tts_values[from[i] - 1], hidden->tts_values[to[i] - 1], att->attbyval, att->attlen))
 			return false;
 	}
-	return same_computed(apply, hidden);
+	return same_converted(apply, source, hidden) && same_computed(apply, hidden);
 }
 
+/* Of two rows of the source. */
 static bool
 same_image(Apply *apply, const ApplySide *side, TupleTableSlot *a, TupleTableSlot *b)
 {
 	for (int i = 0; i < side->nkeys; i++)
 	{
-		Form_pg_attribute att = apply->columns[side->keys[i]];
+		const ApplyConverted *converted = apply->converted;
+		Form_pg_attribute att = converted != NULL && converted->column == side->keys[i] ? converted->source : apply->columns[side->keys[i]];
 		bool		one_null;
 		bool		other_null;
 		Datum		one = slot_getattr(a, apply->here->att[side->keys[i]], &one_null);

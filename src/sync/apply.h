@@ -56,6 +56,8 @@ typedef struct ApplySide
 	int		   *keys;			/* numbers of the key's columns among those that both have */
 	FmgrInfo   *equal;
 	Oid		   *collations;
+	Oid		   *foreign_types;	/* of the other side's values, InvalidOid: the same ... */
+	Oid		   *foreign_equal;	/* ... and what compares these with its own */
 } ApplySide;
 
 /* A column of the hidden table that is computed there. */
@@ -68,6 +70,17 @@ typedef struct ApplyComputed
 	SyncExpr   *expr;			/* over the hidden table's row */
 } ApplyComputed;
 
+/* The column that the two have of different types. */
+typedef struct ApplyConverted
+{
+	int			column;			/* its number among those that both have */
+	Form_pg_attribute source;	/* as the source has it */
+	SyncExpr   *value;			/* what the hidden table is to have, over the source's row */
+	SyncExpr   *origin;			/* where that loses something: what the source is to have, over the hidden row; else NULL */
+	bool		not_null;		/* in the hidden table, ... */
+	List	   *checks;			/* ... which has these CHECKs about it: SyncExpr * */
+} ApplyConverted;
+
 /* Two tables, and what one statement or batch needs to write the second. */
 typedef struct Apply
 {
@@ -78,7 +91,8 @@ typedef struct Apply
 	int			ncolumns;		/* that both have */
 	Form_pg_attribute *columns; /* in the hidden table */
 	List	   *computed;		/* ApplyComputed *: besides */
-	bool		may_fail;		/* one of them */
+	ApplyConverted *converted;	/* or NULL */
+	bool		may_fail;		/* one of these */
 	int64		migration;
 	bool		new_shape;
 	bool		turned;

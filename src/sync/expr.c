@@ -747,10 +747,10 @@ evaluate_once(Node *expr)
 }
 
 char *
-expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_others)
+expr_of_default(Oid relid, Oid numbered, const char *stored, AttrNumber attnum, bool *reads_others)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	NumberScope scope = {.numbered = relid,.rel = rel};
+	NumberScope scope = {.numbered = numbered,.rel = rel,.new_attnum = attnum};
 	Bitmapset  *inputs = NULL;
 	char	   *text = NULL;
 	Identity	saved;
@@ -781,6 +781,16 @@ expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_ot
 }
 
 void
+expr_depend_on_calls(const ExprStated *stated, const ObjectAddress *depender)
+{
+	Node	   *tree = stated->resolution != NULL ? resolution_read(stated->resolution) : NULL;
+
+	/* none: a copy, or what another major version has written */
+	if (tree != NULL)
+		recordDependencyOnExpr(depender, tree, NIL, DEPENDENCY_NORMAL);
+}
+
+void
 expr_depend(const ExprStated *stated, Relation rel, AttrNumber new_attnum, const ObjectAddress *depender)
 {
 	NumberScope scope = {.numbered = RelationGetRelid(rel),.rel = rel,.new_attnum = new_attnum};
@@ -794,14 +804,20 @@ expr_depend(const ExprStated *stated, Relation rel, AttrNumber new_attnum, const
 	identity_leave(&saved);
 }
 
+static bool
+never_fails(Oid funcid)
+{
+	return funcid == F_NOW || funcid == F_INT4_INT2 || funcid == F_INT8_INT2 || funcid == F_INT8_INT4;
+}
+
 /* Is there a node that could raise an error?  Few are known not to. */
 static bool
 node_can_fail(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_NOW)
-		return false;
+	if (IsA(node, FuncExpr) && never_fails(((FuncExpr *) node)->funcid))
+		return expression_tree_walker(node, node_can_fail, context);
 	if (!IsA(node, Var) && !IsA(node, RelabelType) && !IsA(node, Const) && !IsA(node, SQLValueFunction))
 		return true;
 	return expression_tree_walker(node, node_can_fail, context);
@@ -979,11 +995,23 @@ expr_compile_default(Relation rel, AttrNumber attnum, bool *is_volatile, MemoryC
 }
 
 SyncExpr *
+expr_compile_check(Relation rel, const char *tree, MemoryContext context)
+{
+	ExprActor	actor = {.owner = rel->rd_rel->relowner};
+	Identity	saved;
+	SyncExpr   *expr;
+
+	identity_enter(actor.owner, NIL, &saved);
+	expr = compile_tree(zdm_expand_virtual(stringToNode(tree), rel), &actor, context);
+	identity_leave(&saved);
+	return expr;
+}
+
+SyncExpr *
 expr_compile(const ExprStated *stated, Oid numbered, Relation rel, AttrNumber new_attnum,
-			 AttrNumber target, const ExprActor *actor, MemoryContext context)
+			 Form_pg_attribute target, const ExprActor *actor, MemoryContext context)
 {
 	NumberScope scope = {.numbered = numbered,.rel = rel,.new_attnum = new_attnum};
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), target - 1);
 	Identity	saved;
 	ParseState *pstate = make_parsestate(NULL);
 	bool		anew;
@@ -994,7 +1022,7 @@ expr_compile(const ExprStated *stated, Oid numbered, Relation rel, AttrNumber ne
 	identity_enter(actor->owner, NIL, &saved);
 	tree = read_stated(stated, &scope, &anew);
 	/* which leaves alone what is of the type already */
-	tree = coerce_to_target(pstate, tree, att->atttypid, att->atttypmod,
+	tree = coerce_to_target(pstate, tree, target->atttypid, target->atttypmod,
 							"stored expression");
 	if (anew && stated->resolution != NULL)
 		resolution_check(stated->resolution, tree, quote_literal_cstr(stated->text));

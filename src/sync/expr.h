@@ -93,11 +93,12 @@ extern char *expr_cast(AttrNumber number, const ExprColumn *from,
 
 /*
  * What a stored expression gives for the default of column "attnum", as SQL that
- * the pinned search path reads back; NULL if the column has none, or if the
+ * the pinned search path reads back; its numbers are those of "numbered", and $0 is that
+ * column; NULL if the column has none, or if the
  * expression reads other columns too, which *reads_others tells.  Errors: those
  * of the expression, where it can be computed now.
  */
-extern char *expr_of_default(Oid relid, const char *stored, AttrNumber attnum, bool *reads_others);
+extern char *expr_of_default(Oid relid, Oid numbered, const char *stored, AttrNumber attnum, bool *reads_others);
 
 /*
  * A stored expression with the column names of today, qualified as the pinned
@@ -106,15 +107,15 @@ extern char *expr_of_default(Oid relid, const char *stored, AttrNumber attnum, b
 extern char *expr_readable(Oid relid, const char *stored, AttrNumber new_attnum);
 
 /*
- * Make a stored expression ready to compute values for column "target" of rel
- * from rows of rel, as "actor", whose settings have to last as long as the result.
+ * Make a stored expression ready to compute values for "target", a column of rel or of
+ * another table, from rows of rel, as "actor", whose settings have to last as long as the result.
  * The numbers in it are those of the relation "numbered": rel itself, or a
  * partitioned table above it, whose columns are found in rel by name.  Everything
  * is allocated in "context".  Errors: what the parser and the planner have to say;
  * ERRCODE_UNDEFINED_COLUMN if a column is gone.
  */
 extern SyncExpr *expr_compile(const ExprStated *stated, Oid numbered, Relation rel,
-							  AttrNumber new_attnum, AttrNumber target,
+							  AttrNumber new_attnum, Form_pg_attribute target,
 							  const ExprActor *actor, MemoryContext context);
 
 /*
@@ -130,12 +131,18 @@ extern SyncExpr *expr_compile_failure(ErrorData *failure, MemoryContext context)
 extern SyncExpr *expr_compile_default(Relation rel, AttrNumber attnum,
 									  bool *is_volatile, MemoryContext context);
 
+/* The condition of a CHECK of rel's, as pg_constraint has it, as rel's owner.  Errors: the same. */
+extern SyncExpr *expr_compile_check(Relation rel, const char *tree, MemoryContext context);
+
 /*
  * Record that "depender" depends on what a stored expression over rel's columns
  * calls and converts; not on the columns.
  */
 extern void expr_depend(const ExprStated *stated, Relation rel, AttrNumber new_attnum,
 						const ObjectAddress *depender);
+
+/* The same of the form of it, whichever table's rows it is over. */
+extern void expr_depend_on_calls(const ExprStated *stated, const ObjectAddress *depender);
 
 /* The copy of a column's value. */
 extern SyncExpr *expr_compile_copy(AttrNumber attnum, MemoryContext context);

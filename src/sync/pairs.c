@@ -230,7 +230,8 @@ compile(Compilation *what, MemoryContext context)
 				 errhint("The owner of the table can go on with SELECT zdm.resume(%lld).",
 						 (long long) what->row->migration)));
 	return expr_compile(what->stated, what->row->numbered, what->rel, what->new_attnum,
-						what->attnum, &(ExprActor) {what->row->owner, what->row->settings}, context);
+						TupleDescAttr(RelationGetDescr(what->rel), what->attnum - 1),
+						&(ExprActor) {what->row->owner, what->row->settings}, context);
 }
 
 typedef struct CompileAttempt

@@ -63,7 +63,9 @@ typedef enum TableArgument
 	ARG_HIDDEN_KEY,
 	ARG_SHAPE,					/* same, new, or turned */
 	ARG_MIGRATION,
-	ARGUMENTS					/* and then the names of columns that are one table's own (Second.own) */
+	ARG_OWN,					/* how many of the next: columns that are one table's own (Second.own) */
+	ARG_CONVERTED,				/* and then of Second.converted; the rest is Second.settings */
+	ARGUMENTS
 } TableArgument;
 
 /* Kept in the trigger's FmgrInfo: one statement, one table. */
@@ -97,15 +99,25 @@ oid_argument(const Trigger *trigger, TableArgument n)
 	return (Oid) strtoul(trigger->tgargs[n], NULL, 10);
 }
 
+/* Those from "begin" to before "end", as copies: what is compiled may outlive the trigger's entry in the cache. */
+static List *
+texts_of(const Trigger *trigger, int begin, int end)
+{
+	List	   *texts = NIL;
+
+	for (int i = begin; i < end; i++)
+		texts = lappend(texts, pstrdup(trigger->tgargs[i]));
+	return texts;
+}
+
 /* As far as carrying rows over needs it: what is in the trigger need not be read from a table. */
 static Second
 read_arguments(const Trigger *trigger)
 {
 	const char *shape = trigger->tgargs[ARG_SHAPE];
-	List	   *own = NIL;
+	int			converted = ARGUMENTS + atoi(trigger->tgargs[ARG_OWN]);
+	int			settings = converted + atoi(trigger->tgargs[ARG_CONVERTED]);
 
-	for (int i = ARGUMENTS; i < trigger->tgnargs; i++)
-		own = lappend(own, trigger->tgargs[i]);
 	return (Second) {
 		.migration = strtoll(trigger->tgargs[ARG_MIGRATION], NULL, 10),
 		.relid = oid_argument(trigger, ARG_RELID),
@@ -114,7 +126,9 @@ read_arguments(const Trigger *trigger)
 		.hidden_key = oid_argument(trigger, ARG_HIDDEN_KEY),
 		.new_shape = strcmp(shape, "same") != 0,
 		.turned = strcmp(shape, "turned") == 0,
-		.own = own,
+		.own = texts_of(trigger, ARGUMENTS, converted),
+		.converted = texts_of(trigger, converted, settings),
+		.settings = texts_of(trigger, settings, trigger->tgnargs),
 	};
 }
 
@@ -165,10 +179,11 @@ table_trigger_find(Relation source, Oid hidden)
 	return find_trigger(source, "sync_table", hidden);
 }
 
-static void
+static Oid
 create_trigger(Oid relid, const char *name, List *args, bool row, int16 timing, int16 events)
 {
 	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+	ObjectAddress trigger;
 
 	stmt->trigname = psprintf("zdm_%s", name);
 	stmt->funcname = list_make2(makeString("zdm"), makeString(pstrdup(name)));
@@ -176,15 +191,48 @@ create_trigger(Oid relid, const char *name, List *args, bool row, int16 timing, 
 	stmt->row = row;
 	stmt->timing = timing;
 	stmt->events = events;
-	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
-								 trigger_function(name), InvalidOid, NULL, true, false, TRIGGER_FIRES_ALWAYS);
+	trigger = CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid, InvalidOid,
+									trigger_function(name), InvalidOid, NULL, true, false, TRIGGER_FIRES_ALWAYS);
 	CommandCounterIncrement();
+	return trigger.objectId;
 }
 
 static Node *
 oid_text(Oid oid)
 {
 	return (Node *) makeString(psprintf("%u", oid));
+}
+
+static Node *
+count_text(const List *list)
+{
+	return (Node *) makeString(psprintf("%d", list_length(list)));
+}
+
+static List *
+add_texts(List *args, const List *texts)
+{
+	const ListCell *lc;
+
+	foreach(lc, texts)
+		args = lappend(args, makeString(pstrdup(lfirst(lc))));
+	return args;
+}
+
+/* What up and down call cannot be dropped. */
+static void
+depend_on_calls(Oid trigger, const Second *second)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, TriggerRelationId, trigger);
+	for (int i = 1; second->converted != NIL && i <= 3; i += 2)
+	{
+		const char *resolution = list_nth(second->converted, i + 1);
+		ExprStated	stated = {list_nth(second->converted, i), resolution[0] != '\0' ? resolution : NULL};
+
+		expr_depend_on_calls(&stated, &address);
+	}
 }
 
 void
@@ -196,21 +244,21 @@ table_trigger_create(Relation source, const Second *second)
 	ListCell   *lc;
 
 	args = lappend(args, makeString(psprintf(INT64_FORMAT, second->migration)));
-	foreach(lc, second->own)
-		args = lappend(args, makeString(pstrdup(lfirst(lc))));
+	args = lappend(lappend(args, count_text(second->own)), count_text(second->converted));
+	args = add_texts(add_texts(add_texts(args, second->own), second->converted), second->settings);
 	foreach(lc, find_all_inheritors(RelationGetRelid(source), NoLock, NULL))
 	{
 		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
-			create_trigger(lfirst_oid(lc), "sync_table", args, true, TRIGGER_TYPE_AFTER,
-						   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE);
+			depend_on_calls(create_trigger(lfirst_oid(lc), "sync_table", args, true, TRIGGER_TYPE_AFTER,
+										   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE), second);
 	}
 }
 
 void
 table_trigger_close(Relation rel)
 {
-	create_trigger(RelationGetRelid(rel), "refuse_hidden", NIL, false, TRIGGER_TYPE_BEFORE,
-				   TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE);
+	(void) create_trigger(RelationGetRelid(rel), "refuse_hidden", NIL, false, TRIGGER_TYPE_BEFORE,
+						  TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE);
 }
 
 static bool

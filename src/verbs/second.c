@@ -31,6 +31,22 @@ static const Field computed_fields[] = {
 
 static const Fields computed_column = FIELDS(ComputedColumn, computed_fields);
 
+static const Field converted_fields[] = {
+	FIELD(ConvertedColumn, name, TEXT),
+	FIELD(ConvertedColumn, type, TEXT),
+	FIELD(ConvertedColumn, toastable, BOOL),
+	FIELD(ConvertedColumn, mapped, BOOL),
+	FIELD(ConvertedColumn, exact, BOOL),
+	FIELD(ConvertedColumn, up, TEXT),
+	FIELD(ConvertedColumn, up_resolution, TEXT),
+	FIELD(ConvertedColumn, down, TEXT),
+	FIELD(ConvertedColumn, down_resolution, TEXT),
+	FIELD(ConvertedColumn, readable, TEXT),
+	FIELD(ConvertedColumn, sequences, OIDS),
+};
+
+static const Fields converted_column = FIELDS(ConvertedColumn, converted_fields);
+
 static const Field fields[] = {
 	FIELD(SecondArgs, relation, OID),
 	FIELD(SecondArgs, root, OID),
@@ -46,6 +62,7 @@ static const Field fields[] = {
 	FIELD(SecondArgs, columns, TEXTS),
 	FIELD_OF(SecondArgs, layout, STRUCT, &partition_layout_fields),
 	FIELD_OF(SecondArgs, computed, STRUCTS, &computed_column),
+	FIELD_OF(SecondArgs, converted, STRUCT, &converted_column),
 	FIELD(SecondArgs, splits, BOOL),
 };
 
@@ -155,15 +172,29 @@ second_judges_column(Oid relid, const char *column)
 	return QUERY_ONCE_TEXT(JUDGES, arg_oid(relid), arg_text(column));
 }
 
-/* The columns that can be written. */
+/* The columns that can be written, with "value" for the one that is called "name". */
+static char *
+columns_with(const SecondArgs *second, const char *name, const char *value)
+{
+	char	   *names = QUERY_ONCE_TEXT("SELECT string_agg(CASE WHEN attname = $2 THEN $3 ELSE quote_ident(attname) END, ', ' ORDER BY attnum) "
+										"FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+										arg_oid(second->relation), arg_text(name), arg_text(value));
+
+	return names != NULL ? names : pstrdup("<dropped>");
+}
+
 static char *
 written_columns(const SecondArgs *second)
 {
-	char	   *names = QUERY_ONCE_TEXT("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute "
-										"WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
-										arg_oid(second->relation));
+	return columns_with(second, NULL, NULL);
+}
 
-	return names != NULL ? names : pstrdup("<dropped>");
+/* The same, as the second table has them. */
+static char *
+made_columns(const SecondArgs *second)
+{
+	return second->converted == NULL ? written_columns(second) :
+		columns_with(second, second->converted->name, second->converted->readable);
 }
 
 /* The same table, and then the columns that it computes. */
@@ -180,6 +211,19 @@ computing_sql(const Making *making, const SecondArgs *second)
 	return buf.data;
 }
 
+/* The same table, with the column of the new type. */
+static char *
+converting_sql(const Making *making, const SecondArgs *second)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	sql_statement(&buf, "CREATE TABLE %s (LIKE %s INCLUDING GENERATED)", hidden(second), sql_table(making, second->relation));
+	sql_statement(&buf, "ALTER TABLE %s ALTER COLUMN %s TYPE %s USING NULL", hidden(second),
+				  quote_identifier(second->converted->name), second->converted->type);
+	return buf.data;
+}
+
 static char *
 make_sql(const Making *making, const void *data)
 {
@@ -191,6 +235,8 @@ make_sql(const Making *making, const void *data)
 	initStringInfo(&buf);
 	if (second->layout != NULL)
 		return partitioned_sql(making, second);
+	if (second->converted != NULL)
+		return converting_sql(making, second);
 	if (second->columns != NIL)
 		appendStringInfo(&buf, "CREATE %sTABLE %s AS SELECT %s FROM %s WITH NO DATA",
 						 second->persistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "", hidden(second),
@@ -213,9 +259,9 @@ copy_sql(const Making *making, const void *data)
 	const SecondArgs *second = data;
 	char	   *sql;
 
-	if (second->computed != NIL)
+	if (second->computed != NIL || second->converted != NULL)
 		return psprintf("INSERT INTO %s (%s) SELECT %s FROM %s", hidden(second), written_columns(second),
-						written_columns(second), sql_table(making, second->relation));
+						made_columns(second), sql_table(making, second->relation));
 	sql = psprintf("INSERT INTO %s SELECT %s FROM %s", hidden(second),
 				   second->columns != NIL ? column_list(second) : "*", sql_table(making, second->relation));
 	if (second->order != NIL)
@@ -240,8 +286,8 @@ compare_sql(const Making *making, const void *data)
 	if (second->columns != NIL)
 		return psprintf("SELECT %s FROM %s EXCEPT SELECT * FROM %s", column_list(second),
 						sql_table(making, second->relation), hidden(second));
-	if (second->computed != NIL)
-		return psprintf("SELECT %s FROM %s EXCEPT SELECT %s FROM %s", written_columns(second),
+	if (second->computed != NIL || second->converted != NULL)
+		return psprintf("SELECT %s FROM %s EXCEPT SELECT %s FROM %s", made_columns(second),
 						sql_table(making, second->relation), written_columns(second), hidden(second));
 	return psprintf("SELECT * FROM %s EXCEPT SELECT * FROM %s", sql_table(making, second->relation), hidden(second));
 }

@@ -475,6 +475,22 @@ typedef struct ComputedColumn
 	List	   *expression;		/* over the first one's columns */
 } ComputedColumn;
 
+/* A column that the second table has of another type. */
+typedef struct ConvertedColumn
+{
+	char	   *name;
+	char	   *type;			/* as SQL, with COLLATE where it is not the type's own */
+	bool		toastable;		/* storage and compression mean something of it */
+	bool		mapped;			/* by an up of the user's own: so is its default */
+	bool		exact;			/* different values stay different, there and back */
+	char	   *up;				/* as sync/expr.h stores them ... */
+	char	   *up_resolution;	/* ... with what they mean, or NULL */
+	char	   *down;
+	char	   *down_resolution;
+	char	   *readable;		/* up, with the names that columns have at the call */
+	List	   *sequences;		/* Oid: those whose type is the column's */
+} ConvertedColumn;
+
 typedef struct SecondArgs
 {
 	Oid			relation;
@@ -495,6 +511,7 @@ typedef struct SecondArgs
 	List	   *columns;		/* char *: all of them in another order, or NIL */
 	PartitionLayout *layout;	/* into which partitions, or NULL */
 	List	   *computed;		/* ComputedColumn * */
+	ConvertedColumn *converted; /* or NULL */
 	bool		splits;			/* which take the place of this one, of "root" */
 } SecondArgs;
 

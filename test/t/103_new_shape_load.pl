@@ -17,19 +17,19 @@ my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\n");
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 sql(<<'EOS');
-CREATE TABLE account (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, v text);
+CREATE TABLE account (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, v text, w text);
 CREATE TABLE log (account int, n int);
 CREATE TABLE entry (account int REFERENCES account, amount int);
-INSERT INTO account SELECT i, 0, repeat('z', 100) FROM generate_series(1, 5000) i;
+INSERT INTO account SELECT i, 0, repeat('z', 100), '007' FROM generate_series(1, 5000) i;
 CREATE INDEX ON account (n);
-CREATE VIEW rich AS SELECT id FROM account WHERE n > 1;
+CREATE VIEW rich AS SELECT FROM account WHERE n > 1;
 CREATE FUNCTION touch(which int) RETURNS int LANGUAGE plpgsql AS '
 DECLARE
 	row account%ROWTYPE;
 BEGIN
 	SELECT * INTO row FROM account WHERE id = which FOR UPDATE;
 	UPDATE account SET n = row.n + 1 WHERE id = row.id RETURNING * INTO row;
-	INSERT INTO log VALUES (row.id, row.n);
+	INSERT INTO log VALUES (which, row.n);
 	RETURN row.n;
 END';
 EOS
@@ -39,7 +39,7 @@ my %clients = (
 \set id random(1, 4900)
 \set other random(4901, 5000)
 BEGIN;
-UPDATE account SET n = n + 1, v = md5(:id::text) WHERE id = :id;
+UPDATE account SET n = n + 1, v = md5(:id::text), w = n WHERE id = :id;
 INSERT INTO log SELECT id, n FROM account WHERE id = :id;
 INSERT INTO entry VALUES (:id, 1);
 DELETE FROM account WHERE id = :other;
@@ -73,9 +73,11 @@ sub last_writes
 	is(sql('SELECT count(*) FROM account WHERE id <= 4900'), 4900, "$when: no row is gone, and none twice");
 }
 
-for my $call ("zdm.rewrite('account', columns => '{v,n,id}')",
+for my $call ("zdm.rewrite('account', columns => '{w,v,n,id}')",
 	"zdm.partition_table('account', 'HASH (id)', ARRAY['a0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'a1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)'])",
 	"zdm.unpartition_table('account')",
+	"zdm.change_column_type('account', 'id', 'bigint', keep_place => true)",
+	"zdm.change_column_type('account', 'w', 'int', up => 'w::int', keep_place => true)",
 	"zdm.migrate('ALTER TABLE account ADD COLUMN twice bigint GENERATED ALWAYS AS (n * 2) STORED')")
 {
 	my ($what) = $call =~ /zdm\.(\w+)/;
@@ -100,6 +102,8 @@ for my $who (sort keys %clients)
 
 	is(join("\n", grep { /ERROR|FATAL|PANIC|aborted/ } split /\n/, $out), '', "no query of the $who failed");
 }
+is(sql("SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'account'::regclass AND attnum > 0"),
+	'w integer, v text, n integer, id bigint, twice bigint', 'each column is where it was');
 is(sql('SELECT count(*) FROM account WHERE twice IS DISTINCT FROM n * 2'), 0, 'the column that came is right in every row');
 is(sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'zdm\\_%'"), 0, 'nothing is left');
 
