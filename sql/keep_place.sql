@@ -31,6 +31,9 @@ ANALYZE "Order's";
 CREATE TABLE child (o int REFERENCES "Order's" ON DELETE CASCADE ON UPDATE CASCADE);
 INSERT INTO child SELECT "the Id" FROM "Order's" WHERE "the Id" < 100;
 CREATE VIEW counted AS SELECT count(*), sum(amount) FROM "Order's";
+CREATE VIEW joined AS SELECT o.note, c.o, (SELECT max(amount) FROM "Order's" i WHERE i."the Id" = o.parent) AS most
+	FROM "Order's" o JOIN child c ON c.o = o."the Id" WHERE o."the Id" > 3 ORDER BY o."the Id";
+CREATE VIEW other AS SELECT o FROM child JOIN "Order's" x (n, o) USING (o);
 CREATE TABLE log (id bigint);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO "Keep it".log VALUES (NEW."the Id"); RETURN NULL; END$$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE OF "the Id" ON "Order's" FOR EACH ROW WHEN (NEW."the Id" > 400) EXECUTE FUNCTION note();
@@ -53,6 +56,8 @@ EXECUTE by_id(7);
 PREPARE star AS SELECT * FROM "Order's" WHERE "the Id" = 7;
 SELECT oid AS was, relname FROM pg_class WHERE oid = '"Order''s"'::regclass \gset
 
+SELECT zdm.change_column_type('"Order''s"', 'the Id', 'bigint', keep_place => true);
+DROP VIEW other;
 BEGIN;
 SELECT zdm.change_column_type('"Order''s"', 'the Id', 'bigint', keep_place => true) AS m \gset
 SELECT kind FROM zdm.migrations WHERE id = :m;
@@ -90,6 +95,7 @@ COPY "Order's" FROM stdin;
 copied	100000	7	2
 \.
 SELECT known(7);
+SELECT count(*), max(o), max(most) FROM joined;
 EXECUTE by_id(7);
 EXECUTE star;
 UPDATE "Order's" SET "the Id" = DEFAULT, amount = NULL WHERE "the Id" = 100000 RETURNING *;

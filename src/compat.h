@@ -539,6 +539,14 @@ zdm_set_enforced(Constraint *con, bool enforced)
 #define zdm_generated_kind(con)		ATTRIBUTE_GENERATED_STORED
 #endif
 
+/* What an entry of a query that is no relation gives other names to: of joins; since 18, what is grouped by. */
+#if PG_VERSION_NUM >= 180000
+#define zdm_rte_aliases(rte) \
+	((rte)->rtekind == RTE_JOIN ? (rte)->joinaliasvars : (rte)->rtekind == RTE_GROUP ? (rte)->groupexprs : NIL)
+#else
+#define zdm_rte_aliases(rte)	((rte)->rtekind == RTE_JOIN ? (rte)->joinaliasvars : NIL)
+#endif
+
 /* SQL/JSON: predicates and constructors: 16; query functions: 17.  MERGE: 15.  0: of no such version. */
 static inline int
 zdm_expression_since(Node *node, const char **what)

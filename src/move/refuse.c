@@ -97,14 +97,18 @@ static const char not_valid[] =
 	"  AND d.refobjid = ANY ($1) AND a.attname = $2)"
 #define AFTERWARDS "and make it again afterwards; without keep_place it is carried."
 
+/* Views that read the column $2. */
+static const char views_of_converted[] =
+	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), c.oid, "
+	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass) "
+	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND " ON_COLUMN("pg_rewrite", "r.oid")
+	" ORDER BY c.oid";
+
 /*
  * The same of what is about the column $2, which is to be of another type.  $3: different
  * values stay different, there and back, so that what goes by their equality goes on.
  */
 static const char *const questions_of_converted[] = {
-	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), 'reads the column, and keeps the type that it has', "
-	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass) "
-	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND " ON_COLUMN("pg_rewrite", "r.oid"),
 	"SELECT pg_describe_object('pg_rewrite'::regclass, r.oid, 0), 'is about the column', "
 	"format('DROP RULE %I ON %s; " AFTERWARDS "', r.rulename, r.ev_class::regclass) "
 	"FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND " ON_COLUMN("pg_rewrite", "r.oid"),
@@ -182,13 +186,33 @@ ask(Refused *refused, const char *question, List *tables, bool partitioned)
 	query_end(&session);
 }
 
+/* A view's columns keep their types; what only chooses rows by values that stay the same goes on. */
+static void
+ask_of_views(Refused *refused, const MoveConverted *converted, List *tables)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY(views_of_converted, arg_oids(tables), arg_text(converted->name));
+	for (uint64 row = 0; row < n; row++)
+	{
+		if (!converted->exact || view_query_shows(query_oid(row, 2), tables, converted->name))
+			refuse(refused, query_text(row, 1), "reads the column, and keeps the type that it has", query_text(row, 3));
+	}
+	query_end(&session);
+}
+
 static void
 ask_of_converted(Refused *refused, const MoveConverted *converted, List *tables)
 {
 	QuerySession session;
 
+	if (converted == NULL)
+		return;
+	ask_of_views(refused, converted, tables);
 	query_begin(&session);
-	for (int i = 0; converted != NULL && i < lengthof(questions_of_converted); i++)
+	for (int i = 0; i < lengthof(questions_of_converted); i++)
 	{
 		uint64		n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2",
 									   questions_of_converted[i]),

@@ -7,9 +7,16 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/query.h"
 #include "move/view_query.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/lockdefs.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "compat.h"
 
 List *
@@ -45,4 +52,89 @@ view_query_read(const char *text)
 	RawStmt    *stmt = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
 
 	return parse_analyze_fixedparams(stmt, text, NULL, 0, NULL);
+}
+
+/* The column that is looked for, and the queries around, the innermost first. */
+typedef struct Showing
+{
+	List	   *tables;
+	const char *column;
+	List	   *queries;
+} Showing;
+
+static bool shows(Node *node, void *context);
+
+static bool
+var_shows(const Var *var, Showing *showing)
+{
+	List	   *around = showing->queries;
+	Query	   *query = list_nth_node(Query, around, var->varlevelsup);
+	RangeTblEntry *rte = rt_fetch(var->varno, query->rtable);
+	List	   *aliases = zdm_rte_aliases(rte);
+	bool		found;
+
+	if (rte->rtekind == RTE_RELATION)
+		return list_member_oid(showing->tables, rte->relid) &&
+			(var->varattno == 0 || var->varattno == get_attnum(rte->relid, showing->column));
+	/* subqueries are looked at by themselves */
+	if (aliases == NIL)
+		return false;
+	showing->queries = list_copy_tail(around, var->varlevelsup);
+	found = shows(var->varattno > 0 ? list_nth(aliases, var->varattno - 1) : (Node *) aliases, showing);
+	showing->queries = around;
+	return found;
+}
+
+/* With USING, what a column of that name is of depends on both sides: which of the two it was is not all. */
+static bool
+entry_shows(RangeTblEntry *rte, Showing *showing)
+{
+	return (rte->rtekind == RTE_JOIN && rte->joinmergedcols > 0) || shows((Node *) rte->subquery, showing) || shows((Node *) rte->functions, showing) ||
+		shows((Node *) rte->tablefunc, showing) || shows((Node *) rte->values_lists, showing);
+}
+
+/* All but the conditions, and what is sorted or grouped by and not given. */
+static bool
+query_shows(Query *query, Showing *showing)
+{
+	List	   *around = showing->queries;
+	bool		found = false;
+	ListCell   *lc;
+
+	showing->queries = lcons(query, list_copy(around));
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *entry = lfirst_node(TargetEntry, lc);
+
+		found = found || (!entry->resjunk && shows((Node *) entry->expr, showing));
+	}
+	foreach(lc, query->rtable)
+		found = found || entry_shows(lfirst_node(RangeTblEntry, lc), showing);
+	foreach(lc, query->cteList)
+		found = found || shows(lfirst_node(CommonTableExpr, lc)->ctequery, showing);
+	showing->queries = around;
+	return found;
+}
+
+static bool
+shows(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return var_shows((Var *) node, context);
+	if (IsA(node, Query))
+		return query_shows((Query *) node, context);
+	return expression_tree_walker(node, shows, context);
+}
+
+bool
+view_query_shows(Oid view, List *tables, const char *column)
+{
+	Relation	rel = relation_open(view, AccessShareLock);
+	Showing		showing = {.tables = tables, .column = column};
+	bool		found = shows((Node *) get_view_query(rel), &showing);
+
+	relation_close(rel, NoLock);
+	return found;
 }

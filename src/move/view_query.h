@@ -20,6 +20,12 @@
 /* The views and materialized views (Oid) that refer to one of the tables themselves. */
 extern List *view_query_users(List *tables);
 
+/*
+ * Does what the view gives come from that column of one of the tables?  Not if the
+ * column is read to choose, join or sort rows alone.
+ */
+extern bool view_query_shows(Oid view, List *tables, const char *column);
+
 /* The text, without a semicolon; and what it means to whoever reads it. */
 extern char *view_query_text(Oid view);
 extern Query *view_query_read(const char *text);
