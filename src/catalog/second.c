@@ -10,16 +10,27 @@
 #include "catalog/live.h"
 #include "catalog/query.h"
 #include "catalog/second.h"
+#include "core/errors.h"
 #include "core/names.h"
+#include "utils/lsyscache.h"
 
 typedef Second Row;
 
 static const RowTable seconds = ROW_TABLE("zdm.second", SECOND_COLUMNS);
 
 char *
-second_name(int64 migration, const char *relation)
+second_name(int64 migration, Oid relid)
 {
-	return names_make(psprintf("zdm_" INT64_FORMAT "_%s", migration, relation), "");
+	char	   *name = names_make(psprintf("zdm_" INT64_FORMAT "_%s", migration, get_rel_name(relid)), "");
+	Oid			other = get_relname_relid(name, get_rel_namespace(relid));
+
+	if (OidIsValid(other))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("%s is in the way", names_relation(other)),
+				 errdetail("The table that is made beside %s is to be called so.  A dump that was taken while there was one has it.", names_relation(relid)),
+				 errhint("DROP TABLE %s; if that has left it there, else rename it; then try again.", names_relation(other))));
+	return name;
 }
 
 bool

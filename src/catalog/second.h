@@ -40,8 +40,8 @@ typedef struct Second
 	SECOND_COLUMNS(ROW_FIELD)
 } Second;
 
-/* What the hidden table of a migration is called. */
-extern char *second_name(int64 migration, const char *relation);
+/* What the hidden table of a migration is to be called; ERRCODE_DUPLICATE_TABLE if something else is. */
+extern char *second_name(int64 migration, Oid relid);
 
 /* The migration's; false if it has none now. */
 extern bool second_load(int64 migration, Second *second);

@@ -195,7 +195,7 @@ make(MigrationPlan *plan, Change *change)
 {
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, get_rel_name(change->relid)),
+		.hidden = second_name(plan->migration, change->relid),
 		.new_shape = true,
 	};
 	ListCell   *lc;

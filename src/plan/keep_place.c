@@ -127,7 +127,7 @@ make(MigrationPlan *plan, Change *change)
 	MoveConverted move = {.name = column->name, .exact = is_exact(column, change)};
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, get_rel_name(change->relid)),
+		.hidden = second_name(plan->migration, change->relid),
 		.new_shape = true,
 	};
 

@@ -49,7 +49,7 @@ plan_partition_copy(MigrationPlan *plan, const Change *change)
 {
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, get_rel_name(change->relid)),
+		.hidden = second_name(plan->migration, change->relid),
 		.new_shape = true, .layout = change->layout,
 	};
 
@@ -71,7 +71,7 @@ make_unpartition(MigrationPlan *plan, Change *change)
 {
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, get_rel_name(change->relid)),
+		.hidden = second_name(plan->migration, change->relid),
 		.new_shape = true,
 	};
 

@@ -185,7 +185,7 @@ static void
 plan_attach(MigrationPlan *plan, const Change *change)
 {
 	FirstArgs	first = {
-		.relation = change->relid, .layout = change->layout, .hidden = second_name(plan->migration, get_rel_name(change->relid)),
+		.relation = change->relid, .layout = change->layout, .hidden = second_name(plan->migration, change->relid),
 	};
 
 	plan_keys(plan, change, &first);

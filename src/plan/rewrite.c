@@ -91,7 +91,7 @@ plan_table(MigrationPlan *plan, const Change *change, Oid relid)
 	SecondArgs	second = {
 		.relation = relid, .namespace = get_rel_namespace(relid),
 		.root = relid == change->relid ? InvalidOid : change->relid,
-		.hidden = second_name(plan->migration, get_rel_name(relid)),
+		.hidden = second_name(plan->migration, relid),
 	};
 	List	   *table = list_make1_oid(relid);
 	/* a partition can be dropped meanwhile: then there is nothing to do for it */

@@ -67,11 +67,16 @@ refuse_foreign_leaves(Oid relid)
 static void
 refuse_without_key(Oid relid)
 {
+	/* one that is asked late: its columns are NOT NULL at least */
+	char	   *columns = QUERY_ONCE_TEXT("SELECT string_agg(pg_get_indexdef(indexrelid, n, true), ', ' ORDER BY n) FROM pg_index, generate_series(1, indnkeyatts) n "
+										  "WHERE indrelid = $1 AND indisprimary", arg_oid(relid));
+
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("table %s has no key by which its rows can be carried over", names_relation(relid)),
 			 errdetail("A key is a primary key, or a unique index of columns that are all NOT NULL, without WHERE; not DEFERRABLE."),
-			 errhint("Add a primary key: SELECT zdm.migrate('ALTER TABLE %s ADD PRIMARY KEY (...)');", names_relation(relid))));
+			 columns == NULL ? errhint("Add a primary key: SELECT zdm.migrate('ALTER TABLE %s ADD PRIMARY KEY (...)');", names_relation(relid)) :
+			 errhint("Give it one beside its primary key: SELECT zdm.migrate('CREATE UNIQUE INDEX ON %s (%s)');", names_relation(relid), columns)));
 }
 
 void

@@ -185,7 +185,7 @@ make(MigrationPlan *plan, Change *change)
 	Oid			relid = change->partition->split;
 	SecondArgs	second = {
 		.relation = relid, .root = change->relid, .namespace = get_rel_namespace(relid),
-		.hidden = second_name(plan->migration, get_rel_name(relid)),
+		.hidden = second_name(plan->migration, relid),
 		.new_shape = true, .splits = true, .layout = change->layout, .columns = column_names(change->relid),
 	};
 	ListCell   *lc;

@@ -313,7 +313,7 @@ void
 new_shape_make(const Migration *migration, const SecondArgs *args)
 {
 	Relation	source = table_open(args->relation, ShareRowExclusiveLock);
-	char	   *name = second_name(migration->id, RelationGetRelationName(source));
+	char	   *name = second_name(migration->id, args->relation);
 	Second		second = {
 		.migration = migration->id,
 		.relid = args->relation,

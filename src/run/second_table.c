@@ -353,7 +353,7 @@ second_table_make(const Migration *migration, const SecondArgs *args)
 									  wanted_persistence(args, source), ShareRowExclusiveLock);
 	CommandCounterIncrement();
 	RenameRelationInternal(second.hidden,
-						   second_name(migration->id, RelationGetRelationName(source)), true, false);
+						   second_name(migration->id, args->relation), true, false);
 	CommandCounterIncrement();
 	second_table_depend(second.hidden, second.relid);
 	hidden = table_open(second.hidden, AccessExclusiveLock);
