@@ -87,6 +87,9 @@ extern List *move_gifts(Oid from, Oid to, List *indexes, List *likes);
 /* When all of them ("to", Oid) have it: the act that sees to it that none of it calls anything else than it did. */
 extern List *move_gifts_calls(int64 migration, Oid from, List *to);
 
+/* Nobody has a privilege on the relation but its owner, whatever default privileges have given with it. */
+extern void move_keep_private(Oid relid);
+
 /* Do them.  Nothing but these may be done to the tables since they were listed. */
 extern void move_run(List *acts);
 

@@ -101,6 +101,14 @@ put_type(Oid relid, Acl *acl, Acl **before)
 	note_members(TypeRelationId, ((Form_pg_type) GETSTRUCT(tuple))->oid, 0, identity_of(relid), *before, acl);
 }
 
+void
+move_keep_private(Oid relid)
+{
+	Acl		   *before;
+
+	put_table(relid, NULL, &before);
+}
+
 static void
 run_table(const MoveAct *act)
 {

@@ -236,6 +236,16 @@ open_tree(Oid relid)
 	}
 }
 
+/* Rows are not to be read there by whom the table's own privileges and policies keep out. */
+static void
+keep_tree_private(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		move_keep_private(lfirst_oid(lc));
+}
+
 /* By which columns rows are found in a table of that layout; NIL: those of the table's key. */
 static List *
 key_columns(const SecondArgs *args)
@@ -339,6 +349,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 	create_table(migration, args, source, name);
 	second.hidden = get_relname_relid(name, RelationGetNamespace(source));
 	set_tree_rewrite(second.hidden, second.relid);
+	keep_tree_private(second.hidden);
 	second_table_depend(second.hidden, second.relid);
 	create_key(args, &second);
 	close_tree(second.hidden);
