@@ -144,6 +144,20 @@ SELECT said(format('SELECT zdm.split_partition(''bp_p'', %L)', bounds(VARIADIC b
 	(VALUES (1, ARRAY['FOR VALUES FROM (0) TO (60)', 'FOR VALUES FROM (50) TO (100)']), (2, ARRAY['FOR VALUES FROM (0) TO (50)', 'FOR VALUES FROM (51) TO (100)']),
 	(3, ARRAY['FOR VALUES FROM (0) TO (50)', 'FOR VALUES FROM (50) TO (201)']), (4, ARRAY['FOR VALUES FROM (0) TO (100)']),
 	(5, ARRAY['FOR VALUES FROM (0) TO (50)', 'DEFAULT', 'DEFAULT'])) v(n, bound) ORDER BY n;
+-- what no other takes may be said, and goes to the default partition otherwise
+CREATE TABLE bp_rest PARTITION OF bp DEFAULT;
+INSERT INTO bp VALUES (450, 1), (1000, 1);
+BEGIN;
+SELECT zdm.split_partition('bp_rest', ARRAY['bp_400 FOR VALUES FROM (400) TO (500)']) AS m \gset
+SELECT string_agg(note, '; ') FROM zdm.migration, unnest(notes) note WHERE id = :m AND note ~ '^bp';
+ROLLBACK;
+BEGIN;
+SELECT zdm.split_partition('bp_rest', ARRAY['bp_rest DEFAULT', 'bp_400 FOR VALUES FROM (400) TO (500)']) AS m \gset
+SELECT string_agg(note, '; ') FROM zdm.migration, unnest(notes) note WHERE id = :m AND note ~ '^bp';
+ROLLBACK;
+SELECT said('SELECT zdm.split_partition(''bp_rest'', ARRAY[''bp_rest FOR VALUES FROM (400) TO (500)'', ''bp_rest DEFAULT''])');
+SELECT said('SELECT zdm.split_partition(''bp_rest'', ARRAY[''bp_rest DEFAULT'', ''bp_more DEFAULT''])');
+SELECT said('SELECT zdm.split_partition(''bp_rest'', ARRAY[''bp_rest DEFAULT''])');
 CREATE TABLE lp (id int PRIMARY KEY, k text, n int);
 INSERT INTO lp VALUES (1, 'a', 1), (2, NULL, 2);
 SELECT said(format('SELECT zdm.partition_table(''lp'', ''LIST (k)'', %L, primary_key => '''')', bounds(VARIADIC bound))) FROM

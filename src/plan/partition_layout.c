@@ -284,7 +284,7 @@ partition_layout_read_split(const Change *change)
 	}
 	/* what no other takes stays where it is */
 	if (split.is_default)
-		probe.parts = lappend(probe.parts, memcpy(palloc(sizeof(LayoutPart)), &split.whole, sizeof(LayoutPart)));
+		probe.rest = memcpy(palloc(sizeof(LayoutPart)), &split.whole, sizeof(LayoutPart));
 	else
 		probe.whole = &split.whole;
 	partition_probe(&probe);

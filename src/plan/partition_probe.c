@@ -55,6 +55,9 @@
 /* The table of the probe; its partitions beside those that are tried have a number behind it. */
 #define PROBE_NAME "zdm_partition_probe"
 
+/* Behind it, of the one that has the name of the partition that is split. */
+#define OWN "own"
+
 /* What is known only while the tables of the probe are there. */
 typedef struct Trial
 {
@@ -179,7 +182,7 @@ trial_name(const Trial *trial, const LayoutPart *part)
 	bool		own = get_relname_relid(part->name, part->namespace) == trial->probe->relid &&
 		OidIsValid(trial->probe->parent);
 
-	return qualified(part->namespace, own ? PROBE_NAME "_own" : part->name);
+	return qualified(part->namespace, own ? PROBE_NAME "_" OWN : part->name);
 }
 
 /* Which rows it takes, as SQL over the columns' names. */
@@ -267,6 +270,22 @@ is_within(const Trial *trial)
 	return true;
 }
 
+/* What none of the parts takes, if none is there for that, stays in the default partition that is split. */
+static void
+make_rest(Trial *trial)
+{
+	PartitionProbe *probe = trial->probe;
+	ListCell   *lc;
+
+	foreach(lc, probe->parts)
+	{
+		if (strcmp(((LayoutPart *) lfirst(lc))->bound, "DEFAULT") == 0)
+			return;
+	}
+	make_part(trial, probe->rest);
+	probe->parts = lappend(probe->parts, probe->rest);
+}
+
 static void
 run_trial(void *arg)
 {
@@ -285,6 +304,8 @@ run_trial(void *arg)
 		make_part(trial, part);
 		probe->parts = lappend(probe->parts, part);
 	}
+	if (probe->rest != NULL)
+		make_rest(trial);
 	/* what a default one takes is known when the others are there */
 	foreach(lc, probe->parts)
 	{
@@ -302,17 +323,19 @@ run_trial(void *arg)
 
 /* PostgreSQL names a table of the probe, where the user has one. */
 static char *
-with_own_names(const char *message)
+with_own_names(const char *message, Oid split)
 {
 	const char *at = message != NULL ? strstr(message, PROBE_NAME "_") : NULL;
+	const char *rest;
 	char	   *end;
-	Oid			relid;
 	const char *name;
 
 	if (at == NULL)
 		return message != NULL ? pstrdup(message) : NULL;
-	relid = (Oid) strtoul(at + strlen(PROBE_NAME "_"), &end, 10);
-	name = get_rel_name(relid);
+	rest = at + strlen(PROBE_NAME "_");
+	if (strncmp(rest, OWN, strlen(OWN)) == 0)
+		return psprintf("%.*s%s%s", (int) (at - message), message, get_rel_name(split), rest + strlen(OWN));
+	name = get_rel_name((Oid) strtoul(rest, &end, 10));
 	return psprintf("%.*s%s%s", (int) (at - message), message, name != NULL ? name : "?", end);
 }
 
@@ -364,7 +387,7 @@ partition_probe(PartitionProbe *probe)
 	if (!attempt_run(run_trial, &trial, ATTEMPT_UNDO, &error))
 	{
 		/* what was run says nothing to the caller */
-		error->message = with_own_names(error->message);
+		error->message = with_own_names(error->message, probe->relid);
 		error->context = NULL;
 		error->cursorpos = error->internalpos = 0;
 		error->internalquery = NULL;

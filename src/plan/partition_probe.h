@@ -19,6 +19,7 @@ typedef struct PartitionProbe
 	List	   *parts;			/* and LayoutPart *, with bounds of ours; those read are added to it */
 	bool		first_only;		/* all rows are to be in the first one */
 	char	   *but;			/* condition, or NULL: of rows that may be beyond that */
+	LayoutPart *rest;			/* the default partition that is split, which stays if none of them is one; or NULL */
 	const LayoutPart *whole;	/* the partition whose place they are to take, with its bound, or NULL */
 	bool		within;			/* then: they are known to take no row that it does not */
 	List	   *takes;			/* expression, with first_only: which rows it takes */
