@@ -18,6 +18,9 @@
  * UPDATE EXCLUSIVE for longer than zdm.lock_wait, as lock_timeout would.  What is
  * then half done is the step's to finish or to take away.
  *
+ * With log_lock_waits PostgreSQL says so each time that a process that waits is woken,
+ * and each tick wakes it: so that is on when a wait comes to be told, and once a minute.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -50,6 +53,9 @@
 #define TICKS 2
 #define SHORTEST_TICK_MS 10
 
+/* A wait is told again after so long. */
+#define TELL_AGAIN_MS (60 * 1000)
+
 static TimeoutId watch_id;
 
 static int
@@ -71,6 +77,13 @@ stands_in_the_way(void)
 		MyProc->waitLockMode > ShareUpdateExclusiveLock;
 }
 
+/* Is a wait to be told that has lasted so long? */
+static bool
+is_to_be_told(long waited_ms)
+{
+	return waited_ms < DeadlockTimeout + tick_ms() || waited_ms % TELL_AGAIN_MS < tick_ms();
+}
+
 /* Runs in a signal handler, which a process that is at its end has still, but no PGPROC. */
 static void
 look_at_wait(void)
@@ -83,6 +96,7 @@ look_at_wait(void)
 	if (stands_in_the_way() && since != 0 && !get_timeout_active(LOCK_TIMEOUT) &&
 		TimestampDifferenceExceeds(since, GetCurrentTimestamp(), guc_lock_wait))
 		enable_timeout_after(LOCK_TIMEOUT, 1);
+	log_lock_waits = since == 0 || is_to_be_told(TimestampDifferenceMilliseconds(since, GetCurrentTimestamp()));
 	enable_timeout_after(watch_id, tick_ms());
 }
 
@@ -90,6 +104,13 @@ void
 toplevel_init(void)
 {
 	watch_id = RegisterTimeout(USER_TIMEOUT, look_at_wait);
+}
+
+static void
+stop_watching(void)
+{
+	disable_timeout(watch_id, false);
+	log_lock_waits = true;
 }
 
 /*
@@ -180,7 +201,7 @@ toplevel_run(const Migration *migration, const char *sql)
 	}
 	PG_CATCH();
 	{
-		disable_timeout(watch_id, false);
+		stop_watching();
 		/* an abort gives back the role that its transaction began with: ours */
 		HOLD_INTERRUPTS();
 		AbortOutOfAnyTransaction();
@@ -191,7 +212,7 @@ toplevel_run(const Migration *migration, const char *sql)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	disable_timeout(watch_id, false);
+	stop_watching();
 	identity_leave_session(&saved);
 	MemoryContextDelete(memory);
 	durable_wait(XactLastCommitEnd);

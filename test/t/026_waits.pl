@@ -169,6 +169,23 @@ wait_for_state($node, 'rows', 'completed');
 $_->quit for @holder;
 
 # ---------------------------------------------------------------------------
+# a statement CONCURRENTLY that waits says so, but not without end
+
+sql('CREATE TABLE told (id int PRIMARY KEY, v int); INSERT INTO told VALUES (1, 1)');
+my $writer = start_psql($node);
+$writer->query_safe('BEGIN; UPDATE told SET v = 2;');
+my $offset = -s $node->logfile;
+sql("SELECT zdm.migrate('CREATE INDEX told_v ON told (v)', label => 'told')");
+wait_for('a wait of three seconds',
+	sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'virtualxid' AND NOT granted AND waitstart < clock_timestamp() - interval '3 s'") == 1 });
+my $told = () = slurp_file($node->logfile, $offset) =~ /pg_zdm worker .*LOG:  process \d+ still waiting for ShareLock on virtual transaction/g;
+cmp_ok($told, '>', 0, 'a wait that lasts is told to the log');
+cmp_ok($told, '<', 10, 'and not each time that the worker looks');
+$writer->query_safe('COMMIT;');
+wait_for_state($node, 'told', 'completed');
+$writer->quit;
+
+# ---------------------------------------------------------------------------
 # more partitions than can be locked
 
 $node->append_conf('postgresql.conf', <<'EOS');
