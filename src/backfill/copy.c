@@ -533,6 +533,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	adapt_size(state, &range, range.end, work_ms);
 	cursor_advance(cursor, range.end, true, NIL);
 	save(step, cursor, work_ms, NULL);
+	ZDM_DEBUG_POINT("compare-after-batch");
 	*pause_ms = pace_rest(work_ms, naps.rested_ms, guc_batch_rest, 0, 0);
 	return false;
 }

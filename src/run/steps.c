@@ -1537,6 +1537,7 @@ begin_refill(const Migration *migration, const Step *step, StepRun *run)
 		return outcome;
 	if (second_load(migration->id, &second))
 		new_shape_refill(migration, &second);
+	ZDM_DEBUG_POINT("refill-before-commit");
 	end_transaction();
 	return OUTCOME_STALE;
 }

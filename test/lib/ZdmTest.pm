@@ -182,17 +182,20 @@ sub arrive
 	return $pids;
 }
 
-# kill_postmaster(node): SIGKILL, and wait until the process and its children are
+# kill_postmaster(node, pids): SIGKILL, and wait until the process and its children are
 # gone; a server does not start as long as the one in its lock file is there.
 # Where process 1 reaps nobody, the dead stay there for ever: then the lock files have
 # to go, and with them PostgreSQL's own look for children that go on working.
+# Workers that are held at a point go with it, if they are named: what holds them could
+# notice it before they do, and let them go on.
 sub kill_postmaster
 {
-	my ($node) = @_;
+	my ($node, @workers) = @_;
 	my $pid_file = $node->data_dir . '/postmaster.pid';
 	my ($pid) = split /\n/, slurp_file($pid_file);
 
 	$node->kill9;
+	kill 'KILL', @workers;
 	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
 	wait_for('its children to be gone', sub { !works_in($node->data_dir) });
 	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) }

@@ -49,9 +49,9 @@ sub killed_at
 		$node->append_conf('postgresql.conf', 'zdm.enabled = on');
 		$node->reload;
 		$said //= sql($call);
-		arrive($node, $point);
+		my $worker = arrive($node, $point);
 		$node->append_conf('postgresql.conf', 'zdm.enabled = off');
-		kill_postmaster($node);
+		kill_postmaster($node, $worker);
 		$held->{run}->finish if $held->{run};
 		start_again($node);
 		is(sql('SELECT count(*) FROM account a WHERE n <> coalesce((SELECT max(n) FROM log WHERE account = a.id), 0)'), 0, "killed at $point: the last write of each row is there");
