@@ -125,7 +125,9 @@ our %family = (
 );
 
 # Tables that get another shape.  "by" is the column of the partition key that the call
-# brings, "leaves" says that there are partitions before it.
+# brings, "leaves" says that there are partitions before it, "adds" and "drops" what the
+# model does at the cutover and on the way back; "split" is the partition that is split, which
+# completes by itself, and the model then has the partitions of "into".
 our @shapes = (
 	{ name => 'columns', sql => 'zdm.rewrite({T}, columns => (SELECT array_agg(attname ORDER BY md5(attname)) FROM pg_attribute WHERE attrelid = {T}::regclass AND attnum > 0 AND NOT attisdropped)' },
 	{ name => 'by_hash', by => 'id', sql => q{zdm.partition_table({T}, 'HASH (id)', ARRAY['part_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'part_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)']} },
@@ -135,6 +137,14 @@ our @shapes = (
 	{ name => 'attach_width', by => 'id', attach => 1, sql => q{zdm.partition_table({T}, 'RANGE (id)', every => '500', with_default => true, way => 'attach'} },
 	{ name => 'attach_list', by => 'k', attach => 1, sql => q{zdm.partition_table({T}, 'LIST (k)', ARRAY['part_1 FOR VALUES IN (1, 2, 3, 4, 5)', 'part_rest DEFAULT'], way => 'attach'} },
 	{ name => 'one_table', leaves => 1, sql => 'zdm.unpartition_table({T}' },
+	(map { { name => 'generated', adds => "ALTER TABLE {T} ADD COLUMN gen $_ STORED", drops => 'ALTER TABLE {T} DROP COLUMN gen',
+			sql => "zdm.migrate(format('ALTER TABLE %s ADD COLUMN gen " . s/'/''/gr =~ s/\{C\}/%I/r . " STORED', {T}::regclass, {CN})" } }
+		q{integer GENERATED ALWAYS AS (CASE WHEN {C} IS NULL THEN -1 ELSE coalesce(a, 0) * 2 + k END)},
+		q{text GENERATED ALWAYS AS (coalesce(b, 'none') || CASE WHEN {C} IS NULL THEN a ELSE k END)}),
+	(map { { name => 'split', leaves => 1, split => $_->[0], into => $_->[1],
+			sql => "zdm.split_partition('app.$_->[0]', ARRAY[" . join(', ', map { quote("app.$_") } @{ $_->[1] }) . ']' } }
+		[ 'p1', [ 'p1 FOR VALUES IN (1)', 'p2 FOR VALUES IN (2)' ] ], [ 'p1', [ 'p5 FOR VALUES IN (2)', 'p4 FOR VALUES IN (1)' ] ],
+		[ 'rest', [ 'p4 FOR VALUES IN (4)', 'rest DEFAULT' ] ]),
 );
 
 # What a renamed column may be.
@@ -165,7 +175,8 @@ sub invent_shape
 	my %change = (kind => 'shape', family => $dice->pick(sort keys %family), old_name => $dice->pick('amount', '"Amount"', '"it""s"'), new_name => 'unused');
 	my $shape = $dice->pick(@shapes, @shapes, 'same');
 
-	return { %change, shape => $shape->{name}, map { $_ => $shape->{$_} } grep { exists $shape->{$_} } qw(sql by with attach leaves) } if ref $shape;
+	return { %change, $shape->{split} ? (kind => 'ddl', same => 1, opposite => undef) : (), shape => $shape->{name},
+		map { $_ => $shape->{$_} } grep { exists $shape->{$_} } qw(sql by with attach leaves adds drops split into) } if ref $shape;
 	my ($plain, $sql) = @{ $dice->pick(
 		[ 'VACUUM (FULL) {T}' ],
 		[ 'VACUUM (FULL) {T}', 'zdm.rewrite({T}' ],
@@ -215,7 +226,7 @@ sub call
 	my $table = $schema->{table};
 	my $family = $family{ $change->{family} };
 
-	return 'SELECT ' . ($change->{sql} =~ s/\{T\}/quote($table)/ger) . ', label => ' . quote($label) . ')' if $change->{sql};
+	return 'SELECT ' . ($change->{sql} =~ s/\{T\}/quote($table)/ger =~ s/\{CN\}/bare($change->{old_name})/er) . ', label => ' . quote($label) . ')' if $change->{sql};
 	return 'SELECT zdm.migrate(' . join(', ', quote($change->{ddl} =~ s/\{T\}/$table/gr =~ s/\{PKEY\}/$schema->{pkey}/gr =~ s/\{KEY\}/$schema->{key}/gr =~ s/\{C\}/$change->{old_name}/gr),
 		(defined $change->{fill} ? 'up => ' . quote($change->{fill}) : ()), 'label => ' . quote($label)) . ')'
 	  if $change->{kind} eq 'ddl';

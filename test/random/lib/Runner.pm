@@ -192,6 +192,8 @@ sub may_move
 	my $change = $self->{case}{change};
 	my $model = $self->{model};
 
+	# nor of one that is being split
+	return 0 if $change->{split} && $model->{state} eq 'running';
 	return 1 if !$model->is_shape || (!$change->{leaves} && ($change->{by} // '') ne 'k') || $model->{state} =~ /^(none|running|ready|reverted)$/;
 	return 0 if $model->moving || grep { Schema::piece($self->{case}{schema}, $_) } qw(audit audit_changes before);
 	return !grep { $self->{waiting}{$_} || $self->{writer}{model}[$_]{status} ne 'I' } 0 .. 2;
@@ -520,6 +522,7 @@ sub do_detach
 	return 0 if $model->is_shape && $model->{state} =~ /^(switched|completed)$/;
 	$self->{stale} = 1 if $model->is_shape;
 	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
+	return 0 if $model->{state} eq 'completed' && $event->{part} eq 'app.' . ($self->{case}{change}{split} // '');
 	$self->end_transactions;
 	$event->{as} = $self->decides;
 	$self->{was_away} = 1;
@@ -585,7 +588,7 @@ sub do_call
 		return $self->do_call if $self->made_way($error);
 		$self->enough("refused: $self->{refused}") if $error->{code} eq '55006' && $self->{beside};
 		$self->differ("refused $error->{code}", $self->{refused})
-		  if $error->{code} ne '0A000' && !$model->{family}{may_refuse} && !$self->{case}{schema}{may_refuse} && !$model->is_plain && $self->{refused} !~ /^42804 . default for column/;
+		  if $error->{code} ne '0A000' && !$model->{family}{may_refuse} && !$self->{case}{schema}{may_refuse} && (!$model->is_plain || $self->{case}{change}{split}) && $self->{refused} !~ /^42804 . default for column/;
 		$self->enough("refused: $self->{refused}");
 	}
 	$self->{id} = $owner->{result}{rows}[0][0];
@@ -886,6 +889,7 @@ sub plain_ddl
 	my $model = $self->{model};
 	my $table = $self->{case}{schema}{table};
 	my $name = $model->{name};
+	return $self->split_model if $change->{split};
 	my @sql = ($model->fill('model', {}, $change->{ddl} =~ s/\{PKEY\}/$self->{case}{schema}{pkey}/r));
 
 	unshift @sql, "ALTER TABLE $table DISABLE TRIGGER USER", "UPDATE $table SET $name = $change->{fill} WHERE $name IS NULL", "ALTER TABLE $table ENABLE TRIGGER USER"
@@ -896,6 +900,22 @@ sub plain_ddl
 
 		return show_error($error) if $error;
 	}
+	return undef;
+}
+
+# split_model(): the rows of the partition, in those that take its place.
+sub split_model
+{
+	my ($self) = @_;
+	my $change = $self->{case}{change};
+	my $table = $self->{case}{schema}{table};
+
+	$self->{owner}{model}->must($_) for "CREATE TABLE app.was AS TABLE app.$change->{split}", "DROP TABLE app.$change->{split}",
+	  map { my ($name, $bound) = split / /, $_, 2; "CREATE TABLE app.$name PARTITION OF $table $bound" } @{ $change->{into} };
+	$self->{monitor}{model}->must($_) for 'SET session_replication_role = replica', "INSERT INTO $table TABLE app.was", 'RESET session_replication_role', 'DROP TABLE app.was';
+	# what the partition has of its own, each of them has
+	my ($target) = map { $_->{sql}[0] } grep { $_->{name} eq 'target' } @{ $self->{case}{schema}{pieces} };
+	$self->{owner}{model}->must($self->{model}->fill('model', {}, $target =~ s/\{T\}/app.$_/r)) for $target ? map { /^(\w+)/ } @{ $change->{into} } : ();
 	return undef;
 }
 
@@ -961,8 +981,9 @@ sub arrive
 	}
 	elsif ($model->is_shape)
 	{
-		# a table is the same to who reads and writes it
+		# a table is the same to who reads and writes it, but for a column that is added
 		delete $self->{stale};
+		$self->add_or_drop($state);
 	}
 	elsif (!$model->is_rename)
 	{
@@ -981,6 +1002,21 @@ sub arrive
 	$model->{state} = $state;
 	$model->{hidden} = $self->hidden_name if !$model->is_rename && $model->in_step;
 	$self->{second} = $model->is_shape && $state =~ /^(ready|switched)$/ ? $self->hidden_table : undef;
+	return;
+}
+
+# add_or_drop(state): plain DDL on the model, for what the shape adds.
+sub add_or_drop
+{
+	my ($self, $state) = @_;
+	my $model = $self->{model};
+	my $change = $self->{case}{change};
+	my $there = $state =~ /^(switched|completed)$/ ? 1 : 0;
+
+	return if !$change->{adds} || ($model->{added} // 0) == $there;
+	$self->{owner}{model}->must($model->fill('model', {}, $change->{ $there ? 'adds' : 'drops' }));
+	$model->{added} = $there;
+	$self->fresh_model;
 	return;
 }
 
@@ -1114,11 +1150,12 @@ sub compare_rows
 	my $column = $model->column('zdm', $model->{state} eq 'contracting' ? 'new' : 'old');
 	my $key = $schema->{role} eq 'key' ? '' : 'id, ';
 	my $list = "${key}%s::text, a, b, k, d";
+	my $added = $model->{added} && !$model->moving ? ', gen' : '';
 
 	return if $model->moving && !$model->is_shape && ($model->is_plain || (!$model->is_rename && !$model->{family}{neutral}));
 	my $hidden = $model->in_step ? $model->other('old') : "''";
-	my $zdm = sprintf "SELECT $list, $hidden\::text FROM $schema->{table}", $column;
-	my $mod = sprintf "SELECT $list, " . $self->hidden_expected . " FROM $schema->{table}", $model->{name};
+	my $zdm = sprintf "SELECT $list$added, $hidden\::text FROM $schema->{table}", $column;
+	my $mod = sprintf "SELECT $list$added, " . $self->hidden_expected . " FROM $schema->{table}", $model->{name};
 	$self->compare_query('rows', $zdm, $mod, 1);
 	$self->compare_query('hidden rows', (sprintf "SELECT $list FROM $self->{second}", $column), sprintf "SELECT $list FROM $schema->{table}", $model->{name})
 	  if $self->{second} && !$self->{stale} && $model->{state} =~ /^(ready|switched)$/;

@@ -25,13 +25,13 @@ sub invent
 		partitioned => $dice->chance(20),
 	};
 
-	if ($change->{kind} eq 'shape')
+	if ($change->{kind} eq 'shape' || $change->{split})
 	{
 		$schema->{role} = 'data' if $schema->{role} eq 'key';
 		$schema->{partitioned} = $change->{leaves};
 	}
 	# there is no way to cluster a partitioned table in each version
-	$schema->{partitioned} = 0 if $change->{same} && $change->{ddl} =~ /^CLUSTER/;
+	$schema->{partitioned} = 0 if ($change->{ddl} // '') =~ /^CLUSTER/;
 
 	$schema->{partitioned} = 0 if $schema->{role} eq 'key';
 	$schema->{key} = $schema->{role} eq 'key' ? '{C}' : 'id';
