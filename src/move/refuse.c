@@ -328,7 +328,7 @@ static const char *const gifts[] = {
 	"WHERE c.conrelid = $1 AND NOT c.convalidated AND (c.conparentid <> 0 OR c.coninhcount > 0)",
 	"SELECT pg_describe_object('pg_class'::regclass, i.indexrelid, 0), 'is not valid', format('DROP INDEX CONCURRENTLY %s;', i.indexrelid::regclass) "
 	"FROM pg_index i WHERE i.indrelid = $1 AND NOT i.indisvalid",
-	"SELECT format('generated column %s', pg_describe_object('pg_class'::regclass, a.attrelid, a.attnum)), 'is computed otherwise than that of the partitioned table', "
+	"SELECT format('generated %s', pg_describe_object('pg_class'::regclass, a.attrelid, a.attnum)), 'is computed otherwise than that of the partitioned table', "
 	"'Split a partition whose columns are as those of the partitioned table.' FROM pg_attribute a JOIN pg_attribute b ON b.attrelid = $2 AND b.attname = a.attname "
 	"LEFT JOIN pg_attrdef d ON d.adrelid = $1 AND d.adnum = a.attnum LEFT JOIN pg_attrdef e ON e.adrelid = $2 AND e.adnum = b.attnum "
 	"WHERE a.attrelid = $1 AND NOT a.attisdropped AND a.attgenerated <> '' AND pg_get_expr(d.adbin, $1) IS DISTINCT FROM pg_get_expr(e.adbin, $2)",

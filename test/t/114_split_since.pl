@@ -149,7 +149,7 @@ if ($node->pg_version >= 16)
 	make();
 	sql('ALTER TABLE t DETACH PARTITION t_1; ALTER TABLE t_1 DROP COLUMN twice; ALTER TABLE t_1 ADD COLUMN twice int GENERATED ALWAYS AS (n * 3) STORED; ALTER TABLE t ATTACH PARTITION t_1 FOR VALUES FROM (0) TO (1000)');
 	like(error_of("SELECT zdm.split_partition('t_1', $halves)"),
-		qr/^ERROR:  0A000: .*\nDETAIL:  generated column column twice of table t_1 is computed otherwise than that of the partitioned table/, 'a column that is computed otherwise');
+		qr/^ERROR:  0A000: .*\nDETAIL:  generated column twice of table public\.t_1 is computed otherwise than that of the partitioned table/, 'a column that is computed otherwise');
 }
 
 # --- writers at SERIALIZABLE that read two rows and write one, which are to be in different
