@@ -84,7 +84,7 @@ static HTAB *kept_plans = NULL;
 static SPIPlanPtr
 prepare(const char *sql, Oid *types, int nargs)
 {
-	SPIPlanPtr	plan = SPI_prepare(sql, nargs, types);
+	SPIPlanPtr	plan = SPI_prepare_cursor(sql, nargs, types, CURSOR_OPT_GENERIC_PLAN);
 
 	if (plan == NULL)
 		ereport(ERROR,

@@ -231,17 +231,50 @@ claim_exchange(const Migration *migration, const Step *step)
 		claim_try(CLAIM_STATEMENT, migration->relid);
 }
 
-/* Before anything is locked, the migration's row included. */
+/* What looks at a pair of columns before one takes the place of the other, or goes. */
 static void
-read_functions(const Migration *migration, const Step *step, StepRun *run)
+look_before(const Migration *migration, const Step *step)
 {
-	if (step->lock != AccessExclusiveLock || !OidIsValid(migration->relid))
+	bool		undo = steps_is_undo(migration, step);
+	char	   *hint;
+
+	if (undo && (is_exchange(step) || verb_is(step, &verb_add_twin)))
+		look_again_before_revert(migration, "resume");
+	else if (!undo && is_exchange(step))
+		look_again_before_cutover(migration, "resume");
+	else if (!undo && verb_is(step, &verb_drop_twin))
+		look_again_before_contract(migration, "resume");
+	if (is_exchange(step))
+		(void) look_again_trigger(migration, &hint);
+	if (is_exchange(step) || (!undo && verb_is(step, &verb_add_twin)))
+	{
+		(void) twin_privileges_sql(migration->id);
+		(void) twin_remarks_sql(migration->id);
+	}
+}
+
+/*
+ * Before anything is locked, the migration's row included: what is read with the locks
+ * held is read once without them.  What stops the step does so then, in nobody's way; and
+ * the plans of those queries are there, and what they read is in the caches: to come by
+ * that takes longer than all the rest.  What counts is what is read again.
+ */
+static void
+rehearse(const Migration *migration, const Step *step, StepRun *run)
+{
+	bool		strong = step->lock == AccessExclusiveLock;
+
+	if (step->lock < ShareRowExclusiveLock || !OidIsValid(migration->relid))
 		return;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sessions_read(&run->functions, migration->id, migration->relid);
+	if (strong)
+		sessions_read(&run->functions, migration->id, migration->relid);
+	if (run->patience.tries == 0)
+		look_before(migration, step);
 	end_transaction();
-	ZDM_DEBUG_POINT("functions-read");
+	if (strong)
+		ZDM_DEBUG_POINT("functions-read");
 }
 
 /*
@@ -289,7 +322,7 @@ begin_with_locks(const Migration *migration, const Step *step, StepRun *run)
 	List	   *relations = step->relations;
 	LOCKMODE	lock = step->lock;
 
-	read_functions(migration, step, run);
+	rehearse(migration, step, run);
 	StartTransactionCommand();
 	locks_queue_harmlessly(&run->patience);
 	PushActiveSnapshot(GetTransactionSnapshot());
