@@ -162,3 +162,26 @@ SELECT error, replace(error_hint, id::text, 'ID') FROM zdm.migrations WHERE labe
 DROP FUNCTION app.f(int);
 SELECT zdm.resume('e');
 CALL test.await('e', 'ready');
+
+-- a column that had another name for a while: what was written then was not carried over
+CREATE TABLE n (id int PRIMARY KEY, a int, b text);
+INSERT INTO n SELECT g, g, 'b' || g FROM generate_series(1, 20) g;
+SELECT zdm.rewrite('n', columns => '{b, a, id}', label => 'n');
+CALL test.await('n', 'ready');
+SET zdm.guard = off;
+ALTER TABLE n RENAME b TO away;
+UPDATE n SET a = -a WHERE id = 3;
+ALTER TABLE n RENAME away TO b;
+RESET zdm.guard;
+SELECT zdm.cutover('n');
+CALL test.await('n', 'switched');
+SELECT sum(a), max(b) FROM n WHERE id = 3;
+SET zdm.guard = off;
+ALTER TABLE n RENAME b TO away;
+UPDATE n SET a = -a WHERE id = 4;
+DELETE FROM n WHERE id = 5;
+ALTER TABLE n RENAME away TO b;
+RESET zdm.guard;
+SELECT zdm.revert('n');
+CALL test.await('n', 'reverted');
+SELECT count(*), sum(a) FROM n WHERE id IN (3, 4, 5);

@@ -154,7 +154,7 @@ follow_second(void)
 		Second	   *second = lfirst(lc);
 		List	   *leaves = leaves_that_came(second->relid);
 		bool		in_step = leaves != NIL && !has_rows(leaves) &&
-			strcmp(second->stamp, second_stamp(second->relid, second->key, leaves)) == 0;
+			strcmp(second->stamp, second_stamp(second, leaves)) == 0;
 
 		foreach(leaf, leaves)
 		{

@@ -44,16 +44,18 @@ second_load(int64 migration, Second *second)
 }
 
 char *
-second_stamp(Oid relid, Oid key, List *without)
+second_stamp(const Second *second, List *without)
 {
 	return QUERY_ONCE_TEXT("SELECT concat_ws(' ', (SELECT i.xmin FROM pg_index i WHERE i.indexrelid = $2), "
-						   "(SELECT string_agg(a.xmin::text, ',' ORDER BY a.attnum) FROM pg_attribute a, pg_index i "
-						   " WHERE i.indexrelid = $2 AND a.attrelid = $1 AND a.attnum = ANY (i.indkey)), "
+						   "(SELECT string_agg(a.xmin::text, ',' ORDER BY a.attrelid, a.attnum) FROM pg_attribute a "
+						   " WHERE a.attnum > 0 AND NOT a.attisdropped AND (a.attrelid = $1 AND a.attnum = ANY (SELECT unnest(i.indkey) FROM pg_index i WHERE i.indexrelid = $2) "
+						   "  OR $4 AND a.attrelid IN ($1, $5))), "
 						   "(SELECT string_agg(t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t "
 						   " WHERE t.tgrelid = $1 AND t.tgfoid = 'zdm.sync_table'::regproc), "
 						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid "
 						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)))",
-						   arg_oid(relid), arg_oid(key), arg_oids(without));
+						   arg_oid(second->relid), arg_oid(second->key), arg_oids(without),
+						   arg_bool(second->new_shape), arg_oid(second->hidden));
 }
 
 List *
@@ -82,7 +84,7 @@ second_update(Second *second)
 {
 	int64		migration = second->migration;
 
-	second->stamp = second_stamp(second->relid, second->key, NIL);
+	second->stamp = second_stamp(second, NIL);
 	(void) QUERY_ONCE("DELETE FROM zdm.second WHERE migration = $1", arg_int8(migration));
 	row_insert(&seconds, second);
 }
@@ -90,7 +92,7 @@ second_update(Second *second)
 void
 second_insert(Second *second)
 {
-	second->stamp = second_stamp(second->relid, second->key, NIL);
+	second->stamp = second_stamp(second, NIL);
 	row_insert(&seconds, second);
 	(void) QUERY_ONCE("INSERT INTO zdm.witness VALUES ($1)", arg_int8(second->migration));
 }

@@ -49,10 +49,11 @@ extern bool second_load(int64 migration, Second *second);
 /*
  * Which versions the key's columns, its index and the table's triggers of ours have in
  * the catalog: one that was taken away and put back is another.  Meanwhile rows may
- * have been written that were not carried over.  Of a partitioned table also its leaves
- * and their storage, but for those of the list.
+ * have been written that were not carried over.  Where columns go by their names, so do
+ * all columns of both.  Of a partitioned table also its leaves and their storage, but for
+ * those of the list.
  */
-extern char *second_stamp(Oid relid, Oid key, List *without);
+extern char *second_stamp(const Second *second, List *without);
 
 /* All of those whose table is partitioned (Second *). */
 extern List *second_of_partitioned(void);

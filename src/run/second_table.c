@@ -415,7 +415,7 @@ static bool
 is_void(const SecondArgs *args, const Second *second, Relation source, Relation hidden)
 {
 	return second->filenode != zdm_relfilenode(source) ||
-		strcmp(second->stamp, second_stamp(second->relid, second->key, NIL)) != 0 ||
+		strcmp(second->stamp, second_stamp(second, NIL)) != 0 ||
 		hidden->rd_rel->relowner != source->rd_rel->relowner ||
 		is_stored_otherwise(args, second, source, hidden) ||
 		is_laid_out_otherwise(second) ||
