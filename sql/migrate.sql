@@ -92,13 +92,13 @@ SELECT shape('nokey');
 -- indexes
 SELECT zdm.migrate('CREATE INDEX ON t (lower(phone) text_pattern_ops DESC) WHERE n > 3', label => 'index');
 CALL zdm.wait('index', timeout => '1 min');
-SELECT zdm.migrate('REINDEX INDEX t_lower_idx', label => 'no such name');
-SELECT zdm.migrate('REINDEX INDEX t_expr_idx', label => 'reindex');
+SELECT zdm.migrate('REINDEX INDEX t_expr_idx', label => 'no such name');
+SELECT zdm.migrate('REINDEX INDEX t_lower_idx', label => 'reindex');
 CALL zdm.wait('reindex', timeout => '1 min');
 SELECT shape('t');
-SELECT zdm.migrate('DROP INDEX t_expr_idx', label => 'drop index');
+SELECT zdm.migrate('DROP INDEX t_lower_idx', label => 'drop index');
 CALL zdm.wait('drop index', timeout => '1 min');
-SELECT to_regclass('t_expr_idx');
+SELECT to_regclass('t_lower_idx');
 
 -- partitions: one index for each leaf, and one foreign key
 CREATE TABLE p (id int, k int) PARTITION BY RANGE (id);

@@ -84,6 +84,9 @@ extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *co
  */
 extern void constraint_check_foreign_key(Oid relid, const Constraint *constraint, List *types);
 
+/* in exclusion.c */
+extern void exclusion_plan(MigrationPlan *plan, const Change *change, const Constraint *stated);
+
 /* in constraint_name.c: the name that PostgreSQL would choose, or the given one, found to be free */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
 

@@ -31,9 +31,19 @@ static List *
 constrained_columns(Constraint *con)
 {
 	List	   *names = list_concat_copy(con->keys, con->fk_attrs);
+	ListCell   *lc;
 
 	names = list_concat(names, con->including);
 	(void) collect_names(con->raw_expr, &names);
+	(void) collect_names(con->where_clause, &names);
+	foreach(lc, con->exclusions)
+	{
+		IndexElem  *elem = linitial_node(IndexElem, lfirst_node(List, lc));
+
+		if (elem->name != NULL)
+			names = lappend(names, makeString(elem->name));
+		(void) collect_names(elem->expr, &names);
+	}
 	return names;
 }
 
@@ -73,7 +83,8 @@ move_to_column(Oid relid, List *cmds, Constraint *con)
 
 	if (columns == NIL)
 		return false;
-	if (list_length(columns) > 1 || (con->contype != CONSTR_CHECK && list_length(names) > 1))
+	if (list_length(columns) > 1 || con->contype == CONSTR_EXCLUSION ||
+		(con->contype != CONSTR_CHECK && list_length(names) > 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("zdm.migrate() does not add a constraint together with several columns of it"),

@@ -454,10 +454,32 @@ definition(const Change *change)
 	return result;
 }
 
+/* An exclusion constraint is the table's alone: neither its children nor what it is a partition of have to do with it. */
+static bool
+adds_exclusions(const Change *change)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(AlterTableStmt, change->stmt)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+
+		if (cmd->subtype != AT_AddConstraint || ((Constraint *) cmd->def)->contype != CONSTR_EXCLUSION)
+			return false;
+	}
+	return get_rel_relkind(change->relid) == RELKIND_RELATION;
+}
+
+static bool
+any_table(Change *change)
+{
+	return adds_exclusions(change) || alter_stands(change);
+}
+
 /* One kind for each single subcommand that applications ask for by name. */
 #define ALTER_TABLE_KIND(kind) \
 	{.name = kind, .claims = claims, .check = check, .make = make, .definition = definition, \
-	 .any_table = alter_stands, .one_shape = true}
+	 .any_table = any_table, .one_shape = true}
 
 const PlanKind plan_alter_table = ALTER_TABLE_KIND("alter_table");
 const PlanKind plan_add_column = ALTER_TABLE_KIND("add_column");

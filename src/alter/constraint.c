@@ -6,7 +6,7 @@
  * A CHECK or a foreign key comes NOT VALID, which binds every write from then
  * on and looks at no row, and is validated beside readers and writers.  A key
  * comes as a unique index, built CONCURRENTLY, which the constraint then takes
- * over.
+ * over; so does an exclusion constraint (exclusion.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -484,6 +484,9 @@ constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con
 			return;
 		case CONSTR_NOTNULL:
 			plan_named_not_null(plan, con);
+			return;
+		case CONSTR_EXCLUSION:
+			exclusion_plan(plan, change, con);
 			return;
 		default:
 			break;

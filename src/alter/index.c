@@ -99,7 +99,7 @@ check_columns(const IndexStmt *stmt, Oid relid)
 		if (name != NULL && get_attnum(relid, name) == InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" does not exist", name)));
+					 errmsg(stmt->isconstraint ? "column \"%s\" named in key does not exist" : "column \"%s\" does not exist", name)));
 		if (name != NULL && get_attnum(relid, name) < 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -112,18 +112,39 @@ check_columns(const IndexStmt *stmt, Oid relid)
 	}
 }
 
+static bool
+is_ordered(const IndexStmt *stmt)
+{
+	bool		ordered = false;
+	ListCell   *lc;
+
+	foreach(lc, stmt->indexParams)
+		ordered |= lfirst_node(IndexElem, lc)->ordering != SORTBY_DEFAULT;
+	return ordered;
+}
+
 static void
 check_method(const IndexStmt *stmt)
 {
 	IndexAmRoutine *method = GetIndexAmRoutineByAmId(get_index_am_oid(stmt->accessMethod, false), false);
 	const char *lacks = stmt->unique && !method->amcanunique ? "unique indexes" :
 		stmt->indexIncludingParams != NIL && !method->amcaninclude ? "included columns" :
-		list_length(stmt->indexParams) > 1 && !method->amcanmulticol ? "multicolumn indexes" : NULL;
+		list_length(stmt->indexParams) > 1 && !method->amcanmulticol ? "multicolumn indexes" :
+		stmt->excludeOpNames != NIL && method->amgettuple == NULL ? "exclusion constraints" :
+		is_ordered(stmt) && !method->amcanorder ? "ASC/DESC options" : NULL;
 
 	if (lacks != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("access method \"%s\" does not support %s", stmt->accessMethod, lacks)));
+}
+
+void
+index_check_statement(const IndexStmt *stmt, Oid relid)
+{
+	check_rights(stmt, relid);
+	check_columns(stmt, relid);
+	check_method(stmt);
 }
 
 /* The invalid index that has the name, or InvalidOid. */
@@ -178,9 +199,7 @@ make_create_index(MigrationPlan *plan, Change *change)
 	IndexStmt  *stmt = castNode(IndexStmt, change->stmt);
 	char	   *name = stmt->idxname ? stmt->idxname : choose_name(plan->relid, stmt);
 
-	check_rights(stmt, plan->relid);
-	check_columns(stmt, plan->relid);
-	check_method(stmt);
+	index_check_statement(stmt, plan->relid);
 	if (plan_leftover(plan, stmt))
 	{
 		plan_index(plan, change, name);

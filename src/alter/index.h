@@ -18,6 +18,12 @@
 /* ERRCODE_DUPLICATE_TABLE if the schema has a relation of that name. */
 extern void index_check_name(Oid namespace, const char *name);
 
+/*
+ * Raise what PostgreSQL would find wrong with the index: columns, the access method, and
+ * the rights of the table's owner.
+ */
+extern void index_check_statement(const IndexStmt *stmt, Oid relid);
+
 /* The statement of the unique index that a key needs. */
 extern IndexStmt *index_key_statement(const Constraint *constraint);
 

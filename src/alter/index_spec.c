@@ -22,6 +22,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_node.h"
+#include "parser/parse_target.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
@@ -65,7 +66,7 @@ check_immutable(Oid relid, Node *tree, const char *what)
 static IndexKey *
 read_key(Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *source)
 {
-	IndexKey   *key = palloc(sizeof(IndexKey));
+	IndexKey   *key = palloc0(sizeof(IndexKey));
 	Oid			method = get_index_am_oid(stmt->accessMethod, false);
 	StringInfoData buf;
 	Oid			type;
@@ -89,7 +90,7 @@ read_key(Oid relid, const IndexElem *elem, const IndexStmt *stmt, const char *so
 	if (OidIsValid(type))
 		(void) ResolveOpClass(elem->opclass, type, stmt->accessMethod, method);
 	if (elem->collation != NIL)
-		appendStringInfo(&buf, " COLLATE %s", deparse_collation(get_collation_oid(elem->collation, false)));
+		key->collation = deparse_collation(get_collation_oid(elem->collation, false));
 	if (elem->opclass != NIL || elem->opclassopts != NIL)
 	{
 		appendStringInfo(&buf, " %s", deparse_opclass(ResolveOpClass(elem->opclass, type, stmt->accessMethod, method)));
@@ -187,19 +188,42 @@ index_key_statement(const Constraint *con)
 	return stmt;
 }
 
+/* As PostgreSQL names the columns of an index; what has no name is "expr". */
+static char *
+column_base(const IndexElem *elem)
+{
+	char	   *name = elem->name != NULL ? elem->name : FigureIndexColname(elem->expr);
+
+	return name != NULL ? name : "expr";
+}
+
+static bool
+is_taken(List *columns, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		if (strcmp(strVal(lfirst(lc)), name) == 0)
+			return true;
+	}
+	return false;
+}
+
 List *
 index_columns(const IndexStmt *stmt)
 {
 	List	   *columns = NIL;
 	ListCell   *lc;
-	int			expressions = 0;
 
 	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
 	{
-		IndexElem  *elem = lfirst_node(IndexElem, lc);
+		char	   *base = column_base(lfirst_node(IndexElem, lc));
+		char	   *name = base;
 
-		columns = lappend(columns, makeString(elem->name ? pstrdup(elem->name) :
-											  expressions++ == 0 ? "expr" : psprintf("expr%d", expressions - 1)));
+		for (int i = 1; is_taken(columns, name); i++)
+			name = psprintf("%s%d", base, i);
+		columns = lappend(columns, makeString(pstrdup(name)));
 	}
 	return columns;
 }

@@ -234,6 +234,16 @@ index_column(Oid relid, AttrNumber attnum, ListCell **expression, List *expressi
 	return expression_format("(%e)", deparse_kept(expr, relid, options->from, options->to));
 }
 
+/* With another type, what was the type's own is left to be the new one's. */
+static char *
+key_collation(Relation index, int key, KeyType type, const IndexLike *options)
+{
+	Oid			collation = index->rd_indcollation[key];
+
+	return !OidIsValid(collation) || (options->retyped && collation == type.collation) ? NULL :
+		deparse_collation(collation);
+}
+
 /*
  * With another type, what was the default for the old one is left to be the
  * default for the new one.
@@ -241,15 +251,12 @@ index_column(Oid relid, AttrNumber attnum, ListCell **expression, List *expressi
 static char *
 key_properties(Relation index, int key, oidvector *opclasses, KeyType type, const IndexLike *options)
 {
-	Oid			collation = index->rd_indcollation[key];
 	Oid			opclass = opclasses->values[key];
 	Datum		opclass_options = get_attoptions(RelationGetRelid(index), key + 1);
 	int16		order = index->rd_indoption[key];
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	if (OidIsValid(collation) && !(options->retyped && collation == type.collation))
-		appendStringInfo(&buf, " COLLATE %s", deparse_collation(collation));
 	if (!options->retyped || opclass_options != (Datum) 0 ||
 		opclass != GetDefaultOpClass(type.type, index->rd_rel->relam))
 		appendStringInfo(&buf, " %s", deparse_opclass(opclass));
@@ -286,6 +293,7 @@ read_columns(IndexSpec *spec, Relation index, HeapTuple tuple, const IndexLike *
 		}
 		key = palloc(sizeof(IndexKey));
 		key->expression = column;
+		key->collation = key_collation(index, i, type, options);
 		key->properties = key_properties(index, i, opclasses, type, options);
 		spec->keys = lappend(spec->keys, key);
 	}

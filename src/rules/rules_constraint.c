@@ -273,7 +273,7 @@ unique_hint(const FactRelation *rel, const Constraint *con, const char *name)
 	ListCell   *lc;
 
 	if (con->contype == CONSTR_EXCLUSION)
-		return pstrdup("An exclusion constraint cannot be built concurrently: make a new table with it and move the rows in batches.");
+		return pstrdup("An exclusion constraint cannot be built concurrently by hand: add it while nobody uses the table, or make a new table with it and move the rows in batches.");
 	if (rel->kind == RELKIND_PARTITIONED_TABLE)
 		return pstrdup("Build the unique index CONCURRENTLY on each partition and add the constraint there with USING INDEX first.");
 	initStringInfo(&columns);

@@ -88,6 +88,7 @@ report(const Migration *migration, const Findings *found)
 /* A look that is under way. */
 typedef struct Look
 {
+	bool		by_index;		/* each row is looked for by an index */
 	const Migration *migration;
 	const char *sql;
 	const char *expression;		/* of the step, with the names of today */
@@ -111,6 +112,19 @@ leave(Identity *saved)
 	identity_leave(saved);
 }
 
+/*
+ * Whatever the planner takes the operators for, which nobody may have gathered statistics
+ * of: comparing every row with every other is never the way.
+ */
+static void
+go_by_index(void)
+{
+	static const char *const others[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"};
+
+	for (int i = 0; i < lengthof(others); i++)
+		(void) set_config_option(others[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 static void
 run_query(void *arg)
 {
@@ -118,6 +132,8 @@ run_query(void *arg)
 	Identity	saved;
 
 	enter(look, &saved);
+	if (look->by_index)
+		go_by_index();
 	if (SPI_execute(look->sql, true, 0) != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -196,7 +212,10 @@ check_meaning(const Look *look)
 void
 look_run(const Migration *migration, const Step *step, const char *sql)
 {
-	Look		look = {.migration = migration, .sql = sql, .context = CurrentMemoryContext};
+	Look		look = {
+		.by_index = verb_is(step, &verb_look_for_conflicts),
+		.migration = migration, .sql = sql, .context = CurrentMemoryContext,
+	};
 
 	if (sql[0] == '\0')
 		return;

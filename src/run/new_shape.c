@@ -52,6 +52,7 @@
 #include "move/move.h"
 #include "plan/meaning.h"
 #include "plan/second_plan.h"
+#include "run/index_constraint.h"
 #include "run/new_shape.h"
 #include "storage/lmgr.h"
 #include "sync/apply.h"
@@ -405,29 +406,23 @@ create_constraint(Relation hidden, Oid indexid, Oid like, Oid constraint, Oid pa
 	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
 	Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 	Relation	index = index_open(indexid, AccessShareLock);
-	Relation	like_index = index_open(like, AccessShareLock);
 	IndexInfo  *known = BuildIndexInfo(index);
-	IndexInfo  *info = BuildIndexInfo(like_index);
-	bits16		flags = INDEX_CONSTR_CREATE_UPDATE_INDEX | INDEX_CONSTR_CREATE_REMOVE_OLD_DEPS;
-	ObjectAddress address;
+	IndexConstraint made = {
+		.name = get_rel_name(like), .type = form->contype, .parent = parent,
+		.operators = known->ii_ExclusionOps, .procs = known->ii_ExclusionProcs, .strategies = known->ii_ExclusionStrats,
+	};
 
 	if (form->contype == CONSTRAINT_PRIMARY)
-		flags |= INDEX_CONSTR_CREATE_MARK_AS_PRIMARY;
+		made.flags |= INDEX_CONSTR_CREATE_MARK_AS_PRIMARY;
 	if (form->condeferrable)
-		flags |= INDEX_CONSTR_CREATE_DEFERRABLE;
+		made.flags |= INDEX_CONSTR_CREATE_DEFERRABLE;
 	if (form->condeferred)
-		flags |= INDEX_CONSTR_CREATE_INIT_DEFERRED;
+		made.flags |= INDEX_CONSTR_CREATE_INIT_DEFERRED;
 	if (zdm_without_overlaps_constraint(form))
-		flags |= ZDM_INDEX_WITHOUT_OVERLAPS;
-	info->ii_ExclusionOps = known->ii_ExclusionOps;
-	info->ii_ExclusionProcs = known->ii_ExclusionProcs;
-	info->ii_ExclusionStrats = known->ii_ExclusionStrats;
-	index_close(like_index, NoLock);
+		made.flags |= ZDM_INDEX_WITHOUT_OVERLAPS;
 	index_close(index, NoLock);
-	address = index_constraint_create(hidden, like, parent, info, get_rel_name(like), form->contype, flags, true, true);
 	ReleaseSysCache(tuple);
-	CommandCounterIncrement();
-	return address.objectId;
+	return index_constraint_make(hidden, like, &made);
 }
 
 /* Each index of the table and its like; false if one has none. */

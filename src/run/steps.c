@@ -51,6 +51,7 @@
 #include "plan/in_place.h"
 #include "plan/meaning.h"
 #include "run/first_partition.h"
+#include "run/index_constraint.h"
 #include "run/look.h"
 #include "run/look_again.h"
 #include "run/new_shape.h"
@@ -633,6 +634,14 @@ run_twin(const Migration *migration, const Step *step)
 	return sql;
 }
 
+/* Of a partition that is none any more nothing is made. */
+static void
+make_exclusion(const Migration *migration, const Step *step, const char *sql)
+{
+	if (sql[0] != '\0')
+		index_constraint_exclude(migration, step);
+}
+
 /*
  * Run the step's SQL with its effect, and tell the migrations at the other
  * ends of foreign keys.  Returns the SQL that was run.
@@ -660,6 +669,8 @@ run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun
 		look_run(migration, step, sql);
 	else if (verb_is(step, &verb_finalize_detach))
 		run_work(execute_end_of_detaching, &(OwnersWork) {.migration = migration, .sql = sql});
+	else if (verb_is(step, &verb_make_exclusion) && undo == step->only_back)
+		make_exclusion(migration, step, sql);
 	else if (!verb_is(step, &verb_complete_index))
 		run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions});
 	in_place_check_after(step);

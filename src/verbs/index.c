@@ -15,6 +15,7 @@
 
 static const Field key_fields[] = {
 	FIELD(IndexKey, expression, EXPRESSION),
+	FIELD(IndexKey, collation, TEXT),
 	FIELD(IndexKey, properties, TEXT),
 };
 
@@ -106,6 +107,13 @@ static const Field targets_fields[] = {
 static const Fields targets_args = FIELDS(IndexTargetsArgs, targets_fields);
 
 char *
+index_key_sql(const Making *making, const IndexSpec *spec, const IndexKey *key)
+{
+	return psprintf("%s%s%s", sql_expression(making, key->expression, spec->of),
+					key->collation != NULL ? " COLLATE " : "", key->collation != NULL ? key->collation : "");
+}
+
+char *
 index_spec_sql(const Making *making, const IndexSpec *spec, const char *on, const char *name, IndexWay way)
 {
 	StringInfoData buf;
@@ -120,8 +128,7 @@ index_spec_sql(const Making *making, const IndexSpec *spec, const char *on, cons
 		IndexKey   *one = lfirst(lc);
 
 		appendStringInfo(&buf, "%s%s%s", lc == list_head(spec->keys) ? "" : ", ",
-						 sql_expression(making, one->expression, spec->of),
-						 one->properties ? one->properties : "");
+						 index_key_sql(making, spec, one), one->properties ? one->properties : "");
 	}
 	appendStringInfoChar(&buf, ')');
 	if (spec->included != NIL)

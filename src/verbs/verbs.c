@@ -61,6 +61,8 @@ static const Verb *const verbs[] = {
 	&verb_fill,
 	&verb_fill_pair,
 	&verb_finalize_detach,
+	&verb_look_for_conflicts,
+	&verb_make_exclusion,
 	&verb_make_second,
 	&verb_refill_first,
 	&verb_refresh,

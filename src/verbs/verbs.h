@@ -143,7 +143,8 @@ extern char *assert_expression(const Step *step);
 typedef struct IndexKey
 {
 	List	   *expression;		/* in parentheses if it is no column */
-	char	   *properties;		/* collation, operator class, order; each with a blank before it */
+	char	   *collation;		/* qualified and quoted, or NULL: that of the expression */
+	char	   *properties;		/* operator class, order; each with a blank before it */
 } IndexKey;
 
 typedef struct IndexSpec
@@ -167,6 +168,9 @@ typedef enum IndexWay
 } IndexWay;
 
 extern const Fields index_spec_fields;
+
+/* A key with its collation, as CREATE INDEX has it before the properties. */
+extern char *index_key_sql(const Making *making, const IndexSpec *spec, const IndexKey *key);
 
 /* CREATE INDEX on "on" (qualified and quoted) under "name" (unquoted). */
 extern char *index_spec_sql(const Making *making, const IndexSpec *spec, const char *on,
@@ -346,6 +350,29 @@ extern Assertion *constraint_none_late(const Making *making, Oid parent, List *k
 
 /* Where a script's user goes if the plan is out of date. */
 #define SCRIPT_HINT "Go back with 90_revert.sql, and make the script anew."
+
+/* ---- verbs/exclusion.c ---- */
+
+/* An exclusion constraint that is made of an index. */
+typedef struct ExclusionArgs
+{
+	Oid			relation;
+	Oid			root;
+	char	   *name;
+	char	   *index;			/* that it is made of, which has its name from then on */
+	IndexSpec  *spec;
+	List	   *operators;		/* char *: for each key, as it stands in OPERATOR(...) */
+	List	   *row;			/* what a row is called */
+	bool		deferrable;
+	bool		deferred;
+	bool		made;			/* a look: the constraint is there already */
+} ExclusionArgs;
+
+/* The query of a look for rows that exclude each other. */
+extern char *exclusion_look_sql(const Making *making, const ExclusionArgs *con);
+
+extern const Verb verb_look_for_conflicts;
+extern const Verb verb_make_exclusion;
 
 /* ---- verbs/column.c ---- */
 

@@ -1,0 +1,191 @@
+/*-------------------------------------------------------------------------
+ *
+ * exclusion.c
+ *		Exclusion constraints: rows that exclude each other are looked for, and an
+ *		index that is there becomes the constraint's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/expression.h"
+#include "verbs/sql.h"
+#include "verbs/verbs.h"
+
+/* Pairs of rows that are named. */
+#define EXAMPLES "10"
+
+static const Field fields[] = {
+	FIELD(ExclusionArgs, relation, OID),
+	FIELD(ExclusionArgs, root, OID),
+	FIELD(ExclusionArgs, name, TEXT),
+	FIELD(ExclusionArgs, index, TEXT),
+	FIELD_OF(ExclusionArgs, spec, STRUCT, &index_spec_fields),
+	FIELD(ExclusionArgs, operators, TEXTS),
+	FIELD(ExclusionArgs, row, EXPRESSION),
+	FIELD(ExclusionArgs, deferrable, BOOL),
+	FIELD(ExclusionArgs, deferred, BOOL),
+	FIELD(ExclusionArgs, made, BOOL),
+};
+
+static const Fields args = FIELDS(ExclusionArgs, fields);
+
+/* A key as it is compared. */
+static char *
+compared(const Making *making, const ExclusionArgs *con, int i)
+{
+	return psprintf("(%s)", index_key_sql(making, con->spec, list_nth(con->spec->keys, i)));
+}
+
+/* The keys as columns that the other side of the join can name. */
+static char *
+numbered_keys(const Making *making, const ExclusionArgs *con)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < list_length(con->spec->keys); i++)
+		appendStringInfo(&buf, "%s AS zdm_k%d, ", compared(making, con, i), i + 1);
+	return buf.data;
+}
+
+/* Rows that take part: a NULL excludes nothing. */
+static char *
+partners(const Making *making, const ExclusionArgs *con)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfoString(&buf, "pg_catalog.num_nulls(");
+	for (int i = 0; i < list_length(con->spec->keys); i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", compared(making, con, i));
+	appendStringInfoString(&buf, ") OPERATOR(pg_catalog.=) 0");
+	if (con->spec->predicate != NIL)
+		appendStringInfo(&buf, " AND (%s)", sql_expression(making, con->spec->predicate, con->relation));
+	return buf.data;
+}
+
+static char *
+comparisons(const Making *making, const ExclusionArgs *con)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < list_length(con->spec->keys); i++)
+		appendStringInfo(&buf, " AND %s OPERATOR(%s) zdm_x.zdm_k%d", compared(making, con, i),
+						 (char *) list_nth(con->operators, i), i + 1);
+	return buf.data;
+}
+
+/*
+ * A pair is given once: the operators are commutative.  Of the table alone: the
+ * constraint is none of its children's.
+ */
+char *
+exclusion_look_sql(const Making *making, const ExclusionArgs *con)
+{
+	char	   *table = sql_table(making, con->relation);
+	char	   *row = sql_expression(making, con->row, con->relation);
+	char	   *rows = partners(making, con);
+
+	return psprintf("SELECT '23P01', %s, pg_catalog.concat(zdm_x.zdm_row, ' and ', zdm_y.zdm_row)\n"
+					"FROM (SELECT %sctid AS zdm_ctid, %s AS zdm_row FROM ONLY %s AS zdm_t WHERE %s) AS zdm_x,\n"
+					"  LATERAL (SELECT %s AS zdm_row FROM ONLY %s AS zdm_t WHERE %s%s\n"
+					"    AND ctid OPERATOR(pg_catalog.>) zdm_x.zdm_ctid) AS zdm_y LIMIT " EXAMPLES,
+					sql_literal(psprintf("rows of %s conflict by exclusion constraint %s", table, sql_name(con->name))),
+					numbered_keys(making, con), row, table, rows,
+					row, table, rows, comparisons(making, con));
+}
+
+static char *
+look_sql(const Making *making, const void *data)
+{
+	const ExclusionArgs *con = data;
+
+	return sql_is_member(making, con->relation, con->root) ? exclusion_look_sql(making, con) : pstrdup("");
+}
+
+/* Without the index the look would compare every row with every other, and there would be nothing to make the constraint of. */
+static List *
+look_asserts(const Making *making, const void *data)
+{
+	const ExclusionArgs *con = data;
+	Assertion  *there;
+
+	if (making->flavour != FLAVOUR_RUN || !sql_is_member(making, con->relation, con->root))
+		return NIL;
+	there = palloc(sizeof(Assertion));
+	*there = (Assertion) {
+		.query = psprintf("SELECT %s WHERE NOT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) "
+						  "AND indrelid = %u AND indisvalid AND indisexclusion = %s)",
+						  sql_literal(sql_index(making, con->relation, con->made ? con->name : con->index)),
+						  sql_literal(sql_index(making, con->relation, con->made ? con->name : con->index)),
+						  con->relation, con->made ? "true" : "false"),
+		.sqlstate = "42704",
+		.message = con->made ? "the constraint was dropped, or its index is not valid" : "the index was dropped, or is not valid",
+		.hint = psprintf("Go back with SELECT zdm.revert(" INT64_FORMAT "), and state it again.", making->migration),
+	};
+	return list_make1(there);
+}
+
+static char *
+elements(const Making *making, const ExclusionArgs *con)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < list_length(con->spec->keys); i++)
+	{
+		const IndexKey *key = list_nth(con->spec->keys, i);
+
+		appendStringInfo(&buf, "%s%s%s WITH OPERATOR(%s)", i > 0 ? ", " : "", index_key_sql(making, con->spec, key),
+						 key->properties ? key->properties : "", (char *) list_nth(con->operators, i));
+	}
+	return buf.data;
+}
+
+/* What a person would have to say, of which the worker does only the end (run/exclusion.c). */
+static char *
+definition(const Making *making, const ExclusionArgs *con)
+{
+	const IndexSpec *spec = con->spec;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "EXCLUDE USING %s (%s)", spec->method, elements(making, con));
+	if (spec->included != NIL)
+		appendStringInfo(&buf, " INCLUDE (%s)", sql_expression(making, expression_join(spec->included, ", "), con->relation));
+	appendStringInfoString(&buf, spec->options != NULL ? spec->options : "");
+	if (spec->tablespace != NULL)
+		appendStringInfo(&buf, " USING INDEX TABLESPACE %s", spec->tablespace);
+	if (spec->predicate != NIL)
+		appendStringInfo(&buf, " WHERE (%s)", sql_expression(making, spec->predicate, con->relation));
+	if (con->deferrable)
+		appendStringInfo(&buf, " DEFERRABLE%s", con->deferred ? " INITIALLY DEFERRED" : "");
+	return buf.data;
+}
+
+static char *
+make_sql(const Making *making, const void *data)
+{
+	const ExclusionArgs *con = data;
+
+	if (making->flavour == FLAVOUR_SCRIPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("zdm.script() has no plain form for an exclusion constraint"),
+				 errdetail("SQL has no word by which an index that was built CONCURRENTLY becomes that of an exclusion constraint: ADD CONSTRAINT builds its own under ACCESS EXCLUSIVE."),
+				 errhint("Have the extension carry it out, or add it with plain DDL when nobody uses the table.")));
+	if (making->back)
+		return !sql_exists(making, con->relation) ? pstrdup("") :
+			psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", sql_table(making, con->relation), sql_name(con->name));
+	if (!sql_is_member(making, con->relation, con->root))
+		return pstrdup("");
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", sql_table(making, con->relation), sql_name(con->name),
+					definition(making, con));
+}
+
+const Verb verb_look_for_conflicts = {
+	.name = "look_for_conflicts", .action = ACTION_LOOK, .args = &args, .sql = look_sql, .asserts = look_asserts,
+};
+const Verb verb_make_exclusion = {.name = "make_exclusion", .args = &args, .sql = make_sql};
