@@ -33,6 +33,7 @@ typedef struct Column
 	List	   *index_trees;	/* ... and ColumnIndex *, of the same */
 	List	   *checks;			/* ColumnCheck * */
 	List	   *keys;			/* ColumnKey *: primary key, unique constraints */
+	List	   *exclusions;		/* ColumnExclusion * */
 	List	   *foreign_keys;	/* ColumnForeignKey *, in both directions */
 	List	   *sequences;		/* ColumnSequence *: owned by it */
 	List	   *matviews;		/* ColumnMatview * */
@@ -117,6 +118,17 @@ typedef struct ColumnKey
 	List	   *columns;		/* int: attribute numbers, of the table */
 	List	   *included;		/* the same */
 } ColumnKey;
+
+typedef struct ColumnExclusion
+{
+	char	   *name;
+	Oid			indexid;
+	bool		deferrable;
+	bool		deferred;
+	List	   *operators;		/* char *: as they stand in OPERATOR(...); not stored */
+	char	   *comment;		/* or NULL, like the next */
+	char	   *index_comment;
+} ColumnExclusion;
 
 /* The constraint of a referencing table, or of a partition of it. */
 typedef struct ForeignKeyMember

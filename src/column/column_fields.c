@@ -70,6 +70,15 @@ static const Field key_fields[] = {
 
 static const Fields key = FIELDS(ColumnKey, key_fields);
 
+static const Field exclusion_fields[] = {
+	FIELD(ColumnExclusion, name, TEXT),
+	FIELD(ColumnExclusion, indexid, OID),
+	FIELD(ColumnExclusion, comment, TEXT),
+	FIELD(ColumnExclusion, index_comment, TEXT),
+};
+
+static const Fields exclusion = FIELDS(ColumnExclusion, exclusion_fields);
+
 static const Field foreign_member_fields[] = {
 	FIELD(ForeignKeyMember, relid, OID),
 	FIELD(ForeignKeyMember, owner, OID),
@@ -172,6 +181,7 @@ static const Field old_fields[] = {
 	FIELD_OF(Column, index_trees, STRUCTS, &index_tree),
 	FIELD_OF(Column, checks, STRUCTS, &check),
 	FIELD_OF(Column, keys, STRUCTS, &key),
+	FIELD_OF(Column, exclusions, STRUCTS, &exclusion),
 	FIELD_OF(Column, foreign_keys, STRUCTS, &foreign),
 	FIELD_OF(Column, sequences, STRUCTS, &sequence),
 	FIELD_OF(Column, matviews, STRUCTS, &column_matview_fields),

@@ -58,6 +58,8 @@ look_at_indexes(Column *column)
 
 	foreach(lc, column->keys)
 		indexes = lappend_oid(indexes, ((ColumnKey *) lfirst(lc))->indexid);
+	foreach(lc, column->exclusions)
+		indexes = lappend_oid(indexes, ((ColumnExclusion *) lfirst(lc))->indexid);
 	query_begin(&session);
 	foreach(lc, indexes)
 	{

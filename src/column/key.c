@@ -436,6 +436,11 @@ name_afterwards(const Making *making, const Column *old, Oid indexid, bool forwa
 		if (((ColumnKey *) lfirst(lc))->indexid == indexid)
 			return ((ColumnKey *) lfirst(lc))->name;
 	}
+	foreach(lc, old->exclusions)
+	{
+		if (((ColumnExclusion *) lfirst(lc))->indexid == indexid)
+			return ((ColumnExclusion *) lfirst(lc))->name;
+	}
 	foreach(lc, old->index_trees)
 	{
 		ColumnIndex *index = lfirst(lc);

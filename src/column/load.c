@@ -158,7 +158,7 @@ hint_for_dependent(const Dependent *dependent)
 	if (strcmp(catalog, "pg_proc") == 0)
 		return "Create the function again with a string body while the migration runs.";
 	if (dependent->contype == 'x')
-		return "PostgreSQL has no way to build an exclusion constraint without locking the table; drop it first.";
+		return "Exclusion constraints of partitions and of partitioned tables are not carried; drop it first.";
 	return "Remove the dependency first.";
 }
 

@@ -12,6 +12,8 @@
 const ColumnPart *const column_parts[] = {
 	/* of two unique indexes, a foreign key takes the one that was made first */
 	&column_key,
+	/* its index is no index by itself */
+	&column_exclusion,
 	&column_index,
 	&column_check,
 	&column_not_null,

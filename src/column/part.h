@@ -95,6 +95,7 @@ extern const int column_parts_length;
 extern const ColumnPart column_check;
 extern const ColumnPart column_default;
 extern const ColumnPart column_dependent;
+extern const ColumnPart column_exclusion;
 extern const ColumnPart column_foreign_key;
 extern const ColumnPart column_generated;
 extern const ColumnPart column_index;

@@ -173,6 +173,7 @@ static const struct
 	/* a foreign key goes before the key that it refers to */
 	{&column_foreign_key, LEAVES},
 	{&column_key, LEAVES},
+	{&column_exclusion, LEAVES},
 	/* an identity comes to a column without a default only */
 	{&column_default, LEAVES},
 	/* a default may call the sequence */
@@ -182,6 +183,8 @@ static const struct
 	{&column_check, ENTERS},
 	{&column_not_null, ENTERS},
 	/* names of constraints and indexes are free now */
+	{&column_exclusion, ENTERS},
+	/* says which of all indexes the table is clustered on */
 	{&column_key, ENTERS},
 	/* as long as the primary key is the column's, it cannot */
 	{&column_not_null, LEAVES},

@@ -153,8 +153,8 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 				  expression_sql(check->expression, column->relid, true),
 				  change->up_source);
 	}
-	if (column->keys != NIL)
-		plan_note(plan, "unique keys hold for what up gives as soon as their index is built: two rows whose values up makes equal cannot both be written then");
+	if (column->keys != NIL || column->exclusions != NIL)
+		plan_note(plan, "unique keys and exclusion constraints hold for what up gives as soon as their index is built: two rows whose values up makes equal cannot both be written then");
 }
 
 /* A domain's default is a column's that has none of its own: it comes and goes with the type. */
