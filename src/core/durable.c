@@ -20,6 +20,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "core/durable.h"
 #include "miscadmin.h"
 #include "replication/syncrep.h"
@@ -52,9 +53,23 @@ durable_wait(XLogRecPtr upto)
 	RESUME_INTERRUPTS();
 }
 
+/*
+ * Where the last record ends.  Where that is the end of a page, the next one's place is
+ * behind the header of a page that nobody has begun: to flush up to there is an error.
+ */
+static XLogRecPtr
+end_of_wal(void)
+{
+	XLogRecPtr	next = GetXLogInsertRecPtr();
+
+	if (XLogSegmentOffset(next, wal_segment_size) == SizeOfXLogLongPHD)
+		return next - SizeOfXLogLongPHD;
+	return next % XLOG_BLCKSZ == SizeOfXLogShortPHD ? next - SizeOfXLogShortPHD : next;
+}
+
 void
 durable_wait_for_seen(void)
 {
 	if (!RecoveryInProgress())
-		durable_wait(GetXLogInsertRecPtr());
+		durable_wait(end_of_wal());
 }
