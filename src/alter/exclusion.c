@@ -23,21 +23,26 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "alter/alter.h"
 #include "alter/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_opfamily.h"
 #include "column/carry.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
-#include "core/expression.h"
+#include "core/names.h"
 #include "draft/deparse.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_oper.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/partcache.h"
 #include "utils/regproc.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -123,7 +128,7 @@ operator_name(Oid operator)
 }
 
 static List *
-read_operators(Oid relid, const IndexStmt *stmt, const char *source)
+find_operators(Oid relid, const IndexStmt *stmt, const char *source)
 {
 	List	   *operators = NIL;
 	ListCell   *lc;
@@ -132,23 +137,33 @@ read_operators(Oid relid, const IndexStmt *stmt, const char *source)
 	forboth(lc, stmt->indexParams, name, stmt->excludeOpNames)
 	{
 		const IndexElem *elem = lfirst_node(IndexElem, lc);
-		Oid			type = element_type(relid, elem, source);
 
-		operators = lappend(operators, operator_name(find_operator(elem, lfirst(name), type, stmt->accessMethod)));
+		operators = lappend_oid(operators, find_operator(elem, lfirst(name), element_type(relid, elem, source), stmt->accessMethod));
 	}
 	return operators;
 }
 
+static List *
+read_operators(Oid relid, const IndexStmt *stmt, const char *source)
+{
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_operators(relid, stmt, source))
+		names = lappend(names, operator_name(lfirst_oid(lc)));
+	return names;
+}
+
 /* The name that PostgreSQL would choose; or the given one, found to be free. */
 static char *
-choose_name(Oid relid, const Constraint *con, const IndexStmt *stmt)
+choose_name(Oid relid, const char *given, const IndexStmt *stmt)
 {
 	Oid			namespace = get_rel_namespace(relid);
 
-	if (con->conname == NULL)
+	if (given == NULL)
 		return ChooseRelationName(get_rel_name(relid), constraint_column_names(index_columns(stmt)), "excl", namespace, true);
-	index_check_name(namespace, con->conname);
-	return constraint_name(relid, con->conname, NULL, NULL);
+	index_check_name(namespace, given);
+	return constraint_name(relid, given, NULL, NULL);
 }
 
 static void
@@ -163,6 +178,7 @@ plan_look(MigrationPlan *plan, const ExclusionArgs *con, bool made, const char *
 	});
 }
 
+/* Of a table with rows. */
 static void
 plan_steps(MigrationPlan *plan, const ExclusionArgs *con)
 {
@@ -177,22 +193,128 @@ plan_steps(MigrationPlan *plan, const ExclusionArgs *con)
 	plan_look(plan, con, true, "for rows that were written before the constraint was there");
 }
 
+/* What is stated, on the table or one of its partitions. */
+static ExclusionArgs
+read_constraint(MigrationPlan *plan, const Change *change, const Constraint *stated, const IndexStmt *stmt, Oid relid)
+{
+	bool		whole = relid == plan->relid;
+	ExclusionArgs con = {
+		.relation = relid, .root = whole ? InvalidOid : plan->relid,
+		.name = choose_name(relid, whole ? stated->conname : NULL, stmt),
+		.spec = index_spec(stmt, change->ddl, relid),
+		.operators = read_operators(relid, stmt, change->ddl),
+		.row = fit_row_name(relid), .deferrable = stated->deferrable, .deferred = stated->initdeferred,
+	};
+
+	con.index = ddl_own_name(plan, con.name);
+	return con;
+}
+
+/* Does rows' equality in the partition key's column decide whether they exclude each other? */
+static bool
+includes_key_column(Oid relid, const IndexStmt *stmt, List *operators, const char *column, Oid equality)
+{
+	ListCell   *lc;
+	ListCell   *operator;
+
+	forboth(lc, stmt->indexParams, operator, operators)
+	{
+		const IndexElem *elem = lfirst_node(IndexElem, lc);
+
+		if (elem->name == NULL || strcmp(elem->name, column) != 0)
+			continue;
+		if (lfirst_oid(operator) != equality)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot match partition key to index on column \"%s\" using non-equal operator \"%s\"",
+							column, get_opname(lfirst_oid(operator)))));
+		return true;
+	}
+	return false;
+}
+
+/* Two rows of different partitions are never compared: so they must not exclude each other. */
+static void
+check_partition_key(Oid relid, const IndexStmt *stmt, List *operators)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	PartitionKey key = RelationGetPartitionKey(rel);
+
+	for (int i = 0; i < key->partnatts; i++)
+	{
+		Oid			equality = get_opfamily_member(key->partopfamily[i], key->partopcintype[i], key->partopcintype[i],
+												   key->strategy == PARTITION_STRATEGY_HASH ? HTEqualStrategyNumber : BTEqualStrategyNumber);
+
+		if (key->partattrs[i] == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unsupported EXCLUDE constraint with partition key definition"),
+					 errdetail("EXCLUDE constraints cannot be used when partition keys include expressions.")));
+		if (!includes_key_column(relid, stmt, operators, get_attname(relid, key->partattrs[i], false), equality))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("unique constraint on partitioned table must include all partitioning columns"),
+					 errdetail("EXCLUDE constraint on table \"%s\" lacks column \"%s\" which is part of the partition key.",
+							   get_rel_name(relid), get_attname(relid, key->partattrs[i], false))));
+	}
+	table_close(rel, NoLock);
+}
+
+/*
+ * Partition by partition; the constraint of the whole, added last, finds theirs, and
+ * builds nothing.
+ */
+static void
+plan_partitioned(MigrationPlan *plan, const Change *change, const Constraint *stated, const IndexStmt *stmt)
+{
+	ExclusionArgs whole = read_constraint(plan, change, stated, stmt, plan->relid);
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(plan->relid, AccessShareLock, NULL))
+	{
+		Oid			relid = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(relid);
+		ExclusionArgs part;
+
+		if (relkind == RELKIND_PARTITIONED_TABLE)
+			check_partition_key(relid, stmt, find_operators(relid, stmt, change->ddl));
+		if (relkind == RELKIND_FOREIGN_TABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("partition %s is a foreign table", names_relation(relid)),
+					 errdetail("It has no exclusion constraint of its own, so that the partitioned table can have none.")));
+		if (relid != plan->relid)
+			whole.known = lappend_oid(whole.known, relid);
+		if (relkind != RELKIND_RELATION)
+			continue;
+		part = read_constraint(plan, change, stated, stmt, relid);
+		plan_steps(plan, &part);
+	}
+	plan_step(plan, &verb_complete_exclusion, &whole, &(Step) {
+		.phase = "migrate", .undoable = true, .relations = list_make1_oid(plan->relid),
+		.lock = AccessExclusiveLock, .work = CATALOG_ONLY, .note = "finds those of the partitions",
+	});
+}
+
 void
 exclusion_plan(MigrationPlan *plan, const Change *change, const Constraint *stated)
 {
 	IndexStmt  *stmt = statement(stated);
-	ExclusionArgs con = {.relation = plan->relid, .deferrable = stated->deferrable, .deferred = stated->initdeferred};
+	bool		partitioned = get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE;
+	ExclusionArgs con;
 
-	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+	if (partitioned && !ZDM_HAS_PARTITIONED_EXCLUSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not add an exclusion constraint to a partitioned table"),
+				 errmsg("exclusion constraints are not supported on partitioned tables"),
+				 errdetail("Before PostgreSQL 17, no partitioned table has exclusion constraints."),
 				 errhint("Add it to each of its partitions, by a migration of its own.")));
 	index_check_statement(stmt, plan->relid);
-	con.name = choose_name(plan->relid, stated, stmt);
-	con.index = ddl_own_name(plan, con.name);
-	con.spec = index_spec(stmt, change->ddl, plan->relid);
-	con.row = fit_row_name(plan->relid);
-	con.operators = read_operators(plan->relid, stmt, change->ddl);
+	if (partitioned)
+	{
+		plan_partitioned(plan, change, stated, stmt);
+		return;
+	}
+	con = read_constraint(plan, change, stated, stmt, plan->relid);
 	plan_steps(plan, &con);
 }

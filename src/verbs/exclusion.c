@@ -8,7 +8,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "core/expression.h"
+#include "utils/lsyscache.h"
 #include "verbs/sql.h"
 #include "verbs/verbs.h"
 
@@ -26,6 +28,7 @@ static const Field fields[] = {
 	FIELD(ExclusionArgs, deferrable, BOOL),
 	FIELD(ExclusionArgs, deferred, BOOL),
 	FIELD(ExclusionArgs, made, BOOL),
+	FIELD(ExclusionArgs, known, OIDS),
 };
 
 static const Fields args = FIELDS(ExclusionArgs, fields);
@@ -185,7 +188,29 @@ make_sql(const Making *making, const void *data)
 					definition(making, con));
 }
 
+/*
+ * A partition that was attached since the plan was made has its index built with the
+ * constraint of the whole, under the strongest lock: it must be small.
+ */
+static List *
+complete_asserts(const Making *making, const void *data)
+{
+	const ExclusionArgs *con = data;
+	List	   *all = NIL;
+	ListCell   *lc;
+
+	foreach(lc, making->back ? NIL : lcons_oid(con->relation, list_copy(con->known)))
+	{
+		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE)
+			all = lappend(all, constraint_none_late(making, lfirst_oid(lc), con->known));
+	}
+	return all;
+}
+
 const Verb verb_look_for_conflicts = {
 	.name = "look_for_conflicts", .action = ACTION_LOOK, .args = &args, .sql = look_sql, .asserts = look_asserts,
 };
 const Verb verb_make_exclusion = {.name = "make_exclusion", .args = &args, .sql = make_sql};
+const Verb verb_complete_exclusion = {
+	.name = "complete_exclusion", .args = &args, .sql = make_sql, .asserts = complete_asserts,
+};

@@ -33,6 +33,7 @@ static const Verb *const verbs[] = {
 	&verb_build_second_indexes,
 	&verb_compare_first,
 	&verb_compare_rows,
+	&verb_complete_exclusion,
 	&verb_complete_foreign_key,
 	&verb_complete_index,
 	&verb_copy_rows,

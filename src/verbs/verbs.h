@@ -366,6 +366,7 @@ typedef struct ExclusionArgs
 	bool		deferrable;
 	bool		deferred;
 	bool		made;			/* a look: the constraint is there already */
+	List	   *known;			/* of a partitioned table: its partitions (Oids), which have theirs */
 } ExclusionArgs;
 
 /* The query of a look for rows that exclude each other. */
@@ -373,6 +374,7 @@ extern char *exclusion_look_sql(const Making *making, const ExclusionArgs *con);
 
 extern const Verb verb_look_for_conflicts;
 extern const Verb verb_make_exclusion;
+extern const Verb verb_complete_exclusion;	/* of a partitioned table, whose partitions have it */
 
 /* ---- verbs/column.c ---- */
 
