@@ -1,4 +1,4 @@
-# 104_exclude.pl: an exclusion constraint comes to a table while applications write rows
+# 053_exclude.pl: an exclusion constraint comes to a table while applications write rows
 # that exclude each other: once it is there and completed, no two do, and each row was
 # looked for by the index.  The server is killed at each of its points.
 #
