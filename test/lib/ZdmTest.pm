@@ -187,13 +187,15 @@ sub arrive
 # Where process 1 reaps nobody, the dead stay there for ever: then the lock files have
 # to go, and with them PostgreSQL's own look for children that go on working.
 # Workers that are held at a point go with it, if they are named: what holds them could
-# notice it before they do, and let them go on.
+# notice it before they do, and let them go on.  They are stopped first: who is killed on
+# his way may have a lock of the shared memory, for which the others would wait for ever.
 sub kill_postmaster
 {
 	my ($node, @workers) = @_;
 	my $pid_file = $node->data_dir . '/postmaster.pid';
 	my ($pid) = split /\n/, slurp_file($pid_file);
 
+	kill 'STOP', @workers;
 	$node->kill9;
 	kill 'KILL', @workers;
 	wait_for('the postmaster to be gone', sub { !kill(0, $pid) || is_zombie($pid) });
