@@ -7,7 +7,7 @@
  * has no statement that makes one of an index that is there.  But nothing in an index
  * says that it is one's: the constraint is rows of the catalog, and looks into the
  * index whenever a row is written.  So a plain index is built CONCURRENTLY, and
- * becomes the constraint's (run/exclusion.c).
+ * becomes the constraint's (run/index_constraint.c).
  *
  * What was written before that is looked at by the same index: before, so that no
  * writer meets a constraint that its table does not satisfy; and after it, for what

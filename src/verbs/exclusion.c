@@ -147,7 +147,7 @@ elements(const Making *making, const ExclusionArgs *con)
 	return buf.data;
 }
 
-/* What a person would have to say, of which the worker does only the end (run/exclusion.c). */
+/* What a person would have to say, of which the worker does only the end (run/index_constraint.c). */
 static char *
 definition(const Making *making, const ExclusionArgs *con)
 {
