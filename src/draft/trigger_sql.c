@@ -11,19 +11,35 @@
 #include "postgres.h"
 
 #include "catalog/pair.h"
+#include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "draft/trigger_sql.h"
 #include "utils/builtins.h"
 
+/*
+ * A trigger that is made as ours are, while no migration has it.  Who states a
+ * migration does not keep the worker of another one from committing between the two
+ * reads.  So the trigger is read first: one that is there then has its step done.
+ * None is dropped meanwhile, for that needs ACCESS EXCLUSIVE.
+ */
+static char *
+orphan_of(Oid relid)
+{
+	char	   *name = trigger_name_find(relid);
+
+	ZDM_DEBUG_POINT("trigger-looked-for");
+	return name != NULL && !pair_trigger_needed(relid, 0) ? name : NULL;
+}
+
 void
 trigger_sql_check(Oid relid)
 {
 	char	   *stranger = trigger_name_impostor(relid);
 
-	if (stranger == NULL && !pair_trigger_needed(relid, 0))
-		stranger = trigger_name_find(relid);
+	if (stranger == NULL)
+		stranger = orphan_of(relid);
 	if (stranger != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
