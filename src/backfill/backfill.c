@@ -571,8 +571,8 @@ backfill_batch(const Migration *migration, const Step *step, BatchState *state, 
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pages_committed(&state->window);
-	ZDM_DEBUG_POINT("backfill-after-batch");
 	*pause_ms = rest_after(state, &batch, shared ? guc_backfill_workers : 1);
+	ZDM_DEBUG_POINT("backfill-after-batch");
 	return false;
 }
 

@@ -22,7 +22,7 @@
 
 int			guc_backfill_workers = 1;
 double		guc_batch_rest = 1.0;
-int			guc_batch_time = 10;
+int			guc_batch_time = 5;
 char	   *guc_batch_window = NULL;
 int			guc_ddl_hold_timeout = 5000;
 int			guc_ddl_lock_timeout = 2000;
@@ -189,7 +189,7 @@ define_batch_settings(void)
 							"Sets the time that one backfill batch aims at.",
 							NULL,
 							&guc_batch_time,
-							10,
+							5,
 							1,
 							60 * 1000,
 							PGC_USERSET,

@@ -1,7 +1,7 @@
 # 091_pace.pl: a batch ends as soon as somebody waits for a row that it has
 # written, however much time it has; who goes on where another has stopped in the
-# midst of a page's rows leaves none of them out; and a batch lets others have the
-# processor again and again.
+# midst of a page's rows leaves none of them out; a batch lets others have the
+# processor again and again; and what it has written is on disk when it has rested.
 
 use strict;
 use warnings;
@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use ZdmTest;
 use Test::More;
 
-my $node = zdm_node('pace', conf => "zdm.guard = off\nautovacuum = off\n");
+my $node = zdm_node('pace', conf => "zdm.guard = off\nautovacuum = off\nwal_writer_delay = 10s\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -87,6 +87,30 @@ EOC
 	}
 	note("gave the processor up: $naps{1} times, $naps{0} without rest");
 	cmp_ok($naps{1}, '>', $naps{0} + 100, 'a batch naps, unless it is to have no rest');
+}
+
+# nobody but the worker flushes, with the WAL writer stopped and no commit of others
+{
+	my $writer = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+	my $point = debug_point('backfill-after-batch');
+
+	sql("CREATE TABLE f (id int PRIMARY KEY, a int); INSERT INTO f SELECT i, i FROM generate_series(1, 5000) i");
+	$held = hold($node, 'backfill-after-batch');
+	$id = sql("SET zdm.batch_time = '1ms'; SET zdm.batch_rest = 10; SELECT zdm.change_column_type('f', 'a', 'bigint')");
+	arrive($node, 'backfill-after-batch');
+	kill 'STOP', $writer;
+	sql('CHECKPOINT');
+	# one batch further, whose commit nobody but itself can have flushed, and once more
+	$held->query_safe("SELECT pg_advisory_unlock($point), pg_advisory_lock($point)");
+	arrive($node, 'backfill-after-batch');
+	my $written = sql('SELECT pg_current_wal_insert_lsn()');
+	is(sql("SELECT pg_current_wal_flush_lsn() < '$written'"), 't', 'a batch commits before it is on disk');
+	$held->query_safe("SELECT pg_advisory_unlock($point), pg_advisory_lock($point)");
+	arrive($node, 'backfill-after-batch');
+	is(sql("SELECT pg_current_wal_flush_lsn() >= '$written'"), 't', 'and is there when the next one has written');
+	kill 'CONT', $writer;
+	$held->quit;
+	wait_for_state($node, $id, 'ready');
 }
 
 done_testing();
