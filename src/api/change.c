@@ -352,6 +352,9 @@ check(Change *change)
 
 	if (OidIsValid(change->relid))
 	{
+		/* what all hangs on the column is looked at later: another one can have half made it */
+		if (change->column != NULL && kind->claims != NULL)
+			check_conflicts(change->relid, list_make1(change->column));
 		check_conflicts(change->relid, all_claims(kind, change));
 		check_whole_tables(kind, change->relid);
 	}
