@@ -1,6 +1,8 @@
 # The files of zdm.script(), run by a plain owner on a server on which the library
 # is not loaded, under load by the old and the new name.  Each file is broken off
 # after a random one of its statements, and killed in a random moment, then run again, twice.
+#
+# long
 
 use strict;
 use warnings;

@@ -2,6 +2,8 @@
 # that is idle in its transaction, one on a standby with feedback, the slot that such
 # a standby has left behind), and the table grows for none of them by more than
 # zdm.max_growth; what keeps catalogs alone is not waited for.
+#
+# long
 
 use strict;
 use warnings;
