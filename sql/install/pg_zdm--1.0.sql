@@ -184,6 +184,7 @@ CREATE TABLE zdm.second (
 	layout        text,                          -- of a new shape: what columns and constraints the table had then
 	indexes       oid[] NOT NULL DEFAULT '{}',   -- once they have: those of the table ...
 	likes         oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
+	secured       oid[] NOT NULL DEFAULT '{}',   -- what of the hidden one has row-level security only as the table has it
 	filenode      oid NOT NULL,                  -- the storage of the table then: with another, all of it is begun anew
 	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );
@@ -594,7 +595,7 @@ ALTER EVENT TRIGGER zdm_table_rewritten ENABLE ALWAYS;
 
 CREATE FUNCTION zdm.privileges_changed() RETURNS event_trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_privileges_changed';
-COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns, or both names, of a migration the same privileges';
+COMMENT ON FUNCTION zdm.privileges_changed() IS 'gives both columns, or both names, of a migration the same privileges, and a hidden table row-level security as its table has it';
 
 CREATE EVENT TRIGGER zdm_privileges_changed ON ddl_command_end
 	WHEN TAG IN ('GRANT', 'REVOKE', 'DROP OWNED', 'CREATE SCHEMA', 'ALTER TABLE')

@@ -10,13 +10,15 @@
  * that is renamed and the view that has its other name (one that reads with its
  * owner's rights would show what row-level security hides, which cannot be enabled
  * then), and for a materialized view and the one that is to take its place.  A GRANT
- * can be a part of CREATE SCHEMA, too.
+ * can be a part of CREATE SCHEMA, too.  And where row-level security is enabled or
+ * disabled, it is so on the hidden table beside.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/second_name.h"
+#include "catalog/second_security.h"
 #include "catalog/twin.h"
 #include "commands/event_trigger.h"
 #include "core/errors.h"
@@ -104,7 +106,7 @@ follow_names(SecondNameRule rule)
 }
 
 static bool
-enables_row_security(Node *stmt)
+changes_row_security(Node *stmt)
 {
 	ListCell   *lc;
 
@@ -112,7 +114,9 @@ enables_row_security(Node *stmt)
 		return false;
 	foreach(lc, ((AlterTableStmt *) stmt)->cmds)
 	{
-		if (((AlterTableCmd *) lfirst(lc))->subtype == AT_EnableRowSecurity)
+		AlterTableType subtype = ((AlterTableCmd *) lfirst(lc))->subtype;
+
+		if (subtype == AT_EnableRowSecurity || subtype == AT_DisableRowSecurity)
 			return true;
 	}
 	return false;
@@ -133,10 +137,11 @@ zdm_privileges_changed(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (event->tag == CMDTAG_ALTER_TABLE)
 	{
-		if (!enables_row_security(event->parsetree))
+		if (!changes_row_security(event->parsetree))
 			PG_RETURN_NULL();
 		foreach(lc, second_names(0))
 			second_name_check_policies(lfirst(lc));
+		second_secure_all();
 		PG_RETURN_NULL();
 	}
 	follow_columns();

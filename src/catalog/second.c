@@ -59,6 +59,14 @@ second_stamp(const Second *second, List *without)
 }
 
 List *
+second_all(void)
+{
+	if (!live_any())
+		return NIL;
+	return ROW_LIST(&seconds, "ORDER BY migration");
+}
+
+List *
 second_of_partitioned(void)
 {
 	if (!live_any())

@@ -27,6 +27,7 @@
 	COLUMN(TEXT, layout, GIVEN)		/* second_layout() then, for a new shape */ \
 	COLUMN(OIDS, indexes, GIVEN)	/* of the table ... */ \
 	COLUMN(OIDS, likes, GIVEN)		/* ... and their likes in the hidden one, once names have been exchanged */ \
+	COLUMN(OIDS, secured, GIVEN)	/* of the hidden tree: see catalog/second_security.h */ \
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
@@ -55,7 +56,8 @@ extern bool second_load(int64 migration, Second *second);
  */
 extern char *second_stamp(const Second *second, List *without);
 
-/* All of those whose table is partitioned (Second *). */
+/* All of them (Second *), and those whose table is partitioned. */
+extern List *second_all(void);
 extern List *second_of_partitioned(void);
 
 /*

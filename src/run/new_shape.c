@@ -39,6 +39,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "catalog/second_security.h"
 #include "catalog/table_key.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
@@ -355,6 +356,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 	create_key(args, &second);
 	close_tree(second.hidden);
 	table_trigger_create(source, &second);
+	(void) second_secure(&second);
 	second_insert(&second);
 	table_close(source, NoLock);
 }
@@ -729,6 +731,7 @@ settle_direction(Second *second)
 	second->filenode = zdm_relfilenode(source);
 	table_trigger_create(source, second);
 	table_close(source, NoLock);
+	(void) second_secure(second);
 	second_update(second);
 }
 
@@ -820,6 +823,7 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	}
 	take_trigger(second);
 	open_tree(second->hidden);
+	(void) second_expose(second);
 	stand_alone(second->hidden, second->relid);
 	move.indexes = second->indexes;
 	move.likes = second->likes;

@@ -54,6 +54,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "catalog/second_security.h"
 #include "catalog/table_key.h"
 #include "commands/cluster.h"
 #include "commands/defrem.h"
@@ -363,6 +364,7 @@ second_table_make(const Migration *migration, const SecondArgs *args)
 	hidden = table_open(second.hidden, NoLock);
 	table_trigger_close(hidden);
 	table_close(hidden, NoLock);
+	(void) second_secure(&second);
 	second_insert(&second);
 	table_close(source, NoLock);
 }
