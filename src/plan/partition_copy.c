@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "catalog/second.h"
@@ -17,6 +18,7 @@
 #include "core/names.h"
 #include "plan/plan.h"
 #include "plan/second_plan.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /* Without a key, rows of a published table could be neither updated nor deleted any more. */
@@ -57,12 +59,23 @@ plan_partition_copy(MigrationPlan *plan, const Change *change)
 }
 
 static void
+check_partitioned(Oid relid)
+{
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("%s is not partitioned", names_relation(relid)),
+			 get_rel_relispartition(relid) ?
+			 errhint("SELECT zdm.unpartition_table(%s); makes one table of the one that it is a partition of.",
+					 quote_literal_cstr(names_relation(llast_oid(get_partition_ancestors(relid))))) :
+			 errhint("There is nothing to do: it is one table.")));
+}
+
+static void
 check_unpartition(Change *change)
 {
-	if (get_rel_relkind(change->relid) != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("%s is not partitioned", names_relation(change->relid))));
+	check_partitioned(change->relid);
 	second_plan_check(change, false);
 }
 

@@ -136,6 +136,30 @@ new_shape_storage(Relation source)
 					quote_identifier(get_tablespace_name(tablespace)));
 }
 
+static void
+tell_way_on(void *arg)
+{
+	int64		migration = *(int64 *) arg;
+	int			code = geterrcode();
+	const char *first = code == ERRCODE_DUPLICATE_TABLE ? "Rename or drop what has that name" :
+		code == ERRCODE_INVALID_OBJECT_DEFINITION ? "Drop or detach the partition that is in the way" : NULL;
+
+	if (first != NULL)
+		errhint("%s, then SELECT zdm.resume(" INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
+				first, migration, migration);
+}
+
+void
+new_shape_run(const Migration *migration, const char *sql)
+{
+	int64		id = migration->id;
+	ErrorContextCallback context = {.callback = tell_way_on, .arg = &id, .previous = error_context_stack};
+
+	error_context_stack = &context;
+	probe_run(sql);
+	error_context_stack = context.previous;
+}
+
 /* Columns that the second table computes: it has no rows yet. */
 static void
 add_computed(const Migration *migration, const SecondArgs *args, const char *name)
@@ -177,8 +201,8 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 	{
 		const LayoutPart *part = lfirst(lc);
 
-		probe_run(psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged,
-						   second_part_name(args, foreach_current_index(lc)), name, part->bound, storage));
+		new_shape_run(migration, psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged,
+										  second_part_name(args, foreach_current_index(lc)), name, part->bound, storage));
 	}
 	identity_leave(&identity);
 }

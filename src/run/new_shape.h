@@ -44,6 +44,12 @@ extern void new_shape_refill(const Migration *migration, Second *second);
  */
 extern char *new_shape_storage(Relation source);
 
+/*
+ * One statement, as whoever is at work; event triggers are not told.  An error about what
+ * others have put in its way since the call, a name or a bound, says how to go on.
+ */
+extern void new_shape_run(const Migration *migration, const char *sql);
+
 /* The statement that gathers the hidden table's statistics. */
 extern char *new_shape_analyze(const Second *second);
 

@@ -38,7 +38,6 @@
 #include "core/identity.h"
 #include "core/names.h"
 #include "draft/deparse.h"
-#include "draft/probe.h"
 #include "move/move.h"
 #include "nodes/makefuncs.h"
 #include "run/new_shape.h"
@@ -125,7 +124,7 @@ run(Splitting *splitting, const char *sql)
 	Identity	saved;
 
 	identity_enter(splitting->owner, NIL, &saved);
-	probe_run(sql);
+	new_shape_run(splitting->migration, sql);
 	identity_leave(&saved);
 	CommandCounterIncrement();
 	sql_statement(&splitting->sql, "%s", sql);

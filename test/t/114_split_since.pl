@@ -114,8 +114,8 @@ for my $default ('other PARTITION OF t DEFAULT', 'other PARTITION OF t DEFAULT P
 my $wider = "SELECT zdm.split_partition('t_1', ARRAY['low FOR VALUES FROM (0) TO (500)', 'high FOR VALUES FROM (500) TO (1500)'])";
 for my $case (
 	[ 'CREATE TABLE other PARTITION OF t DEFAULT', qr/^failed 55000 public\.t has got a default partition, public\.other.*Detach it, then SELECT zdm\.resume/s, 'ALTER TABLE t DETACH PARTITION other' ],
-	[ 'CREATE TABLE other PARTITION OF t FOR VALUES FROM (1000) TO (1100)', qr/^failed 42P17 partition "high" would overlap partition "other"/, 'DROP TABLE other' ],
-	[ 'CREATE TABLE high ()', qr/^failed 42P07 relation "high" already exists/, 'DROP TABLE high' ])
+	[ 'CREATE TABLE other PARTITION OF t FOR VALUES FROM (1000) TO (1100)', qr/^failed 42P17 partition "high" would overlap partition "other" Drop or detach the partition that is in the way, then SELECT zdm\.resume\(\d+\), or go back with SELECT zdm\.revert\(\d+\)\.$/, 'DROP TABLE other' ],
+	[ 'CREATE TABLE high ()', qr/^failed 42P07 relation "high" already exists Rename or drop what has that name, then SELECT zdm\.resume\(\d+\), or go back with/, 'DROP TABLE high' ])
 {
 	my ($what, $error, $mended) = @$case;
 
