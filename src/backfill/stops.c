@@ -35,7 +35,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "verbs/verbs.h"
 #include "compat.h"
 
 #define READ_INTERVAL_MS 1000
@@ -204,19 +203,22 @@ add_needed(List **systems, const char *path, double needed)
 	return NULL;
 }
 
-/* What is still to be written of a whole copy, by tablespace: its rows, and each index where it is. */
+/*
+ * What is still to be written of a whole copy, by tablespace: the rows of the table that
+ * is read, or of its partitions, where the other one is, and each index where it is.
+ */
 static uint64
 read_copy(const Step *step)
 {
-	const SecondArgs *args = second_args(step);
-
-	return QUERY("SELECT coalesce(nullif(f.space, 0), d.dattablespace), (sum(f.bytes))::int8 FROM pg_database d, ("
-				 "SELECT CASE WHEN $4 > 0::oid THEN $4 ELSE c.reltablespace END AS space, "
-				 " pg_table_size(c.oid) * CASE WHEN s.blocks_total > 0 THEN 1 - s.blocks_done::float8 / s.blocks_total ELSE 1 END AS bytes "
-				 " FROM zdm.step_progress s, pg_class c WHERE s.migration = $1 AND s.step = $2 AND c.oid = $3 "
-				 "UNION ALL SELECT c.reltablespace, (pg_relation_size(c.oid))::float8 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-				 " WHERE i.indrelid = $3) f WHERE d.datname = current_database() GROUP BY 1",
-				 arg_int8(step->migration), arg_int4(step->number), arg_oid(args->relation), arg_oid(args->tablespace));
+	return QUERY("WITH tree AS (SELECT c.oid, CASE h.relkind WHEN 'r' THEN h.reltablespace ELSE c.reltablespace END AS space "
+				 " FROM zdm.second s JOIN pg_class h ON h.oid = s.hidden, pg_class c WHERE s.migration = $1 "
+				 " AND (c.oid = s.relid OR c.oid = ANY (SELECT t.relid FROM pg_partition_tree(s.relid) t))) "
+				 "SELECT coalesce(nullif(f.space, 0), d.dattablespace), (sum(f.bytes))::int8 FROM pg_database d, ("
+				 "SELECT t.space, pg_table_size(t.oid) * CASE WHEN s.blocks_total > 0 THEN 1 - s.blocks_done::float8 / s.blocks_total ELSE 1 END AS bytes "
+				 " FROM tree t, zdm.step_progress s WHERE s.migration = $1 AND s.step = $2 "
+				 "UNION ALL SELECT c.reltablespace, (pg_relation_size(c.oid))::float8 FROM tree t JOIN pg_index i ON i.indrelid = t.oid "
+				 " JOIN pg_class c ON c.oid = i.indexrelid) f WHERE d.datname = current_database() GROUP BY 1",
+				 arg_int8(step->migration), arg_int4(step->number));
 }
 
 /* The same of a backfill, which finds room in the table for most. */

@@ -130,7 +130,7 @@ new_shape_storage(Relation source)
 	Oid			tablespace = OidIsValid(source->rd_rel->reltablespace) ? source->rd_rel->reltablespace : MyDatabaseTableSpace;
 
 	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return pstrdup("");
+		return OidIsValid(source->rd_rel->reltablespace) ? psprintf(" TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace))) : pstrdup("");
 	return psprintf(" USING %s%s%s%s TABLESPACE %s", quote_identifier(get_am_name(source->rd_rel->relam)),
 					options != NULL ? " WITH (" : "", options != NULL ? options : "", options != NULL ? ")" : "",
 					quote_identifier(get_tablespace_name(tablespace)));

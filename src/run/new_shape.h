@@ -40,7 +40,7 @@ extern void new_shape_refill(const Migration *migration, Second *second);
 
 /*
  * What stands behind the columns in CREATE TABLE, for one that is stored as the table
- * is: access method, options, tablespace.  "" of a partitioned table.
+ * is: access method, options, tablespace; of a partitioned table its tablespace, if it has one.
  */
 extern char *new_shape_storage(Relation source);
 

@@ -1,6 +1,6 @@
 # 093_small_disk.pl: a table, and the WAL, on file systems of a few megabytes: a
-# backfill holds before they are full, says which it is, and goes on when there is
-# room again; one that is full is no failure.  Needs a kernel that lets everybody
+# backfill, or a copy, holds before they are full, says which it is, and goes on when
+# there is room again; one that is full is no failure.  Needs a kernel that lets everybody
 # mount a tmpfs in a namespace of his own.  # long
 
 use strict;
@@ -102,6 +102,79 @@ $id = sql($rename);
 like(says($id, qr/file system/), qr{^the file system of "pg_wal", which has \d+ MB free}, 'the WAL has too little');
 fill('wal', 0);
 ends_well($id, 'WAL');
+
+# likewise a second table of another shape: made, it holds before it is filled, can be given up, and goes on
+sql('DROP TABLE t');
+my $halves = "ARRAY['KIND_a FOR VALUES FROM (MINVALUE) TO (2000)', 'KIND_b FOR VALUES FROM (2000) TO (MAXVALUE)']";
+my %call = (
+	copy => "zdm.partition_table('copy', 'RANGE (id)', $halves)",
+	whole => "zdm.unpartition_table('whole')",
+	split => "zdm.split_partition('split_1', $halves)",
+	place => "zdm.change_column_type('place', 'n', 'bigint', keep_place => true)",
+	computed => "zdm.migrate('ALTER TABLE computed ADD COLUMN twice int GENERATED ALWAYS AS (n * 2) STORED')");
+my @kinds = sort keys %call;
+my %id;
+
+for my $kind (@kinds)
+{
+	my $parts = $kind =~ /whole|split/;
+
+	sql("CREATE TABLE $kind (id int PRIMARY KEY, n int, pad text) " . ($parts ? "PARTITION BY RANGE (id) TABLESPACE small; CREATE TABLE ${kind}_1 PARTITION OF $kind DEFAULT; " : 'TABLESPACE small; ')
+		  . "INSERT INTO $kind SELECT i, i, repeat('x', 1000) FROM generate_series(1, 3500) i");
+	$call{$kind} =~ s/KIND/$kind/g;
+}
+
+# So many megabytes are left beside the tables.
+sub leave
+{
+	fill('space', 80 - $_[0] - sql("SELECT pg_tablespace_size('small') / 1024 / 1024"));
+	return;
+}
+
+sub state_all
+{
+	$id{$_} = sql("SET zdm.min_free_disk = '20MB'; SELECT $call{$_}") for @_;
+	return;
+}
+
+sub holds
+{
+	my ($kind, $name) = @_;
+
+	like(says($id{$kind}, qr/file system/), qr{^the file system of "pg_tblspc/\d+", which has \d+ MB free; [45] MB are still to be written \(zdm.min_free_disk is 20 MB; it goes on with 29 beside them\)$}, $name);
+	return;
+}
+
+leave(22);
+state_all(@kinds);
+for my $kind (@kinds)
+{
+	holds($kind, "$kind: the tablespace has too little");
+	sql("UPDATE $kind SET n = -1 WHERE id = 7; SELECT zdm.revert($id{$kind})");
+	wait_for_state($node, $id{$kind}, 'reverted');
+	is(sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'zdm\\_$id{$kind}\\_%'"), 0, "$kind: it can be given up meanwhile");
+}
+state_all(@kinds);
+holds($_, "$_: and again") for @kinds;
+fill('space', 0);
+for my $kind (@kinds)
+{
+	wait_for_state($node, $id{$kind}, $kind eq 'split' ? 'completed' : 'ready');
+	is(sql("SELECT count(*) FROM $kind WHERE n = -1"), 1, "$kind: it goes on when there is room");
+	sql("SELECT zdm.revert($id{$kind})") if $kind !~ /split|copy/;
+}
+
+# on the way back, too, where all rows have to be copied
+sql("SELECT zdm.cutover($id{copy})");
+wait_for_state($node, $id{copy}, 'switched');
+sql('CREATE TEMP TABLE were AS TABLE copy; TRUNCATE copy; INSERT INTO copy TABLE were');
+leave(14);
+sql("SELECT zdm.revert($id{copy})");
+holds('copy', 'on the way back the tablespace has too little');
+fill('space', 0);
+wait_for_state($node, $id{copy}, 'reverted');
+is(sql("SELECT count(*), relkind FROM copy, pg_class c WHERE c.oid = 'copy'::regclass GROUP BY 2"), '3500|r', 'and it goes back when there is room');
+sql("CREATE TABLE t (id int PRIMARY KEY, a text NOT NULL, pad text) TABLESPACE small; INSERT INTO t SELECT i, 'v' || i, repeat('x', 100) FROM generate_series(1, 40000) i");
 
 # full to the last byte, and nobody told it to hold
 fill('space', 100);
