@@ -155,6 +155,25 @@ CALL zdm.wait(:m, 'ready');
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 -- what they call stays
 DROP FUNCTION util.number(text);
+-- and what becomes of it counts for the next statement of a session that has called it
+SET zdm.guard = off;
+SELECT format('zdm_%s_item', :m) AS hidden \gset
+UPDATE item SET code = '0009' WHERE id = 9;
+SELECT code FROM :hidden WHERE id = 9;
+BEGIN;
+CREATE OR REPLACE FUNCTION util.number(text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS 'SELECT $1::int + 1000';
+UPDATE item SET code = '0009' WHERE id = 9;
+SELECT code FROM :hidden WHERE id = 9;
+CREATE OR REPLACE FUNCTION util.number(text) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT SET util.factor = '2' AS $$BEGIN RETURN $1::int * current_setting('util.factor')::int; END$$;
+UPDATE item SET code = '0009' WHERE id = 9;
+SELECT code FROM :hidden WHERE id = 9;
+ALTER FUNCTION util.number(text) SET util.factor = '3';
+UPDATE item SET code = '0009' WHERE id = 9;
+SELECT code FROM :hidden WHERE id = 9;
+ROLLBACK;
+UPDATE item SET code = '0009' WHERE id = 9;
+SELECT code FROM :hidden WHERE id = 9;
+RESET zdm.guard;
 -- a row that up fails for goes through, and the cutover stops at it
 UPDATE item SET code = 'none' WHERE id = 3;
 UPDATE item SET code = '00011' WHERE id = 4;

@@ -23,6 +23,7 @@
 #include "run/start.h"
 #include "run/stop.h"
 #include "sync/conflict.h"
+#include "sync/kept.h"
 #include "sync/pairs.h"
 #include "sync/stmtcols.h"
 
@@ -38,6 +39,7 @@ _PG_init(void)
 	identity_init();
 	guard_init();
 	stmtcols_init();
+	kept_init();
 	pairs_init();
 	conflict_init();
 	assign_init();

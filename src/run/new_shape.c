@@ -129,6 +129,7 @@ new_shape_storage(Relation source)
 	char	   *options = QUERY_ONCE_TEXT(OPTIONS, arg_oid(RelationGetRelid(source)));
 	Oid			tablespace = OidIsValid(source->rd_rel->reltablespace) ? source->rd_rel->reltablespace : MyDatabaseTableSpace;
 
+	/* what it says is where its partitions are to be */
 	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		return OidIsValid(source->rd_rel->reltablespace) ? psprintf(" TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace))) : pstrdup("");
 	return psprintf(" USING %s%s%s%s TABLESPACE %s", quote_identifier(get_am_name(source->rd_rel->relam)),

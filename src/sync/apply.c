@@ -51,7 +51,6 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "executor/executor.h"
-#include "optimizer/optimizer.h"
 #include "sync/apply.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
@@ -203,113 +202,13 @@ list_columns(Apply *apply, Relation hidden, const Second *second)
 	}
 }
 
-/* One of: the column's own expression, a stated one, a CHECK's. */
-typedef struct Compilation
-{
-	Relation	rel;
-	AttrNumber	attnum;
-	ExprStated	stated;
-	Oid			numbered;
-	Form_pg_attribute target;
-	ExprActor	actor;
-	const char *check;
-	MemoryContext context;
-	SyncExpr   *expr;
-} Compilation;
-
+/* Where the column is that the two have of different types. */
 static void
-compile(void *arg)
-{
-	Compilation *what = arg;
-	bool		is_volatile;
-
-	if (what->check != NULL)
-		what->expr = expr_compile_check(what->rel, what->check, what->context);
-	else if (what->stated.text != NULL)
-		what->expr = expr_compile(&what->stated, what->numbered, what->rel, what->attnum, what->target, &what->actor,
-								  what->context);
-	else
-		what->expr = expr_compile_default(what->rel, what->attnum, &is_volatile, what->context);
-}
-
-/* What cannot be compiled fails for each row, and the writers go on. */
-static SyncExpr *
-try_to_compile(Apply *apply, Compilation *what)
-{
-	ErrorData  *error;
-
-	what->context = apply->context;
-	if (attempt_run(compile, what, ATTEMPT_KEEP, &error))
-		return what->expr;
-	if (attempt_blames_server(error))
-		ReThrowError(error);
-	return expr_compile_failure(error, apply->context);
-}
-
-/* The hidden table's own columns. */
-static void
-list_computed(Apply *apply, Relation hidden, const Second *second)
-{
-	TupleDesc	desc = RelationGetDescr(hidden);
-
-	for (int i = 0; second->own != NIL && i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		ApplyComputed *computed;
-
-		if (att->attisdropped || !is_own(second->own, att) || is_converted(second, att))
-			continue;
-		computed = palloc(sizeof(ApplyComputed));
-		computed->name = pstrdup(NameStr(att->attname));
-		computed->attnum = i + 1;
-		computed->attlen = att->attlen;
-		computed->attbyval = att->attbyval;
-		computed->expr = try_to_compile(apply, &(Compilation) {.rel = hidden, .attnum = i + 1});
-		apply->computed = lappend(apply->computed, computed);
-		apply->may_fail |= expr_can_fail(computed->expr);
-	}
-}
-
-/* CHECKs that are asked again, as the values are others. */
-static List *
-list_checks(Apply *apply, Relation hidden, AttrNumber attnum)
-{
-	const TupleConstr *constr = RelationGetDescr(hidden)->constr;
-	List	   *checks = NIL;
-
-	for (int i = 0; constr != NULL && i < constr->num_check; i++)
-	{
-		Bitmapset  *columns = NULL;
-
-		pull_varattnos(stringToNode(constr->check[i].ccbin), 1, &columns);
-		if (zdm_check_is_enforced(&constr->check[i]) && bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
-			checks = lappend(checks, try_to_compile(apply, &(Compilation) {.rel = hidden, .check = constr->check[i].ccbin}));
-	}
-	return checks;
-}
-
-static SyncExpr *
-compile_stated(Apply *apply, const Second *second, bool down, Relation rel, AttrNumber attnum, Form_pg_attribute target, Oid owner)
-{
-	const char *resolution = list_nth(second->converted, down ? 4 : 2);
-
-	return try_to_compile(apply, &(Compilation) {
-		.rel = rel, .attnum = attnum, .target = target,
-		.stated = {list_nth(second->converted, down ? 3 : 1), resolution[0] != '\0' ? resolution : NULL},
-		/* the numbers are those of the table that was there first */
-		.numbered = second->turned ? second->hidden : second->relid,
-		.actor = {owner, second->settings},
-	});
-}
-
-/* As whom it was stated: the hidden table is his, whoever has got the other one since. */
-static void
-prepare_conversion(Apply *apply, Relation source, Relation hidden, const Second *second)
+prepare_converted(Apply *apply, Relation source, Relation hidden)
 {
 	ApplyConverted *converted = apply->converted;
 	Form_pg_attribute to;
 	AttrNumber	attnum;
-	Oid			owner = hidden->rd_rel->relowner;
 
 	if (converted == NULL)
 		return;
@@ -317,13 +216,8 @@ prepare_conversion(Apply *apply, Relation source, Relation hidden, const Second 
 	attnum = find_column(RelationGetDescr(source), NameStr(to->attname), to->attnum - 1);
 	converted->source = palloc(sizeof(FormData_pg_attribute));
 	memcpy(converted->source, TupleDescAttr(RelationGetDescr(source), attnum - 1), sizeof(FormData_pg_attribute));
-	converted->value = compile_stated(apply, second, second->turned, source, attnum, to, owner);
-	if (second->turned && strcmp(list_nth(second->converted, 5), CONVERTED_LOSSY) == 0)
-		converted->origin = compile_stated(apply, second, false, hidden, attnum, converted->source, owner);
 	/* of which the copies of descriptors know nothing */
 	converted->not_null = TupleDescAttr(RelationGetDescr(hidden), to->attnum - 1)->attnotnull;
-	converted->checks = list_checks(apply, hidden, to->attnum);
-	apply->may_fail |= expr_can_fail(converted->value) || converted->checks != NIL;
 }
 
 /* Where they are in a relation of one of the sides. */
@@ -607,8 +501,8 @@ begin_sides(Apply *apply, const Second *second)
 	if (possible)
 	{
 		list_columns(apply, hidden, second);
-		prepare_conversion(apply, source, hidden, second);
-		list_computed(apply, hidden, second);
+		prepare_converted(apply, source, hidden);
+		apply->conversion = conversion_get(source, hidden, second);
 		begin_side(apply, &apply->source, second->relid, second->key, source, false);
 		begin_side(apply, &apply->hidden, second->hidden, second->hidden_key, hidden, true);
 		apply->same_keys = have_same_keys(&apply->source, &apply->hidden);
@@ -965,22 +859,24 @@ typedef struct Computing
 static bool
 keeps_value(const Computing *computing, const ApplyConverted *converted, int to)
 {
+	SyncExpr   *origin = computing->apply->conversion->origin;
 	TupleTableSlot *row = computing->row;
 	AttrNumber	from = computing->apply->here->att[converted->column];
 	bool		isnull;
 	Datum		value;
 
-	if (converted->origin == NULL || computing->found == NULL)
+	if (origin == NULL || computing->found == NULL)
 		return false;
 	value = slot_getattr(computing->slot, from, &isnull);
 	row->tts_values[to] = slot_getattr(computing->found, to + 1, &row->tts_isnull[to]);
-	return makes(converted->origin, row, converted->source, value, isnull);
+	return makes(origin, row, converted->source, value, isnull);
 }
 
 static void
 convert(Computing *computing)
 {
 	const ApplyConverted *converted = computing->apply->converted;
+	const Conversion *conversion = computing->apply->conversion;
 	const ApplyLeaf *there = computing->apply->there;
 	TupleTableSlot *row = computing->row;
 	int			to = there->att[converted->column] - 1;
@@ -988,8 +884,8 @@ convert(Computing *computing)
 
 	computing->column = NameStr(converted->source->attname);
 	if (!keeps_value(computing, converted, to))
-		row->tts_values[to] = expr_eval(converted->value, computing->slot, &row->tts_isnull[to]);
-	foreach(lc, converted->checks)
+		row->tts_values[to] = expr_eval(conversion->value, computing->slot, &row->tts_isnull[to]);
+	foreach(lc, conversion->checks)
 	{
 		bool		isnull;
 		Datum		holds = expr_eval(lfirst(lc), row, &isnull);
@@ -1009,9 +905,9 @@ compute(void *arg)
 
 	if (computing->apply->converted != NULL)
 		convert(computing);
-	foreach(lc, computing->apply->computed)
+	foreach(lc, computing->apply->conversion->computed)
 	{
-		const ApplyComputed *computed = lfirst(lc);
+		const ComputedValue *computed = lfirst(lc);
 		int			to = computed->attnum - 1;
 
 		computing->column = computed->name;
@@ -1039,7 +935,7 @@ lacks_value(const Apply *apply, TupleTableSlot *row, ErrorData **error)
 static bool
 try_to_compute(Apply *apply, Computing *computing, ErrorData **error)
 {
-	if (!apply->may_fail)
+	if (!apply->conversion->may_fail)
 		compute(computing);
 	else if (!attempt_run(compute, computing, ATTEMPT_KEEP, error))
 	{
@@ -1079,7 +975,7 @@ make_row(Apply *apply, TupleTableSlot *slot, TupleTableSlot *found, ErrorData **
 	}
 	ExecStoreVirtualTuple(row);
 	row->tts_tableOid = leaf->relid;
-	if (apply->computed == NIL && apply->converted == NULL)
+	if (apply->conversion->computed == NIL && apply->converted == NULL)
 		return true;
 	return try_to_compute(apply, &(Computing) {.apply = apply, .row = row, .slot = slot, .found = found}, error);
 }
@@ -1333,9 +1229,9 @@ same_computed(Apply *apply, TupleTableSlot *hidden)
 {
 	ListCell   *lc;
 
-	foreach(lc, apply->computed)
+	foreach(lc, apply->conversion->computed)
 	{
-		const ApplyComputed *computed = lfirst(lc);
+		const ComputedValue *computed = lfirst(lc);
 		bool		isnull;
 		Datum		value = expr_eval(computed->expr, hidden, &isnull);
 
@@ -1352,6 +1248,7 @@ static bool
 same_converted(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 {
 	const ApplyConverted *converted = apply->converted;
+	const Conversion *conversion = apply->conversion;
 	int			from;
 	int			to;
 
@@ -1359,10 +1256,10 @@ same_converted(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 		return true;
 	from = apply->here->att[converted->column] - 1;
 	to = apply->there->att[converted->column] - 1;
-	if (makes(converted->value, source, apply->columns[converted->column], hidden->tts_values[to], hidden->tts_isnull[to]))
+	if (makes(conversion->value, source, apply->columns[converted->column], hidden->tts_values[to], hidden->tts_isnull[to]))
 		return true;
-	return converted->origin != NULL &&
-		makes(converted->origin, hidden, converted->source, source->tts_values[from], source->tts_isnull[from]);
+	return conversion->origin != NULL &&
+		makes(conversion->origin, hidden, converted->source, source->tts_values[from], source->tts_isnull[from]);
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "catalog/second.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "sync/conversion.h"
 #include "sync/expr.h"
 #include "sync/route.h"
 #include "utils/relcache.h"
@@ -60,25 +61,12 @@ typedef struct ApplySide
 	Oid		   *foreign_equal;	/* ... and what compares these with its own */
 } ApplySide;
 
-/* A column of the hidden table that is computed there. */
-typedef struct ApplyComputed
-{
-	const char *name;
-	AttrNumber	attnum;
-	int16		attlen;
-	bool		attbyval;
-	SyncExpr   *expr;			/* over the hidden table's row */
-} ApplyComputed;
-
 /* The column that the two have of different types. */
 typedef struct ApplyConverted
 {
 	int			column;			/* its number among those that both have */
 	Form_pg_attribute source;	/* as the source has it */
-	SyncExpr   *value;			/* what the hidden table is to have, over the source's row */
-	SyncExpr   *origin;			/* where that loses something: what the source is to have, over the hidden row; else NULL */
-	bool		not_null;		/* in the hidden table, ... */
-	List	   *checks;			/* ... which has these CHECKs about it: SyncExpr * */
+	bool		not_null;		/* in the hidden table */
 } ApplyConverted;
 
 /* Two tables, and what one statement or batch needs to write the second. */
@@ -90,9 +78,8 @@ typedef struct Apply
 	ApplyLeaf  *there;			/* the hidden table's, of the row that was looked up last */
 	int			ncolumns;		/* that both have */
 	Form_pg_attribute *columns; /* in the hidden table */
-	List	   *computed;		/* ApplyComputed *: besides */
 	ApplyConverted *converted;	/* or NULL */
-	bool		may_fail;		/* one of these */
+	const Conversion *conversion;	/* how it is computed, and other columns are */
 	int64		migration;
 	bool		new_shape;
 	bool		turned;

@@ -3,12 +3,8 @@
  * pairs.c
  *		The pairs of a table, ready to be computed with.
  *
- * Each session keeps the pairs of the tables it writes to, compiled.  A change
- * of zdm.pair sends a relcache invalidation for the table and its partitions,
- * and so do a new column, a rename, a new owner: all that a set is made from.
- * The invalidation can arrive while an expression of the set is running, so a
- * set that is no longer current is only taken out of the cache then, and freed
- * at the end of the transaction.
+ * Each session keeps the pairs of the tables it writes to, compiled (kept.c).  A
+ * change of zdm.pair sends a relcache invalidation for the table and its partitions.
  *
  * A trigger that fires must know its pairs even in a REPEATABLE READ
  * transaction whose snapshot is older than they are: the rows are read with
@@ -31,21 +27,12 @@
 #include "executor/spi.h"
 #include "sync/pairs.h"
 #include "utils/datum.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "compat.h"
-
-typedef struct PairCacheEntry
-{
-	Oid			relid;			/* hash key */
-	PairSet    *set;
-} PairCacheEntry;
 
 static const char *const conflict_names[] = {
 	[ON_CONFLICT_NEW] = "new",
@@ -108,51 +95,9 @@ typedef struct PairContext
 	PairDirection direction;
 } PairContext;
 
-PairCache	pairs_cache;
+KeptCache	pairs_cache;
 
 static uint64 transaction = 1;	/* pairs_transaction() */
-
-static void
-retire_set(PairSet *set)
-{
-	set->next_retired = pairs_cache.retired;
-	pairs_cache.retired = set;
-}
-
-/* Forget what was made from a relation, or everything, for InvalidOid. */
-static void
-forget_sets(Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	PairCacheEntry *entry;
-
-	pairs_cache.generation++;
-	pairs_cache.last = NULL;
-	if (pairs_cache.sets == NULL)
-		return;
-	hash_seq_init(&status, pairs_cache.sets);
-	while ((entry = hash_seq_search(&status)) != NULL)
-	{
-		if (OidIsValid(relid) && entry->relid != relid &&
-			!list_member_oid(entry->set->ancestors, relid))
-			continue;
-		retire_set(entry->set);
-		hash_search(pairs_cache.sets, &entry->relid, HASH_REMOVE, NULL);
-	}
-}
-
-static void
-relcache_callback(Datum arg, Oid relid)
-{
-	forget_sets(relid);
-}
-
-/* A function that an expression calls may have been inlined into it. */
-static void
-function_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	forget_sets(InvalidOid);
-}
 
 static void
 end_of_transaction(XactEvent event, void *arg)
@@ -168,16 +113,6 @@ end_of_transaction(XactEvent event, void *arg)
 	}
 	transaction++;
 	expr_end_transaction();
-	if (pairs_cache.failed)
-		forget_sets(InvalidOid);
-	pairs_cache.failed = false;
-	while (pairs_cache.retired)
-	{
-		PairSet    *set = pairs_cache.retired;
-
-		pairs_cache.retired = set->next_retired;
-		MemoryContextDelete(set->context);
-	}
 }
 
 /* What was noted in it is gone, and what was being computed. */
@@ -195,8 +130,6 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine,
 void
 pairs_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 	RegisterXactCallback(end_of_transaction, NULL);
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
 }
@@ -207,7 +140,7 @@ pairs_transaction(void)
 	return transaction;
 }
 
-/* What try_to_load() is to compile. */
+/* What compile() is to compile. */
 typedef struct Compilation
 {
 	const ExprStated *stated;	/* NULL: the default of column "attnum" */
@@ -219,8 +152,10 @@ typedef struct Compilation
 } Compilation;
 
 static SyncExpr *
-compile(Compilation *what, MemoryContext context)
+compile(void *arg, MemoryContext context)
 {
+	Compilation *what = arg;
+
 	if (what->stated == NULL)
 		return expr_compile_default(what->rel, what->attnum, &what->is_volatile, context);
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(what->row->owner)))
@@ -234,46 +169,6 @@ compile(Compilation *what, MemoryContext context)
 						&(ExprActor) {what->row->owner, what->row->settings}, context);
 }
 
-typedef struct CompileAttempt
-{
-	Compilation *what;
-	MemoryContext context;
-	MemoryContext scratch;
-	SyncExpr   *expr;
-} CompileAttempt;
-
-static void
-attempt_compile(void *arg)
-{
-	CompileAttempt *attempt = arg;
-
-	MemoryContextSwitchTo(attempt->scratch);
-	attempt->expr = compile(attempt->what, attempt->context);
-}
-
-/*
- * An expression that cannot be compiled is one that fails for each row, so that
- * writers go through wherever it does not decide.  Not beyond this transaction:
- * what was in the way may be gone by the next.
- */
-static SyncExpr *
-try_to_compile(Compilation *what, MemoryContext context)
-{
-	CompileAttempt attempt = {what, context, CurrentMemoryContext, NULL};
-	/* the error, if there is one, is kept */
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	ErrorData  *error;
-	bool		done = attempt_run(attempt_compile, &attempt, ATTEMPT_KEEP, &error);
-
-	MemoryContextSwitchTo(caller);
-	if (done)
-		return attempt.expr;
-	if (attempt_blames_server(error))
-		ReThrowError(error);
-	pairs_cache.failed = true;
-	return expr_compile_failure(error, context);
-}
-
 /* Adds a column's default in "rel", if it has one there. */
 static void
 load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext context)
@@ -284,7 +179,7 @@ load_default(PairSide *side, Relation rel, AttrNumber attnum, MemoryContext cont
 
 	if (attnum == InvalidAttrNumber)
 		return;
-	expr = try_to_compile(&what, context);
+	expr = kept_compile(compile, &what, context);
 	side->volatile_default |= what.is_volatile;
 	if (expr == NULL)
 		return;
@@ -316,8 +211,7 @@ load_side(PairSide *side, AttrNumber attnum, Relation rel, List *ancestors,
 		/*
 		 * Not locked: whoever writes to the partition alone has no lock on
 		 * its parent, and asking for one now could deadlock with ALTER TABLE,
-		 * which locks the parent first.  A change of it is told to
-		 * forget_sets().
+		 * which locks the parent first.  A change of it sends an invalidation.
 		 */
 		Relation	ancestor = RelationIdGetRelation(lfirst_oid(lc));
 
@@ -344,7 +238,7 @@ load_expr(const ExprStated *stated, const PairRow *row, Relation rel, const Pair
 
 	if (stated->text == NULL)
 		return expr_compile_copy(from->attnum, context);
-	return try_to_compile(&what, context);
+	return kept_compile(compile, &what, context);
 }
 
 /*
@@ -487,81 +381,35 @@ load_rows(PairSet *set, Relation rel)
 
 	/* latest: the transaction's own snapshot may be older than the pairs */
 	PushActiveSnapshot(GetLatestSnapshot());
-	caller = MemoryContextSwitchTo(set->context);
-	rows = read_rows(rel, set->ancestors);
+	caller = MemoryContextSwitchTo(set->kept.context);
+	rows = read_rows(rel, set->kept.others);
 	set->pairs = palloc0(sizeof(SyncPair) * Max(list_length(rows), 1));
 	MemoryContextSwitchTo(caller);
 	foreach(lc, rows)
 	{
-		if (load_pair(&set->pairs[set->npairs], lfirst(lc), rel, set->ancestors, set->context))
+		if (load_pair(&set->pairs[set->npairs], lfirst(lc), rel, set->kept.others, set->kept.context))
 			set->npairs++;
 	}
 	PopActiveSnapshot();
 }
 
-static PairSet *
-load_set(Relation rel)
+static void
+load_set(Kept *kept, Relation rel, void *arg)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pg_zdm pairs",
-												  ALLOCSET_SMALL_SIZES);
-	PairSet    *set = MemoryContextAllocZero(context, sizeof(PairSet));
-
-	set->relid = RelationGetRelid(rel);
-	set->context = context;
 	if (rel->rd_rel->relispartition)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(context);
+		MemoryContext caller = MemoryContextSwitchTo(kept->context);
 
-		set->ancestors = get_partition_ancestors(RelationGetRelid(rel));
+		kept->others = get_partition_ancestors(RelationGetRelid(rel));
 		MemoryContextSwitchTo(caller);
 	}
-	load_rows(set, rel);
-	/* complete: an error before this point frees it with the caller's context */
-	MemoryContextSetParent(context, CacheMemoryContext);
-	return set;
-}
-
-static void
-create_cache(void)
-{
-	HASHCTL		control = {0};
-
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(PairCacheEntry);
-	pairs_cache.sets = hash_create("pg_zdm pairs", 32, &control, HASH_ELEM | HASH_BLOBS);
+	load_rows((PairSet *) kept, rel);
 }
 
 PairSet *
 pairs_find(Relation rel)
 {
-	Oid			relid = RelationGetRelid(rel);
-	PairCacheEntry *entry;
-	PairSet    *set;
-	uint64		before;
-	bool		found;
-
-	if (pairs_cache.sets == NULL)
-		create_cache();
-	entry = hash_search(pairs_cache.sets, &relid, HASH_FIND, NULL);
-	if (entry)
-	{
-		pairs_cache.last = entry->set;
-		return entry->set;
-	}
-
-	before = pairs_cache.generation;
-	set = load_set(rel);
-	if (pairs_cache.generation != before)
-	{
-		/* invalidated while it was read: for this once only */
-		retire_set(set);
-		return set;
-	}
-	entry = hash_search(pairs_cache.sets, &relid, HASH_ENTER, &found);
-	Assert(!found);
-	entry->set = set;
-	pairs_cache.last = set;
-	return set;
+	return (PairSet *) kept_get(&pairs_cache, rel, sizeof(PairSet), load_set, NULL);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "core/guc.h"
 #include "nodes/pg_list.h"
 #include "sync/expr.h"
+#include "sync/kept.h"
 #include "utils/elog.h"
 #include "utils/rel.h"
 
@@ -72,30 +73,16 @@ typedef struct SyncPair
 
 typedef struct PairSet
 {
-	Oid			relid;
+	Kept		kept;			/* the partitioned tables above are its others */
 	int			npairs;
 	SyncPair   *pairs;
-
-	/* private */
-	List	   *ancestors;		/* Oids of the partitioned tables above relid */
-	MemoryContext context;
-	struct PairSet *next_retired;
 } PairSet;
 
-/* Register the callbacks that keep the cache right.  From _PG_init. */
+/* Register the callbacks that tell one transaction from another.  From _PG_init. */
 extern void pairs_init(void);
 
 /* The sets of this session.  For pairs_get() only, outside of pairs.c. */
-typedef struct PairCache
-{
-	PairSet    *last;			/* the one last asked for, while it is current */
-	struct HTAB *sets;			/* PairCacheEntry, by relation; NULL: none yet */
-	PairSet    *retired;		/* no longer current: to be freed at the end of the transaction */
-	uint64		generation;		/* changes when a set may be out of date */
-	bool		failed;			/* an expression could not be compiled in this transaction */
-} PairCache;
-
-extern PairCache pairs_cache;
+extern KeptCache pairs_cache;
 
 /* For pairs_get() only: the set from the cache, or loaded. */
 extern PairSet *pairs_find(Relation rel);
@@ -111,7 +98,7 @@ static inline PairSet *
 pairs_get(Relation rel)
 {
 	if (likely(pairs_cache.last && pairs_cache.last->relid == RelationGetRelid(rel)))
-		return pairs_cache.last;
+		return (PairSet *) pairs_cache.last;
 	return pairs_find(rel);
 }
 
