@@ -3,6 +3,7 @@
 -- becomes the constraint's, and the catalog is as plain ADD CONSTRAINT leaves it.
 --
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 SET zdm.guard = off;
 \set SHOW_CONTEXT never
@@ -17,49 +18,20 @@ INSERT INTO plain.room SELECT i, i, int4range(i * 10, i * 10 + 5), int4range(i *
 CREATE TABLE online.room (LIKE plain.room INCLUDING ALL);
 INSERT INTO online.room SELECT * FROM plain.room;
 
--- all that the catalog has of the constraints and indexes of a schema
-CREATE FUNCTION catalog(schema text, OUT line text) RETURNS SETOF text LANGUAGE sql AS $$
-	WITH i AS (SELECT c.oid, c.relname FROM pg_class c WHERE relnamespace = schema::regnamespace AND relkind = 'i'),
-		o AS (SELECT c.oid, conname AS name FROM pg_constraint c WHERE connamespace = schema::regnamespace)
-	SELECT replace(l, schema || '.', '') FROM (
-		SELECT 'constraint ' || (to_jsonb(c) - '{oid,conrelid,conindid,connamespace}'::text[])::text || pg_get_constraintdef(c.oid) || (conindid IN (SELECT oid FROM i WHERE relname = conname)) FROM pg_constraint c JOIN o USING (oid)
-		UNION ALL
-		SELECT 'index ' || pg_get_indexdef(indexrelid) || (to_jsonb(x) - '{indexrelid,indrelid,indexprs,indpred}'::text[])::text FROM pg_index x JOIN i ON oid = indexrelid
-		UNION ALL
-		SELECT 'class ' || (to_jsonb(c) - '{oid,relnamespace,relfilenode,reltype,relpages,reltuples,relfrozenxid,relminmxid,relallvisible,relallfrozen}'::text[])::text FROM pg_class c JOIN i USING (oid)
-		UNION ALL
-		SELECT 'trigger ' || concat_ws(' ', name, tgfoid::regproc, tgtype, tgenabled, tgisinternal, tgdeferrable, tginitdeferred) FROM pg_trigger JOIN o ON o.oid = tgconstraint
-		UNION ALL
-		SELECT 'depend ' || concat_ws(' ', pg_describe_object(classid, objid, objsubid), pg_describe_object(refclassid, refobjid, refobjsubid), deptype, count(*))
-			FROM pg_depend WHERE (classid = 'pg_class'::regclass AND objid IN (SELECT oid FROM i)) OR (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM o)) GROUP BY classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype
-	) x(l) $$;
-
-CREATE PROCEDURE rests(what text) LANGUAGE plpgsql AS $$
-DECLARE m record;
-BEGIN
-	COMMIT;
-	WHILE EXISTS (SELECT FROM zdm.migrations WHERE label = what AND state NOT IN ('completed', 'failed', 'reverted')) LOOP
-		PERFORM pg_sleep(0.02);
-		COMMIT;
-	END LOOP;
-	SELECT state, error_state, error INTO m FROM zdm.migrations WHERE label = what;
-	RAISE WARNING '% % %', m.state, m.error_state, m.error;
-END $$;
-
 -- the one way and the other: the outcome is the same, and so is what is left when it is taken back
 CREATE PROCEDURE each_way(what text) LANGUAGE plpgsql AS $$
 DECLARE differ text;
 BEGIN
 	EXECUTE 'ALTER TABLE plain.room ADD ' || what;
 	PERFORM zdm.migrate('ALTER TABLE online.room ADD ' || what, label => what);
-	CALL rests(what);
-	SELECT string_agg(line, E'\n') INTO differ FROM ((SELECT catalog('plain') AS line EXCEPT ALL SELECT catalog('online')) UNION ALL (SELECT catalog('online') EXCEPT ALL SELECT catalog('plain'))) d;
+	CALL test.rests(what);
+	differ := test.differences('plain', 'online');
 	RAISE WARNING '% %', coalesce(differ, 'the same:'), (SELECT string_agg(pg_get_constraintdef(oid), '; ') FROM pg_constraint WHERE conrelid = 'online.room'::regclass AND contype = 'x');
 	PERFORM zdm.revert(what);
 	COMMIT;
-	CALL rests(what);
+	CALL test.rests(what);
 	EXECUTE format('ALTER TABLE plain.room DROP CONSTRAINT %I', (SELECT conname FROM pg_constraint WHERE conrelid = 'plain.room'::regclass AND contype = 'x'));
-	SELECT string_agg(line, E'\n') INTO differ FROM ((SELECT catalog('plain') AS line EXCEPT ALL SELECT catalog('online')) UNION ALL (SELECT catalog('online') EXCEPT ALL SELECT catalog('plain'))) d;
+	differ := test.differences('plain', 'online');
 	IF differ IS NOT NULL THEN
 		RAISE WARNING 'taken back: %', differ;
 	END IF;
@@ -82,9 +54,9 @@ ALTER TABLE online.room ADD c int, ADD d int;
 ALTER TABLE plain.room ADD c int, ADD d int;
 ALTER TABLE plain.room ADD CONSTRAINT of_c EXCLUDE ((c + a) WITH =), ADD CONSTRAINT of_d EXCLUDE (a WITH =) WHERE (d > 0);
 SELECT zdm.migrate('ALTER TABLE online.room ADD CONSTRAINT of_c EXCLUDE ((c + a) WITH =)', label => 'of c') > 0 AS stated;
-CALL rests('of c');
+CALL test.rests('of c');
 SELECT zdm.migrate('ALTER TABLE online.room ADD CONSTRAINT of_d EXCLUDE (a WITH =) WHERE (d > 0)', label => 'of d') > 0 AS stated;
-CALL rests('of d');
+CALL test.rests('of d');
 ALTER TABLE plain.room DROP c;
 ALTER TABLE online.room DROP c;
 ALTER TABLE plain.room DROP d;
@@ -103,7 +75,7 @@ INSERT INTO busy VALUES (1, '[1,5)'), (2, '[4,8)'), (3, NULL), (4, NULL), (5, 'e
 CREATE TABLE child () INHERITS (busy);
 INSERT INTO child VALUES (9, '[20,30)');
 SELECT zdm.migrate('ALTER TABLE busy ADD CONSTRAINT once EXCLUDE USING gist (during WITH &&)', label => 'once') > 0 AS stated;
-CALL rests('once');
+CALL test.rests('once');
 SELECT conname FROM pg_constraint WHERE conrelid = 'busy'::regclass AND contype = 'x';
 INSERT INTO busy VALUES (10, '[4,5)');
 -- the index is the migration's, by the guard
@@ -113,48 +85,48 @@ ALTER TABLE busy DROP COLUMN during;
 SET zdm.guard = off;
 DELETE FROM busy WHERE id IN (2, 10);
 SELECT zdm.resume('once');
-CALL rests('once');
+CALL test.rests('once');
 INSERT INTO busy VALUES (11, '[4,6)');
 INSERT INTO busy VALUES (11, NULL), (12, 'empty');
 UPDATE busy SET during = '[8,9)' WHERE id = 1;
 SELECT zdm.revert('once');
-CALL rests('once');
+CALL test.rests('once');
 SELECT count(*) FROM pg_index WHERE indrelid = 'busy'::regclass;
 
 -- gone back before it was there: nothing is left
 INSERT INTO busy VALUES (2, '[4,8)');
 SELECT zdm.migrate('ALTER TABLE busy ADD CONSTRAINT once EXCLUDE USING gist (during WITH &&)', label => 'back') > 0 AS stated;
-CALL rests('back');
+CALL test.rests('back');
 SELECT zdm.revert('back');
-CALL rests('back');
+CALL test.rests('back');
 SELECT count(*) FROM pg_index WHERE indrelid = 'busy'::regclass;
 
 -- what changed meanwhile: a column has another name; the name is taken; the index, the column, the operator are gone
 SELECT zdm.migrate('ALTER TABLE busy ADD CONSTRAINT once EXCLUDE USING gist (during WITH &&)', label => 'changed') > 0 AS stated;
-CALL rests('changed');
+CALL test.rests('changed');
 DELETE FROM busy WHERE id = 2;
 ALTER TABLE busy RENAME during TO "while";
 CREATE TABLE once ();
 SELECT zdm.resume('changed');
-CALL rests('changed');
+CALL test.rests('changed');
 ALTER TABLE once RENAME TO other;
 ALTER TABLE busy ADD CONSTRAINT once CHECK (x > 0);
 SELECT zdm.resume('changed');
-CALL rests('changed');
+CALL test.rests('changed');
 ALTER TABLE busy RENAME CONSTRAINT once TO positive;
 DO $$BEGIN EXECUTE format('DROP INDEX %s', (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'busy'::regclass AND NOT indisprimary)); END$$;
 SELECT zdm.resume('changed');
-CALL rests('changed');
+CALL test.rests('changed');
 SELECT zdm.revert('changed');
-CALL rests('changed');
+CALL test.rests('changed');
 INSERT INTO busy VALUES (2, '[4,8)');
 SELECT zdm.migrate('ALTER TABLE busy ADD EXCLUDE USING gist ("while" WITH &&)', label => 'column') > 0 AS stated;
-CALL rests('column');
+CALL test.rests('column');
 ALTER TABLE busy DROP "while";
 SELECT zdm.resume('column');
-CALL rests('column');
+CALL test.rests('column');
 SELECT zdm.revert('column');
-CALL rests('column');
+CALL test.rests('column');
 
 -- by no other operator than the one that was meant
 CREATE SCHEMA ops;
@@ -166,15 +138,15 @@ UPDATE busy SET y = CASE id WHEN 7 THEN 1 ELSE id END;
 SET search_path = public, ops;
 SELECT zdm.migrate('ALTER TABLE busy ADD CONSTRAINT by_ops EXCLUDE USING hash (y same_ops WITH ===)', label => 'ops') > 0 AS stated;
 RESET search_path;
-CALL rests('ops');
+CALL test.rests('ops');
 UPDATE busy SET x = id, y = id;
 CREATE FUNCTION ops.same_short(varchar, varchar) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 = $2';
 CREATE OPERATOR ops.=== (FUNCTION = ops.same_short, LEFTARG = varchar, RIGHTARG = varchar, COMMUTATOR = OPERATOR(ops.===));
 SELECT zdm.resume('ops');
-CALL rests('ops');
+CALL test.rests('ops');
 DROP OPERATOR ops.=== (varchar, varchar);
 SELECT zdm.resume('ops');
-CALL rests('ops');
+CALL test.rests('ops');
 SELECT pg_get_constraintdef(oid), conexclop::regoperator[] FROM pg_constraint WHERE conname = 'by_ops';
 
 -- mistakes are PostgreSQL's own, at the call
@@ -197,7 +169,7 @@ CREATE TABLE parted (id int, x int) PARTITION BY LIST (id);
 CREATE TABLE parted1 PARTITION OF parted FOR VALUES IN (1);
 INSERT INTO parted VALUES (1, 1);
 SELECT zdm.migrate('ALTER TABLE parted1 ADD CONSTRAINT one EXCLUDE (x WITH =)', label => 'partition') > 0 AS stated;
-CALL rests('partition');
+CALL test.rests('partition');
 
 -- it reads as the owner, whom no policy may keep from seeing a row
 CREATE ROLE zdm_exclude_owner;
@@ -208,7 +180,7 @@ ALTER TABLE busy ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SELECT zdm.migrate('ALTER TABLE busy ADD EXCLUDE (x WITH =)');
 ALTER TABLE busy NO FORCE ROW LEVEL SECURITY;
 SELECT zdm.migrate('ALTER TABLE busy ADD CONSTRAINT own EXCLUDE (x WITH =)', label => 'owner') > 0 AS stated;
-CALL rests('owner');
+CALL test.rests('owner');
 DROP OWNED BY zdm_exclude_owner;
 DROP ROLE zdm_exclude_owner;
 

@@ -1,8 +1,9 @@
 --
--- An exclusion constraint's index cannot be built CONCURRENTLY: a partition to be
--- must have its own, or have no rows.
+-- A partition to be is given the exclusion constraints of the partitioned table before it is
+-- attached.
 --
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 SET zdm.guard = off;
 \set SHOW_CONTEXT never
@@ -10,13 +11,26 @@ CREATE TABLE ep (k int4range, during daterange, CONSTRAINT once EXCLUDE USING gi
 CREATE TABLE ep1 (k int4range NOT NULL, during daterange);
 CREATE TABLE ep2 (k int4range NOT NULL, during daterange);
 INSERT INTO ep1 VALUES ('[1,2)', '[2020-01-01,2020-02-01)');
-SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')$$);
-SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep2 FOR VALUES IN ('[2,3)')$$, label => 'empty');
-ALTER TABLE ep1 ADD EXCLUDE USING gist (k WITH =, during WITH &&);
-SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')$$, label => 'own');
-CALL zdm.wait('empty', 'completed', '15 seconds');
-CALL zdm.wait('own', 'completed', '15 seconds');
-SELECT indrelid::regclass, count(*) FROM pg_index WHERE indrelid IN ('ep1'::regclass, 'ep2'::regclass) GROUP BY 1 ORDER BY 1;
+-- rows that exclude each other are named, before anything is attached
+INSERT INTO ep1 VALUES ('[1,2)', '[2020-01-10,2020-01-12)');
+SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep1 FOR VALUES IN ('[1,2)')$$, label => 'own') > 0 AS stated;
+CALL test.rests('own');
+DELETE FROM ep1 WHERE upper(during) = '2020-01-12';
+SELECT zdm.resume('own');
+CALL test.rests('own');
+-- one that has it already is given no other
+ALTER TABLE ep2 ADD EXCLUDE USING gist (k WITH =, during WITH &&);
+SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep2 FOR VALUES IN ('[2,3)')$$, label => 'has') > 0 AS stated;
+CALL test.rests('has');
+-- partitions of its own, with columns of other numbers
+CREATE TABLE ep4 (x int, during daterange, k int4range NOT NULL) PARTITION BY LIST (k);
+ALTER TABLE ep4 DROP x;
+CREATE TABLE ep4a PARTITION OF ep4 DEFAULT;
+INSERT INTO ep4 VALUES ('[2020-01-01,2020-02-01)', '[4,5)');
+SELECT zdm.migrate($$ALTER TABLE ep ATTACH PARTITION ep4 FOR VALUES IN ('[4,5)')$$, label => 'parts') > 0 AS stated;
+CALL test.rests('parts');
+SELECT conrelid::regclass, conname, pg_get_constraintdef(oid), conparentid <> 0 AS attached FROM pg_constraint WHERE contype = 'x' ORDER BY conrelid::regclass::text;
+SELECT indrelid::regclass, count(*) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('ep')) GROUP BY 1 ORDER BY 1;
 -- the guard does not send anybody to an index that would not do
 SET zdm.guard_min_size = '64kB';
 CREATE TABLE ep3 (k int4range NOT NULL, during daterange);

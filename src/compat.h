@@ -31,6 +31,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_tablespace.h"
 #include "commands/cluster.h"
+#include "commands/defrem.h"
 #include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -45,6 +46,7 @@
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -125,15 +127,34 @@ zdm_exec_insert_index_tuples(ResultRelInfo *rri, TupleTableSlot *slot,
 #endif
 #if PG_VERSION_NUM >= 180000
 #define zdm_fk_with_period(con)		((con)->fk_with_period)
+#define zdm_pk_with_period(con)		((con)->pk_with_period)
 #define zdm_without_overlaps(con)	((con)->without_overlaps)
 #define zdm_without_overlaps_constraint(form)	((form)->conperiod)
 #define ZDM_INDEX_WITHOUT_OVERLAPS	INDEX_CONSTR_CREATE_WITHOUT_OVERLAPS
+#define zdm_type_may_overlap(type)	(type_is_range(type) || type_is_multirange(type))
 #else
 #define zdm_fk_with_period(con)		(false)
+#define zdm_pk_with_period(con)		(false)
 #define zdm_without_overlaps(con)	(false)
 #define zdm_without_overlaps_constraint(form)	(false)
 #define ZDM_INDEX_WITHOUT_OVERLAPS	0
+#define zdm_type_may_overlap(type)	(false)
 #endif
+
+/* The operator by which a key WITHOUT OVERLAPS compares a column, the last one or another. */
+static inline Oid
+zdm_without_overlaps_operator(Oid opclass, bool last)
+{
+#if PG_VERSION_NUM >= 180000
+	Oid			operator;
+	StrategyNumber strategy;
+
+	GetOperatorFromCompareType(opclass, InvalidOid, last ? COMPARE_OVERLAP : COMPARE_EQ, &operator, &strategy);
+	return operator;
+#else
+	return InvalidOid;
+#endif
+}
 
 /* getIdentitySequence: 17 wants the relation.  InvalidOid if there is none. */
 static inline Oid

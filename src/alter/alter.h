@@ -84,8 +84,16 @@ extern void constraint_plan_new_column(MigrationPlan *plan, const Constraint *co
  */
 extern void constraint_check_foreign_key(Oid relid, const Constraint *constraint, List *types);
 
-/* in exclusion.c */
+/* ERRCODE_INVALID_TABLE_DEFINITION if the table has one. */
+extern void constraint_check_no_primary_key(Oid relid);
+
+/*
+ * in exclusion.c: an exclusion constraint or a key WITHOUT OVERLAPS; and, on root, one
+ * like that of indexid, which is another table's with columns of the same names.
+ * "taken" is as in IndexTree.
+ */
 extern void exclusion_plan(MigrationPlan *plan, const Change *change, const Constraint *stated);
+extern void exclusion_plan_like(MigrationPlan *plan, Oid root, Oid indexid, List **taken);
 
 /* in constraint_name.c: the name that PostgreSQL would choose, or the given one, found to be free */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);

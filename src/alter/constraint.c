@@ -6,7 +6,7 @@
  * A CHECK or a foreign key comes NOT VALID, which binds every write from then
  * on and looks at no row, and is validated beside readers and writers.  A key
  * comes as a unique index, built CONCURRENTLY, which the constraint then takes
- * over; so does an exclusion constraint (exclusion.c).
+ * over; so does an exclusion constraint, or a key WITHOUT OVERLAPS (exclusion.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -26,6 +26,7 @@
 #include "catalog/query.h"
 #include "commands/defrem.h"
 #include "core/errors.h"
+#include "core/expression.h"
 #include "core/names.h"
 #include "core/target.h"
 #include "miscadmin.h"
@@ -102,14 +103,26 @@ append_deferral(StringInfo buf, const Constraint *con)
 		appendStringInfo(buf, " DEFERRABLE%s", con->initdeferred ? " INITIALLY DEFERRED" : "");
 }
 
+/* The last of them with PERIOD before it, where the key has one (18). */
+static List *
+foreign_key_columns(Oid relid, List *names, bool period)
+{
+	int			last = list_length(names) - 1;
+
+	if (!period || names == NIL)
+		return ddl_columns(relid, names);
+	return expression_format("%e, PERIOD %e", ddl_columns(relid, list_truncate(list_copy(names), last)),
+							 ddl_column(relid, strVal(list_nth(names, last))));
+}
+
 /* What is stated, of the plan's table. */
 static ForeignKeyArgs
 foreign_key_args(const MigrationPlan *plan, const Constraint *con, Oid referenced, char *name)
 {
 	return (ForeignKeyArgs) {
 		.relation = plan->relid, .name = name, .of = plan->relid,
-		.columns = ddl_columns(plan->relid, con->fk_attrs), .references = referenced,
-		.refcolumns = ddl_columns(referenced, con->pk_attrs),
+		.columns = foreign_key_columns(plan->relid, con->fk_attrs, zdm_fk_with_period(con)), .references = referenced,
+		.refcolumns = foreign_key_columns(referenced, con->pk_attrs, zdm_pk_with_period(con)),
 		.delete_columns = ddl_columns(plan->relid, zdm_fk_del_set_columns(con)),
 		.match = con->fk_matchtype, .on_update = con->fk_upd_action, .on_delete = con->fk_del_action,
 		.deferrable = con->deferrable, .deferred = con->initdeferred,
@@ -117,25 +130,32 @@ foreign_key_args(const MigrationPlan *plan, const Constraint *con, Oid reference
 	};
 }
 
-/* The key of the referenced table that these columns are, or its primary key. */
+/* The key of the referenced table that these columns are, or its primary key; WITHOUT OVERLAPS (18) or not. */
 static Oid
-referenced_key(Oid referenced, List *columns)
+referenced_key(Oid referenced, List *columns, bool period)
 {
 	QuerySession session;
 	Oid			key = InvalidOid;
 	bool		immediate = true;
+	bool		same = true;
 
 	query_begin(&session);
-	if (QUERY("SELECT indexrelid, indimmediate FROM pg_index i WHERE indrelid = $1 AND indisunique AND indisvalid "
+	if (QUERY("SELECT indexrelid, indimmediate, indisexclusion = $3 FROM pg_index i WHERE indrelid = $1 AND indisunique AND indisvalid "
 			  "AND indpred IS NULL AND indexprs IS NULL AND CASE WHEN $2::text[] = '{}' THEN indisprimary "
-			  "ELSE indnkeyatts = cardinality($2) AND NOT EXISTS (SELECT 1 FROM unnest($2) n WHERE NOT EXISTS "
+			  "ELSE indisexclusion = $3 AND indnkeyatts = cardinality($2) AND NOT EXISTS (SELECT 1 FROM unnest($2) n WHERE NOT EXISTS "
 			  "(SELECT 1 FROM pg_attribute a, generate_series(0, indnkeyatts - 1) k WHERE attrelid = $1 AND attname = n AND attnum = indkey[k])) END ORDER BY indimmediate DESC",
-			  arg_oid(referenced), arg_texts(ddl_strings(columns))) > 0)
+			  arg_oid(referenced), arg_texts(ddl_strings(columns)), arg_bool(period)) > 0)
 	{
 		key = query_oid(0, 1);
 		immediate = query_bool(0, 2);
+		same = query_bool(0, 3);
 	}
 	query_end(&session);
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+				 errmsg(period ? "foreign key uses PERIOD on the referencing table but not the referenced table" :
+						"foreign key must use PERIOD when referencing a primary key using WITHOUT OVERLAPS")));
 	if (!immediate)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -218,6 +238,35 @@ column_types(Oid relid, List *names)
 	return types;
 }
 
+/* PostgreSQL has no other actions for a key with PERIOD. */
+static void
+check_period_action(char action, const char *event)
+{
+	if (action != FKCONSTR_ACTION_NOACTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("unsupported %s action for foreign key constraint using PERIOD", event)));
+}
+
+/*
+ * To validate a key with PERIOD, PostgreSQL (18) has no one query: it looks for each row by
+ * itself, as when it is written, and locks what that refers to FOR KEY SHARE until all is done.
+ */
+static void
+check_period(const Constraint *con, Oid referenced)
+{
+	check_period_action(con->fk_upd_action, "ON UPDATE");
+	check_period_action(con->fk_del_action, "ON DELETE");
+	if (con->skip_validation || !zdm_statement_enforced(con))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("zdm.migrate() does not validate a foreign key with PERIOD"),
+			 errdetail("PostgreSQL would lock all rows of %s that are referred to, one by one, so that nobody can delete them, or change their keys, until it is done.",
+					   names_relation(referenced)),
+			 errhint("Add it NOT VALID, which checks every write from then on; and ALTER TABLE ... VALIDATE CONSTRAINT at a time when nobody does either.")));
+}
+
 static char *
 foreign_key_name(Oid relid, const Constraint *con)
 {
@@ -244,12 +293,14 @@ constraint_check_foreign_key(Oid relid, const Constraint *con, List *types)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
 				 errmsg("number of referencing and referenced columns for foreign key disagree")));
-	if (zdm_fk_with_period(con))
+	if (con->pk_attrs != NIL && zdm_fk_with_period(con) != zdm_pk_with_period(con))
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.migrate() does not do temporal foreign keys"),
-				 errhint("Add it with plain DDL, when the tables may be read under SHARE ROW EXCLUSIVE, with SET LOCAL zdm.guard = off.")));
-	check_types(con, referenced, referenced_key(referenced, con->pk_attrs),
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+				 errmsg(zdm_fk_with_period(con) ? "foreign key uses PERIOD on the referencing table but not the referenced table" :
+						"foreign key uses PERIOD on the referenced table but not the referencing table")));
+	if (zdm_fk_with_period(con))
+		check_period(con, referenced);
+	check_types(con, referenced, referenced_key(referenced, con->pk_attrs, zdm_fk_with_period(con)),
 				con->conname ? con->conname : foreign_key_name(relid, con), types ? types : column_types(relid, con->fk_attrs));
 	if (pg_class_aclcheck(referenced, owner, ACL_REFERENCES) != ACLCHECK_OK &&
 		pg_attribute_aclcheck_all(referenced, owner, ACL_REFERENCES, ACLMASK_ANY) != ACLCHECK_OK)
@@ -376,21 +427,21 @@ check_columns(Oid relid, List *names)
 		(void) ddl_attribute(relid, strVal(lfirst(lc)));
 }
 
-static void
-check_no_primary_key(MigrationPlan *plan)
+void
+constraint_check_no_primary_key(Oid relid)
 {
 	QuerySession session;
 	bool		has_primary_key;
 
 	query_begin(&session);
 	has_primary_key = QUERY("SELECT 1 FROM pg_index WHERE indrelid = $1 AND indisprimary",
-							arg_oid(plan->relid)) > 0;
+							arg_oid(relid)) > 0;
 	query_end(&session);
 	if (has_primary_key)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("multiple primary keys for table \"%s\" are not allowed",
-						get_rel_name(plan->relid))));
+						get_rel_name(relid))));
 }
 
 /* "PRIMARY KEY (a, b) ...", as ADD CONSTRAINT takes it. */
@@ -440,7 +491,7 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 
 	index_check_name(get_rel_namespace(plan->relid), name);
 	if (primary)
-		check_no_primary_key(plan);
+		constraint_check_no_primary_key(plan->relid);
 	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
 	{
 		plan_partitioned_key(plan, con, name);
@@ -472,7 +523,7 @@ constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con
 			return;
 		case CONSTR_PRIMARY:
 		case CONSTR_UNIQUE:
-			if (con->indexname != NULL || zdm_without_overlaps(con))
+			if (con->indexname != NULL)
 				break;
 			check_columns(plan->relid, con->keys);
 			check_columns(plan->relid, con->including);
@@ -480,7 +531,10 @@ constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con
 			/* or a primary key reads the whole table for NULLs */
 			foreach(lc, con->contype == CONSTR_PRIMARY ? con->keys : NIL)
 				not_null_plan(plan, strVal(lfirst(lc)), NIL);
-			plan_key(plan, con);
+			if (zdm_without_overlaps(con))
+				exclusion_plan(plan, change, con);
+			else
+				plan_key(plan, con);
 			return;
 		case CONSTR_NOTNULL:
 			plan_named_not_null(plan, con);
@@ -494,12 +548,10 @@ constraint_plan(MigrationPlan *plan, const Change *change, const Constraint *con
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("zdm.migrate() knows no safe way to add this constraint"),
-			 con->indexname != NULL ?
-			 errdetail("A column of index \"%s\" is not known to be NOT NULL, so the table would be read under ACCESS EXCLUSIVE.", con->indexname) :
-			 errdetail("PostgreSQL cannot build its index CONCURRENTLY."),
-			 con->indexname != NULL ?
-			 errhint("Migrate ALTER TABLE ... ALTER COLUMN ... SET NOT NULL first.") :
-			 errhint("Make a new table with the constraint and move the rows in batches.")));
+			 con->indexname == NULL ? 0 :
+			 errdetail("A column of index \"%s\" is not known to be NOT NULL, so the table would be read under ACCESS EXCLUSIVE.", con->indexname),
+			 con->indexname == NULL ? 0 :
+			 errhint("Migrate ALTER TABLE ... ALTER COLUMN ... SET NOT NULL first.")));
 }
 
 void

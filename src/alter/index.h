@@ -37,6 +37,13 @@ extern List *index_columns(const IndexStmt *stmt);
 extern IndexSpec *index_spec(const IndexStmt *stmt, const char *source, Oid relid);
 
 /*
+ * The name that PostgreSQL would choose for an index of relid; "columns" is NULL where
+ * they are not in it.  None of "taken" (char *, qualified), which it joins: long names of
+ * partitions may be cut to the same one.
+ */
+extern char *index_choose_name(Oid relid, const char *columns, const char *label, bool constraint, List **taken);
+
+/*
  * Build an index under the name that no other has, and rename it.  "root" is the
  * partitioned table that relid is a partition of, or InvalidOid: if it is none any
  * more, nothing is done.

@@ -36,6 +36,37 @@ index_check_name(Oid namespace, const char *name)
 				 errmsg("relation \"%s\" already exists", name)));
 }
 
+static bool
+is_name_taken(List *taken, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, taken)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+char *
+index_choose_name(Oid relid, const char *columns, const char *label, bool constraint, List **taken)
+{
+	Oid			namespace = get_rel_namespace(relid);
+
+	for (int n = 0;; n++)
+	{
+		char	   *name = ChooseRelationName(get_rel_name(relid), columns,
+											  n == 0 ? label : psprintf("%s%d", label, n), namespace, constraint);
+		char	   *qualified = quote_qualified_identifier(get_namespace_name(namespace), name);
+
+		if (is_name_taken(*taken, qualified))
+			continue;
+		*taken = lappend(*taken, qualified);
+		return name;
+	}
+}
+
 void
 index_append_options(StringInfo buf, const char *prefix, List *options)
 {

@@ -48,42 +48,12 @@ is_partitioned(Oid relid)
 	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
 }
 
-static bool
-is_taken(List *taken, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, taken)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The name that PostgreSQL would choose for a partition's part.  Long names of
- * partitions may be cut to the same one.
- */
+/* The name that PostgreSQL would choose for a partition's part. */
 static char *
 choose_name(IndexTree *tree, Oid relid)
 {
-	const char *label = tree->primary ? "pkey" : tree->key ? "key" : "idx";
-	char	   *columns = tree->primary ? NULL : constraint_column_names(tree->columns);
-	Oid			namespace = get_rel_namespace(relid);
-
-	for (int n = 0;; n++)
-	{
-		char	   *name = ChooseRelationName(get_rel_name(relid), columns,
-											  n == 0 ? label : psprintf("%s%d", label, n),
-											  namespace, tree->key != NULL);
-		char	   *qualified = quote_qualified_identifier(get_namespace_name(namespace), name);
-
-		if (is_taken(tree->taken, qualified))
-			continue;
-		tree->taken = lappend(tree->taken, qualified);
-		return name;
-	}
+	return index_choose_name(relid, tree->primary ? NULL : constraint_column_names(tree->columns),
+							 tree->primary ? "pkey" : tree->key ? "key" : "idx", tree->key != NULL, &tree->taken);
 }
 
 /* The index of a member of the tree. */

@@ -6,7 +6,8 @@
  * ATTACH PARTITION locks the new partition and the default one so that nobody
  * can use them, and then reads both to see that each row is where it belongs,
  * builds the indexes that are missing and checks foreign keys.  All of that can
- * be made beforehand, and PostgreSQL finds it: indexes built CONCURRENTLY,
+ * be made beforehand, and PostgreSQL finds it: indexes built CONCURRENTLY, and
+ * made those of exclusion constraints where the others are (exclusion.c),
  * foreign keys and a CHECK of the bound added NOT VALID and validated.  Then
  * attaching changes the catalog only, and the CHECKs go with the same
  * transaction.
@@ -263,51 +264,6 @@ has_index(const Attach *attach, FactIndex *index)
 	return false;
 }
 
-/*
- * The index of an exclusion constraint, WITHOUT OVERLAPS among them, cannot be
- * built CONCURRENTLY, and no plain one serves in its place: ATTACH itself would
- * build it, while nobody can use the partition or write the table.
- */
-static void
-refuse_exclusion(const Attach *attach, const FactIndex *index)
-{
-	QuerySession session;
-	char	   *name = NULL;
-	char	   *definition = NULL;
-
-	query_begin_printing(&session, attach->partition->oid);
-	if (QUERY("SELECT quote_ident(o.conname), pg_get_constraintdef(o.oid) FROM pg_constraint o "
-			  "WHERE conindid = $1 AND NOT EXISTS (SELECT FROM pg_constraint p JOIN pg_index ON indexrelid = p.conindid "
-			  "WHERE p.conrelid = $2 AND indisexclusion AND pg_get_constraintdef(p.oid) = pg_get_constraintdef(o.oid))",
-			  arg_oid(index->oid), arg_oid(attach->partition->oid)) > 0)
-	{
-		name = query_text(0, 1);
-		definition = query_text(0, 2);
-	}
-	query_end(&session);
-	if (name != NULL && !ddl_is_empty(attach->partition->oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("constraint %s of %s has no counterpart on %s, and PostgreSQL cannot build it CONCURRENTLY",
-						name, names_relation(attach->parent->oid), names_relation(attach->partition->oid)),
-				 errdetail("ATTACH PARTITION would build its index under ACCESS EXCLUSIVE."),
-				 errhint("ALTER TABLE %s ADD %s; first, at a time when the table is not in use; ATTACH finds it.",
-						 names_relation(attach->partition->oid), definition)));
-}
-
-/* Does it serve an exclusion constraint? */
-static bool
-is_exclusion(const FactIndex *index)
-{
-	QuerySession session;
-	bool		exclusion;
-
-	query_begin(&session);
-	exclusion = QUERY("SELECT FROM pg_index WHERE indexrelid = $1 AND indisexclusion", arg_oid(index->oid)) > 0;
-	query_end(&session);
-	return exclusion;
-}
-
 static void
 plan_indexes(Attach *attach)
 {
@@ -321,15 +277,15 @@ plan_indexes(Attach *attach)
 			.plan = attach->plan, .root = attach->partition->oid, .indexid = index->oid, .taken = taken,
 		};
 
-		if (!index->dropped && is_exclusion(index))
-		{
-			refuse_exclusion(attach, index);
-			continue;
-		}
 		if (index->dropped || has_index(attach, index))
 			continue;
-		index_tree_plan_like(&tree);
-		taken = tree.taken;
+		if (index->exclusion)
+			exclusion_plan_like(attach->plan, attach->partition->oid, index->oid, &taken);
+		else
+		{
+			index_tree_plan_like(&tree);
+			taken = tree.taken;
+		}
 	}
 }
 

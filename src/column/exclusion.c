@@ -142,8 +142,9 @@ static void
 add_constraint(const Building *building)
 {
 	ExclusionArgs con = {
-		.relation = building->old->relid, .name = building->name, .index = building->name, .spec = building->spec,
-		.operators = building->exclusion->operators, .row = fit_row_name(building->old->relid),
+		.relation = building->old->relid, .name = building->name, .type = CONSTRAINT_EXCLUSION,
+		.index = building->name, .spec = building->spec, .operators = building->exclusion->operators,
+		.row = fit_row_name(building->old->relid),
 		.deferrable = building->exclusion->deferrable, .deferred = building->exclusion->deferred,
 	};
 

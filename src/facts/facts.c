@@ -396,6 +396,15 @@ index_tree(Relation index, AttrNumber attnum)
 }
 
 static void
+load_operators(FactIndex *idx, Relation index)
+{
+	Oid		   *procs;
+	uint16	   *strategies;
+
+	RelationGetExclusionInfo(index, &idx->operators, &procs, &strategies);
+}
+
+static void
 load_index(FactRelation *rel, Oid indexid)
 {
 	Relation	index = try_relation_open(indexid, AccessShareLock);
@@ -421,6 +430,8 @@ load_index(FactRelation *rel, Oid indexid)
 	for (int i = 0; i < idx->ncolumns; i++)
 		idx->columns[i] = index->rd_index->indkey.values[i];
 	load_opclasses(idx, index);
+	if (idx->exclusion)
+		load_operators(idx, index);
 	idx->exprs = (List *) index_tree(index, Anum_pg_index_indexprs);
 	idx->predicate = make_ands_implicit((Expr *) index_tree(index, Anum_pg_index_indpred));
 	idx->tablespace = index->rd_rel->reltablespace;

@@ -76,6 +76,7 @@ typedef struct FactIndex
 	int			ncolumns;
 	AttrNumber *columns;		/* 0 for an expression */
 	Oid		   *opclasses;		/* of the key columns */
+	Oid		   *operators;		/* by which they exclude each other, or NULL */
 	Oid		   *collations;
 	List	   *exprs;
 	List	   *predicate;

@@ -376,12 +376,20 @@ backs_constraint(FactRelation *rel, FactIndex *idx)
 	return false;
 }
 
+static bool
+same_operators(const FactIndex *idx, const FactIndex *other)
+{
+	return idx->operators != NULL && other->operators != NULL && idx->nkeys == other->nkeys &&
+		memcmp(idx->operators, other->operators, idx->nkeys * sizeof(Oid)) == 0;
+}
+
 /* An index that a constraint owns is only matched by one that a constraint owns. */
 bool
 facts_index_matches(FactRelation *parent, FactIndex *idx, FactRelation *child, FactIndex *other)
 {
 	if (other->dropped || idx->am != other->am ||
-		idx->unique != other->unique || idx->exclusion || other->exclusion ||
+		idx->unique != other->unique || idx->exclusion != other->exclusion ||
+		(idx->exclusion && !same_operators(idx, other)) ||
 		idx->nkeys != other->nkeys || idx->ncolumns != other->ncolumns ||
 		(backs_constraint(parent, idx) && !backs_constraint(child, other)))
 		return false;

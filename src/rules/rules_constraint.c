@@ -192,6 +192,12 @@ index_constraint_type(const Constraint *con)
 	return con->contype == CONSTR_PRIMARY ? 'p' : con->contype == CONSTR_UNIQUE ? 'u' : 'x';
 }
 
+static bool
+is_exclusion(const Constraint *con)
+{
+	return con->contype == CONSTR_EXCLUSION || zdm_without_overlaps(con);
+}
+
 /* Remember the index that a constraint makes, well enough for what may follow. */
 static void
 remember_index(FactRelation *rel, Constraint *con, const char *name)
@@ -204,7 +210,7 @@ remember_index(FactRelation *rel, Constraint *con, const char *name)
 	idx->name = pstrdup(name);
 	idx->am = BTREE_AM_OID;
 	idx->unique = con->contype != CONSTR_EXCLUSION;
-	idx->exclusion = con->contype == CONSTR_EXCLUSION;
+	idx->exclusion = is_exclusion(con);
 	idx->primary = con->contype == CONSTR_PRIMARY;
 	idx->valid = true;
 	idx->immediate = !con->deferrable;
@@ -272,8 +278,9 @@ unique_hint(const FactRelation *rel, const Constraint *con, const char *name)
 	StringInfoData columns;
 	ListCell   *lc;
 
-	if (con->contype == CONSTR_EXCLUSION)
-		return pstrdup("An exclusion constraint cannot be built concurrently by hand: add it while nobody uses the table, or make a new table with it and move the rows in batches.");
+	if (is_exclusion(con))
+		return psprintf("%s cannot be built concurrently by hand: add it while nobody uses the table, or make a new table with it and move the rows in batches.",
+						con->contype == CONSTR_EXCLUSION ? "An exclusion constraint" : "A key WITHOUT OVERLAPS");
 	if (rel->kind == RELKIND_PARTITIONED_TABLE)
 		return pstrdup("Build the unique index CONCURRENTLY on each partition and add the constraint there with USING INDEX first.");
 	initStringInfo(&columns);

@@ -4,8 +4,8 @@
  *		A constraint made of an index that is there.
  *
  * For keys SQL has words for it, ADD CONSTRAINT ... USING INDEX; for exclusion
- * constraints it has none.  PostgreSQL's own functions make both, and leave the catalog
- * as plain ADD CONSTRAINT does.
+ * constraints, and keys WITHOUT OVERLAPS, it has none.  PostgreSQL's own functions make
+ * all of them, and leave the catalog as plain ADD CONSTRAINT does.
  *
  * An exclusion constraint is kept by whoever writes: he reads which operators an index
  * excludes by when his statement opens it.  So the lock has to keep writers out, since
@@ -209,14 +209,25 @@ check_meaning(const Migration *migration, const ExclusionArgs *con)
 	meaning_check_text(migration->id, exclusion_look_sql(&making, con));
 }
 
+/* Somebody may have given the table another one since, or taken NOT NULL from a column. */
+static void
+check_primary_key(Relation rel, Oid indexid)
+{
+	Relation	index = index_open(indexid, AccessShareLock);
+
+	index_check_primary_key(rel, BuildIndexInfo(index), true, NULL);
+	index_close(index, NoLock);
+}
+
 /* Only now: what an index that says so excludes by is read from the constraint. */
 static void
-set_exclusion(Relation rel, Oid indexid)
+set_exclusion(Relation rel, Oid indexid, bool unique)
 {
 	Relation	catalog = table_open(IndexRelationId, RowExclusiveLock);
 	HeapTuple	tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(indexid));
 
 	((Form_pg_index) GETSTRUCT(tuple))->indisexclusion = true;
+	((Form_pg_index) GETSTRUCT(tuple))->indisunique = unique;
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	heap_freetuple(tuple);
 	table_close(catalog, RowExclusiveLock);
@@ -228,10 +239,13 @@ void
 index_constraint_exclude(const Migration *migration, const Step *step)
 {
 	const ExclusionArgs *con = verb_args(step);
+	bool		primary = con->type == CONSTRAINT_PRIMARY;
+	bool		key = con->type != CONSTRAINT_EXCLUSION;
 	IndexConstraint made = {
-		.name = con->name, .type = CONSTRAINT_EXCLUSION,
+		.name = con->name, .type = con->type,
 		.flags = (con->deferrable ? INDEX_CONSTR_CREATE_DEFERRABLE : 0) |
-			(con->deferred ? INDEX_CONSTR_CREATE_INIT_DEFERRED : 0),
+			(con->deferred ? INDEX_CONSTR_CREATE_INIT_DEFERRED : 0) |
+			(primary ? INDEX_CONSTR_CREATE_MARK_AS_PRIMARY : 0) | (key ? ZDM_INDEX_WITHOUT_OVERLAPS : 0),
 	};
 	Relation	rel;
 	Oid			indexid;
@@ -245,8 +259,10 @@ index_constraint_exclude(const Migration *migration, const Step *step)
 	check_meaning(migration, con);
 	take_name(migration, con, indexid);
 	set_operators(migration, &made, con, indexid);
+	if (primary)
+		check_primary_key(rel, indexid);
 	(void) index_constraint_make(rel, indexid, &made);
-	set_exclusion(rel, indexid);
+	set_exclusion(rel, indexid, key);
 	table_close(rel, NoLock);
 	identity_leave(&identity);
 	ZDM_DEBUG_POINT("exclusion-made");

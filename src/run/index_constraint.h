@@ -33,6 +33,7 @@ extern Oid	index_constraint_make(Relation rel, Oid indexid, const IndexConstrain
 /*
  * Do a step of verb_make_exclusion, under its locks.  ERRCODE_UNDEFINED_OBJECT if the
  * index is gone, ERRCODE_DUPLICATE_TABLE or _OBJECT if the name is taken,
+ * ERRCODE_INVALID_TABLE_DEFINITION if there is another primary key,
  * ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if an operator is not what it was.
  */
 extern void index_constraint_exclude(const Migration *migration, const Step *step);

@@ -4,11 +4,15 @@
  *		Exclusion constraints: rows that exclude each other are looked for, and an
  *		index that is there becomes the constraint's.
  *
+ * A key WITHOUT OVERLAPS (18) is one by which rows exclude each other that are equal in
+ * all its columns but the last, and overlap in that; and no value of that is empty.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "core/expression.h"
 #include "utils/lsyscache.h"
 #include "verbs/sql.h"
@@ -21,6 +25,7 @@ static const Field fields[] = {
 	FIELD(ExclusionArgs, relation, OID),
 	FIELD(ExclusionArgs, root, OID),
 	FIELD(ExclusionArgs, name, TEXT),
+	FIELD(ExclusionArgs, type, CHAR),
 	FIELD(ExclusionArgs, index, TEXT),
 	FIELD_OF(ExclusionArgs, spec, STRUCT, &index_spec_fields),
 	FIELD(ExclusionArgs, operators, TEXTS),
@@ -64,7 +69,7 @@ partners(const Making *making, const ExclusionArgs *con)
 		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", compared(making, con, i));
 	appendStringInfoString(&buf, ") OPERATOR(pg_catalog.=) 0");
 	if (con->spec->predicate != NIL)
-		appendStringInfo(&buf, " AND (%s)", sql_expression(making, con->spec->predicate, con->relation));
+		appendStringInfo(&buf, " AND (%s)", sql_expression(making, con->spec->predicate, con->spec->of));
 	return buf.data;
 }
 
@@ -80,12 +85,18 @@ comparisons(const Making *making, const ExclusionArgs *con)
 	return buf.data;
 }
 
+static bool
+is_key(const ExclusionArgs *con)
+{
+	return con->type != CONSTRAINT_EXCLUSION;
+}
+
 /*
  * A pair is given once: the operators are commutative.  Of the table alone: the
  * constraint is none of its children's.
  */
-char *
-exclusion_look_sql(const Making *making, const ExclusionArgs *con)
+static char *
+pairs_sql(const Making *making, const ExclusionArgs *con)
 {
 	char	   *table = sql_table(making, con->relation);
 	char	   *row = sql_expression(making, con->row, con->relation);
@@ -95,9 +106,30 @@ exclusion_look_sql(const Making *making, const ExclusionArgs *con)
 					"FROM (SELECT %sctid AS zdm_ctid, %s AS zdm_row FROM ONLY %s AS zdm_t WHERE %s) AS zdm_x,\n"
 					"  LATERAL (SELECT %s AS zdm_row FROM ONLY %s AS zdm_t WHERE %s%s\n"
 					"    AND ctid OPERATOR(pg_catalog.>) zdm_x.zdm_ctid) AS zdm_y LIMIT " EXAMPLES,
-					sql_literal(psprintf("rows of %s conflict by exclusion constraint %s", table, sql_name(con->name))),
+					sql_literal(psprintf("rows of %s conflict by %s %s", table,
+										 is_key(con) ? "constraint" : "exclusion constraint", sql_name(con->name))),
 					numbered_keys(making, con), row, table, rows,
 					row, table, rows, comparisons(making, con));
+}
+
+/* Beside a NULL, too. */
+static char *
+empty_sql(const Making *making, const ExclusionArgs *con)
+{
+	char	   *table = sql_table(making, con->relation);
+	char	   *last = index_key_sql(making, con->spec, llast(con->spec->keys));
+
+	return psprintf("SELECT '23514', %s, %s FROM ONLY %s AS zdm_t WHERE pg_catalog.isempty(%s) LIMIT " EXAMPLES,
+					sql_literal(psprintf("empty WITHOUT OVERLAPS value in column %s of %s, for constraint %s", last, table, sql_name(con->name))),
+					sql_expression(making, con->row, con->relation), table, last);
+}
+
+char *
+exclusion_look_sql(const Making *making, const ExclusionArgs *con)
+{
+	char	   *pairs = pairs_sql(making, con);
+
+	return is_key(con) ? psprintf("(%s)\nUNION ALL (%s)", empty_sql(making, con), pairs) : pairs;
 }
 
 static char *
@@ -141,10 +173,21 @@ elements(const Making *making, const ExclusionArgs *con)
 	{
 		const IndexKey *key = list_nth(con->spec->keys, i);
 
-		appendStringInfo(&buf, "%s%s%s WITH OPERATOR(%s)", i > 0 ? ", " : "", index_key_sql(making, con->spec, key),
-						 key->properties ? key->properties : "", (char *) list_nth(con->operators, i));
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "", index_key_sql(making, con->spec, key));
+		if (!is_key(con))
+			appendStringInfo(&buf, "%s WITH OPERATOR(%s)", key->properties ? key->properties : "",
+							 (char *) list_nth(con->operators, i));
 	}
+	if (is_key(con))
+		appendStringInfoString(&buf, " WITHOUT OVERLAPS");
 	return buf.data;
+}
+
+static char *
+kind_sql(const ExclusionArgs *con)
+{
+	return con->type == CONSTRAINT_PRIMARY ? pstrdup("PRIMARY KEY") : con->type == CONSTRAINT_UNIQUE ? pstrdup("UNIQUE") :
+		psprintf("EXCLUDE USING %s", con->spec->method);
 }
 
 /* What a person would have to say, of which the worker does only the end (run/index_constraint.c). */
@@ -155,17 +198,24 @@ definition(const Making *making, const ExclusionArgs *con)
 	StringInfoData buf;
 
 	initStringInfo(&buf);
-	appendStringInfo(&buf, "EXCLUDE USING %s (%s)", spec->method, elements(making, con));
+	appendStringInfo(&buf, "%s (%s)", kind_sql(con), elements(making, con));
 	if (spec->included != NIL)
-		appendStringInfo(&buf, " INCLUDE (%s)", sql_expression(making, expression_join(spec->included, ", "), con->relation));
+		appendStringInfo(&buf, " INCLUDE (%s)", sql_expression(making, expression_join(spec->included, ", "), spec->of));
 	appendStringInfoString(&buf, spec->options != NULL ? spec->options : "");
 	if (spec->tablespace != NULL)
 		appendStringInfo(&buf, " USING INDEX TABLESPACE %s", spec->tablespace);
 	if (spec->predicate != NIL)
-		appendStringInfo(&buf, " WHERE (%s)", sql_expression(making, spec->predicate, con->relation));
+		appendStringInfo(&buf, " WHERE (%s)", sql_expression(making, spec->predicate, spec->of));
 	if (con->deferrable)
 		appendStringInfo(&buf, " DEFERRABLE%s", con->deferred ? " INITIALLY DEFERRED" : "");
 	return buf.data;
+}
+
+char *
+exclusion_add_sql(const Making *making, const ExclusionArgs *con)
+{
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", sql_table(making, con->relation), sql_name(con->name),
+					definition(making, con));
 }
 
 static char *
@@ -176,16 +226,16 @@ make_sql(const Making *making, const void *data)
 	if (making->flavour == FLAVOUR_SCRIPT)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("zdm.script() has no plain form for an exclusion constraint"),
-				 errdetail("SQL has no word by which an index that was built CONCURRENTLY becomes that of an exclusion constraint: ADD CONSTRAINT builds its own under ACCESS EXCLUSIVE."),
+				 errmsg("zdm.script() has no plain form for %s", is_key(con) ? "a key WITHOUT OVERLAPS" : "an exclusion constraint"),
+				 errdetail("SQL has no word by which an index that was built CONCURRENTLY becomes that of %s: ADD CONSTRAINT builds its own under ACCESS EXCLUSIVE.",
+						   is_key(con) ? "such a key" : "an exclusion constraint"),
 				 errhint("Have the extension carry it out, or add it with plain DDL when nobody uses the table.")));
 	if (making->back)
 		return !sql_exists(making, con->relation) ? pstrdup("") :
 			psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", sql_table(making, con->relation), sql_name(con->name));
 	if (!sql_is_member(making, con->relation, con->root))
 		return pstrdup("");
-	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", sql_table(making, con->relation), sql_name(con->name),
-					definition(making, con));
+	return exclusion_add_sql(making, con);
 }
 
 /*

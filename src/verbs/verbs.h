@@ -353,12 +353,13 @@ extern Assertion *constraint_none_late(const Making *making, Oid parent, List *k
 
 /* ---- verbs/exclusion.c ---- */
 
-/* An exclusion constraint that is made of an index. */
+/* An exclusion constraint, or a key WITHOUT OVERLAPS, that is made of an index. */
 typedef struct ExclusionArgs
 {
 	Oid			relation;
 	Oid			root;
 	char	   *name;
+	char		type;			/* as in pg_constraint: x; or p, u: WITHOUT OVERLAPS */
 	char	   *index;			/* that it is made of, which has its name from then on */
 	IndexSpec  *spec;
 	List	   *operators;		/* char *: for each key, as it stands in OPERATOR(...) */
@@ -371,6 +372,9 @@ typedef struct ExclusionArgs
 
 /* The query of a look for rows that exclude each other. */
 extern char *exclusion_look_sql(const Making *making, const ExclusionArgs *con);
+
+/* The constraint as plain SQL would add it. */
+extern char *exclusion_add_sql(const Making *making, const ExclusionArgs *con);
 
 extern const Verb verb_look_for_conflicts;
 extern const Verb verb_make_exclusion;

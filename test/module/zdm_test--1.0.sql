@@ -153,12 +153,52 @@ BEGIN
 	CALL zdm.wait(label, until, '60s');
 	PERFORM set_config('client_min_messages', before, false);
 END $$;
+-- until the migration rests in a state that it does not leave by itself; rows without a key have no names
+CREATE PROCEDURE test.rests(what text) LANGUAGE plpgsql AS $$
+DECLARE
+	m record;
+BEGIN
+	COMMIT;
+	WHILE EXISTS (SELECT FROM zdm.migrations WHERE label = what AND state NOT IN ('completed', 'failed', 'reverted')) LOOP
+		PERFORM pg_sleep(0.02);
+		COMMIT;
+	END LOOP;
+	SELECT state, error_state, regexp_replace(error, 'ctid=\S*', 'ctid', 'g') AS error INTO m FROM zdm.migrations WHERE label = what;
+	RAISE WARNING '% % %', m.state, m.error_state, m.error;
+END $$;
 CREATE FUNCTION test.waits_for(what text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	WHILE NOT EXISTS (SELECT FROM zdm.progress WHERE waiting_for LIKE what) LOOP
 		PERFORM pg_sleep(0.01);
 	END LOOP;
 END $$;
+
+--
+-- All that the catalog has of the constraints, indexes and columns of a schema; and by what
+-- two schemas differ.  What PostgreSQL finds on a partition may say that it is not inherited.
+--
+CREATE FUNCTION test.shape(schema text, OUT line text) RETURNS SETOF text LANGUAGE sql AS $$
+	WITH r AS (SELECT c.oid, c.relkind FROM pg_class c WHERE relnamespace = schema::regnamespace),
+		i AS (SELECT oid FROM r WHERE relkind IN ('i', 'I')),
+		o AS (SELECT c.oid, conname AS name FROM pg_constraint c WHERE connamespace = schema::regnamespace)
+	SELECT replace(l, schema || '.', '') FROM (
+		SELECT concat_ws(' ', 'constraint', conrelid::regclass, to_jsonb(c) - '{oid,conrelid,conindid,connamespace,conparentid,confrelid,conbin}'::text[] - CASE WHEN conparentid <> 0 THEN 'connoinherit' ELSE '' END,
+			pg_get_constraintdef(c.oid), conindid::regclass, (SELECT name FROM o p WHERE p.oid = conparentid)) FROM pg_constraint c JOIN o USING (oid)
+		UNION ALL
+		SELECT concat_ws(' ', 'index', pg_get_indexdef(indexrelid), to_jsonb(x) - '{indexrelid,indrelid,indexprs,indpred}'::text[]) FROM pg_index x JOIN i ON oid = indexrelid
+		UNION ALL
+		SELECT concat_ws(' ', 'class', to_jsonb(c) - '{oid,relnamespace,relfilenode,reltype,relpages,reltuples,relfrozenxid,relminmxid,relallvisible,relallfrozen}'::text[]) FROM pg_class c JOIN i USING (oid)
+		UNION ALL
+		SELECT concat_ws(' ', 'column', attrelid::regclass, attnum, attname, atttypid, attnotnull, attislocal, attinhcount) FROM pg_attribute a JOIN r ON attrelid = r.oid WHERE attnum > 0
+		UNION ALL
+		SELECT concat_ws(' ', 'trigger', name, tgfoid::regproc, tgtype, tgenabled, tgisinternal, tgdeferrable, tginitdeferred) FROM pg_trigger JOIN o ON o.oid = tgconstraint
+		UNION ALL
+		SELECT concat_ws(' ', 'depend', pg_describe_object(classid, objid, objsubid), pg_describe_object(refclassid, refobjid, refobjsubid), deptype, count(*))
+			FROM pg_depend WHERE (classid = 'pg_class'::regclass AND objid IN (SELECT oid FROM i)) OR (classid = 'pg_constraint'::regclass AND objid IN (SELECT oid FROM o)) GROUP BY classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype
+	) x(l) $$;
+CREATE FUNCTION test.differences(one text, other text) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(line, E'\n') FROM ((SELECT test.shape(one) AS line EXCEPT ALL SELECT test.shape(other))
+		UNION ALL (SELECT test.shape(other) EXCEPT ALL SELECT test.shape(one))) d $$;
 
 --
 -- What hangs on a table, moved to another one without a migration.
