@@ -3,6 +3,7 @@
 -- whole, which finds theirs.
 --
 CREATE EXTENSION pg_zdm;
+CREATE EXTENSION zdm_test;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 SET zdm.guard = off;
 \set SHOW_CONTEXT never
@@ -27,45 +28,18 @@ ALTER TABLE online.booking DROP dropped;
 INSERT INTO plain.booking SELECT 'note ' || i, int4range(h, h + 1), int4range(i * 10, i * 10 + 5) FROM generate_series(1, 100) i, unnest('{1,3,7}'::int[]) h;
 INSERT INTO online.booking SELECT * FROM plain.booking;
 
-CREATE FUNCTION catalog(schema text, OUT line text) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT replace(concat_ws(' ', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid), c.conislocal, c.coninhcount, p.conname, c.conkey, x.relname, pg_get_indexdef(c.conindid),
-		(SELECT string_agg(pg_describe_object(refclassid, refobjid, refobjsubid) || deptype::text, ', ' ORDER BY pg_describe_object(refclassid, refobjid, refobjsubid), deptype) FROM pg_depend WHERE objid IN (c.oid, c.conindid)),
-		to_jsonb(i) - '{indexrelid,indrelid,indexprs,indpred}'::text[]), schema || '.', '')
-	FROM pg_constraint c LEFT JOIN pg_constraint p ON p.oid = c.conparentid JOIN pg_class x ON x.oid = c.conindid JOIN pg_index i ON i.indexrelid = c.conindid
-	WHERE c.connamespace = schema::regnamespace AND c.contype IN ('x', 'u', 'p') $$;
-CREATE PROCEDURE rests(what text) LANGUAGE plpgsql AS $$
-DECLARE m record;
-BEGIN
-	COMMIT;
-	WHILE EXISTS (SELECT FROM zdm.migrations WHERE label = what AND state NOT IN ('completed', 'failed', 'reverted')) LOOP
-		PERFORM pg_sleep(0.02);
-		COMMIT;
-	END LOOP;
-	SELECT state, error_state, error INTO m FROM zdm.migrations WHERE label = what;
-	RAISE WARNING '% % %', m.state, m.error_state, m.error;
-END $$;
--- without what rows are called, where they have no key
-CREATE PROCEDURE failed(what text) LANGUAGE plpgsql AS $$
-BEGIN
-	COMMIT;
-	WHILE EXISTS (SELECT FROM zdm.migrations WHERE label = what AND state NOT IN ('completed', 'failed', 'reverted')) LOOP
-		PERFORM pg_sleep(0.02);
-		COMMIT;
-	END LOOP;
-	RAISE WARNING '%', (SELECT concat_ws(' ', state, error_state, regexp_replace(error, 'ctid=\S*', 'ctid', 'g')) FROM zdm.migrations WHERE label = what);
-END $$;
 CREATE PROCEDURE each_way(what text) LANGUAGE plpgsql AS $$
 DECLARE differ text;
 BEGIN
 	EXECUTE 'ALTER TABLE plain.booking ADD ' || what;
 	PERFORM zdm.migrate('ALTER TABLE online.booking ADD ' || what, label => what);
-	CALL rests(what);
-	SELECT string_agg(line, E'\n') INTO differ FROM ((SELECT catalog('plain') AS line EXCEPT ALL SELECT catalog('online')) UNION ALL (SELECT catalog('online') EXCEPT ALL SELECT catalog('plain'))) d;
+	CALL test.rests(what);
+	differ := test.differences('plain', 'online');
 	RAISE WARNING '% % of %', coalesce(differ, 'the same:'), (SELECT string_agg(DISTINCT pg_get_constraintdef(oid), '; ') FROM pg_constraint WHERE conrelid = 'online.booking'::regclass AND contype = 'x'),
 		(SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('online.booking')));
 	PERFORM zdm.revert(what);
 	COMMIT;
-	CALL rests(what);
+	CALL test.rests(what);
 	EXECUTE format('ALTER TABLE plain.booking DROP CONSTRAINT %I', (SELECT conname FROM pg_constraint WHERE conrelid = 'plain.booking'::regclass AND contype = 'x'));
 	RAISE WARNING 'left: %', (SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('online.booking')));
 END $$;
@@ -75,33 +49,66 @@ CALL each_way('EXCLUDE USING gist (house WITH =, int4range(lower(during), upper(
 -- rows of one partition that exclude each other; a partition that comes meanwhile
 INSERT INTO online.booking VALUES ('twice', '[3,4)', '[11,12)');
 SELECT zdm.migrate('ALTER TABLE online.booking ADD CONSTRAINT once EXCLUDE USING gist (house WITH =, during WITH &&)', label => 'late') > 0 AS stated;
-CALL failed('late');
+CALL test.rests('late');
 SELECT conrelid::regclass, conname FROM pg_constraint WHERE connamespace = 'online'::regnamespace AND contype = 'x';
 DELETE FROM online.booking WHERE note = 'twice';
 CREATE TABLE online.late PARTITION OF online.booking FOR VALUES IN ('[9,10)');
 SELECT zdm.resume('late');
-CALL rests('late');
+CALL test.rests('late');
 SELECT conrelid::regclass, conname, conparentid <> 0 AS of_parent FROM pg_constraint WHERE connamespace = 'online'::regnamespace AND contype = 'x' ORDER BY 1;
 INSERT INTO online.booking VALUES ('twice', '[3,4)', '[11,12)');
 SELECT zdm.revert('late');
-CALL rests('late');
+CALL test.rests('late');
 
 -- with rows, it would be indexed under the lock
 INSERT INTO online.booking VALUES ('twice', '[3,4)', '[11,12)');
 SELECT zdm.migrate('ALTER TABLE online.booking ADD CONSTRAINT once EXCLUDE USING gist (house WITH =, during WITH &&)', label => 'later') > 0 AS stated;
-CALL failed('later');
+CALL test.rests('later');
 DELETE FROM online.booking WHERE note = 'twice';
 CREATE TABLE online.later PARTITION OF online.two FOR VALUES IN ('[2,3)');
 INSERT INTO online.later (note, house, during) SELECT repeat('late', 30), '[2,3)', int4range(i * 10, i * 10 + 5) FROM generate_series(1, 100000) i;
 SELECT zdm.resume('later');
-CALL rests('later');
+CALL test.rests('later');
 SELECT zdm.revert('later');
-CALL rests('later');
+CALL test.rests('later');
 SELECT count(*) AS left FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('online.booking'));
 
+-- a column of theirs gets another type and goes back, and another name for good
+DROP TABLE online.later;
+ALTER TABLE online.booking ADD CONSTRAINT once EXCLUDE USING gist (house WITH =, during WITH &&) WHERE (note <> '') DEFERRABLE;
+COMMENT ON CONSTRAINT once ON online.booking IS 'of the whole';
+CREATE VIEW constraints AS SELECT conrelid::regclass, conname, pg_get_constraintdef(c.oid) AS definition, conparentid <> 0 AS of_parent, obj_description(c.oid, 'pg_constraint') AS said
+	FROM pg_constraint c WHERE connamespace = 'online'::regnamespace AND contype = 'x' ORDER BY conrelid;
+SELECT * FROM constraints;
+SELECT zdm.change_column_type('online.booking', 'during', 'int8range', up => 'int8range(lower(during), upper(during))', down => 'int4range(lower(during)::int, upper(during)::int)', label => 'type') > 0 AS stated;
+CALL zdm.wait('type', 'ready', '1 minute');
+INSERT INTO online.booking VALUES ('twice', '[3,4)', '[11,12)');
+SELECT zdm.cutover('type');
+CALL zdm.wait('type', 'switched', '1 minute');
+SELECT * FROM constraints;
+INSERT INTO online.booking (note, house, during) VALUES ('twice', '[3,4)', '[11,12)');
+SELECT zdm.revert('type');
+CALL zdm.wait('type', 'reverted', '1 minute');
+SELECT * FROM constraints;
+SELECT zdm.rename_column('online.booking', 'during', 'span', 'name') > 0 AS stated;
+CALL zdm.wait('name', 'ready', '1 minute');
+SELECT zdm.cutover('name');
+CALL zdm.wait('name', 'switched', '1 minute');
+SELECT zdm.revert('name');
+CALL zdm.wait('name', 'reverted', '1 minute');
+SELECT * FROM constraints;
+SELECT zdm.rename_column('online.booking', 'during', 'span', 'name again') > 0 AS stated;
+CALL zdm.wait('name again', 'ready', '1 minute');
+SELECT zdm.cutover('name again');
+CALL zdm.wait('name again', 'switched', '1 minute');
+SELECT zdm.contract('name again');
+CALL zdm.wait('name again', 'completed', '1 minute');
+SELECT * FROM constraints;
+SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('online.booking'));
+
 -- mistakes are PostgreSQL's own
-SELECT zdm.plan('ALTER TABLE online.booking ADD EXCLUDE USING gist (during WITH &&)');
-SELECT zdm.plan('ALTER TABLE online.booking ADD EXCLUDE USING gist (house WITH &&, during WITH &&)');
+SELECT zdm.plan('ALTER TABLE plain.booking ADD EXCLUDE USING gist (during WITH &&)');
+SELECT zdm.plan('ALTER TABLE plain.booking ADD EXCLUDE USING gist (house WITH &&, during WITH &&)');
 CREATE TABLE by_expression (a int) PARTITION BY LIST ((a + 1));
 CREATE TABLE by_expression1 PARTITION OF by_expression FOR VALUES IN (1);
 INSERT INTO by_expression VALUES (0);

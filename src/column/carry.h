@@ -28,6 +28,9 @@ extern bool carry_takes_name(const NewColumn *new);
 extern char *carry_old_name(const Column *old, const NewColumn *new);
 extern List *carry_old_later(const Column *old, const NewColumn *new);
 
+/* When the change is stated: the same of a partition, whose columns may have other numbers. */
+extern List *carry_old_later_in(const Column *old, const NewColumn *new, Oid relid);
+
 /* The new column's number; InvalidAttrNumber until it is there.  Needs a transaction. */
 extern AttrNumber carry_new_attnum(int64 migration, const Column *old);
 
@@ -45,6 +48,30 @@ extern void carry_back_validation(MigrationPlan *back, const Column *old, char *
 /* Statements that give a constraint its final name, and its comment unless that is NULL. */
 extern void carry_append_rename(StringInfo sql, const char *table, const char *from, const char *to,
 								const char *comment);
+
+/*
+ * A key or an exclusion constraint with those of partitions (KeyMember *): of tables with
+ * rows, and of partitioned ones, the topmost last.
+ */
+extern void carry_load_members(Oid constraint, List **leaves, List **parents);
+
+/* Refuse one of a partition that is its replica identity, or what it is clustered on. */
+extern void carry_check_leaves(const Column *column, List *leaves);
+
+/*
+ * What the member must be a partition of for its step, or InvalidOid: a partition may have
+ * gone meanwhile, and its own part of the constraint with it.
+ */
+extern Oid	carry_root(const Column *old, const KeyMember *member);
+
+/* Statements that give the constraint and its index their comments. */
+extern void carry_append_comments(StringInfo sql, const Making *making, const KeyMember *member);
+
+/*
+ * That no partition has come since the plan was made, whose index would be built with the
+ * constraint of its table, under the strongest lock; unless it is small (Assertion *).
+ */
+extern List *carry_none_late(const Making *making, const Column *old, List *leaves, List *parents);
 
 /*
  * Statements (char *) that make the same foreign keys to and from the empty

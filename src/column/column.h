@@ -119,15 +119,19 @@ typedef struct ColumnKey
 	List	   *included;		/* the same */
 } ColumnKey;
 
+/* Of the table, or of a partition alone. */
 typedef struct ColumnExclusion
 {
+	Oid			relid;
+	AttrNumber	attnum;			/* of the column there */
 	char	   *name;
 	Oid			indexid;
+	List	   *leaves;			/* KeyMember *, like the next: as in ColumnKey */
+	List	   *parents;
 	bool		deferrable;
 	bool		deferred;
-	List	   *operators;		/* char *: as they stand in OPERATOR(...); not stored */
-	char	   *comment;		/* or NULL, like the next */
-	char	   *index_comment;
+	List	   *operators;		/* char *: as they stand in OPERATOR(...) */
+	IndexSpec  *spec;			/* with parents: of the index over the old column */
 } ColumnExclusion;
 
 /* The constraint of a referencing table, or of a partition of it. */

@@ -71,10 +71,16 @@ static const Field key_fields[] = {
 static const Fields key = FIELDS(ColumnKey, key_fields);
 
 static const Field exclusion_fields[] = {
+	FIELD(ColumnExclusion, relid, OID),
+	FIELD(ColumnExclusion, attnum, ATTNUM),
 	FIELD(ColumnExclusion, name, TEXT),
 	FIELD(ColumnExclusion, indexid, OID),
-	FIELD(ColumnExclusion, comment, TEXT),
-	FIELD(ColumnExclusion, index_comment, TEXT),
+	FIELD_OF(ColumnExclusion, leaves, STRUCTS, &key_member),
+	FIELD_OF(ColumnExclusion, parents, STRUCTS, &key_member),
+	FIELD(ColumnExclusion, deferrable, BOOL),
+	FIELD(ColumnExclusion, deferred, BOOL),
+	FIELD(ColumnExclusion, operators, TEXTS),
+	FIELD_OF(ColumnExclusion, spec, STRUCT, &index_spec_fields),
 };
 
 static const Fields exclusion = FIELDS(ColumnExclusion, exclusion_fields);

@@ -33,61 +33,6 @@
 #include "draft/deparse.h"
 #include "utils/lsyscache.h"
 
-/* What has no online way. */
-static void
-check_key(const Column *column, const ColumnKey *key)
-{
-	ListCell   *lc;
-
-	foreach(lc, key->leaves)
-	{
-		KeyMember  *leaf = lfirst(lc);
-		QuerySession session;
-		bool		marked;
-
-		query_begin(&session);
-		QUERY("SELECT indisreplident OR indisclustered FROM pg_index WHERE indexrelid = $1",
-			  arg_oid(leaf->indexid));
-		marked = key->parents != NIL && query_bool(0, 1);
-		query_end(&session);
-		if (marked)
-			column_refuse(psprintf("constraint %s, the replica identity of partition %s, or what it is clustered on,",
-								   leaf->name, names_relation(leaf->relid)), column,
-						  "Set another replica identity, and run ALTER TABLE ... SET WITHOUT CLUSTER, first.");
-	}
-}
-
-/* The constraint of the table itself and of its partitions, theirs first. */
-static void
-load_members(ColumnKey *key, Oid constraint)
-{
-	QuerySession session;
-	uint64		n;
-
-	query_begin(&session);
-	n = QUERY("WITH RECURSIVE m(oid, level) AS (SELECT $1, 0 UNION ALL "
-			  "SELECT o.oid, m.level + 1 FROM m JOIN pg_constraint o ON o.conparentid = m.oid) "
-			  "SELECT o.conrelid, o.conname, o.conindid, c.relkind = 'p', "
-			  "obj_description(o.oid, 'pg_constraint'), obj_description(o.conindid, 'pg_class') "
-			  "FROM m JOIN pg_constraint o ON o.oid = m.oid JOIN pg_class c ON c.oid = o.conrelid "
-			  "ORDER BY m.level DESC, o.conrelid", arg_oid(constraint));
-	for (uint64 row = 0; row < n; row++)
-	{
-		KeyMember  *member = palloc0(sizeof(KeyMember));
-
-		member->relid = query_oid(row, 1);
-		member->name = query_text(row, 2);
-		member->indexid = query_oid(row, 3);
-		member->comment = query_text(row, 5);
-		member->index_comment = query_text(row, 6);
-		if (query_bool(row, 4))
-			key->parents = lappend(key->parents, member);
-		else
-			key->leaves = lappend(key->leaves, member);
-	}
-	query_end(&session);
-}
-
 /* The columns, for the constraint of a partitioned table. */
 static void
 load_columns(ColumnKey *key)
@@ -129,14 +74,14 @@ load_key(Column *column, Oid constraint)
 	key->deferred = query_bool(0, 5);
 	if (query_bool(0, 6))
 		column_refuse(psprintf("constraint %s, WITHOUT OVERLAPS,", key->name), column,
-					  "No index can be built for it without locking the table; drop it first.");
+					  "Drop it first, and add it again afterwards.");
 	if (!query_null(0, 7))
 		column_refuse(psprintf("%s, through constraint %s,", query_text(0, 7), key->name), column,
 					  "Name all columns in its GROUP BY, first.");
 	query_end(&session);
-	load_members(key, constraint);
+	carry_load_members(constraint, &key->leaves, &key->parents);
 	load_columns(key);
-	check_key(column, key);
+	carry_check_leaves(column, key->leaves);
 	column->keys = lappend(column->keys, key);
 }
 
@@ -193,13 +138,6 @@ back_name(int64 migration, const KeyMember *leaf)
 	return sql_own_name(migration, psprintf("%s_old", leaf->name));
 }
 
-/* A partition may have gone meanwhile, and its own part of the constraint with it. */
-static Oid
-root_of(const Column *old, const KeyMember *member)
-{
-	return member->relid == old->relid ? InvalidOid : old->relid;
-}
-
 static void
 index_step(MigrationPlan *plan, const Column *old, const KeyMember *leaf, char *name,
 		   const IndexLike *like, const Step *given)
@@ -212,7 +150,7 @@ index_step(MigrationPlan *plan, const Column *old, const KeyMember *leaf, char *
 	*(step.only_back ? &step.undo_lock : &step.lock) = ShareUpdateExclusiveLock;
 	step.work = "reads the table twice; writers go on";
 	plan_step(plan, &verb_build_index, &(BuildIndexArgs) {
-		.relation = leaf->relid, .root = root_of(old, leaf), .name = name,
+		.relation = leaf->relid, .root = carry_root(old, leaf), .name = name,
 		.spec = deparse_index(leaf->indexid, &options),
 	}, &step);
 }
@@ -238,7 +176,7 @@ plan_lasting_index(MigrationPlan *plan, const Column *old, const ColumnKey *key,
 		sql_own_name(plan->migration, psprintf("%s_lookup", leaf->name)) : back_name(plan->migration, leaf);
 
 	plan_step(plan, &verb_drop_index, &(NamedArgs) {
-		.relation = leaf->relid, .root = root_of(old, leaf), .name = name,
+		.relation = leaf->relid, .root = carry_root(old, leaf), .name = name,
 	}, &(Step) {
 		.phase = "migrate", .only_back = true,
 		.undo_lock = AccessExclusiveLock, .relations = list_make1_oid(leaf->relid),
@@ -259,7 +197,7 @@ plan_deferrable(MigrationPlan *plan, const Column *old, const ColumnKey *key, co
 	char	   *name = sql_own_name(plan->migration, leaf->name);
 
 	plan_step(plan, &verb_add_constraint, &(ConstraintArgs) {
-		.relation = leaf->relid, .root = root_of(old, leaf), .name = name, .kind = CONSTRAINT_UNIQUE,
+		.relation = leaf->relid, .root = carry_root(old, leaf), .name = name, .kind = CONSTRAINT_UNIQUE,
 		.index = name, .deferral = unconstify(char *, deferral(key)),
 	}, &(Step) {
 		.phase = "migrate", .relations = list_make1_oid(leaf->relid),
@@ -347,17 +285,6 @@ append_parent(StringInfo sql, const Making *making, const Column *old, const Col
 	appendStringInfoString(sql, deferral(key));
 }
 
-static void
-append_comments(StringInfo sql, const Making *making, const KeyMember *member)
-{
-	if (member->comment != NULL)
-		sql_statement(sql, "COMMENT ON CONSTRAINT %s ON %s IS %s", sql_name(member->name),
-					  sql_table(making, member->relid), sql_literal(member->comment));
-	if (member->index_comment != NULL)
-		sql_statement(sql, "COMMENT ON INDEX %s IS %s", sql_index(making, member->relid, member->name),
-					  sql_literal(member->index_comment));
-}
-
 /* The constraint of a table with rows, on the index that is there for it. */
 static void
 append_leaf(StringInfo sql, const Making *making, const ColumnKey *key, const KeyMember *leaf, bool forward)
@@ -379,13 +306,13 @@ static void
 append_member(StringInfo sql, const Making *making, const Column *old, const ColumnKey *key,
 			  const KeyMember *member, List *column, bool forward)
 {
-	if (!sql_is_member(making, member->relid, root_of(old, member)))
+	if (!sql_is_member(making, member->relid, carry_root(old, member)))
 		return;
 	if (column == NIL)
 		append_leaf(sql, making, key, member, forward);
 	else
 		append_parent(sql, making, old, key, member, column);
-	append_comments(sql, making, member);
+	carry_append_comments(sql, making, member);
 }
 
 static void
@@ -420,7 +347,7 @@ way_back(MigrationPlan *back, const Column *old, const NewColumn *new)
 		/* the index that lasts is the one to go back to */
 		foreach(l, !carry_takes_name(new) && !key->deferrable ? NIL : key->leaves)
 			index_step(back, old, lfirst(l), back_name(back->migration, lfirst(l)), &(IndexLike) {
-				.to = carry_old_later(old, new),
+				.to = carry_old_later_in(old, new, ((KeyMember *) lfirst(l))->relid),
 			}, &(Step) {.phase = "cutover", .only_back = true, .note = "on the way back only"});
 	}
 }
@@ -475,39 +402,13 @@ enter(StringInfo sql, const Exchange *exchange)
 }
 
 static List *
-known_tables(const ColumnKey *key)
-{
-	List	   *known = NIL;
-	ListCell   *lc;
-
-	foreach(lc, list_concat_copy(key->leaves, key->parents))
-		known = lappend_oid(known, ((KeyMember *) lfirst(lc))->relid);
-	return known;
-}
-
-/*
- * A partition attached since the plan was made has its index built with the
- * constraint of its table, under the strongest lock: it must be small.
- */
-static List *
 asserts(const Making *making, const Column *old)
 {
 	List	   *all = NIL;
 	ListCell   *lc;
-	ListCell   *m;
 
 	foreach(lc, old->keys)
-	{
-		ColumnKey  *key = lfirst(lc);
-
-		foreach(m, key->parents)
-		{
-			KeyMember  *parent = lfirst(m);
-
-			if (sql_is_member(making, parent->relid, root_of(old, parent)))
-				all = lappend(all, constraint_none_late(making, parent->relid, known_tables(key)));
-		}
-	}
+		all = list_concat(all, carry_none_late(making, old, ((ColumnKey *) lfirst(lc))->leaves, ((ColumnKey *) lfirst(lc))->parents));
 	return all;
 }
 

@@ -157,8 +157,6 @@ hint_for_dependent(const Dependent *dependent)
 		return "Publish the table without a column list or row filter while the migration runs.";
 	if (strcmp(catalog, "pg_proc") == 0)
 		return "Create the function again with a string body while the migration runs.";
-	if (dependent->contype == 'x')
-		return "Exclusion constraints of partitions and of partitioned tables are not carried; drop it first.";
 	return "Remove the dependency first.";
 }
 
