@@ -185,6 +185,8 @@ CREATE TABLE zdm.second (
 	indexes       oid[] NOT NULL DEFAULT '{}',   -- once they have: those of the table ...
 	likes         oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
 	secured       oid[] NOT NULL DEFAULT '{}',   -- what of the hidden one has row-level security only as the table has it
+	parts         oid[] NOT NULL DEFAULT '{}',   -- where the hidden one is partitioned like the table: partitions of this, ...
+	hidden_parts  oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
 	filenode      oid NOT NULL,                  -- the storage of the table then: with another, all of it is begun anew
 	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );

@@ -18,6 +18,7 @@
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "column/load.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "draft/ddl_text.h"
@@ -82,12 +83,21 @@ is_otherwise(const Change *change)
 	return change->order_by != NULL || (change->stmt != NULL && !IsA(change->stmt, VacuumStmt));
 }
 
+/* PostgreSQL gives a column of it no other type. */
+static bool
+changes_partition_key(const Change *change)
+{
+	bool		in_expression;
+
+	return OidIsValid(change->type) && column_in_partition_key(change->relid, change->column, &in_expression);
+}
+
 /* An order of its own, or partitions, no statement gives it, and CLUSTER of partitions runs in no transaction. */
 static bool
 awaits_commit(const Change *change)
 {
 	if (change->order_by != NULL || change->columns != NIL || change->partition != NULL ||
-		strcmp(change->kind, "unpartition_table") == 0)
+		strcmp(change->kind, "unpartition_table") == 0 || changes_partition_key(change))
 		return true;
 	return change->stmt != NULL && IsA(change->stmt, ClusterStmt) &&
 		get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE;

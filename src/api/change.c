@@ -40,7 +40,10 @@
 #include "plan/meaning.h"
 #include "plan/outcome.h"
 #include "plan/plan.h"
+#include "plan/retype_plan.h"
 #include "plan/uses.h"
+#include "run/new_shape.h"
+#include "run/partitioned_like.h"
 #include "run/start.h"
 #include "sync/expr.h"
 #include "utils/array.h"
@@ -489,6 +492,36 @@ resolve_default(Change *change)
 						 names_relation(change->relid), quote_identifier(change->column))));
 }
 
+/* The column as a second table is to have it. */
+static Form_pg_attribute
+changed_attribute(const Change *change)
+{
+	HeapTuple	tuple = SearchSysCacheAttName(change->relid, change->column);
+	Form_pg_attribute att = palloc(sizeof(FormData_pg_attribute));
+
+	memcpy(att, GETSTRUCT(tuple), sizeof(FormData_pg_attribute));
+	ReleaseSysCache(tuple);
+	att->atttypid = change->type;
+	att->atttypmod = change->typmod;
+	att->attcollation = get_typcollation(change->type);
+	get_typlenbyvalalign(change->type, &att->attlen, &att->attbyval, &att->attalign);
+	return att;
+}
+
+/* Where the partition key changes, so do the bounds. */
+static void
+resolve_partitions(Change *change)
+{
+	LikeColumn	column;
+
+	if (strcmp(change->kind, plan_keep_place.name) != 0 || get_rel_relkind(change->relid) != RELKIND_PARTITIONED_TABLE)
+		return;
+	column = (LikeColumn) {.target = changed_attribute(change), .settings = change->result_settings};
+	column.up.text = change->up != NULL ? change->up : psprintf("$%d", get_attnum(change->relid, change->column));
+	column.up.resolution = change->up_resolution;
+	change->layout = partitioned_like_layout(change->relid, &column);
+}
+
 static void
 resolve(Change *change)
 {
@@ -496,6 +529,15 @@ resolve(Change *change)
 		return;
 	resolve_expressions(change);
 	resolve_default(change);
+	resolve_partitions(change);
+}
+
+/* What comes of the bounds PostgreSQL says when it has them.  Who only looks finds it when it is done. */
+static void
+try_partitions(const Change *change, const MigrationPlan *plan)
+{
+	if (OidIsValid(change->type) && change->layout != NULL && !XactReadOnly)
+		new_shape_try(second_args(linitial(plan->steps)), change->result_settings);
 }
 
 void
@@ -524,6 +566,7 @@ change_make(Change *change, MigrationPlan *plan, Migration *migration)
 	}
 	plan->relid = change->relid;
 	kind->make(plan, change);
+	try_partitions(change, plan);
 	if (on_table && plan_has_backfill(plan))
 		citus_check(change->relid, NULL);
 	if (kind->one_shape && on_table && plan_has_backfill(plan))
@@ -768,8 +811,10 @@ zdm_change_column_type(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_place must not be null")));
-	if (PG_GETARG_BOOL(6))
-		change.kind = "change_column_type_keep_place";
+	if (get_rel_relkind(change.relid) == RELKIND_PARTITIONED_TABLE)
+		access_check_owner(change.relid);
+	if (OidIsValid(change.relid))
+		change.kind = retype_plan_kind(change.relid, change.column, PG_GETARG_BOOL(6));
 	parse_type_argument(fcinfo, 2, &change);
 	PG_RETURN_INT64(change_state(&change, change_text_argument(fcinfo, 5)));
 }

@@ -28,6 +28,7 @@
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
 #include "plan/plan.h"
+#include "plan/retype_plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
@@ -127,11 +128,18 @@ static Change *
 read_change(const char *ddl, const char *up, const char *down)
 {
 	Change	   *change = change_from_ddl(ddl, up, down);
+	bool		changes_type;
 
 	change->definition = change_ddl_definition(ddl, up, down);
+	changes_type = OidIsValid(change->relid) && strcmp(change->kind, plan_change_column_type.name) == 0;
+	if (changes_type)
+	{
+		access_check_owner(change->relid);
+		change->kind = retype_plan_kind(change->relid, change->column, false);
+	}
 	if (OidIsValid(change->relid))
 		check_access(plan_kind(change->kind), change);
-	if (strcmp(change->kind, "change_column_type") == 0)
+	if (changes_type)
 		read_new_type(change);
 	return change;
 }

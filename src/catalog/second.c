@@ -74,17 +74,26 @@ second_of_partitioned(void)
 	return ROW_LIST(&seconds, "WHERE relid IN (SELECT oid FROM pg_class WHERE relkind = 'p') ORDER BY migration");
 }
 
-/* Neither defaults nor settings: those go along when the names are exchanged. */
+/* Of one relation.  Neither defaults nor settings: those go along when the names are exchanged. */
+#define LAYOUT_OF(relid) \
+	"concat_ws(' ', (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation, " \
+	"  a.attnotnull, a.attgenerated, CASE WHEN a.attgenerated <> '' THEN d.adbin::text END), ',' ORDER BY a.attnum) " \
+	" FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum " \
+	" WHERE a.attrelid = " relid " AND a.attnum > 0 AND NOT a.attisdropped), " \
+	"(SELECT string_agg(concat_ws(' ', c.conname, c.contype, c.convalidated, c.conbin::text), ',' ORDER BY c.conname) " \
+	" FROM pg_constraint c WHERE c.conrelid = " relid " AND c.contype IN ('c', 'n')))"
+
+static const char layout_of_parts[] =
+	"SELECT string_agg(concat_ws(' ', p.oid, i.inhparent, p.relpartbound::text, i.inhdetachpending, " LAYOUT_OF("p.oid") "), ' ' ORDER BY p.oid) "
+	"FROM pg_partition_tree($1) t JOIN pg_class p ON p.oid = t.relid JOIN pg_inherits i ON i.inhrelid = p.oid WHERE t.level > 0";
+
 char *
-second_layout(Oid relid)
+second_layout(Oid relid, bool parts)
 {
-	return QUERY_ONCE_TEXT("SELECT concat_ws(' ', (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation, "
-						   "  a.attnotnull, a.attgenerated, CASE WHEN a.attgenerated <> '' THEN d.adbin::text END), ',' ORDER BY a.attnum) "
-						   " FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
-						   " WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped), "
-						   "(SELECT string_agg(concat_ws(' ', c.conname, c.contype, c.convalidated, c.conbin::text), ',' ORDER BY c.conname) "
-						   " FROM pg_constraint c WHERE c.conrelid = $1 AND c.contype IN ('c', 'n')))",
-						   arg_oid(relid));
+	char	   *own = QUERY_ONCE_TEXT("SELECT " LAYOUT_OF("$1"), arg_oid(relid));
+	char	   *others = parts ? QUERY_ONCE_TEXT(layout_of_parts, arg_oid(relid)) : NULL;
+
+	return others != NULL ? psprintf("%s %s", own, others) : own;
 }
 
 void

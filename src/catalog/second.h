@@ -28,6 +28,8 @@
 	COLUMN(OIDS, indexes, GIVEN)	/* of the table ... */ \
 	COLUMN(OIDS, likes, GIVEN)		/* ... and their likes in the hidden one, once names have been exchanged */ \
 	COLUMN(OIDS, secured, GIVEN)	/* of the hidden tree: see catalog/second_security.h */ \
+	COLUMN(OIDS, parts, GIVEN)		/* partitions of the table, at every level, ... */ \
+	COLUMN(OIDS, hidden_parts, GIVEN)	/* ... and those of the hidden one that stand for them: NIL unless it is partitioned like the table */ \
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
@@ -62,9 +64,10 @@ extern List *second_of_partitioned(void);
 
 /*
  * What of a table's columns and constraints the hidden one of a new shape is made
- * with: when others change that, it is made anew.
+ * with: when others change that, it is made anew.  "parts": and of its partitions, where
+ * the hidden one has the like of them.
  */
-extern char *second_layout(Oid relid);
+extern char *second_layout(Oid relid, bool parts);
 
 extern void second_insert(Second *second);
 

@@ -8,8 +8,10 @@
 #include "postgres.h"
 
 #include "catalog/index.h"
+#include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/table_key.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
@@ -52,6 +54,20 @@ table_key_find(Relation source)
 	foreach(lc, indexes)
 	{
 		if (table_key_is_one(source, lfirst_oid(lc)))
+			return lfirst_oid(lc);
+	}
+	return InvalidOid;
+}
+
+Oid
+table_key_part(Relation rel, Oid indexid)
+{
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		if (lfirst_oid(lc) == indexid ||
+			(get_rel_relispartition(lfirst_oid(lc)) && list_member_oid(get_partition_ancestors(lfirst_oid(lc)), indexid)))
 			return lfirst_oid(lc);
 	}
 	return InvalidOid;

@@ -19,4 +19,10 @@ extern Oid	table_key_find(Relation source);
 /* Whether the index is one.  Needs a lock on its table. */
 extern bool table_key_is_one(Relation source, Oid indexid);
 
+/*
+ * The relation's own part of an index of a partitioned table, at whatever depth, or that
+ * itself; InvalidOid if it has none.
+ */
+extern Oid	table_key_part(Relation rel, Oid indexid);
+
 #endif							/* ZDM_TABLE_KEY_H */

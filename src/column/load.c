@@ -12,6 +12,9 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
@@ -21,6 +24,7 @@
 #include "core/names.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "compat.h"
 
 /*
@@ -160,22 +164,26 @@ hint_for_dependent(const Dependent *dependent)
 	return "Remove the dependency first.";
 }
 
-/*
- * A partition key is noted the other way round: its columns depend on the
- * table, so that they cannot be dropped without it.
- */
-static void
-refuse_partition_key(const Column *column, Oid relid, AttrNumber attnum)
+/* Of the table, or of one of its partitions that is partitioned itself. */
+bool
+column_in_partition_key(Oid relid, const char *name, bool *in_expression)
 {
-	QuerySession session;
+	bool		found = false;
+	ListCell   *lc;
 
-	query_begin(&session);
-	if (QUERY("SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = $1 AND objsubid = $2 "
-			  "AND refclassid = 'pg_class'::regclass AND refobjid = $1 AND refobjsubid = 0 AND deptype = 'i'",
-			  arg_oid(relid), arg_int2(attnum)) > 0)
-		column_refuse_at_once("the partition key", relid, column->name,
-							  "A column of the partition key cannot be replaced online.");
-	query_end(&session);
+	*in_expression = false;
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+		AttrNumber	attnum = get_attnum(lfirst_oid(lc), name);
+		bool		in_this = false;
+
+		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && attnum != InvalidAttrNumber)
+			found |= has_partition_attrs(rel, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber), &in_this);
+		*in_expression |= in_this;
+		relation_close(rel, NoLock);
+	}
+	return found;
 }
 
 /* Has one of the parts taken it?  Of a partition, only some can have any of their own. */
@@ -336,7 +344,6 @@ column_load(Oid relid, const char *name)
 	{
 		Oid			member = lfirst_oid(lc);
 
-		refuse_partition_key(column, member, get_attnum(member, name));
 		load_dependents(column, member, get_attnum(member, name));
 		if (member != relid)
 			refuse_partition_settings(column, member);

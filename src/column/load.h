@@ -19,6 +19,12 @@
 extern Column *column_load(Oid relid, const char *name);
 
 /*
+ * Is the column in the partition key of the table, or of one of its partitions?  In an
+ * expression of it: *in_expression.  Needs no lock, and keeps ACCESS SHARE on all of them.
+ */
+extern bool column_in_partition_key(Oid relid, const char *name, bool *in_expression);
+
+/*
  * What the column shares with others, as claims that no other migration may
  * have at the same time (char *): constraints, indexes and the like.
  */

@@ -17,6 +17,7 @@ typedef struct MoveConverted
 {
 	const char *name;
 	bool		exact;			/* different values stay different, there and back */
+	bool		in_key;			/* it is in the partition key: a row of which the value does not come back stays where it is */
 	List	   *sequences;		/* Oid: those that become of the type that it has */
 	bool		default_known;	/* else its default goes over as it reads */
 	const char *default_text;	/* what it is then, or NULL: none */

@@ -95,25 +95,26 @@ static const char not_valid[] =
 	"EXISTS (SELECT FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid " \
 	"  WHERE d.classid = '" catalog "'::regclass AND d.objid = " object " AND d.refclassid = 'pg_class'::regclass " \
 	"  AND d.refobjid = ANY ($1) AND a.attname = $2)"
-#define AFTERWARDS "and make it again afterwards; without keep_place it is carried."
+#define AFTERWARDS "and make it again afterwards%s"
 
 /* Views that read the column $2. */
 static const char views_of_converted[] =
 	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), c.oid, "
-	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass) "
+	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass, $3::text) "
 	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND " ON_COLUMN("pg_rewrite", "r.oid")
 	" ORDER BY c.oid";
 
 /*
  * The same of what is about the column $2, which is to be of another type.  $3: different
- * values stay different, there and back, so that what goes by their equality goes on.
+ * values stay different, there and back, so that what goes by their equality goes on.  $5: so
+ * they do in a row that goes over, whatever that takes.  $4: how the hint ends.
  */
 static const char *const questions_of_converted[] = {
 	"SELECT pg_describe_object('pg_rewrite'::regclass, r.oid, 0), 'is about the column', "
-	"format('DROP RULE %I ON %s; " AFTERWARDS "', r.rulename, r.ev_class::regclass) "
+	"format('DROP RULE %I ON %s; " AFTERWARDS "', r.rulename, r.ev_class::regclass, $4::text) "
 	"FROM pg_rewrite r WHERE r.rulename <> '_RETURN' AND " ON_COLUMN("pg_rewrite", "r.oid"),
 	"SELECT pg_describe_object('pg_proc'::regclass, f.oid, 0), 'reads the column, and keeps the type that it has', "
-	"format('DROP FUNCTION %s; " AFTERWARDS "', f.oid::regprocedure) FROM pg_proc f WHERE " ON_COLUMN("pg_proc", "f.oid"),
+	"format('DROP FUNCTION %s; " AFTERWARDS "', f.oid::regprocedure, $4::text) FROM pg_proc f WHERE " ON_COLUMN("pg_proc", "f.oid"),
 	"SELECT 'generated ' || pg_describe_object('pg_class'::regclass, g.attrelid, g.attnum), 'is computed from it', "
 	"format('ALTER TABLE %s DROP COLUMN %I; and add it again afterwards.', g.attrelid::regclass, g.attname) "
 	"FROM pg_attribute g JOIN pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum WHERE g.attrelid = ANY ($1) AND g.attgenerated <> '' "
@@ -128,23 +129,23 @@ static const char *const questions_of_converted[] = {
 	"WHERE c.conrelid = ANY ($1) AND c.contype = 'c' AND NOT c.convalidated AND " ON_COLUMN("pg_constraint", "c.oid"),
 	/* by equality, or by what the values are */
 	"SELECT pg_describe_object('pg_class'::regclass, i.indexrelid, 0), 'keeps values of the column apart, and different ones may become the same', "
-	"CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s; " AFTERWARDS "', i.indexrelid::regclass) "
-	"  ELSE format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', i.indrelid::regclass, c.conname) END "
+	"CASE WHEN c.oid IS NULL THEN format('DROP INDEX %s; " AFTERWARDS "', i.indexrelid::regclass, $4::text) "
+	"  ELSE format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', i.indrelid::regclass, c.conname, $4::text) END "
 	"FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x') AND c.conrelid = i.indrelid "
-	"WHERE i.indrelid = ANY ($1) AND (i.indisexclusion OR i.indisunique AND NOT $3) AND (" ON_COLUMN("pg_class", "i.indexrelid")
+	"WHERE i.indrelid = ANY ($1) AND (i.indisexclusion OR i.indisunique AND NOT $3 AND NOT $5) AND (" ON_COLUMN("pg_class", "i.indexrelid")
 	"  OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attname = $2 AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])))",
 	"SELECT format('foreign key %I of %s', c.conname, c.conrelid::regclass), 'compares the column with another, and its values become others', "
-	"format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', c.conrelid::regclass, c.conname) FROM pg_constraint c, pg_attribute a "
+	"format('ALTER TABLE %s DROP CONSTRAINT %I; " AFTERWARDS "', c.conrelid::regclass, c.conname, $4::text) FROM pg_constraint c, pg_attribute a "
 	"WHERE NOT $3 AND c.contype = 'f' AND c.conparentid = 0 AND a.attname = $2 AND a.attrelid = ANY ($1) "
 	"AND (a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) OR a.attrelid = c.confrelid AND a.attnum = ANY (c.confkey))",
 	"SELECT pg_describe_object('pg_policy'::regclass, p.oid, 0), 'is about the column, and its values become others', "
-	"format('DROP POLICY %I ON %s; " AFTERWARDS "', p.polname, p.polrelid::regclass) FROM pg_policy p WHERE NOT $3 AND " ON_COLUMN("pg_policy", "p.oid"),
+	"format('DROP POLICY %I ON %s; " AFTERWARDS "', p.polname, p.polrelid::regclass, $4::text) FROM pg_policy p WHERE NOT $3 AND " ON_COLUMN("pg_policy", "p.oid"),
 	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), 'has a condition on the column, and its values become others', "
-	"format('DROP TRIGGER %I ON %s; " AFTERWARDS "', t.tgname, t.tgrelid::regclass) FROM pg_trigger t "
+	"format('DROP TRIGGER %I ON %s; " AFTERWARDS "', t.tgname, t.tgrelid::regclass, $4::text) FROM pg_trigger t "
 	"WHERE NOT $3 AND t.tgqual IS NOT NULL AND NOT t.tgisinternal AND " ON_COLUMN("pg_trigger", "t.oid"),
 #ifdef ZDM_HAS_PUBLICATION_OBJECTS
 	"SELECT pg_describe_object('pg_publication_rel'::regclass, r.oid, 0), 'chooses rows by the column, and its values become others', "
-	"format('ALTER PUBLICATION %I DROP TABLE %s; " AFTERWARDS "', p.pubname, r.prrelid::regclass) "
+	"format('ALTER PUBLICATION %I DROP TABLE %s; " AFTERWARDS "', p.pubname, r.prrelid::regclass, $4::text) "
 	"FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE NOT $3 AND r.prqual IS NOT NULL AND " ON_COLUMN("pg_publication_rel", "r.oid"),
 #endif
 };
@@ -186,6 +187,13 @@ ask(Refused *refused, const char *question, List *tables, bool partitioned)
 	query_end(&session);
 }
 
+/* A second column would carry it: but of the partition key there is none. */
+static const char *
+afterwards(const MoveConverted *converted)
+{
+	return converted->in_key ? "." : "; without keep_place it is carried.";
+}
+
 /* A view's columns keep their types; what only chooses rows by values that stay the same goes on. */
 static void
 ask_of_views(Refused *refused, const MoveConverted *converted, List *tables)
@@ -194,7 +202,7 @@ ask_of_views(Refused *refused, const MoveConverted *converted, List *tables)
 	uint64		n;
 
 	query_begin(&session);
-	n = QUERY(views_of_converted, arg_oids(tables), arg_text(converted->name));
+	n = QUERY(views_of_converted, arg_oids(tables), arg_text(converted->name), arg_text(afterwards(converted)));
 	for (uint64 row = 0; row < n; row++)
 	{
 		if (!converted->exact || view_query_shows(query_oid(row, 2), tables, converted->name))
@@ -216,7 +224,8 @@ ask_of_converted(Refused *refused, const MoveConverted *converted, List *tables)
 	{
 		uint64		n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2",
 									   questions_of_converted[i]),
-							  arg_oids(tables), arg_text(converted->name), arg_bool(converted->exact));
+							  arg_oids(tables), arg_text(converted->name), arg_bool(converted->exact),
+							  arg_text(afterwards(converted)), arg_bool(converted->in_key));
 
 		for (uint64 row = 0; row < n; row++)
 			refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));

@@ -83,10 +83,17 @@ static const char index_options[] =
 	"SELECT format('ALTER INDEX %s', $2::text) || " SET_OPTIONS("a.reloptions") " FROM pg_class a, pg_class b "
 	"WHERE a.oid = $1 AND b.oid = $3 AND a.relkind = 'i' AND b.relkind = 'i' AND a.reloptions IS DISTINCT FROM b.reloptions";
 
+/* Where partitions are compared one by one, what is set for the whole is not theirs. */
+static const char *
+altered(const Moving *moving, const MovePair *pair)
+{
+	return moving->move->leaves_from != NIL && pair->partitioned ? psprintf("ONLY %s", pair->name) : pair->name;
+}
+
 static void
 add_query(Moving *moving, const MovePair *pair, const char *query)
 {
-	ACT_ROWS(&moving->enter, pair->owner, pair->from, query, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to));
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, query, arg_oid(pair->from), arg_text(altered(moving, pair)), arg_oid(pair->to));
 }
 
 static void
@@ -95,11 +102,11 @@ add_defaults(Moving *moving, const MovePair *pair)
 	const MoveConverted *converted = moving->move->converted;
 	bool		known = converted != NULL && converted->default_known;
 
-	ACT_ROWS(&moving->enter, pair->owner, pair->from, defaults, arg_oid(pair->from), arg_text(pair->name), arg_oid(pair->to),
+	ACT_ROWS(&moving->enter, pair->owner, pair->from, defaults, arg_oid(pair->from), arg_text(altered(moving, pair)), arg_oid(pair->to),
 			 arg_text(known ? converted->name : NULL));
 	if (known)
 		act_add(&moving->enter, &(MoveAct) {
-			.sql = psprintf("ALTER TABLE %s ALTER COLUMN %s %s%s", pair->name, quote_identifier(converted->name),
+			.sql = psprintf("ALTER TABLE %s ALTER COLUMN %s %s%s", altered(moving, pair), quote_identifier(converted->name),
 							converted->default_text != NULL ? "SET DEFAULT " : "DROP DEFAULT",
 							converted->default_text != NULL ? converted->default_text : ""),
 			.role = pair->owner,

@@ -72,6 +72,13 @@ retype_plan_type(const Column *column, const Change *change)
 	return collation ? psprintf("%s COLLATE %s", type_name(change), collation) : type_name(change);
 }
 
+RetypeWork
+retype_plan_ask(const Column *column, const Change *change)
+{
+	return retype_ask(change->relid, column->name, retype_plan_type(column, change),
+					  change->up_source ? change->up_readable : NULL, foreign_key_probes(column));
+}
+
 /*
  * Constraints are checked anew by ALTER TABLE even where nothing is rewritten,
  * under its lock.
@@ -79,10 +86,7 @@ retype_plan_type(const Column *column, const Change *change)
 static bool
 is_catalog_only(const Column *column, const Change *change)
 {
-	RetypeWork	work = retype_ask(change->relid, column->name, retype_plan_type(column, change),
-								  change->up_source ? change->up_readable : NULL, foreign_key_probes(column));
-
-	return work == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
+	return retype_plan_ask(column, change) == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
 		column->checks == NIL && column->foreign_keys == NIL &&
 		column->matviews == NIL && column->views == NIL && column->dependents == NIL;
 }
@@ -262,6 +266,14 @@ retype_plan_definition(const Change *change)
 	result = query_text(0, 1);
 	query_end(&session);
 	return result;
+}
+
+const char *
+retype_plan_kind(Oid relid, const char *column, bool keep_place)
+{
+	bool		in_expression;
+
+	return keep_place || (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE && column_in_partition_key(relid, column, &in_expression)) ? plan_keep_place.name : plan_change_column_type.name;
 }
 
 const PlanKind plan_change_column_type = {

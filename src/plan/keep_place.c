@@ -7,11 +7,16 @@
  * was, and it takes the first one's name.  What the change needs a rewrite for is thus
  * done row by row, beside the traffic; what needs none is done in place, as always.
  *
+ * Of a partitioned table it is a column of the partition key that is changed so, wanted in
+ * its place or not: rows are routed by it, so there is no other way.  The second table is
+ * then partitioned as the first one is (run/partitioned_like.c).
+ *
  * The rule for keys: rows of the two tables are found by each other's keys, and what is
  * unique in the one is taken to be so in the other.  So a column of a key, of a unique
  * index or of a foreign key can only be changed among smallint, integer and bigint, by
  * PostgreSQL's own casts: of all changes those that keep different values different, there
- * and back, or fail.
+ * and back, or fail.  A column of the partition key is in every key, so for that one the rule
+ * is asked of each row: what it becomes has to make it again (sync/apply.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -25,6 +30,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "draft/by_path.h"
+#include "nodes/parsenodes.h"
 #include "plan/plan.h"
 #include "plan/retype_plan.h"
 #include "plan/second_plan.h"
@@ -86,14 +92,28 @@ converted_column(const Column *column, const Change *change)
 	return converted;
 }
 
-static void
-refuse_partitioned(Oid relid)
+static bool
+is_partitioned(Oid relid)
 {
-	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
+}
+
+static void
+check_partitioned(const Change *change)
+{
+	bool		in_expression;
+
+	if (!column_in_partition_key(change->relid, change->column, &in_expression))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s is partitioned, and a column of it cannot keep its place", names_relation(relid)),
+				 errmsg("%s is partitioned, and a column of it cannot keep its place", names_relation(change->relid)),
 				 errhint("Leave out keep_place: the column then comes last.")));
+	if (in_expression)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" of %s is in an expression of the partition key", change->column, names_relation(change->relid)),
+				 errdetail("The bounds are values of the expression, of which those of the column are not known."),
+				 errhint("Make a new partitioned table, and move the rows.")));
 }
 
 static void
@@ -101,7 +121,8 @@ check(Change *change)
 {
 	Column	   *column;
 
-	refuse_partitioned(change->relid);
+	if (is_partitioned(change->relid))
+		check_partitioned(change);
 	column = column_load(change->relid, change->column);
 	by_path_check_table(change->relid, column->attnum);
 }
@@ -120,23 +141,50 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 				  ((ColumnCheck *) lfirst(lc))->name);
 }
 
+/* What becomes of bounds; and of who counts on the partitions. */
+static void
+note_partitions(MigrationPlan *plan, const Column *column, const Change *change)
+{
+	ListCell   *lc;
+
+	plan_note(plan, "column \"%s\" is in the partition key, by which a row's partition is found before anything else: so a second partitioned table has it of the new type, and it keeps its place",
+			  column->name);
+	foreach(lc, change->layout->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		if (strcmp(part->was, part->bound) != 0)
+			plan_note(plan, "%s %s becomes %s", quote_identifier(part->name), part->was, part->bound);
+	}
+	if (change->layout->strategy == PARTITION_STRATEGY_HASH)
+		plan_note(plan, "%s", "rows may be in other partitions than before, where values of the new type have another hash");
+	if (!is_exact(column, change))
+		plan_note(plan, "%s", "the column is in the key: a row of which the new value does not make the old one again goes through until the cutover, which stops at it; from then on one of which the old value does not make the new one closes the way back");
+	plan_note(plan, "%s", "a partition that is made, attached or detached before the cutover has the second table begun anew; one that comes after it has to be detached again for the way back, and a row in it closes that");
+}
+
 static void
 make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
-	MoveConverted move = {.name = column->name, .exact = is_exact(column, change)};
+	MoveConverted move = {.name = column->name, .exact = is_exact(column, change), .in_key = is_partitioned(change->relid)};
 	SecondArgs	second = {
 		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
 		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true,
+		.new_shape = true, .layout = change->layout,
 	};
 
-	if (retype_plan_in_place(plan, column, change))
+	/* of the partition key PostgreSQL changes nothing: but what is about the column has to go with the type */
+	if (move.in_key)
+		(void) retype_plan_ask(column, change);
+	else if (retype_plan_in_place(plan, column, change))
 		return;
 	second_plan_check_converted(change, &move);
 	second.converted = converted_column(column, change);
 	second_plan_steps(plan, &second);
 	note_mapped(plan, column, change);
+	if (move.in_key)
+		note_partitions(plan, column, change);
 	sequence_note_smaller(plan, column, change->type);
 	plan_note(plan, "%s", "a row of which the new value cannot be computed goes through until the cutover, which stops at it; from then on one of which the old value cannot be computed goes through, and closes the way back");
 	plan_note(plan, "%s", "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on; a call of a PL/pgSQL function that is under way then, and has a row of the table in a variable, may fail once (42804)");

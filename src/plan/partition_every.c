@@ -216,7 +216,7 @@ bound_value(const char *value, const char *without)
 static LayoutPart *
 make_part(const char *table, Oid namespace, uint64 row)
 {
-	LayoutPart *part = palloc(sizeof(LayoutPart));
+	LayoutPart *part = palloc0(sizeof(LayoutPart));
 
 	part->namespace = namespace;
 	part->name = part_name(table, psprintf("_p%s", query_text(row, 3)));
@@ -301,7 +301,7 @@ partition_bound_to(const LayoutPart *part)
 LayoutPart *
 partition_bound_set(const LayoutPart *part, const char *from, const char *to)
 {
-	LayoutPart *result = palloc(sizeof(LayoutPart));
+	LayoutPart *result = palloc0(sizeof(LayoutPart));
 
 	*result = *part;
 	result->bound = psprintf(FROM "%s" TO "%s)", from, to);

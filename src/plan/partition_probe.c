@@ -165,7 +165,7 @@ read_bound(const Trial *trial, PartitionBoundSpec *spec)
 static LayoutPart *
 read_part(const Trial *trial, const PartitionCmd *cmd)
 {
-	LayoutPart *part = palloc(sizeof(LayoutPart));
+	LayoutPart *part = palloc0(sizeof(LayoutPart));
 
 	part->name = pstrdup(cmd->name->relname);
 	part->namespace = get_rel_namespace(trial->probe->relid);

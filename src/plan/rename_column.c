@@ -17,10 +17,28 @@
 #include "column/load.h"
 #include "core/errors.h"
 #include "core/guc.h"
+#include "core/names.h"
 #include "draft/by_path.h"
 #include "plan/plan.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+
+/* Both names would have to be one value while the row has no partition yet. */
+static void
+refuse_partition_key(const Change *change)
+{
+	bool		in_expression;
+
+	if (!column_in_partition_key(change->relid, change->column, &in_expression))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("column \"%s\" of %s is in the partition key, and cannot have two names", change->column, names_relation(change->relid)),
+			 errdetail("PostgreSQL chooses a row's partition before any trigger fires: what is written by the new name would have none."),
+			 errhint("It gets its new name in an instant, for all applications at once: BEGIN; SET LOCAL zdm.guard = off; ALTER TABLE %s RENAME COLUMN %s TO %s; COMMIT; as a superuser, or one granted SET on zdm.guard.",
+					 names_relation(change->relid), quote_identifier(change->column), quote_identifier(change->new_name))));
+}
 
 static List *
 claims(const Change *change)
@@ -30,6 +48,7 @@ claims(const Change *change)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" does not exist", change->column)));
+	refuse_partition_key(change);
 	return list_concat(list_make2(change->column, change->new_name),
 					   column_claims(change->relid, change->column));
 }

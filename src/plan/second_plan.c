@@ -186,7 +186,7 @@ second_plan_check(const Change *change, bool partitioned)
 void
 second_plan_check_converted(const Change *change, const MoveConverted *converted)
 {
-	check_target(change, &(MoveTarget) {.converted = converted});
+	check_target(change, &(MoveTarget) {.partitioned = converted->in_key, .converted = converted});
 }
 
 static void

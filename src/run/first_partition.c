@@ -46,6 +46,7 @@
 #include "plan/second_plan.h"
 #include "run/first_partition.h"
 #include "run/new_shape.h"
+#include "run/stored_like.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -506,7 +507,7 @@ make_part(Doing *doing, const LayoutPart *part)
 {
 	char	   *name = sql_qualified(part->namespace, part->name);
 	Relation	first = table_open(doing->first, NoLock);
-	char	   *storage = new_shape_storage(first);
+	char	   *storage = stored_like(first);
 	const char *unlogged = first->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
 
 	table_close(first, NoLock);

@@ -44,6 +44,7 @@
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "commands/tablespace.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
@@ -55,6 +56,8 @@
 #include "plan/second_plan.h"
 #include "run/index_constraint.h"
 #include "run/new_shape.h"
+#include "run/partitioned_like.h"
+#include "run/stored_like.h"
 #include "storage/lmgr.h"
 #include "sync/apply.h"
 #include "sync/expr.h"
@@ -63,6 +66,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -92,11 +96,6 @@
 	"SELECT format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint " \
 	"WHERE conrelid = $1 AND contype IN ('c', 'n') ORDER BY contype DESC, conname"
 
-#define OPTIONS \
-	"SELECT string_agg(format('%s%I = %L', prefix, option_name, option_value), ', ') FROM " \
-	"(SELECT '' AS prefix, reloptions FROM pg_class WHERE oid = $1 UNION ALL " \
-	" SELECT 'toast.', t.reloptions FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid WHERE c.oid = $1) o, pg_options_to_table(o.reloptions)"
-
 /* The columns as a list for CREATE TABLE, and the statements that follow it. */
 static char *
 column_list(const SecondArgs *args, const char *name, List **statements)
@@ -123,20 +122,6 @@ column_list(const SecondArgs *args, const char *name, List **statements)
 	return buf.data;
 }
 
-char *
-new_shape_storage(Relation source)
-{
-	char	   *options = QUERY_ONCE_TEXT(OPTIONS, arg_oid(RelationGetRelid(source)));
-	Oid			tablespace = OidIsValid(source->rd_rel->reltablespace) ? source->rd_rel->reltablespace : MyDatabaseTableSpace;
-
-	/* what it says is where its partitions are to be */
-	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return OidIsValid(source->rd_rel->reltablespace) ? psprintf(" TABLESPACE %s", quote_identifier(get_tablespace_name(tablespace))) : pstrdup("");
-	return psprintf(" USING %s%s%s%s TABLESPACE %s", quote_identifier(get_am_name(source->rd_rel->relam)),
-					options != NULL ? " WITH (" : "", options != NULL ? options : "", options != NULL ? ")" : "",
-					quote_identifier(get_tablespace_name(tablespace)));
-}
-
 static void
 tell_way_on(void *arg)
 {
@@ -145,7 +130,7 @@ tell_way_on(void *arg)
 	const char *first = code == ERRCODE_DUPLICATE_TABLE ? "Rename or drop what has that name" :
 		code == ERRCODE_INVALID_OBJECT_DEFINITION ? "Drop or detach the partition that is in the way" : NULL;
 
-	if (first != NULL)
+	if (first != NULL && migration != 0)
 		errhint("%s, then SELECT zdm.resume(" INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 				first, migration, migration);
 }
@@ -176,35 +161,77 @@ add_computed(const Migration *migration, const SecondArgs *args, const char *nam
 	}
 }
 
-static void
-create_table(const Migration *migration, const SecondArgs *args, Relation source, const char *hidden)
+/* What stands behind the list of columns. */
+static char *
+form_of(const SecondArgs *args, const Second *second, Relation source)
 {
-	List	   *statements = NIL;
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)), hidden);
-	char	   *columns = column_list(args, name, &statements);
+	if (partitioned_like_is(second))
+		return psprintf(" PARTITION BY %s%s", partitioned_like_key(args->relation), stored_like(source));
+	if (args->layout != NULL)
+		return psprintf(" PARTITION BY %s", partition_layout_key_sql(args->layout, args->relation, false));
+	return stored_like(source);
+}
+
+/* Partitions as they were stated. */
+static void
+create_parts(const Migration *migration, const SecondArgs *args, Relation source, Oid hidden, const char *name)
+{
 	const char *unlogged = source->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
-	char	   *storage = new_shape_storage(source);
-	char	   *key = args->layout != NULL ? partition_layout_key_sql(args->layout, args->relation, false) : NULL;
-	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s%s", unlogged, name, columns, key != NULL ? " PARTITION BY " : "",
-							   key != NULL ? key : storage);
-	Identity	identity;
+	char	   *storage = stored_like(source);
 	ListCell   *lc;
 
-	identity_enter(source->rd_rel->relowner, NIL, &identity);
-	probe_run(sql);
 	/* before any row is routed by it */
-	if (key != NULL)
-		partition_layout_check_key(get_relname_relid(hidden, RelationGetNamespace(source)), key, migration->id);
-	foreach(lc, statements)
-		probe_run(lfirst(lc));
-	add_computed(migration, args, name);
-	foreach(lc, args->layout != NULL ? args->layout->parts : NIL)
+	partition_layout_check_key(hidden, partition_layout_key_sql(args->layout, args->relation, false), migration->id);
+	foreach(lc, args->layout->parts)
 	{
 		const LayoutPart *part = lfirst(lc);
 
 		new_shape_run(migration, psprintf("CREATE %sTABLE %s PARTITION OF %s %s%s", unlogged,
 										  second_part_name(args, foreach_current_index(lc)), name, part->bound, storage));
 	}
+}
+
+/* Partitions as the first table has them. */
+static void
+create_like(const Migration *migration, const SecondArgs *args, const char *name, Second *second)
+{
+	int64		id = migration->id;
+	ErrorContextCallback context = {.callback = tell_way_on, .arg = &id, .previous = error_context_stack};
+	const ConvertedColumn *converted = args->converted;
+	Relation	hidden = table_open(second->hidden, NoLock);
+	LikeColumn	column = {
+		.target = TupleDescAttr(RelationGetDescr(hidden), get_attnum(second->hidden, converted->name) - 1),
+		.up = {converted->up, converted->up_resolution}, .settings = second->settings,
+	};
+	List	   *parts = partitioned_like_parts(args->relation, &column);
+
+	table_close(hidden, NoLock);
+	error_context_stack = &context;
+	partitioned_like_make(args, parts, name, second);
+	error_context_stack = context.previous;
+}
+
+static void
+create_table(const Migration *migration, const SecondArgs *args, Relation source, const char *hidden, Second *second)
+{
+	List	   *statements = NIL;
+	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)), hidden);
+	char	   *columns = column_list(args, name, &statements);
+	const char *unlogged = source->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
+	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s", unlogged, name, columns, form_of(args, second, source));
+	Identity	identity;
+	ListCell   *lc;
+
+	identity_enter(source->rd_rel->relowner, NIL, &identity);
+	probe_run(sql);
+	second->hidden = get_relname_relid(hidden, RelationGetNamespace(source));
+	foreach(lc, statements)
+		probe_run(lfirst(lc));
+	add_computed(migration, args, name);
+	if (partitioned_like_is(second))
+		create_like(migration, args, name, second);
+	else if (args->layout != NULL)
+		create_parts(migration, args, source, second->hidden, name);
 	identity_leave(&identity);
 }
 
@@ -305,7 +332,7 @@ create_key(const SecondArgs *args, Second *second)
 		if (lfirst_oid(lc) == second->hidden)
 			continue;
 		leaf = table_open(lfirst_oid(lc), AccessExclusiveLock);
-		(void) second_table_create_index(second, leaf, second->key, second->hidden_key, &key);
+		(void) second_table_create_part(second, leaf, second->key, second->hidden_key, &key);
 		table_close(leaf, NoLock);
 	}
 }
@@ -360,21 +387,20 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 		.own = own_columns(args),
 		.converted = conversion(args->converted),
 		.settings = args->converted != NULL ? migration->result_settings : NIL,
-		.layout = second_layout(args->relation),
 	};
 
+	second.layout = second_layout(args->relation, partitioned_like_is(&second));
 	second_table_check(migration, args, source);
 	check_converted(migration, args);
 	second_plan_check_places(args->relation, migration->id);
-	if (args->layout != NULL)
+	if (args->layout != NULL && !partitioned_like_is(&second))
 		partition_layout_check(args->layout, args->relation, migration->id);
 	if (!OidIsValid(second.key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("table %s has no key any more", names_relation(second.relid)),
 				 errhint("Add a primary key, then SELECT zdm.resume(" INT64_FORMAT ").", migration->id)));
-	create_table(migration, args, source, name);
-	second.hidden = get_relname_relid(name, RelationGetNamespace(source));
+	create_table(migration, args, source, name, &second);
 	set_tree_rewrite(second.hidden, second.relid);
 	keep_tree_private(second.hidden);
 	second_table_depend(second.hidden, second.relid);
@@ -391,6 +417,63 @@ new_shape_analyze(const Second *second)
 {
 	return psprintf("ANALYZE %s", quote_qualified_identifier(get_namespace_name(get_rel_namespace(second->hidden)),
 															 get_rel_name(second->hidden)));
+}
+
+/* ---- whether it can be made ---- */
+
+typedef struct Trial
+{
+	const SecondArgs *args;
+	List	   *settings;
+} Trial;
+
+/* The two expressions are about the column alone: up was asked for the bounds. */
+static void
+check_down(const SecondArgs *args, const Second *second, Relation source)
+{
+	Relation	hidden = table_open(second->hidden, NoLock);
+	AttrNumber	attnum = get_attnum(args->relation, args->converted->name);
+	AttrNumber	hidden_attnum = get_attnum(second->hidden, args->converted->name);
+	ExprStated	down = {args->converted->down, args->converted->down_resolution};
+	ExprActor	actor = {source->rd_rel->relowner, second->settings};
+
+	partitioned_like_check_alone(expr_compile(&down, args->relation, hidden, hidden_attnum,
+											  TupleDescAttr(RelationGetDescr(source), attnum - 1), &actor, CurrentMemoryContext),
+								 second->hidden, hidden_attnum, "down");
+	table_close(hidden, NoLock);
+}
+
+static void
+run_trial(void *arg)
+{
+	const Trial *trial = arg;
+	Relation	source = table_open(trial->args->relation, AccessShareLock);
+	Migration	none = {0};
+	Second		second = {
+		.relid = trial->args->relation, .new_shape = true,
+		.converted = conversion(trial->args->converted), .settings = trial->settings,
+	};
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	create_table(&none, trial->args, source, trial->args->hidden, &second);
+	check_down(trial->args, &second, source);
+	PopActiveSnapshot();
+	table_close(source, NoLock);
+}
+
+void
+new_shape_try(const SecondArgs *args, List *settings)
+{
+	Trial		trial = {.args = args, .settings = settings};
+	ErrorData  *error;
+
+	if (attempt_run(run_trial, &trial, ATTEMPT_UNDO, &error))
+		return;
+	/* what was run says nothing to the caller */
+	error->context = NULL;
+	error->cursorpos = error->internalpos = 0;
+	error->internalquery = NULL;
+	ReThrowError(error);
 }
 
 /* ---- the exchange ---- */
@@ -606,22 +689,50 @@ settle_index(Oid relid, Oid indexid, Oid like, bool unique, Oid constraint, Oid 
 	return made;
 }
 
+/* Of the parts on partitions, what each was settled to. */
+typedef struct Settled
+{
+	List	   *relids;
+	List	   *constraints;	/* Oid */
+} Settled;
+
+static Oid
+settled_above(const Settled *settled, Oid relid)
+{
+	Oid			above = get_partition_parent(relid, false);
+	ListCell   *lc;
+	ListCell   *constraint;
+
+	forboth(lc, settled->relids, constraint, settled->constraints)
+	{
+		if (lfirst_oid(lc) == above)
+			return lfirst_oid(constraint);
+	}
+	return InvalidOid;
+}
+
 static void
 settle_like(const SecondArgs *args, const Second *second, Oid indexid, Oid like)
 {
 	bool		unique = stays_unique(args, indexid, like);
 	Oid			constraint = unique ? get_index_constraint(indexid) : InvalidOid;
-	Oid			made = settle_index(second->hidden, indexid, like, unique, constraint, InvalidOid);
+	Settled		settled = {0};
 	ListCell   *lc;
 
+	/* what is above others comes before them */
 	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
 	{
-		Relation	leaf = relation_open(lfirst_oid(lc), NoLock);
-		Oid			part = leaf->rd_rel->relispartition ? index_get_partition(leaf, like) : InvalidOid;
+		bool		root = lfirst_oid(lc) == second->hidden;
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+		Oid			part = table_key_part(rel, like);
+		Oid			made = InvalidOid;
 
-		relation_close(leaf, NoLock);
+		relation_close(rel, NoLock);
 		if (OidIsValid(part))
-			(void) settle_index(lfirst_oid(lc), indexid, part, unique, constraint, made);
+			made = settle_index(lfirst_oid(lc), partitioned_like_index(second, lfirst_oid(lc), indexid), part, unique, constraint,
+								root ? InvalidOid : settled_above(&settled, lfirst_oid(lc)));
+		settled.relids = lappend_oid(settled.relids, lfirst_oid(lc));
+		settled.constraints = lappend_oid(settled.constraints, made);
 	}
 }
 
@@ -716,6 +827,8 @@ turn(Second *second)
 	second->hidden_key = was.key;
 	second->indexes = was.likes;
 	second->likes = was.indexes;
+	second->parts = was.hidden_parts;
+	second->hidden_parts = was.parts;
 	second->turned = !was.turned;
 	second->refilled = false;
 }
@@ -838,6 +951,7 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	MoveConverted converted = {0};
 	Move		move = {.migration = migration->id, .from = second->relid, .to = second->hidden};
 
+	partitioned_like_settle(migration->id, second);
 	if (!ready_indexes(migration, args, second))
 		return NULL;
 	if (!second->turned || second->refilled)
@@ -852,11 +966,15 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	stand_alone(second->hidden, second->relid);
 	move.indexes = second->indexes;
 	move.likes = second->likes;
+	partitioned_like_add_indexes(second, &move.indexes, &move.likes);
+	move.leaves_from = second->parts;
+	move.leaves_to = second->hidden_parts;
 	move.own = second->own;
 	if (args->converted != NULL)
 	{
 		converted = (MoveConverted) {
-			.name = args->converted->name, .exact = args->converted->exact, .sequences = args->converted->sequences,
+			.name = args->converted->name, .exact = args->converted->exact, .in_key = partitioned_like_is(second),
+			.sequences = args->converted->sequences,
 		};
 		convert_default(args->converted, second, &converted);
 		move.converted = &converted;

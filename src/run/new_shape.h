@@ -19,6 +19,13 @@
 /* Make it, with its key and the triggers.  Needs SHARE ROW EXCLUSIVE on the table. */
 extern void new_shape_make(const Migration *migration, const SecondArgs *args);
 
+/*
+ * Can a partitioned table's like be made now, with a column of its partition key of another
+ * type?  It is made, without rows, and undone.  Errors: those of partitioned_like_parts(), and
+ * PostgreSQL's, of bounds above all, with the names of the table and its partitions.
+ */
+extern void new_shape_try(const SecondArgs *args, List *settings);
+
 /* All that is locked to exchange the names of the two. */
 extern List *new_shape_relations(const Second *second);
 
@@ -37,12 +44,6 @@ extern char *new_shape_exchange(Migration *migration, const SecondArgs *args, Se
  * on both.  ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE if it cannot hold them any more.
  */
 extern void new_shape_refill(const Migration *migration, Second *second);
-
-/*
- * What stands behind the columns in CREATE TABLE, for one that is stored as the table
- * is: access method, options, tablespace; of a partitioned table its tablespace, if it has one.
- */
-extern char *new_shape_storage(Relation source);
 
 /*
  * One statement, as whoever is at work; event triggers are not told.  An error about what

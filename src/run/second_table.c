@@ -67,6 +67,7 @@
 #include "miscadmin.h"
 #include "rewrite/rewriteManip.h"
 #include "run/index_like.h"
+#include "run/partitioned_like.h"
 #include "run/second_table.h"
 #include "storage/lmgr.h"
 #include "storage/predicate.h"
@@ -135,11 +136,11 @@ map_by_name(Relation source, Relation hidden)
 	return map;
 }
 
-/* Expressions and columns of the table's index, as the hidden table has the columns. */
+/* Expressions and columns of an index of relid, as the hidden table has the columns. */
 static void
-map_columns(const Second *second, Relation hidden, IndexInfo *info)
+map_columns(Oid relid, Relation hidden, IndexInfo *info)
 {
-	Relation	source = table_open(second->relid, NoLock);
+	Relation	source = table_open(relid, NoLock);
 	AttrMap    *map = map_by_name(source, hidden);
 	bool		whole_row[2];
 
@@ -153,7 +154,7 @@ map_columns(const Second *second, Relation hidden, IndexInfo *info)
 	if (whole_row[0] || whole_row[1])
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("an index of %s is about whole rows, and those will be of another type", names_relation(second->relid)),
+				 errmsg("an index of %s is about whole rows, and those will be of another type", names_relation(relid)),
 				 errhint("Drop the index, and make it again of the columns.")));
 	table_close(source, NoLock);
 }
@@ -239,7 +240,7 @@ second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oi
 	info->ii_Concurrent = key == NULL;
 	info->ii_ReadyForInserts = key != NULL;
 	if (second->new_shape)
-		map_columns(second, hidden, info);
+		map_columns(index->rd_index->indrelid, hidden, info);
 	index_details(index, &columns, &classes, &class_options);
 	if (key != NULL && key->columns != NIL)
 	{
@@ -410,7 +411,8 @@ is_stored_otherwise(const SecondArgs *args, const Second *second, Relation sourc
 static bool
 is_laid_out_otherwise(const Second *second)
 {
-	return second->new_shape && !second->turned && strcmp(second->layout, second_layout(second->relid)) != 0;
+	return second->new_shape && !second->turned &&
+		(strcmp(second->layout, second_layout(second->relid, partitioned_like_is(second))) != 0 || partitioned_like_lacks(second));
 }
 
 static bool
@@ -546,16 +548,52 @@ next_leftover(const Second *second, List *indexes, Relation hidden)
 	return NULL;
 }
 
-/* The like itself, or its part on a partition of the hidden table: entered if need be, and what builds it; NULL: it is built. */
+/* What builds it; NULL: it is built. */
 static char *
-build_like(const Second *second, Oid indexid, Relation hidden, Oid parent)
+build(Oid like)
 {
-	char	   *name = index_name(second, indexid);
-	Oid			like = OidIsValid(parent) ? index_get_partition(hidden, parent) : get_relname_relid(name, RelationGetNamespace(hidden));
-
-	if (!OidIsValid(like))
-		like = second_table_create_index(second, hidden, indexid, parent, NULL);
 	return get_index_isvalid(like) ? NULL : psprintf("REINDEX INDEX CONCURRENTLY %s", qualified(like));
+}
+
+/* The like of a table's index: entered if need be, and what builds it. */
+static char *
+build_like(const Second *second, Oid indexid, Relation hidden)
+{
+	Oid			like = get_relname_relid(index_name(second, indexid), RelationGetNamespace(hidden));
+
+	return build(OidIsValid(like) ? like : second_table_create_index(second, hidden, indexid, InvalidOid, NULL));
+}
+
+/* The relation above has the part of the index that this one's is one of. */
+static Oid
+part_above(Relation rel, Oid indexid)
+{
+	Relation	above = relation_open(get_partition_parent(RelationGetRelid(rel), false), NoLock);
+	Oid			part = table_key_part(above, indexid);
+
+	relation_close(above, NoLock);
+	return part;
+}
+
+Oid
+second_table_create_part(const Second *second, Relation part, Oid indexid, Oid like, SecondKey *key)
+{
+	return second_table_create_index(second, part, partitioned_like_index(second, RelationGetRelid(part), indexid),
+									 part_above(part, like), key);
+}
+
+/* The same of its part on a partition of the hidden table. */
+static char *
+build_part(const Second *second, Oid indexid, Oid like, Oid relid)
+{
+	Relation	part = relation_open(relid, NoLock);
+	Oid			own = table_key_part(part, like);
+	bool		rows = part->rd_rel->relkind == RELKIND_RELATION;
+
+	if (!OidIsValid(own))
+		own = second_table_create_part(second, part, indexid, like, NULL);
+	relation_close(part, NoLock);
+	return rows ? build(own) : NULL;
 }
 
 /* The parts of all partitions are there, and are valid. */
@@ -572,6 +610,22 @@ set_valid(Oid indexid)
 	CommandCounterIncrement();
 }
 
+/* Of each partitioned table of the hidden one's tree. */
+static void
+set_tree_valid(const Second *second, Oid like)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
+	{
+		Relation	rel = relation_open(lfirst_oid(lc), NoLock);
+
+		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+			set_valid(table_key_part(rel, like));
+		relation_close(rel, NoLock);
+	}
+}
+
 /* The same of a partitioned one, which has nothing to build of its own. */
 static char *
 build_parts(const Second *second, Oid indexid, Relation hidden)
@@ -584,16 +638,14 @@ build_parts(const Second *second, Oid indexid, Relation hidden)
 		return NULL;
 	if (!OidIsValid(like))
 		like = second_table_create_index(second, hidden, indexid, InvalidOid, NULL);
+	/* what is above others comes before them */
 	foreach(lc, find_all_inheritors(second->hidden, NoLock, NULL))
 	{
-		Relation	leaf = relation_open(lfirst_oid(lc), NoLock);
-
-		if (sql == NULL && leaf->rd_rel->relkind == RELKIND_RELATION)
-			sql = build_like(second, indexid, leaf, like);
-		relation_close(leaf, NoLock);
+		if (sql == NULL && lfirst_oid(lc) != second->hidden)
+			sql = build_part(second, indexid, like, lfirst_oid(lc));
 	}
 	if (sql == NULL)
-		set_valid(like);
+		set_tree_valid(second, like);
 	return sql;
 }
 
@@ -618,7 +670,7 @@ second_table_next_index(const Second *second)
 	{
 		if (sql == NULL)
 			sql = hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? build_parts(second, lfirst_oid(lc), hidden) :
-				build_like(second, lfirst_oid(lc), hidden, InvalidOid);
+				build_like(second, lfirst_oid(lc), hidden);
 	}
 	table_close(hidden, NoLock);
 	table_close(source, NoLock);

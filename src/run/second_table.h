@@ -34,6 +34,9 @@ typedef struct SecondKey
  */
 extern Oid	second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oid parent, SecondKey *key);
 
+/* The same as the part of "like", that of the table's index, on a partition of the hidden table, at whatever depth. */
+extern Oid	second_table_create_part(const Second *second, Relation part, Oid indexid, Oid like, SecondKey *key);
+
 /* The hidden one goes with the table. */
 extern void second_table_depend(Oid hidden, Oid relid);
 

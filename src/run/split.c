@@ -42,6 +42,7 @@
 #include "nodes/makefuncs.h"
 #include "run/new_shape.h"
 #include "run/split.h"
+#include "run/stored_like.h"
 #include "sync/table_trigger.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -462,7 +463,7 @@ split_exchange(const Migration *migration, const SecondArgs *args, const Second 
 	second_table_tell_standbys(second, end, hidden);
 	table_close(hidden, NoLock);
 	leaf = table_open(splitting.leaf, NoLock);
-	splitting.storage = new_shape_storage(leaf);
+	splitting.storage = stored_like(leaf);
 	table_close(leaf, NoLock);
 	put_aside(&splitting);
 	make_parts(&splitting);

@@ -28,6 +28,12 @@
  * (integers only: what the change is allowed for), rows are found by the operators that
  * compare the two types.
  *
+ * Of partitioned tables the column can be in the partition key, and so in every key:
+ * then its value there is computed first, and partition and row are sought by that.  So
+ * that no two rows come to have one key, the value has to make again the one that it was
+ * made of; a row of which it does not is one that the hidden table cannot hold.  That
+ * holds for whatever the two expressions are, as long as they read this column alone.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -204,7 +210,7 @@ list_columns(Apply *apply, Relation hidden, const Second *second)
 
 /* Where the column is that the two have of different types. */
 static void
-prepare_converted(Apply *apply, Relation source, Relation hidden)
+prepare_converted(Apply *apply, Relation source, Relation hidden, const Second *second)
 {
 	ApplyConverted *converted = apply->converted;
 	Form_pg_attribute to;
@@ -218,6 +224,7 @@ prepare_converted(Apply *apply, Relation source, Relation hidden)
 	memcpy(converted->source, TupleDescAttr(RelationGetDescr(source), attnum - 1), sizeof(FormData_pg_attribute));
 	/* of which the copies of descriptors know nothing */
 	converted->not_null = TupleDescAttr(RelationGetDescr(hidden), to->attnum - 1)->attnotnull;
+	converted->exact = strcmp(list_nth(second->converted, 5), CONVERTED_EXACT) == 0;
 }
 
 /* Where they are in a relation of one of the sides. */
@@ -240,13 +247,39 @@ find_columns(Apply *apply, TupleDesc desc)
 	return att;
 }
 
+/* Are partition and key of a row sought by the value of the column that the other side has? */
+static bool
+is_sought(const Apply *apply)
+{
+	return apply->conversion->back != NULL;
+}
+
+static void
+make_whole(ApplySide *side, Relation rel, AttrNumber *att)
+{
+	side->whole.relid = RelationGetRelid(rel);
+	side->whole.att = att;
+	side->whole.slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)), &TTSOpsVirtual);
+}
+
+/* Leaves have their columns in places of their own: what is computed is, in the form of the whole. */
+static void
+prepare_search(Apply *apply, Relation source, Relation hidden)
+{
+	if (!is_sought(apply))
+		return;
+	make_whole(&apply->source, source, find_columns(apply, RelationGetDescr(source)));
+	make_whole(&apply->hidden, hidden, find_columns(apply, RelationGetDescr(hidden)));
+}
+
 /* The type that the other side has the key's column of; InvalidOid: the same. */
 static Oid
 foreign_type(const Apply *apply, const ApplySide *side, int column)
 {
 	const ApplyConverted *converted = apply->converted;
 
-	if (converted == NULL || converted->column != column)
+	/* sought by the value that it has on this side */
+	if (converted == NULL || converted->column != column || is_sought(apply))
 		return InvalidOid;
 	return getBaseType(side->hidden ? converted->source->atttypid : apply->columns[column]->atttypid);
 }
@@ -378,7 +411,7 @@ make_leaf(Apply *apply, ApplySide *side, Relation rel)
 
 	leaf->relid = RelationGetRelid(rel);
 	leaf->rel = rel;
-	leaf->key_id = leaf->relid == side->root ? side->key_id : index_get_partition(rel, side->key_id);
+	leaf->key_id = table_key_part(rel, side->key_id);
 	if (!OidIsValid(leaf->key_id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
@@ -486,7 +519,6 @@ begin_side(Apply *apply, ApplySide *side, Oid root, Oid key, Relation rel, bool 
 	side->root = root;
 	side->key_id = key;
 	side->hidden = hidden;
-	side->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	read_key(apply, side, rel, find_columns(apply, RelationGetDescr(rel)));
 }
 
@@ -501,11 +533,14 @@ begin_sides(Apply *apply, const Second *second)
 	if (possible)
 	{
 		list_columns(apply, hidden, second);
-		prepare_converted(apply, source, hidden);
+		prepare_converted(apply, source, hidden, second);
 		apply->conversion = conversion_get(source, hidden, second);
+		apply->source.partitioned = source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+		apply->hidden.partitioned = hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 		begin_side(apply, &apply->source, second->relid, second->key, source, false);
 		begin_side(apply, &apply->hidden, second->hidden, second->hidden_key, hidden, true);
 		apply->same_keys = have_same_keys(&apply->source, &apply->hidden);
+		prepare_search(apply, source, hidden);
 	}
 	if (hidden != NULL)
 		table_close(hidden, NoLock);
@@ -574,6 +609,8 @@ end_side(ApplySide *side)
 	}
 	foreach(lc, side->levels)
 		ExecDropSingleTupleTableSlot(((ApplyLevel *) lfirst(lc))->slot);
+	if (side->whole.slot != NULL)
+		ExecDropSingleTupleTableSlot(side->whole.slot);
 }
 
 void
@@ -616,40 +653,111 @@ open_level(Apply *apply, ApplySide *side, Oid relid, Relation *rel)
 	return level;
 }
 
-/* The row, "att" of the slot, in the form of a partitioned table. */
+static Datum
+get_column(const Apply *apply, const ApplyRow *row, int column, bool *isnull)
+{
+	if (!row->translated || apply->converted->column != column)
+		return slot_getattr(row->slot, row->att[column], isnull);
+	*isnull = row->isnull;
+	return row->value;
+}
+
+/* The row in the form of a partitioned table. */
 static void
-fill_level(Apply *apply, ApplyLevel *level, TupleTableSlot *slot, const AttrNumber *att)
+fill_level(Apply *apply, ApplyLevel *level, const ApplyRow *row)
 {
 	ExecClearTuple(level->slot);
 	memset(level->slot->tts_isnull, true, level->slot->tts_tupleDescriptor->natts * sizeof(bool));
-	slot_getallattrs(slot);
+	slot_getallattrs(row->slot);
 	for (int i = 0; i < apply->ncolumns; i++)
 	{
-		level->slot->tts_values[level->att[i] - 1] = slot->tts_values[att[i] - 1];
-		level->slot->tts_isnull[level->att[i] - 1] = slot->tts_isnull[att[i] - 1];
+		int			to = level->att[i] - 1;
+
+		level->slot->tts_values[to] = get_column(apply, row, i, &level->slot->tts_isnull[to]);
 	}
 	ExecStoreVirtualTuple(level->slot);
 	level->slot->tts_tableOid = level->relid;
 }
 
-/* The leaf of the side in which the row belongs; NULL: none takes it. */
-static ApplyLeaf *
-find_leaf(Apply *apply, ApplySide *side, TupleTableSlot *slot, const AttrNumber *att)
+/* ---- the value that the other side has of the column ---- */
+
+/* The expression's value of a row of the side's, of which it reads that column alone. */
+static Datum
+compute_alone(Apply *apply, ApplySide *side, SyncExpr *expr, Datum value, bool isnull, bool *result_isnull)
 {
-	Oid			relid = side->root;
+	TupleTableSlot *slot = side->whole.slot;
+	int			place = side->whole.att[apply->converted->column] - 1;
 
-	if (!side->partitioned)
-		return open_leaf(apply, side, side->root);
-	do
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	slot->tts_values[place] = value;
+	slot->tts_isnull[place] = isnull;
+	ExecStoreVirtualTuple(slot);
+	return expr_eval(expr, slot, result_isnull);
+}
+
+typedef struct Translation
+{
+	Apply	   *apply;
+	ApplyRow   *row;
+	bool		to_hidden;
+} Translation;
+
+static bool
+is_value(Form_pg_attribute att, Datum one, bool one_isnull, Datum other, bool other_isnull)
+{
+	if (one_isnull || other_isnull)
+		return one_isnull && other_isnull;
+	return datum_image_eq(one, other, att->attbyval, att->attlen);
+}
+
+/* Two rows of the source could come to have one key in the hidden table, if values need not come back. */
+static void
+check_comes_back(const Translation *translation, Datum value, bool isnull)
+{
+	const ApplyConverted *converted = translation->apply->converted;
+	const ApplyRow *row = translation->row;
+	bool		again_isnull;
+	Datum		again = compute_alone(translation->apply, &translation->apply->hidden, translation->apply->conversion->back, row->value, row->isnull,
+									  &again_isnull);
+
+	if (!is_value(converted->source, value, isnull, again, again_isnull))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("it would not come back as it is, and another row could get its key")));
+}
+
+static void
+run_translation(void *arg)
+{
+	Translation *translation = arg;
+	Apply	   *apply = translation->apply;
+	ApplyRow   *row = translation->row;
+	bool		isnull;
+	Datum		value = slot_getattr(row->slot, row->att[apply->converted->column], &isnull);
+
+	row->value = compute_alone(apply, translation->to_hidden ? &apply->source : &apply->hidden,
+							   translation->to_hidden ? apply->conversion->value : apply->conversion->back,
+							   value, isnull, &row->isnull);
+	if (translation->to_hidden && !apply->converted->exact)
+		check_comes_back(translation, value, isnull);
+}
+
+static void
+compute_translation(Apply *apply, const ApplySide *side, ApplyRow *row)
+{
+	const ApplyConverted *converted = apply->converted;
+	Translation translation = {.apply = apply, .row = row, .to_hidden = side->hidden};
+
+	row->translated = true;
+	if ((converted->exact || !side->hidden) && !expr_can_fail(side->hidden ? apply->conversion->value : apply->conversion->back))
+		run_translation(&translation);
+	else if (!attempt_run(run_translation, &translation, ATTEMPT_KEEP, &row->error))
 	{
-		Relation	rel;
-		ApplyLevel *level = open_level(apply, side, relid, &rel);
-
-		fill_level(apply, level, slot, att);
-		relid = route_find(&level->route, rel, level->slot);
-		ExecClearTuple(level->slot);
-	} while (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE);
-	return OidIsValid(relid) ? open_leaf(apply, side, relid) : NULL;
+		if (attempt_blames_server(row->error))
+			ReThrowError(row->error);
+		row->error->message = psprintf("column \"%s\" cannot be computed: %s", NameStr(converted->source->attname), row->error->message);
+	}
 }
 
 /* Whose columns a row has that a side is searched for. */
@@ -659,34 +767,69 @@ typedef enum RowForm
 	FORM_OTHER					/* those of the other side */
 } RowForm;
 
-/* The key that is in "slot"; false if it has a NULL in it, as no row's has. */
+/* The row as the side is searched for it. */
+static ApplyRow
+row_for(Apply *apply, const ApplySide *side, TupleTableSlot *slot, const AttrNumber *att, RowForm form)
+{
+	ApplyRow	row = {.slot = slot, .att = att, .other = form == FORM_OTHER};
+
+	if (row.other && is_sought(apply))
+		compute_translation(apply, side, &row);
+	return row;
+}
+
+/* ---- which one it is ---- */
+
+/* The leaf of the side in which the row belongs; NULL: none takes it. */
+static ApplyLeaf *
+find_leaf(Apply *apply, ApplySide *side, const ApplyRow *row)
+{
+	Oid			relid = side->root;
+
+	if (row->error != NULL)
+		return NULL;
+	if (!side->partitioned)
+		return open_leaf(apply, side, side->root);
+	do
+	{
+		Relation	rel;
+		ApplyLevel *level = open_level(apply, side, relid, &rel);
+
+		fill_level(apply, level, row);
+		relid = route_find(&level->route, rel, level->slot);
+		ExecClearTuple(level->slot);
+	} while (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE);
+	return OidIsValid(relid) ? open_leaf(apply, side, relid) : NULL;
+}
+
+/* The key that the row has; false if it has a NULL in it, as no row's has. */
 static bool
-fill_scan_keys(const ApplySide *side, TupleTableSlot *slot, const AttrNumber *att, RowForm form, ScanKeyData *keys)
+fill_scan_keys(const Apply *apply, const ApplySide *side, const ApplyRow *row, ScanKeyData *keys)
 {
 	for (int i = 0; i < side->nkeys; i++)
 	{
 		bool		isnull;
-		Datum		value = slot_getattr(slot, att[side->keys[i]], &isnull);
+		Datum		value = get_column(apply, row, side->keys[i], &isnull);
 
 		if (isnull)
 			return false;
 		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber,
-							   form == FORM_OTHER ? side->foreign_types[i] : InvalidOid, side->collations[i],
-							   form == FORM_OTHER ? side->foreign_equal[i] : side->equal[i].fn_oid, value);
+							   row->other ? side->foreign_types[i] : InvalidOid, side->collations[i],
+							   row->other ? side->foreign_equal[i] : side->equal[i].fn_oid, value);
 	}
 	return true;
 }
 
-/* The leaf's row of the key that is in "slot", in leaf->found. */
+/* The leaf's row of that key, in leaf->found. */
 static bool
-find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumber *att, RowForm form, Snapshot snapshot)
+find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
 {
 	Relation	index = key_of(leaf);
 	IndexScanDesc scan;
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	bool		had;
 
-	if (!fill_scan_keys(side, slot, att, form, keys))
+	if (!fill_scan_keys(apply, side, row, keys))
 		return false;
 	scan = zdm_index_beginscan(leaf->rel, index, snapshot, side->nkeys);
 	index_rescan(scan, keys, side->nkeys, NULL, 0);
@@ -697,14 +840,16 @@ find_row(ApplySide *side, ApplyLeaf *leaf, TupleTableSlot *slot, const AttrNumbe
 
 /* Have the two rows equal keys on that side? */
 static bool
-equal_keys(ApplySide *side, TupleTableSlot *a, const AttrNumber *a_att, TupleTableSlot *b, const AttrNumber *b_att)
+equal_keys(const Apply *apply, ApplySide *side, const ApplyRow *a, const ApplyRow *b)
 {
+	if (a->error != NULL || b->error != NULL)
+		return false;
 	for (int i = 0; i < side->nkeys; i++)
 	{
 		bool		one_null;
 		bool		other_null;
-		Datum		one = slot_getattr(a, a_att[side->keys[i]], &one_null);
-		Datum		other = slot_getattr(b, b_att[side->keys[i]], &other_null);
+		Datum		one = get_column(apply, a, side->keys[i], &one_null);
+		Datum		other = get_column(apply, b, side->keys[i], &other_null);
 
 		if (one_null || other_null || !DatumGetBool(FunctionCall2Coll(&side->equal[i], side->collations[i], one, other)))
 			return false;
@@ -715,14 +860,15 @@ equal_keys(ApplySide *side, TupleTableSlot *a, const AttrNumber *a_att, TupleTab
 bool
 apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found)
 {
-	apply->there = find_leaf(apply, &apply->hidden, slot, apply->here->att);
+	apply->wanted = row_for(apply, &apply->hidden, slot, apply->here->att, FORM_OTHER);
+	apply->there = find_leaf(apply, &apply->hidden, &apply->wanted);
 	*found = apply->there != NULL ? apply->there->found : NULL;
-	return apply->there != NULL && find_row(&apply->hidden, apply->there, slot, apply->here->att, FORM_OTHER, snapshot);
+	return apply->there != NULL && find_row(apply, &apply->hidden, apply->there, &apply->wanted, snapshot);
 }
 
 /* Has the leaf at hand another row of the key, where that is not unique? */
 static bool
-has_twin(Apply *apply, TupleTableSlot *slot)
+has_twin(Apply *apply, const ApplyRow *row)
 {
 	ApplySide  *side = &apply->source;
 	ApplyLeaf  *leaf = apply->here;
@@ -730,12 +876,12 @@ has_twin(Apply *apply, TupleTableSlot *slot)
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	bool		twin = false;
 
-	if (!apply->loose || !fill_scan_keys(side, slot, leaf->att, FORM_OWN, keys))
+	if (!apply->loose || !fill_scan_keys(apply, side, row, keys))
 		return false;
 	scan = zdm_index_beginscan(leaf->rel, key_of(leaf), SnapshotSelf, side->nkeys);
 	index_rescan(scan, keys, side->nkeys, NULL, 0);
 	while (!twin && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
-		twin = !ItemPointerEquals(&leaf->found->tts_tid, &slot->tts_tid);
+		twin = !ItemPointerEquals(&leaf->found->tts_tid, &row->slot->tts_tid);
 	index_endscan(scan);
 	return twin;
 }
@@ -749,39 +895,56 @@ is_others(Apply *apply, TupleTableSlot *slot)
 {
 	ApplyLeaf  *there = apply->there;
 	ApplyLeaf  *leaf;
+	ApplyRow	own;
+	ApplyRow	found;
 
 	if (apply->same_keys)
 		return false;
-	leaf = find_leaf(apply, &apply->source, there->found, there->att);
+	found = row_for(apply, &apply->source, there->found, there->att, FORM_OTHER);
+	leaf = find_leaf(apply, &apply->source, &found);
 	if (leaf == NULL)
 		return false;
-	if (leaf == apply->here && equal_keys(&apply->source, there->found, there->att, slot, leaf->att))
-		return has_twin(apply, slot);
-	return find_row(&apply->source, leaf, there->found, there->att, FORM_OTHER, SnapshotSelf);
+	own = row_for(apply, &apply->source, slot, apply->here->att, FORM_OWN);
+	if (leaf == apply->here && equal_keys(apply, &apply->source, &found, &own))
+		return has_twin(apply, &own);
+	return find_row(apply, &apply->source, leaf, &found, SnapshotSelf);
 }
 
 /*
  * Has the table a row whose place in the hidden one is that of "slot", a row of leaf
- * "there", or of the table itself?  "source" is where in the table it is looked for.
+ * "there", or of the table itself?  "source" is where in the table it is looked for;
+ * "form": are its columns the hidden table's own?
  */
 static bool
 has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att, RowForm form,
 		  Snapshot snapshot)
 {
-	if (source == NULL || !find_row(&apply->source, source, slot, att, form, snapshot))
+	ApplyRow	sought = row_for(apply, &apply->source, slot, att, form == FORM_OWN ? FORM_OTHER : FORM_OWN);
+	ApplyRow	place;
+	ApplyRow	found;
+
+	if (source == NULL || sought.error != NULL || !find_row(apply, &apply->source, source, &sought, snapshot))
 		return false;
 	if (apply->same_keys)
 		return true;
-	return equal_keys(&apply->hidden, source->found, source->att, slot, att) &&
-		find_leaf(apply, &apply->hidden, source->found, source->att) == there;
+	place = row_for(apply, &apply->hidden, slot, att, form);
+	found = row_for(apply, &apply->hidden, source->found, source->att, FORM_OTHER);
+	return equal_keys(apply, &apply->hidden, &found, &place) && find_leaf(apply, &apply->hidden, &found) == there;
+}
+
+/* The same of a hidden row, by the leaf of the table that has such rows. */
+static bool
+has_source(Apply *apply, ApplyLeaf *there, TupleTableSlot *slot, Snapshot snapshot)
+{
+	ApplyRow	row = row_for(apply, &apply->source, slot, there->att, FORM_OTHER);
+
+	return has_place(apply, find_leaf(apply, &apply->source, &row), there, slot, there->att, FORM_OWN, snapshot);
 }
 
 bool
 apply_has_source(Apply *apply, Relation hidden, TupleTableSlot *slot, Snapshot snapshot)
 {
-	ApplyLeaf  *there = open_leaf(apply, &apply->hidden, RelationGetRelid(hidden));
-
-	return has_place(apply, find_leaf(apply, &apply->source, slot, there->att), there, slot, there->att, FORM_OTHER, snapshot);
+	return has_source(apply, open_leaf(apply, &apply->hidden, RelationGetRelid(hidden)), slot, snapshot);
 }
 
 /* ---- writing ---- */
@@ -841,9 +1004,7 @@ makes(SyncExpr *expr, TupleTableSlot *slot, Form_pg_attribute att, Datum value, 
 			ReThrowError(error);
 		return false;
 	}
-	if (isnull || evaluation.isnull)
-		return isnull && evaluation.isnull;
-	return datum_image_eq(evaluation.value, value, att->attbyval, att->attlen);
+	return is_value(att, evaluation.value, evaluation.isnull, value, isnull);
 }
 
 typedef struct Computing
@@ -872,23 +1033,38 @@ keeps_value(const Computing *computing, const ApplyConverted *converted, int to)
 	return makes(origin, row, converted->source, value, isnull);
 }
 
+/* A row of the hidden leaf at hand, as expressions over the hidden table read it. */
+static TupleTableSlot *
+in_whole_form(Apply *apply, TupleTableSlot *row)
+{
+	ApplyLevel *whole = &apply->hidden.whole;
+
+	if (whole->slot == NULL)
+		return row;
+	fill_level(apply, whole, &(ApplyRow) {.slot = row, .att = apply->there->att});
+	return whole->slot;
+}
+
 static void
 convert(Computing *computing)
 {
-	const ApplyConverted *converted = computing->apply->converted;
-	const Conversion *conversion = computing->apply->conversion;
-	const ApplyLeaf *there = computing->apply->there;
+	Apply	   *apply = computing->apply;
+	const ApplyConverted *converted = apply->converted;
+	const Conversion *conversion = apply->conversion;
+	const ApplyLeaf *there = apply->there;
 	TupleTableSlot *row = computing->row;
 	int			to = there->att[converted->column] - 1;
 	ListCell   *lc;
 
 	computing->column = NameStr(converted->source->attname);
-	if (!keeps_value(computing, converted, to))
+	if (conversion->back != NULL)
+		row->tts_values[to] = get_column(apply, &apply->wanted, converted->column, &row->tts_isnull[to]);
+	else if (!keeps_value(computing, converted, to))
 		row->tts_values[to] = expr_eval(conversion->value, computing->slot, &row->tts_isnull[to]);
 	foreach(lc, conversion->checks)
 	{
 		bool		isnull;
-		Datum		holds = expr_eval(lfirst(lc), row, &isnull);
+		Datum		holds = expr_eval(lfirst(lc), in_whole_form(apply, row), &isnull);
 
 		if (!isnull && !DatumGetBool(holds))
 			ereport(ERROR,
@@ -1130,7 +1306,9 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 
 	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
 	{
-		if (apply->there == NULL)
+		if (apply->wanted.error != NULL)
+			note_misfit(apply, slot, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
+		else if (apply->there == NULL)
 			note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
 		else if (!make_row(apply, slot, NULL, &error))
 			note_misfit(apply, slot, error->sqlerrcode, error->message);
@@ -1166,7 +1344,10 @@ refuse_row(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message
 	ereport(ERROR,
 			(errcode(sqlstate),
 			 errmsg("%s: %s", names_relation(apply->hidden.root), message),
-			 errdetail("It is %s of %s.", key != NULL ? key : "a row", names_relation(apply->here->relid))));
+			 errdetail("It is %s of %s.", key != NULL ? key : "a row", names_relation(apply->here->relid)),
+			 is_sought(apply) ?
+			 errhint("Mend the row, or, if it is a partition that it lacks, give %s one of which the bound becomes that, or a default one; then SELECT zdm.resume(" INT64_FORMAT ").",
+					 names_relation(apply->source.root), apply->migration) : 0));
 }
 
 bool
@@ -1181,6 +1362,8 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 			refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return false;
 	}
+	if (apply->wanted.error != NULL)
+		refuse_row(apply, slot, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
 	if (apply->there == NULL)
 		refuse_row(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
 	if (!make_row(apply, slot, NULL, &error))
@@ -1198,11 +1381,18 @@ apply_add(Apply *apply, TupleTableSlot *slot)
 static bool
 is_again(Apply *apply, ApplyLeaf *there, TupleTableSlot *slot)
 {
-	if (has_place(apply, apply->here, there, slot, apply->here->att, FORM_OWN, SnapshotSelf))
-		return true;
-	return !apply->same_keys &&
-		has_place(apply, find_leaf(apply, &apply->source, there->found, there->att), there, there->found, there->att,
-				  FORM_OTHER, SnapshotSelf);
+	return has_place(apply, apply->here, there, slot, apply->here->att, FORM_OTHER, SnapshotSelf) ||
+		(!apply->same_keys && has_source(apply, there, there->found, SnapshotSelf));
+}
+
+/* Is the hidden row that was found that of the row in the slot? */
+static bool
+is_like(Apply *apply, TupleTableSlot *found, TupleTableSlot *slot)
+{
+	ApplyRow	one = row_for(apply, &apply->source, found, apply->there->att, FORM_OTHER);
+	ApplyRow	other = row_for(apply, &apply->source, slot, apply->here->att, FORM_OWN);
+
+	return equal_keys(apply, &apply->source, &one, &other);
 }
 
 void
@@ -1215,7 +1405,7 @@ apply_remove(Apply *apply, TupleTableSlot *slot)
 	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
 		return;
 	there = apply->there;
-	if (!apply->same_keys && !equal_keys(&apply->source, found, there->att, slot, apply->here->att))
+	if (!apply->same_keys && !is_like(apply, found, slot))
 		return;
 	if (is_again(apply, there, slot))
 		return;
@@ -1256,6 +1446,9 @@ same_converted(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 		return true;
 	from = apply->here->att[converted->column] - 1;
 	to = apply->there->att[converted->column] - 1;
+	if (conversion->back != NULL)
+		return is_value(apply->columns[converted->column], apply->wanted.value, apply->wanted.isnull,
+						hidden->tts_values[to], hidden->tts_isnull[to]);
 	if (makes(conversion->value, source, apply->columns[converted->column], hidden->tts_values[to], hidden->tts_isnull[to]))
 		return true;
 	return conversion->origin != NULL &&
@@ -1283,6 +1476,16 @@ apply_same_row(Apply *apply, TupleTableSlot *source, TupleTableSlot *hidden)
 			return false;
 	}
 	return same_converted(apply, source, hidden) && same_computed(apply, hidden);
+}
+
+/* Of two rows of the source: do they belong in one leaf of the hidden table? */
+static bool
+has_same_leaf(Apply *apply, TupleTableSlot *a, TupleTableSlot *b)
+{
+	ApplyRow	one = row_for(apply, &apply->hidden, a, apply->here->att, FORM_OTHER);
+	ApplyRow	other = row_for(apply, &apply->hidden, b, apply->here->att, FORM_OTHER);
+
+	return find_leaf(apply, &apply->hidden, &one) == find_leaf(apply, &apply->hidden, &other);
 }
 
 /* Of two rows of the source. */
@@ -1313,6 +1516,8 @@ apply_same_key(Apply *apply, TupleTableSlot *a, TupleTableSlot *b)
 		return true;
 	if (!same_image(apply, &apply->hidden, a, b))
 		return false;
-	return !apply->hidden.partitioned ||
-		find_leaf(apply, &apply->hidden, a, apply->here->att) == find_leaf(apply, &apply->hidden, b, apply->here->att);
+	/* what partitions go by is in the key, if the column is */
+	if (!apply->hidden.partitioned || is_sought(apply))
+		return true;
+	return has_same_leaf(apply, a, b);
 }

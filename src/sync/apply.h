@@ -43,6 +43,21 @@ typedef struct ApplyLevel
 	TupleTableSlot *slot;		/* the row in its form */
 } ApplyLevel;
 
+/*
+ * A row that a side is searched for, of either side; where that has the column of another
+ * type in its key, with the value of it that the side has.
+ */
+typedef struct ApplyRow
+{
+	TupleTableSlot *slot;
+	const AttrNumber *att;
+	bool		other;			/* of the other side */
+	bool		translated;		/* the column is this, and not what stands in the slot: */
+	Datum		value;
+	bool		isnull;
+	ErrorData  *error;			/* why there is no such value, or NULL */
+} ApplyRow;
+
 /* One of the two tables. */
 typedef struct ApplySide
 {
@@ -52,6 +67,7 @@ typedef struct ApplySide
 	bool		hidden;
 	List	   *leaves;			/* ApplyLeaf *: those that were needed */
 	List	   *levels;			/* ApplyLevel *, the same */
+	ApplyLevel	whole;			/* the root's form, where the column of another type is computed in it */
 	List	   *open;			/* relations of levels, until the row is done */
 	int			nkeys;
 	int		   *keys;			/* numbers of the key's columns among those that both have */
@@ -66,6 +82,7 @@ typedef struct ApplyConverted
 {
 	int			column;			/* its number among those that both have */
 	Form_pg_attribute source;	/* as the source has it */
+	bool		exact;			/* different values stay different, there and back */
 	bool		not_null;		/* in the hidden table */
 } ApplyConverted;
 
@@ -75,7 +92,8 @@ typedef struct Apply
 	ApplySide	source;
 	ApplySide	hidden;
 	ApplyLeaf  *here;			/* the source's leaf at hand, which is the caller's */
-	ApplyLeaf  *there;			/* the hidden table's, of the row that was looked up last */
+	ApplyLeaf  *there;			/* the hidden table's, of the row that was looked up last, ... */
+	ApplyRow	wanted;			/* ... and that, as it is searched for there */
 	int			ncolumns;		/* that both have */
 	Form_pg_attribute *columns; /* in the hidden table */
 	ApplyConverted *converted;	/* or NULL */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
 #include "optimizer/optimizer.h"
 #include "sync/conversion.h"
 #include "utils/lsyscache.h"
@@ -161,8 +162,11 @@ load_converted(Conversion *conversion, Relation hidden, const Loading *loading)
 	conversion->value = compile_stated(conversion, second, second->turned, loading->source, from, target, &actor);
 	if (second->turned && strcmp(list_nth(second->converted, 5), CONVERTED_LOSSY) == 0)
 		conversion->origin = compile_stated(conversion, second, false, hidden, from, source, &actor);
+	if (loading->source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		conversion->back = compile_stated(conversion, second, !second->turned, hidden, to, source, &actor);
 	load_checks(conversion, hidden, to);
-	conversion->may_fail |= expr_can_fail(conversion->value) || conversion->checks != NIL;
+	/* a row is sought by its value before it is made */
+	conversion->may_fail |= (conversion->back == NULL && expr_can_fail(conversion->value)) || conversion->checks != NIL;
 }
 
 static void

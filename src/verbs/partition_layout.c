@@ -22,6 +22,10 @@ static const Field part_fields[] = {
 	FIELD(LayoutPart, namespace, OID),
 	FIELD(LayoutPart, name, TEXT),
 	FIELD(LayoutPart, bound, TEXT),
+	FIELD(LayoutPart, like, OID),
+	FIELD(LayoutPart, above, OID),
+	FIELD(LayoutPart, by, TEXT),
+	FIELD(LayoutPart, was, TEXT),
 };
 
 static const Fields part = FIELDS(LayoutPart, part_fields);

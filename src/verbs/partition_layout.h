@@ -20,6 +20,12 @@ typedef struct LayoutPart
 	Oid			namespace;
 	char	   *name;
 	char	   *bound;			/* FOR VALUES ..., or DEFAULT */
+
+	/* where a partitioned table is made like another: */
+	Oid			like;			/* the partition that this one stands for, or InvalidOid */
+	Oid			above;			/* what that is a partition of, if not of the table itself; else InvalidOid */
+	char	   *by;				/* what stands after PARTITION BY, or NULL: it has rows */
+	char	   *was;			/* the bound that that one has */
 } LayoutPart;
 
 typedef struct PartitionLayout

@@ -128,6 +128,53 @@ second_part_name(const SecondArgs *second, int n)
 	return sql_qualified(second->namespace, names_make(second->hidden, psprintf("_%d", n + 1)));
 }
 
+char *
+second_like_rel_name(const SecondArgs *second, Oid like)
+{
+	return names_make(second->hidden, psprintf("_%u", like));
+}
+
+char *
+second_like_name(const SecondArgs *second, Oid namespace, Oid like)
+{
+	return sql_qualified(namespace, second_like_rel_name(second, like));
+}
+
+/* What a partition of a partitioned table's like is one of; what is gone by then is shown as that. */
+static char *
+like_parent(const SecondArgs *second, const LayoutPart *part)
+{
+	Oid			namespace = get_rel_namespace(part->above);
+
+	if (!OidIsValid(part->above))
+		return hidden(second);
+	return OidIsValid(namespace) ? second_like_name(second, namespace, part->above) : pstrdup("<dropped>");
+}
+
+/* A partitioned table like the first one, with the column of the new type. */
+static char *
+like_sql(const SecondArgs *second)
+{
+	const ConvertedColumn *converted = second->converted;
+	char	   *columns = QUERY_ONCE_TEXT("SELECT string_agg(format('%I %s', attname, CASE WHEN attname = $2 THEN $3 ELSE format_type(atttypid, atttypmod) END), ', ' ORDER BY attnum) "
+										  "FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
+										  arg_oid(second->relation), arg_text(converted->name), arg_text(converted->type));
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	sql_statement(&buf, "CREATE TABLE %s (%s) PARTITION BY %s", hidden(second), columns != NULL ? columns : "<dropped>",
+				  partition_layout_key_sql(second->layout, second->relation, true));
+	foreach(lc, second->layout->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s%s%s", second_like_name(second, part->namespace, part->like),
+					  like_parent(second, part), part->bound, part->by != NULL ? " PARTITION BY " : "", part->by != NULL ? part->by : "");
+	}
+	return buf.data;
+}
+
 /* The partitioned table and its partitions. */
 static char *
 partitioned_sql(const Making *making, const SecondArgs *second)
@@ -233,6 +280,8 @@ make_sql(const Making *making, const void *data)
 	if (making->back)
 		return psprintf("DROP TABLE %s", hidden(second));
 	initStringInfo(&buf);
+	if (second->layout != NULL && second->converted != NULL)
+		return like_sql(second);
 	if (second->layout != NULL)
 		return partitioned_sql(making, second);
 	if (second->converted != NULL)

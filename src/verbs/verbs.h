@@ -542,7 +542,7 @@ typedef struct SecondArgs
 	/* of a new shape the two exchange their names: */
 	bool		new_shape;
 	List	   *columns;		/* char *: all of them in another order, or NIL */
-	PartitionLayout *layout;	/* into which partitions, or NULL */
+	PartitionLayout *layout;	/* into which partitions, or NULL; with "converted": those that it had at the call */
 	List	   *computed;		/* ComputedColumn * */
 	ConvertedColumn *converted; /* or NULL */
 	bool		splits;			/* which take the place of this one, of "root" */
@@ -566,6 +566,10 @@ extern char *second_judges_column(Oid relid, const char *column);
 
 /* What partition n of the second table is called, from 0, as SQL. */
 extern char *second_part_name(const SecondArgs *args, int n);
+
+/* What stands for the partition "like" is called, in a table that is partitioned as the first one is; and that as SQL. */
+extern char *second_like_rel_name(const SecondArgs *args, Oid like);
+extern char *second_like_name(const SecondArgs *args, Oid namespace, Oid like);
 
 extern const Verb verb_make_second;
 extern const Verb verb_copy_rows;

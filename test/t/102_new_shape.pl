@@ -212,6 +212,9 @@ make_tables(['', '']);
 go_there_and_back('partitions', "zdm.partition_table('t', 'HASH (id)', ARRAY['t_0 FOR VALUES WITH (MODULUS 3, REMAINDER 0)', "
 	  . "'t_1 FOR VALUES WITH (MODULUS 3, REMAINDER 1)', 't_2 FOR VALUES WITH (MODULUS 3, REMAINDER 2)'])");
 is(sql("SELECT count(DISTINCT tableoid) FROM t"), 3, 'rows are in all partitions');
+# the column that they go by, which rows move between them by, is another one
+go_there_and_back('the partition key', "zdm.change_column_type('t', 'id', 'bigint')");
+is(sql("SELECT count(DISTINCT tableoid) FROM t WHERE pg_typeof(id) = 'bigint'::regtype"), 3, 'and still are');
 go_there_and_back('one table', "zdm.unpartition_table('t')");
 
 # --- after the cutover two may write one key of the first table at a time: neither waits for the other
