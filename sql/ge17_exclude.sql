@@ -106,6 +106,15 @@ CALL zdm.wait('name again', 'completed', '1 minute');
 SELECT * FROM constraints;
 SELECT count(*) FROM pg_index WHERE indrelid IN (SELECT relid FROM pg_partition_tree('online.booking'));
 
+-- long names of partitions are cut to the same one
+CREATE TABLE online.long (k int, x int) PARTITION BY LIST (k);
+CREATE TABLE online.a_partition_with_a_name_that_is_cut_when_there_is_more_behind_1 PARTITION OF online.long FOR VALUES IN (1);
+CREATE TABLE online.a_partition_with_a_name_that_is_cut_when_there_is_more_behind_2 PARTITION OF online.long FOR VALUES IN (2);
+INSERT INTO online.long VALUES (1, 1), (2, 2);
+SELECT zdm.migrate('ALTER TABLE online.long ADD EXCLUDE (k WITH =, x WITH =)', label => 'long') > 0 AS stated;
+CALL test.rests('long');
+SELECT conname FROM pg_constraint WHERE conrelid IN (SELECT relid FROM pg_partition_tree('online.long')) ORDER BY 1;
+
 -- mistakes are PostgreSQL's own
 SELECT zdm.plan('ALTER TABLE plain.booking ADD EXCLUDE USING gist (during WITH &&)');
 SELECT zdm.plan('ALTER TABLE plain.booking ADD EXCLUDE USING gist (house WITH &&, during WITH &&)');

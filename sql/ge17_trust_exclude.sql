@@ -37,3 +37,6 @@ CREATE TABLE ep3 (k int4range NOT NULL, during daterange);
 INSERT INTO ep3 SELECT '[3,4)', daterange(d, d + 1) FROM generate_series(1, 5000) i, LATERAL (SELECT '2020-01-01'::date + i) x(d);
 ANALYZE ep3;
 SELECT hint FROM zdm.check($$ALTER TABLE ep ATTACH PARTITION ep3 FOR VALUES IN ('[3,4)')$$) WHERE severity = 'unsafe';
+-- and sees one that is there
+ALTER TABLE ep3 ADD EXCLUDE USING gist (k WITH =, during WITH &&), ADD CHECK (k IS NOT NULL AND k = '[3,4)');
+SELECT rule, severity FROM zdm.check($$ALTER TABLE ep ATTACH PARTITION ep3 FOR VALUES IN ('[3,4)')$$) WHERE severity = 'unsafe';
