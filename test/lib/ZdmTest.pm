@@ -33,6 +33,7 @@ our @EXPORT = qw(
   hold
   arrive
   kill_postmaster
+  killed_at_each
   start_again
   stop_fast
   rows_that_differ
@@ -203,6 +204,34 @@ sub kill_postmaster
 	eval { wait_for('the dead to be reaped', sub { !kill(0, $pid) }, 2) }
 	  or unlink $pid_file, $node->host . '/.s.PGSQL.' . $node->port . '.lock';
 	return;
+}
+
+# killed_at_each(node, code, call, points): the call, a statement, is made when the first of
+# the points is held; the server is killed when a worker has come there, and the code, which
+# is given the point, looks at it when it has come back.  Its workers rest until the next point
+# is held.  Returns what the call says.
+sub killed_at_each
+{
+	my ($node, $look, $call, @points) = @_;
+	my $said;
+
+	for my $point (@points)
+	{
+		my $held = hold($node, $point);
+
+		$node->append_conf('postgresql.conf', 'zdm.enabled = on');
+		$node->reload;
+		$said //= $node->safe_psql('postgres', $call);
+		my $worker = arrive($node, $point);
+		$node->append_conf('postgresql.conf', 'zdm.enabled = off');
+		kill_postmaster($node, $worker);
+		$held->{run}->finish if $held->{run};
+		start_again($node);
+		$look->($point);
+	}
+	$node->append_conf('postgresql.conf', 'zdm.enabled = on');
+	$node->reload;
+	return $said;
 }
 
 # Every process of a server has its data directory as its own; the dead have none.

@@ -35,31 +35,13 @@ DELETE FROM account WHERE id = :gone AND id > 2950;
 COMMIT;
 EOS
 
-# killed_at(call, points): the call is made when the first point is held; returns what it
-# says.  Each time the server comes back, its workers rest until somebody holds the next point.
-sub killed_at
+sub is_kept
 {
-	my ($call, @points) = @_;
-	my $said;
+	my ($point) = @_;
 
-	for my $point (@points)
-	{
-		my $held = hold($node, $point);
-
-		$node->append_conf('postgresql.conf', 'zdm.enabled = on');
-		$node->reload;
-		$said //= sql($call);
-		my $worker = arrive($node, $point);
-		$node->append_conf('postgresql.conf', 'zdm.enabled = off');
-		kill_postmaster($node, $worker);
-		$held->{run}->finish if $held->{run};
-		start_again($node);
-		is(sql('SELECT count(*) FROM account a WHERE n <> coalesce((SELECT max(n) FROM log WHERE account = a.id), 0)'), 0, "killed at $point: the last write of each row is there");
-		is(sql('SELECT count(DISTINCT id) - count(*) FROM account'), 0, 'no row is there twice');
-	}
-	$node->append_conf('postgresql.conf', 'zdm.enabled = on');
-	$node->reload;
-	return $said;
+	is(sql('SELECT count(*) FROM account a WHERE n <> coalesce((SELECT max(n) FROM log WHERE account = a.id), 0)'), 0, "killed at $point: the last write of each row is there");
+	is(sql('SELECT count(DISTINCT id) - count(*) FROM account'), 0, 'no row is there twice');
+	return;
 }
 
 sub is_settled
@@ -77,21 +59,21 @@ sub is_settled
 
 my $call = "SELECT zdm.partition_table('account', 'HASH (id)', ARRAY['account_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 'account_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)'])";
 
-my $id = killed_at($call, qw(second-before-commit copy-with-snapshot copy-before-commit copy-after-batch second-before-index));
+my $id = killed_at_each($node, \&is_kept, $call, qw(second-before-commit copy-with-snapshot copy-before-commit copy-after-batch second-before-index));
 is_settled($id, 'ready', 'r');
-killed_at("SELECT zdm.cutover($id)", qw(functions-read privileges-held exchange-before-commit));
+killed_at_each($node, \&is_kept, "SELECT zdm.cutover($id)", qw(functions-read privileges-held exchange-before-commit));
 is_settled($id, 'switched', 'p');
-killed_at("SELECT zdm.revert($id)", qw(functions-read privileges-held undo-before-commit));
+killed_at_each($node, \&is_kept, "SELECT zdm.revert($id)", qw(functions-read privileges-held undo-before-commit));
 is_settled($id, 'reverted', 'r');
 # from where there is nothing to exchange back
 $id = sql($call);
 wait_for_state($node, $id, 'ready');
-killed_at("SELECT zdm.revert($id)", 'undo-before-commit');
+killed_at_each($node, \&is_kept, "SELECT zdm.revert($id)", 'undo-before-commit');
 is_settled($id, 'reverted', 'r');
 $id = sql($call);
 wait_for_state($node, $id, 'ready');
 steer($node, $id, 'cutover', 'switched');
-killed_at("SELECT zdm.contract($id)", qw(state-contracting functions-read leave-before-commit));
+killed_at_each($node, \&is_kept, "SELECT zdm.contract($id)", qw(state-contracting functions-read leave-before-commit));
 is_settled($id, 'completed', 'p');
 
 my @errors = grep { /ERROR|FATAL|PANIC/ && !/terminating connection|the database system is|shutting down/ } split /\n/, stop_pgbench($run)->{out};
