@@ -282,5 +282,17 @@ SELECT zdm.migrate('ALTER TABLE t RENAME COLUMN at TO moment');
 BEGIN; SET LOCAL zdm.guard = off; ALTER TABLE t RENAME COLUMN at TO moment; COMMIT;
 SELECT attname FROM pg_attribute WHERE attrelid = 't_1'::regclass AND attnum = 2;
 
+-- of a table made in this transaction nothing is done at once, as no statement does it
+BEGIN;
+CREATE TABLE young (k int PRIMARY KEY) PARTITION BY LIST (k);
+CREATE TABLE young_1 PARTITION OF young FOR VALUES IN (1);
+INSERT INTO young VALUES (1);
+SELECT zdm.change_column_type('young', 'k', 'bigint') AS m \gset
+COMMIT;
+CALL zdm.wait(:m, 'ready');
+SELECT zdm.cutover(:m);
+CALL zdm.wait(:m, 'switched');
+SELECT k, pg_typeof(k) FROM young;
+
 DROP SCHEMA key, hand, old CASCADE;
 DROP ROLE zdm_key_reader;
