@@ -193,11 +193,7 @@ check(Change *change)
 static void
 make(MigrationPlan *plan, Change *change)
 {
-	SecondArgs	second = {
-		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true,
-	};
+	SecondArgs	second = second_plan_args(plan, change->relid);
 	ListCell   *lc;
 
 	if (alter_stands(change) || stands_on_empty_table(change))
@@ -205,6 +201,7 @@ make(MigrationPlan *plan, Change *change)
 		plain_step(plan, change, ddl_judge(change));
 		return;
 	}
+	second.new_shape = true;
 	second.computed = read_columns(change);
 	second_plan_steps(plan, &second);
 	foreach(lc, second.computed)

@@ -24,7 +24,6 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
-#include "catalog/second.h"
 #include "column/carry.h"
 #include "column/load.h"
 #include "core/errors.h"
@@ -168,11 +167,7 @@ make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
 	MoveConverted move = {.name = column->name, .exact = is_exact(column, change), .in_key = is_partitioned(change->relid)};
-	SecondArgs	second = {
-		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true, .layout = change->layout,
-	};
+	SecondArgs	second = second_plan_args(plan, change->relid);
 
 	/* of the partition key PostgreSQL changes nothing: but what is about the column has to go with the type */
 	if (move.in_key)
@@ -180,6 +175,8 @@ make(MigrationPlan *plan, Change *change)
 	else if (retype_plan_in_place(plan, column, change))
 		return;
 	second_plan_check_converted(change, &move);
+	second.new_shape = true;
+	second.layout = change->layout;
 	second.converted = converted_column(column, change);
 	second_plan_steps(plan, &second);
 	note_mapped(plan, column, change);

@@ -13,7 +13,6 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
-#include "catalog/second.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/plan.h"
@@ -49,12 +48,10 @@ plan_partition_copy_check(const Change *change)
 void
 plan_partition_copy(MigrationPlan *plan, const Change *change)
 {
-	SecondArgs	second = {
-		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true, .layout = change->layout,
-	};
+	SecondArgs	second = second_plan_args(plan, change->relid);
 
+	second.new_shape = true;
+	second.layout = change->layout;
 	second_plan_steps(plan, &second);
 }
 
@@ -82,12 +79,9 @@ check_unpartition(Change *change)
 static void
 make_unpartition(MigrationPlan *plan, Change *change)
 {
-	SecondArgs	second = {
-		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true,
-	};
+	SecondArgs	second = second_plan_args(plan, change->relid);
 
+	second.new_shape = true;
 	second_plan_steps(plan, &second);
 }
 

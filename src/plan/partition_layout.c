@@ -293,3 +293,16 @@ partition_layout_read_split(const Change *change)
 	check_is_split(&split, layout);
 	return layout;
 }
+
+void
+partition_layout_note(MigrationPlan *plan, const PartitionLayout *layout)
+{
+	ListCell   *lc;
+
+	foreach(lc, layout->parts)
+	{
+		const LayoutPart *part = lfirst(lc);
+
+		plan_note(plan, "%s %s", quote_identifier(part->name), part->bound);
+	}
+}

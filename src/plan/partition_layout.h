@@ -8,6 +8,7 @@
 #ifndef ZDM_PLAN_PARTITION_LAYOUT_H
 #define ZDM_PLAN_PARTITION_LAYOUT_H
 
+#include "draft/draft.h"
 #include "rules/change.h"
 #include "verbs/partition_layout.h"
 
@@ -23,5 +24,7 @@
 extern PartitionLayout *partition_layout_read(const Change *change);
 extern PartitionLayout *partition_layout_read_split(const Change *change);
 
+/* Note its partitions. */
+extern void partition_layout_note(MigrationPlan *plan, const PartitionLayout *layout);
 
 #endif							/* ZDM_PLAN_PARTITION_LAYOUT_H */

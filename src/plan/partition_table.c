@@ -27,21 +27,6 @@
 #include "utils/rel.h"
 #include "verbs/first_partition.h"
 
-/* All columns: none may change, or be filled in, while the rows change their place. */
-static List *
-claims(const Change *change)
-{
-	QuerySession session;
-	List	   *names;
-
-	query_begin(&session);
-	QUERY("SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
-		  arg_oid(change->relid));
-	names = query_texts(0, 1);
-	query_end(&session);
-	return names;
-}
-
 static void
 check_table(Oid relid)
 {
@@ -231,12 +216,7 @@ make(MigrationPlan *plan, Change *change)
 		plan_partition_copy(plan, change);
 	foreach(lc, partition_key_losses(change->relid, change->layout))
 		plan_note(plan, "%s", (char *) lfirst(lc));
-	foreach(lc, change->layout->parts)
-	{
-		LayoutPart *part = lfirst(lc);
-
-		plan_note(plan, "%s %s", quote_identifier(part->name), part->bound);
-	}
+	partition_layout_note(plan, change->layout);
 }
 
 static char *
@@ -258,7 +238,7 @@ definition(const Change *change)
 
 const PlanKind plan_partition_table = {
 	.name = "partition_table",
-	.claims = claims,
+	.claims = second_plan_claims,
 	.check = check,
 	.make = make,
 	.definition = definition,

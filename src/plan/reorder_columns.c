@@ -12,7 +12,6 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
-#include "catalog/second.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "plan/plan.h"
@@ -71,12 +70,10 @@ check(Change *change)
 static void
 make(MigrationPlan *plan, Change *change)
 {
-	SecondArgs	second = {
-		.relation = change->relid, .namespace = get_rel_namespace(change->relid),
-		.hidden = second_name(plan->migration, change->relid),
-		.new_shape = true, .columns = change->columns,
-	};
+	SecondArgs	second = second_plan_args(plan, change->relid);
 
+	second.new_shape = true;
+	second.columns = change->columns;
 	rewrite_wish_read(change, change->relid, &second);
 	second_plan_steps(plan, &second);
 	plan_note(plan, "%s", "from the cutover on SELECT *, INSERT and COPY without a column list have the new order; a held prepared statement fails once (0A000) when its SELECT * changes");

@@ -88,15 +88,12 @@ exchange_note(const SecondArgs *second)
 static void
 plan_table(MigrationPlan *plan, const Change *change, Oid relid)
 {
-	SecondArgs	second = {
-		.relation = relid, .namespace = get_rel_namespace(relid),
-		.root = relid == change->relid ? InvalidOid : change->relid,
-		.hidden = second_name(plan->migration, relid),
-	};
+	SecondArgs	second = second_plan_args(plan, relid);
 	List	   *table = list_make1_oid(relid);
 	/* a partition can be dropped meanwhile: then there is nothing to do for it */
 	List	   *needs = list_make1_oid(change->relid);
 
+	second.root = relid == change->relid ? InvalidOid : change->relid;
 	rewrite_wish_read(change, relid, &second);
 	plan_step(plan, &verb_make_second, &second, &(Step) {
 		.phase = "migrate", .relations = table, .needs = needs,
@@ -134,8 +131,8 @@ make(MigrationPlan *plan, Change *change)
 
 	foreach(lc, tables)
 		plan_table(plan, change, lfirst_oid(lc));
-	plan_note(plan, "%s", "rows that are written at REPEATABLE READ or SERIALIZABLE may fail once (40001) if they were copied since the snapshot");
-	plan_note(plan, "%s", "nothing is to be switched: it completes by itself, and cannot be reverted after that");
+	second_plan_note_snapshots(plan);
+	second_plan_note_completes(plan);
 	if (get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE)
 		plan_note(plan, "%d partitions, one after the other, each with its own exchange: a revert leaves alone what is done; those that come meanwhile are left out, and those that go too",
 				  list_length(tables));

@@ -21,6 +21,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_tablespace.h"
 #include "catalog/query.h"
+#include "catalog/second.h"
 #include "catalog/table_key.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
@@ -189,6 +190,26 @@ second_plan_check_converted(const Change *change, const MoveConverted *converted
 	check_target(change, &(MoveTarget) {.partitioned = converted->in_key, .converted = converted});
 }
 
+SecondArgs
+second_plan_args(const MigrationPlan *plan, Oid relid)
+{
+	return (SecondArgs) {
+		.relation = relid, .namespace = get_rel_namespace(relid), .hidden = second_name(plan->migration, relid),
+	};
+}
+
+void
+second_plan_note_snapshots(MigrationPlan *plan)
+{
+	plan_note(plan, "%s", "rows that are written at REPEATABLE READ or SERIALIZABLE may fail once (40001) if they were copied since the snapshot");
+}
+
+void
+second_plan_note_completes(MigrationPlan *plan)
+{
+	plan_note(plan, "%s", "nothing is to be switched: it completes by itself, and cannot be reverted after that");
+}
+
 static void
 plan_migrate(MigrationPlan *plan, const SecondArgs *second, List *table)
 {
@@ -259,6 +280,6 @@ second_plan_steps(MigrationPlan *plan, const SecondArgs *second)
 	plan_migrate(plan, second, table);
 	plan_cutover(plan, second, table);
 	plan_contract(plan, second, table);
-	plan_note(plan, "%s", "rows that are written at REPEATABLE READ or SERIALIZABLE may fail once (40001) if they were copied since the snapshot");
+	second_plan_note_snapshots(plan);
 	plan_note(plan, "%s", "between cutover and contract the first table follows, hidden: each write is carried over to it");
 }

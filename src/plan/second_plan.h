@@ -35,6 +35,13 @@ extern void second_plan_check_table(Oid relid);
  */
 extern void second_plan_check_places(Oid relid, int64 migration);
 
+/* What of the second table is the same whatever it is for. */
+extern SecondArgs second_plan_args(const MigrationPlan *plan, Oid relid);
+
+/* Of rows that are copied, and of a change that needs no cutover. */
+extern void second_plan_note_snapshots(MigrationPlan *plan);
+extern void second_plan_note_completes(MigrationPlan *plan);
+
 /* All columns, so that no other migration touches one meanwhile (char *). */
 extern List *second_plan_claims(const Change *change);
 

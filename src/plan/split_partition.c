@@ -18,7 +18,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
-#include "catalog/second.h"
 #include "catalog/table_key.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -183,26 +182,20 @@ static void
 make(MigrationPlan *plan, Change *change)
 {
 	Oid			relid = change->partition->split;
-	SecondArgs	second = {
-		.relation = relid, .root = change->relid, .namespace = get_rel_namespace(relid),
-		.hidden = second_name(plan->migration, relid),
-		.new_shape = true, .splits = true, .layout = change->layout, .columns = column_names(change->relid),
-	};
-	ListCell   *lc;
+	SecondArgs	second = second_plan_args(plan, relid);
 
+	second.root = change->relid;
+	second.new_shape = second.splits = true;
+	second.layout = change->layout;
+	second.columns = column_names(change->relid);
 	plan_steps(plan, &second);
-	plan_note(plan, "%s", "rows that are written at REPEATABLE READ or SERIALIZABLE may fail once (40001) if they were copied since the snapshot");
-	plan_note(plan, "%s", "nothing is to be switched: it completes by itself, and cannot be reverted after that");
+	second_plan_note_snapshots(plan);
+	second_plan_note_completes(plan);
 	plan_note(plan, "whoever names %s itself, and not the partitioned table, does not find it after the exchange, or finds the part of it that has its name",
 			  names_relation(relid));
 	note_own_keys(plan, relid);
 	note_publications(plan, change);
-	foreach(lc, change->layout->parts)
-	{
-		LayoutPart *part = lfirst(lc);
-
-		plan_note(plan, "%s %s", quote_identifier(part->name), part->bound);
-	}
+	partition_layout_note(plan, change->layout);
 }
 
 /* By the partition's name: one of those in its place may have it, and the same call again is the same then. */

@@ -95,12 +95,6 @@ first_part(const FirstArgs *args)
 }
 
 static char *
-part_name(const LayoutPart *part)
-{
-	return sql_qualified(part->namespace, part->name);
-}
-
-static char *
 literal(const char *text)
 {
 	return quote_literal_cstr(text);
@@ -249,7 +243,7 @@ first_become(const Script *script, const FirstArgs *args)
 		"in_the_way", in_the_way(script->table), "key", key.data,
 		"part", literal(part->name), "base", literal(psprintf("%s_", get_rel_name(args->relation))),
 		"table", script->table, "table_literal", literal(script->table), "name", sql_name(part->name), "between", between, "between_literal", literal(between),
-		"by", partition_layout_key_sql(args->layout, args->relation, false), "first", part_name(part),
+		"by", partition_layout_key_sql(args->layout, args->relation, false), "first", partition_layout_part_name(part),
 		"like", args->layout->no_primary_key ? "NOT i.indisprimary" :
 		args->kept_index != NULL ? psprintf("c.relname <> %s", literal(args->kept_index)) : "true",
 		"sequences", moved(SEQUENCES, between, script->table),
@@ -312,12 +306,12 @@ first_return(const Script *script, const FirstArgs *args)
 		"{key}"
 		"END",
 		"no_references", no_references(script), "table", script->table, "table_literal", literal(script->table),
-		"first", part_name(part), "first_literal", literal(part_name(part)), "bound", first_bound_name(script),
+		"first", partition_layout_part_name(part), "first_literal", literal(partition_layout_part_name(part)), "bound", first_bound_name(script),
 		"between", between, "old_name", sql_name(get_rel_name(args->relation)), "key", key.data,
-		"sequences", moved(SEQUENCES, script->table, part_name(part)),
-		"privileges", moved(PRIVILEGES, script->table, part_name(part)),
+		"sequences", moved(SEQUENCES, script->table, partition_layout_part_name(part)),
+		"privileges", moved(PRIVILEGES, script->table, partition_layout_part_name(part)),
 		"schema", part->namespace == get_rel_namespace(args->relation) ? "" :
-		psprintf("	ALTER TABLE %s SET SCHEMA %s;\n", part_name(part), sql_name(get_namespace_name(get_rel_namespace(args->relation)))));
+		psprintf("	ALTER TABLE %s SET SCHEMA %s;\n", partition_layout_part_name(part), sql_name(get_namespace_name(get_rel_namespace(args->relation)))));
 	return psprintf("DO %s", sql_dollar_quoted(buf.data));
 }
 
@@ -344,7 +338,7 @@ first_look_beyond(const Script *script, const FirstArgs *args, int number)
 		"	END IF;\n"
 		"END",
 		"state", script->state, "state_literal", literal(script->state), "number", psprintf("%d", number),
-		"first", part_name(first_part(args)), "takes", expression_sql(args->layout->takes, args->relation, false),
+		"first", partition_layout_part_name(first_part(args)), "takes", expression_sql(args->layout->takes, args->relation, false),
 		"hint", literal(psprintf("Go back with %s, and make the files anew with a bound that takes it.", style_file(script, PART_REVERT))));
 	return buf.data;
 }
@@ -352,14 +346,14 @@ first_look_beyond(const Script *script, const FirstArgs *args, int number)
 char *
 first_state_bound(const Script *script, const FirstArgs *args)
 {
-	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", part_name(first_part(args)), first_bound_name(script),
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", partition_layout_part_name(first_part(args)), first_bound_name(script),
 					expression_sql(args->layout->takes, args->relation, false));
 }
 
 char *
 first_prove_bound(const Script *script, const FirstArgs *args)
 {
-	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", part_name(first_part(args)), first_bound_name(script));
+	return psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", partition_layout_part_name(first_part(args)), first_bound_name(script));
 }
 
 /* Where and how the table is kept: the partitions ahead are kept alike. */
@@ -385,13 +379,13 @@ first_settle(const Script *script, const FirstArgs *args)
 	if (args->beyond != NULL)
 	{
 		sql_statement(&buf, "DO %s", sql_dollar_quoted(psprintf("DECLARE\n	zdm_found text;\nBEGIN\n%sEND", no_references(script))));
-		sql_statement(&buf, "ALTER TABLE %s DETACH PARTITION %s", script->table, part_name(part));
-		sql_statement(&buf, "ALTER TABLE %s ATTACH PARTITION %s %s", script->table, part_name(part), part->bound);
-		sql_statement(&buf, "ALTER TABLE %s DROP CONSTRAINT %s", part_name(part), first_bound_name(script));
+		sql_statement(&buf, "ALTER TABLE %s DETACH PARTITION %s", script->table, partition_layout_part_name(part));
+		sql_statement(&buf, "ALTER TABLE %s ATTACH PARTITION %s %s", script->table, partition_layout_part_name(part), part->bound);
+		sql_statement(&buf, "ALTER TABLE %s DROP CONSTRAINT %s", partition_layout_part_name(part), first_bound_name(script));
 	}
 	for_each_from(lc, args->layout->parts, 1)
 		sql_statement(&buf, "CREATE %sTABLE %s PARTITION OF %s %s%s",
-					  get_rel_persistence(args->relation) == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "", part_name(lfirst(lc)),
+					  get_rel_persistence(args->relation) == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "", partition_layout_part_name(lfirst(lc)),
 					  script->table, ((LayoutPart *) lfirst(lc))->bound, storage(args->relation));
 	initStringInfo(&body);
 	PUT(&body,
@@ -404,7 +398,7 @@ first_settle(const Script *script, const FirstArgs *args)
 		"		EXECUTE zdm_sql;\n"
 		"	END LOOP;\n"
 		"END",
-		"table", literal(script->table), "first", literal(part_name(part)));
+		"table", literal(script->table), "first", literal(partition_layout_part_name(part)));
 	sql_statement(&buf, "DO %s", sql_dollar_quoted(body.data));
 	if (args->kept_index != NULL)
 		sql_statement(&buf, "DROP INDEX %s", sql_qualified(part->namespace, args->kept_index));

@@ -33,17 +33,11 @@ first_args(const Step *step)
 }
 
 static char *
-part_name(const LayoutPart *part)
-{
-	return sql_qualified(part->namespace, part->name);
-}
-
-static char *
 become_sql(const Making *making, const void *data)
 {
 	const FirstArgs *first = data;
 	char	   *table = sql_table(making, first->relation);
-	char	   *part = part_name(linitial(first->layout->parts));
+	char	   *part = partition_layout_part_name(linitial(first->layout->parts));
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -74,9 +68,9 @@ settle_sql(const Making *making, const void *data)
 		const LayoutPart *part = lfirst(lc);
 
 		if (lc == list_head(first->layout->parts))
-			sql_statement(&buf, "ALTER TABLE %s ATTACH PARTITION %s %s /* in the place of DEFAULT */", table, part_name(part), part->bound);
+			sql_statement(&buf, "ALTER TABLE %s ATTACH PARTITION %s %s /* in the place of DEFAULT */", table, partition_layout_part_name(part), part->bound);
 		else
-			sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s", part_name(part), table, part->bound);
+			sql_statement(&buf, "CREATE TABLE %s PARTITION OF %s %s", partition_layout_part_name(part), table, part->bound);
 	}
 	return buf.data;
 }

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 #include "verbs/partition_layout.h"
+#include "verbs/sql.h"
 
 static const Field part_fields[] = {
 	FIELD(LayoutPart, namespace, OID),
@@ -46,6 +47,12 @@ static const Field fields[] = {
 };
 
 const Fields partition_layout_fields = FIELDS(PartitionLayout, fields);
+
+char *
+partition_layout_part_name(const LayoutPart *part)
+{
+	return sql_qualified(part->namespace, part->name);
+}
 
 char *
 partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok)

@@ -50,6 +50,9 @@ typedef struct PartitionLayout
 
 extern const Fields partition_layout_fields;
 
+/* What it is called, as SQL. */
+extern char *partition_layout_part_name(const LayoutPart *part);
+
 /* What stands after PARTITION BY, with the names that relid's columns have now. */
 extern char *partition_layout_key_sql(const PartitionLayout *layout, Oid relid, bool missing_ok);
 

@@ -123,7 +123,7 @@ second_part_name(const SecondArgs *second, int n)
 	const LayoutPart *part = list_nth(second->layout->parts, n);
 
 	if (!second->splits)
-		return sql_qualified(part->namespace, part->name);
+		return partition_layout_part_name(part);
 	/* one of them may have the name of the partition that is split */
 	return sql_qualified(second->namespace, names_make(second->hidden, psprintf("_%d", n + 1)));
 }
