@@ -67,7 +67,7 @@ sub invent
 
 	$events = [ grep { !$without{ $_->{what} // $_->{op} } } @$events ];
 	$schema->{pieces} = [ grep { !$without{ $_->{name} } } @{ $schema->{pieces} } ];
-	my %has = map { $_ => 1 } $change->{kind}, $change->{family}, $change->{shape} // (), $change->{same} ? 'same' : (), (map { $_->{name} } @{ $schema->{pieces} }), map { $_->{what} // $_->{op} } @$events;
+	my %has = map { $_ => 1 } $change->{kind}, $change->{family}, $change->{shape} // (), $change->{same} ? 'same' : (), $change->{keep} ? 'keep' : (), (map { $_->{name} } @{ $schema->{pieces} }), map { $_->{what} // $_->{op} } @$events;
 	return undef if $option{only} && !$has{ $option{only} };
 	return { seed => $seed, change => $change, schema => $schema, events => $events };
 }
@@ -95,7 +95,7 @@ sub one_seed
 		$count{refused}++;
 		$refusals{ $run->{refused} =~ s/ \/ .*//sr }++;
 	}
-	print "seed $seed (", join(' ', $case->{free} ? 'free' : (), @{ $case->{change} }{qw(kind family)}, $case->{change}{shape} // (), $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
+	print "seed $seed (", join(' ', $case->{free} ? 'free' : (), @{ $case->{change} }{qw(kind family)}, $case->{change}{shape} // (), $case->{change}{keep} ? 'keep' : (), $case->{schema}{role}, map { $_->{name} } @{ $case->{schema}{pieces} }), '): ', $run->{difference} ? $run->{difference}{kind} : $run->{enough} // 'ok', "\n" if $option{verbose};
 	return if !$run->{difference};
 	$count{different}++;
 	my $smallest = $run;

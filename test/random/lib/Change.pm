@@ -159,9 +159,13 @@ sub invent
 	# (and convert_to() is refused)
 	my $name = $kind eq 'type' ? $dice->weighted(map { $_ => $_ eq 'text_bytea' ? 0 : /^(text_int|sum|int_text_function)$/ ? 2 : 1 } sort keys %family) : $dice->pick(@renamed);
 
+	# without hidden values, only those that are shown alike before and after can be followed
+	my $keep = $kind eq 'type' && $family{$name}{neutral} && !$family{$name}{at_once} && $dice->chance(50);
+
 	return {
 		kind => $kind,
 		family => $name,
+		$keep ? (keep => 1) : (),
 		$kind eq 'ddl' ? plain($dice, $family{$name}) : (),
 		old_name => $dice->pick('amount', '"Amount"', '"select"', 'c', '"it""s"'),
 		new_name => $dice->pick('total', '"To tal"', '"user"', 'c2'),
@@ -198,6 +202,8 @@ sub plain
 		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_c CHECK ({C} IS NOT NULL OR a < 8)', 'ALTER TABLE {T} DROP CONSTRAINT plain_c' ],
 		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_n CHECK (a < 1000)', 'ALTER TABLE {T} DROP CONSTRAINT plain_n' ],
 		[ 'ALTER TABLE {T} ADD CONSTRAINT plain_q UNIQUE ({KEY}, k, a)', 'ALTER TABLE {T} DROP CONSTRAINT plain_q' ],
+		(map { [ "ALTER TABLE {T} ADD CONSTRAINT plain_x EXCLUDE $_", 'ALTER TABLE {T} DROP CONSTRAINT plain_x' ] }
+			'(k WITH =, {KEY} WITH =, {C} WITH =)', q{USING gist (int8range({KEY}, {KEY}, '[]') WITH &&, circle(point(k, 0), 1) WITH &&) WHERE ({C} IS NOT NULL) DEFERRABLE}),
 		[ "ALTER TABLE {T} ADD COLUMN extra integer DEFAULT 5", 'ALTER TABLE {T} DROP COLUMN extra' ],
 		[ "ALTER TABLE {T} ADD COLUMN extra text CHECK (extra <> 'x')", 'ALTER TABLE {T} DROP COLUMN extra' ],
 		[ "ALTER TABLE {T} ALTER b SET DEFAULT 'none'", undef ],
@@ -236,7 +242,7 @@ sub call
 	return 'SELECT zdm.change_column_type('
 	  . join(', ', quote($table), bare($change->{old_name}), quote($family->{to}),
 		(map { "$_ => " . quote($family->{$_} =~ s/\{c\}/$change->{old_name}/gr) } grep { $family->{$_} } qw(up down)),
-		'label => ' . quote($label)) . ')';
+		($change->{keep} ? 'keep_place => true' : ()), 'label => ' . quote($label)) . ')';
 }
 
 # bare(name): a quoted identifier as a literal of the name itself.

@@ -36,7 +36,7 @@ sub invent
 		my $change = $make->(Dice->new($seed * 4 + 1 + $try * 1000003));
 		my $schema = Schema::invent(Dice->new($seed * 4 + 2 + $try * 1000003), $change);
 
-		next if $change->{kind} eq 'ddl' || !$fit{ $change->{family} } || ($change->{kind} eq 'type' && $change->{family} eq 'text_coalesce');
+		next if $change->{kind} eq 'ddl' || $change->{keep} || !$fit{ $change->{family} } || ($change->{kind} eq 'type' && $change->{family} eq 'text_coalesce');
 		next if $schema->{role} ne 'data' || $schema->{may_refuse};
 		$schema->{pieces} = [ grep { $_->{name} !~ /^(clip|update_of|policy)$/ } @{ $schema->{pieces} } ];
 		$case = { seed => $seed, change => $change, schema => $schema, events => [], free => 1 };

@@ -30,6 +30,9 @@ sub new
 
 sub is_plain { return $_[0]{change}{kind} eq 'ddl' }
 sub is_shape { return $_[0]{change}{kind} eq 'shape' }
+sub keeps_place { return $_[0]{change}{keep} }
+# has_second(): is it done by a second table, beside which there is no second column?
+sub has_second { return $_[0]->is_shape || $_[0]->keeps_place }
 sub is_rename { return $_[0]{change}{kind} eq 'rename' }
 
 # column(side, version): the name by which that version of the application
@@ -55,7 +58,7 @@ sub other
 }
 
 # in_step(): are there two columns of it?
-sub in_step { return !$_[0]->is_shape && $_[0]{state} =~ /^(ready|switched)$/ }
+sub in_step { return !$_[0]->has_second && $_[0]{state} =~ /^(ready|switched)$/ }
 
 # moving(): nobody can say which of the two states it is in.
 sub moving

@@ -427,7 +427,7 @@ sub do_dba
 	$self->end_transactions;
 	$self->quiet if $event->{sql} =~ /^GRANT/;
 	$self->both_sides($event->{super} ? 'monitor' : 'owner', $event, $event->{sql});
-	if ($event->{late} && $self->{model}->is_shape && !$self->{owner}{zdm}{result}{error})
+	if ($event->{late} && $self->{model}->has_second && !$self->{owner}{zdm}{result}{error})
 	{
 		# after the cutover it stops the way back, by name
 		my ($name) = $event->{sql} =~ /INDEX (\w+)/;
@@ -1001,7 +1001,7 @@ sub arrive
 	}
 	$model->{state} = $state;
 	$model->{hidden} = $self->hidden_name if !$model->is_rename && $model->in_step;
-	$self->{second} = $model->is_shape && $state =~ /^(ready|switched)$/ ? $self->hidden_table : undef;
+	$self->{second} = $model->has_second && $state =~ /^(ready|switched)$/ ? $self->hidden_table : undef;
 	return;
 }
 
@@ -1158,7 +1158,7 @@ sub compare_rows
 	my $mod = sprintf "SELECT $list$added, " . $self->hidden_expected . " FROM $schema->{table}", $model->{name};
 	$self->compare_query('rows', $zdm, $mod, 1);
 	$self->compare_query('hidden rows', (sprintf "SELECT $list FROM $self->{second}", $column), sprintf "SELECT $list FROM $schema->{table}", $model->{name})
-	  if $self->{second} && !$self->{stale} && $model->{state} =~ /^(ready|switched)$/;
+	  if $self->{second} && !$self->{stale} && $model->{state} =~ /^(ready|switched)$/ && !($model->keeps_place && $self->one_way);
 	for my $table (qw(log changes touched parent child))
 	{
 		my $piece = { log => 'audit', changes => 'audit_changes', touched => 'update_of' }->{$table} // $table;
@@ -1194,7 +1194,7 @@ sub compare_query
 		$self->differ("reading $error->{code}", "$side: $sql{$side}: " . show_error($error)) if $error;
 		$rows{$side} = $self->{monitor}{$side}{result}{rows};
 	}
-	if ($hidden && $self->{model}{state} eq 'switched' && !$self->{model}->is_rename && !$self->{model}->is_shape)
+	if ($hidden && $self->{model}{state} eq 'switched' && !$self->{model}->is_rename && !$self->{model}->has_second)
 	{
 		$self->check_old_side($rows{zdm});
 		$_->[-1] = '' for @{ $rows{zdm} };

@@ -30,6 +30,7 @@ sub invent
 		$schema->{role} = 'data' if $schema->{role} eq 'key';
 		$schema->{partitioned} = $change->{leaves};
 	}
+	$schema->{partitioned} = 0 if $change->{keep};
 	# there is no way to cluster a partitioned table in each version
 	$schema->{partitioned} = 0 if ($change->{ddl} // '') =~ /^CLUSTER/;
 
@@ -149,6 +150,10 @@ sub pieces
 			  . " CONSTRAINT child_ref REFERENCES {T} ON UPDATE CASCADE ON DELETE SET NULL)",
 			'CREATE INDEX child_ref_idx ON app.child (ref)', 'GRANT ALL ON app.child TO zr_old, zr_new' ] ],
 		[ 20, $data && $plain && $family->{number}, unique_two => ['CREATE UNIQUE INDEX orders_two ON {T} (id, {C})'] ],
+		[ 15, $data && !$schema->{partitioned} && !$change->{by}, exclude => ['ALTER TABLE {T} ADD CONSTRAINT orders_excl EXCLUDE (id WITH =, {C} WITH =)'] ],
+		[ 15, $data && !$schema->{partitioned} && !$change->{by}, exclude_where => [
+			q{ALTER TABLE {T} ADD CONSTRAINT "it's" EXCLUDE USING gist (int4range(id, id, '[]') WITH &&, circle(point(id, 0), 0.4) WITH &&) WHERE ({C} IS NOT NULL)} ] ],
+		[ 15, $schema->{partitioned} && !$change->{leaves}, exclude_part => ['ALTER TABLE app.p1 ADD CONSTRAINT p1_excl EXCLUDE (id WITH =, {C} WITH =)'] ],
 		[ 30, 1, odd => [
 			'CREATE TABLE app.other (o integer PRIMARY KEY)', 'INSERT INTO app.other VALUES (1), (2)',
 			'ALTER TABLE {T} ADD COLUMN f integer, ADD COLUMN u integer',
@@ -157,6 +162,8 @@ sub pieces
 		[ 12, $change->{kind} eq 'rename' && $data && $plain, generated => [
 			q{ALTER TABLE {T} ADD COLUMN g boolean GENERATED ALWAYS AS ({C} IS NULL) STORED} ] ],
 	);
+	# of a change that keeps the column's place, these are known to be refused
+	my $refused = !$change->{keep} ? qr/^$/ : $change->{family} =~ /^(int_bigint|smallint_int)$/ ? qr/^exclude/ : qr/^(exclude.*|view|policy|update_of)$/;
 	my @pieces;
 
 	if ($schema->{role} eq 'reference')
@@ -175,7 +182,7 @@ sub pieces
 		my ($percent, $fits, $name, $sql, $families, $drop, $again) = @$may;
 		my $chosen = $dice->chance($percent);
 
-		next if !$chosen || !$fits || ($families && $change->{family} !~ $families);
+		next if !$chosen || !$fits || $name =~ $refused || ($families && $change->{family} !~ $families);
 		push @pieces, { name => $name, sql => $sql, $drop ? (drop => $drop, again => $again) : () };
 	}
 	# where there is a stored generated column, PostgreSQL forms each row anew: an UPDATE

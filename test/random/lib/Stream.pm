@@ -109,7 +109,7 @@ sub rough
 	my $event = Rough::invent($self->{dice});
 
 	return $event if $event->{op} ne 'hasty';
-	if ($self->{family}{misfit} && $self->{change}{kind} eq 'type' && $self->{dice}->chance(60))
+	if ($self->{family}{misfit} && $self->{change}{kind} eq 'type' && !$self->{change}{keep} && $self->{dice}->chance(60))
 	{
 		# what is to be noted, where it cannot be
 		@$event{qw(milliseconds notes_locked)} = (200, 1);
@@ -183,7 +183,7 @@ sub statement
 		both_insert => 6, both_update => 8, both_upsert => 3,
 		parent => $schema->{role} eq 'reference' ? 12 : 0, child => Schema::piece($schema, 'child') ? 8 : 0,
 		new_key => $key ? 8 : 0, procedure => 9, insert_select => 3, current_of => 3,
-		misfit => $self->{family}{misfit} && $self->{change}{kind} eq 'type' ? 1 : 0);
+		misfit => $self->{family}{misfit} && $self->{change}{kind} eq 'type' && !$self->{change}{keep} ? 1 : 0);
 	my $make = __PACKAGE__->can("do_$what") or die "nothing does $what\n";
 
 	$event->{what} = $what;
