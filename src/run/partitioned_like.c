@@ -26,6 +26,7 @@
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "catalog/table_key.h"
@@ -402,16 +403,15 @@ make_parts(void *arg)
 	}
 }
 
-/* Each "from", in quotes as PostgreSQL has it, as "to". */
+/* Each "from", in quotes as PostgreSQL has it, as "to", in which it may stand again. */
 static char *
-replace_name(char *text, const char *from, const char *to)
+replace_name(const char *message, const char *from, const char *to)
 {
-	char	   *quoted = psprintf("\"%s\"", from);
-	char	   *at;
-
-	while (text != NULL && strcmp(from, to) != 0 && (at = strstr(text, quoted)) != NULL)
-		text = psprintf("%.*s\"%s\"%s", (int) (at - text), text, to, at + strlen(quoted));
-	return text;
+	if (message == NULL)
+		return NULL;
+	return TextDatumGetCString(DirectFunctionCall3Coll(replace_text, C_COLLATION_OID, CStringGetTextDatum(message),
+													   CStringGetTextDatum(psprintf("\"%s\"", from)),
+													   CStringGetTextDatum(psprintf("\"%s\"", to))));
 }
 
 void
