@@ -18,7 +18,10 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "run/second_table.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 #include "verbs/verbs.h"
 #include "compat.h"
@@ -26,6 +29,47 @@
 PG_FUNCTION_INFO_V1(zdm_verify);
 PG_FUNCTION_INFO_V1(zdm_verify_label);
 PG_FUNCTION_INFO_V1(zdm_step_sql);
+
+/* The step that made or makes the second table of that relation. */
+static const SecondArgs *
+args_of(const Second *second)
+{
+	Oid			source = second->turned ? second->hidden : second->relid;
+	ListCell   *lc;
+
+	foreach(lc, step_all(second->migration))
+	{
+		const SecondArgs *args = second_args(lfirst(lc));
+
+		if (args != NULL && args->relation == source)
+			return args;
+	}
+	return NULL;
+}
+
+/*
+ * What a TRUNCATE or the like has left apart is no difference between two rows: it is
+ * told as what it is.  A lock on both keeps it so until they have been read.
+ */
+static void
+refuse_void(const Second *second)
+{
+	const SecondArgs *args;
+	const char *hint;
+
+	LockRelationOid(second->relid, AccessShareLock);
+	args = args_of(second);
+	if (args == NULL || get_rel_name(second->hidden) == NULL || !second_table_is_void(args, second))
+		return;
+	hint = second->turned ?
+		"The way back fills it anew: SELECT zdm.revert(" INT64_FORMAT ");  The contract drops it as it is." :
+		"The copy is begun anew, by the cutover if it is due: SELECT * FROM zdm.progress WHERE id = " INT64_FORMAT ";";
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the rows of table %s and of the table beside it cannot be compared", names_relation(second->relid)),
+			 errdetail("It was truncated, rewritten or changed by others since its rows were copied."),
+			 errhint(hint, second->migration)));
+}
 
 static Datum
 verify(FunctionCallInfo fcinfo, Migration *migration)
@@ -42,7 +86,10 @@ verify(FunctionCallInfo fcinfo, Migration *migration)
 	access_check_table(migration->relid, true);
 	citus_check(migration->relid, NULL);
 	if (second_load(migration->id, &second))
+	{
+		refuse_void(&second);
 		copy_verify(&second, result->setResult, result->setDesc);
+	}
 	else
 		verify_table(migration, result->setResult, result->setDesc);
 	return (Datum) 0;

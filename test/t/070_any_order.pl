@@ -60,14 +60,15 @@ sub try_to
 	return $answer;
 }
 
+# make(schema, table, the key's type): with its rows, anew.
 sub make
 {
-	my ($schema, $table) = @_;
+	my ($schema, $table, $key_type) = @_;
 	my $parted = $table =~ /^p/;
 
 	# in one transaction: writers are at work
 	sql("BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS $schema.$table;"
-		  . "CREATE TABLE $schema.$table (id int NOT NULL, n int NOT NULL DEFAULT 0, a text NOT NULL DEFAULT 'v0', "
+		  . "CREATE TABLE $schema.$table (id $key_type NOT NULL, n int NOT NULL DEFAULT 0, a text NOT NULL DEFAULT 'v0', "
 		  . "nul int, ref int, pad text DEFAULT 'p', CONSTRAINT ${table}_a CHECK (a LIKE 'v%')) "
 		  . ($parted ? 'PARTITION BY RANGE (id)' : '') . ';'
 		  . ($parted ? "CREATE TABLE $schema.${table}_1 PARTITION OF $schema.$table FOR VALUES FROM (MINVALUE) TO (1000);"
@@ -335,11 +336,32 @@ sub check_table
 	return;
 }
 
+# turn(migration): when its plain DDL is done to the twin.  A table that is made
+# anew comes first; renames come last, as what was stated beside one knew the old
+# name.
+sub turn
+{
+	my ($m) = @_;
+
+	return $m->{kind} eq 'rename' ? 2 : $m->{kind} eq 'key type' ? 0 : 1;
+}
+
+# do_plainly(migration): what it did, done to the twin.
+sub do_plainly
+{
+	my ($m) = @_;
+
+	# no plain DDL changes the type of a partition key's column
+	if ($m->{kind} eq 'key type' && $m->{parted}) { make('twin', $m->{table}, 'bigint') }
+	else { sql($m->{ddl}) }
+	return;
+}
+
 # --- go
 sql('CREATE SCHEMA live; CREATE SCHEMA twin; CREATE SCHEMA aside; CREATE TABLE live.parent (id int PRIMARY KEY); '
 	  . 'INSERT INTO live.parent SELECT generate_series(0, 100)');
 make_writers();
-make('live', $_) for @tables;
+make('live', $_, 'int') for @tables;
 my $writers = start_pgbench($node,
 	"\\set i random(1, @{[$rows * 2]})\n\\set t random(1, 2)\n\\set k random(1, 2)\n"
 	  . "\\if :k = 1\nSELECT write_some('t' || :t, :i, true);\n\\else\nSELECT write_some('p' || :t, :i, true);\n\\endif\n\\sleep 2 ms\n",
@@ -354,7 +376,7 @@ while (time < $end_time && @trouble < 5)
 	$round++;
 	for my $t (@tables)
 	{
-		wait_for("$t to be made", sub { make($_, $t) for qw(live twin); 1 });
+		wait_for("$t to be made", sub { make($_, $t, 'int') for qw(live twin); 1 });
 	}
 	hold_up('', pick(0.2, 1)) for 1 .. 3;
 	for my $t (@tables)
@@ -395,9 +417,8 @@ while (time < $end_time && @trouble < 5)
 			$ends{"$m->{kind} $end"}++;
 			push @did, "$m->{kind} ($m->{id}, $end) after @{ $m->{did} }";
 		}
-		# renames last: what was stated beside one knew the old name
-		sql($_->{ddl}) for grep { migration_state($node, $_->{id}) eq 'completed' && $_->{ddl} ne '' }
-		  sort { ($a->{kind} eq 'rename') <=> ($b->{kind} eq 'rename') } @{ $migrations{$t} };
+		do_plainly($_) for grep { migration_state($node, $_->{id}) eq 'completed' && $_->{ddl} ne '' }
+		  sort { turn($a) <=> turn($b) } @{ $migrations{$t} };
 		check_table($t);
 		$_ = "round $round, $t, " . join(', ', @did) . ": $_" for @trouble[ $before .. $#trouble ];
 		diag(story($_)) for @trouble > $before ? @{ $migrations{$t} } : ();

@@ -279,6 +279,26 @@ for my $how ('TRUNCATE w; INSERT INTO w (id, n) VALUES (1, 1)', 'VACUUM FULL w',
 	wait_for('the rest to be reverted', sub { sql("SELECT count(*) FROM zdm.migrations WHERE state NOT IN ('completed', 'reverted')") eq '0' });
 }
 
+# --- what a TRUNCATE leaves apart is told as that, and not as rows that differ
+{
+	sql("CREATE TABLE void (id int PRIMARY KEY, n int); INSERT INTO void SELECT i, i FROM generate_series(1, 1000) i");
+	my $id = sql("SELECT zdm.rewrite('void', columns => '{n,id}')");
+
+	wait_for_state($node, $id, 'ready');
+	is(sql("SELECT count(*) FROM zdm.verify($id)"), 0, 'nothing differs');
+	sql('TRUNCATE void; INSERT INTO void VALUES (1, 1)');
+	like(($node->psql('postgres', "SELECT zdm.verify($id)"))[2], qr/cannot be compared.*truncated.*begun anew/s, 'ready, and truncated: verify says so');
+	sql("SELECT zdm.cutover($id)");
+	wait_for_state($node, $id, 'switched');
+	is(sql("SELECT count(*) FROM zdm.verify($id)"), 0, 'the cutover began anew: nothing differs');
+	sql('TRUNCATE void; INSERT INTO void VALUES (2, 2)');
+	like(($node->psql('postgres', "SELECT zdm.verify($id)"))[2], qr/cannot be compared.*truncated.*zdm\.revert\($id\)/s, 'switched, and truncated: verify says so');
+	sql("SELECT zdm.revert($id)");
+	wait_for_state($node, $id, 'reverted');
+	is(sql('SELECT string_agg(void::text, \' \') FROM void'), '(2,2)', 'what was written last is there');
+	sql('DROP TABLE void');
+}
+
 # --- a snapshot from before the copy sees every row; the exchange waits for it
 {
 	sql("CREATE TABLE old (id int PRIMARY KEY, n int); INSERT INTO old SELECT i, i FROM generate_series(1, 1000) i");
