@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/misfit.h"
 #include "catalog/owners.h"
 #include "catalog/pair.h"
 #include "catalog/pg_class.h"
@@ -28,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "verbs/verb.h"
+#include "verbs/verbs.h"
 
 static bool
 table_is_gone(const Migration *migration)
@@ -292,4 +294,24 @@ look_again_trigger(const Migration *migration, char **hint)
 	*hint = psprintf("ALTER TRIGGER %s ON %s RENAME TO %s;", trigger, table,
 					 quote_identifier(trigger_name_choose(migration->relid, false)));
 	return psprintf("trigger %s of %s, which keeps the columns in step, is not the last one to fire", trigger, table);
+}
+
+/*
+ * Has a new application written what the old column cannot hold, after the way
+ * back was taken?  Whoever resumes it has seen the error.
+ */
+void
+look_again_loss(const Migration *migration, const Step *step)
+{
+	char	   *rows = verb_is(step, &verb_exchange) || step->action == ACTION_EXCHANGE ?
+		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
+
+	if (rows != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
+						migration->id),
+				 errdetail("Among them: %s.", rows),
+				 errhint("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
+						 "); what is not mended by then is lost.", migration->id)));
 }

@@ -32,4 +32,11 @@ extern void look_again_asserts(const Step *step, bool undo);
  */
 extern char *look_again_trigger(const Migration *migration, char **hint);
 
+/*
+ * On the way back: refuse it if rows were written since the cutover that the old side
+ * cannot hold (ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE).  Whoever resumes it has seen
+ * that, and what is not mended by then is lost.
+ */
+extern void look_again_loss(const Migration *migration, const Step *step);
+
 #endif							/* ZDM_LOOK_AGAIN_H */

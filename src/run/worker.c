@@ -39,12 +39,15 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "run/batch_step.h"
+#include "run/concurrent_step.h"
 #include "run/places.h"
 #include "run/retry.h"
 #include "run/start.h"
 #include "run/steps.h"
 #include "run/stopped.h"
 #include "run/toplevel.h"
+#include "run/try.h"
 #include "run/worker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -291,7 +294,7 @@ read_next(WorkerState *worker)
 	look->migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
 	if (look->migration != NULL && !state_is_final(look->migration->state))
 	{
-		look->step = steps_next(look->migration);
+		look->step = try_next_step(look->migration);
 		if (look->step != NULL || state_is_active(look->migration->state))
 			apply_stored_settings(look->migration);
 		look->rests = step_next(worker->id, "cutover") != NULL ||
@@ -375,8 +378,8 @@ wait_for_place(const Step *step, StepRun *run)
 	if (!run->worked)
 		return ADVANCE_LEAVE;
 	run->pause_ms = LONGEST_REST_MS;
-	if (step != NULL && steps_must_describe(run))
-		steps_note_wait(step, "a free worker (zdm.max_workers)");
+	if (step != NULL && try_must_describe(run))
+		try_note_wait(step, "a free worker (zdm.max_workers)");
 	return ADVANCE_REST;
 }
 
@@ -392,8 +395,8 @@ is_early(const Migration *migration, const Step *step, StepRun *run)
 	due = guc_time(guc_not_before);
 	if (GetCurrentTimestamp() >= due)
 		return false;
-	if (steps_must_describe(run))
-		steps_note_wait(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
+	if (try_must_describe(run))
+		try_note_wait(step, psprintf("its time (zdm.not_before is %s)", guc_not_before));
 	run->pause_ms = (int) Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), due), 1000);
 	return true;
 }
@@ -461,7 +464,7 @@ help(WorkerState *worker)
 		run->pause_ms = LONGEST_REST_MS;
 		return ADVANCE_REST;
 	}
-	outcome = steps_help(migration, step, worker->helper, run);
+	outcome = batch_step_help(migration, step, worker->helper, run);
 	if (outcome != OUTCOME_AGAIN)
 		worker->helped = GetCurrentTimestamp();
 	else if (TimestampDifferenceExceeds(worker->helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
@@ -490,7 +493,7 @@ advance(WorkerState *worker)
 	if (migration->paused)
 	{
 		run->pause_ms = LONGEST_REST_MS;
-		return step != NULL && step->state == STEP_RUNNING && !steps_tidy(migration, step) ?
+		return step != NULL && step->state == STEP_RUNNING && !concurrent_step_tidy(migration, step) ?
 			ADVANCE_REST : ADVANCE_STOP;
 	}
 	if (must_rest(migration, run))
@@ -513,7 +516,7 @@ advance(WorkerState *worker)
 		transition(migration, phase_end(migration, seen->rests));
 		return ADVANCE_ON;
 	}
-	outcome = steps_is_undo(migration, step) ?
+	outcome = try_is_undo(migration, step) ?
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
 	if (outcome == OUTCOME_DONE)
 	{
@@ -523,7 +526,7 @@ advance(WorkerState *worker)
 	}
 	if (outcome != OUTCOME_AGAIN)
 		return ADVANCE_ON;
-	seen->stands = steps_is_batch(step) && !run->waits;
+	seen->stands = batch_step_is(step) && !run->waits;
 	wait_log_look(migration, step, &run->log);
 	return run->waits ? wait_for_turn(worker, migration) : ADVANCE_REST;
 }
@@ -599,7 +602,7 @@ static void
 judge_error(Migration *migration, const ErrorData *error, StepRun *run)
 {
 	RetryVerdict verdict = retry_judge(error);
-	Step	   *step = steps_next(migration);
+	Step	   *step = try_next_step(migration);
 
 	if (names_have_changed(step, error))
 		verdict = RETRY_BOUNDED;
@@ -634,7 +637,7 @@ record_help_error(WorkerState *worker, const ErrorData *error)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
-	step = migration != NULL ? steps_next(migration) : NULL;
+	step = migration != NULL ? try_next_step(migration) : NULL;
 	if (may_help(worker, migration, step))
 	{
 		MigrationError texts = error_texts(error);
@@ -704,7 +707,7 @@ take_error(WorkerState *worker, ErrorData *error)
 
 	run->patience.tries += refused ? 1 : 0;
 	run->pause_ms = refused ? locks_pause(&run->patience) : retry_pause(++run->failures);
-	if (worker->pending != NULL || (refused && !steps_must_describe(run)))
+	if (worker->pending != NULL || (refused && !try_must_describe(run)))
 	{
 		/* while one is pending, the context is not reset */
 		FreeErrorData(error);
