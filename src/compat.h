@@ -491,6 +491,25 @@ zdm_relfilenode(Relation rel)
 #endif
 }
 
+/*
+ * A relation's file, and its storage where no relation is open: 16 renamed all of it, and
+ * 17 the number of no backend.
+ */
+#if PG_VERSION_NUM >= 160000
+typedef RelFileLocator ZdmFileLocator;
+#define zdm_file_locator(rel)		((rel)->rd_locator)
+#define zdm_file_locator_equals(a, b)	RelFileLocatorEquals(a, b)
+#else
+typedef RelFileNode ZdmFileLocator;
+#define zdm_file_locator(rel)		((rel)->rd_node)
+#define zdm_file_locator_equals(a, b)	RelFileNodeEquals(a, b)
+#endif
+#if PG_VERSION_NUM >= 170000
+#define zdm_open_storage(locator)	smgropen(locator, INVALID_PROC_NUMBER)
+#else
+#define zdm_open_storage(locator)	smgropen(locator, InvalidBackendId)
+#endif
+
 /* RestrictSearchPath: 17; before, the same by set_config_option. */
 #if PG_VERSION_NUM < 170000
 static inline void

@@ -15,6 +15,7 @@
 #include "backfill/cursor.h"
 #include "backfill/pages.h"
 #include "backfill/stops.h"
+#include "backfill/writeback.h"
 
 /* Whether a table is gone through in phases (pace.c), and how far they serve. */
 typedef struct Phases
@@ -46,6 +47,7 @@ typedef struct BatchState
 	PageWindow	window;
 	WorkClock	clock;
 	StopsState	stops;
+	Writeback	writeback;		/* of a copy */
 } BatchState;
 
 /* Before the first batch. */

@@ -40,6 +40,7 @@
 #include "backfill/pace.h"
 #include "backfill/rows.h"
 #include "backfill/stops.h"
+#include "backfill/writeback.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/step_progress.h"
@@ -144,9 +145,28 @@ begin_copying(Copying *copying, Relation rel, const Second *second, bool ordered
 	copying->locked = table_slot_create(rel, NULL);
 }
 
+/* How large the files are to which rows have been copied. */
 static void
-end_copying(Copying *copying)
+note_files(const Copying *copying, Writeback *writeback)
 {
+	ListCell   *lc;
+
+	foreach(lc, copying->apply.hidden.leaves)
+	{
+		const ApplyLeaf *leaf = lfirst(lc);
+
+		if (leaf->rel == NULL)
+			continue;
+		writeback_note(writeback, leaf->rel);
+		for (int i = 0; i < leaf->result_rel->ri_NumIndices; i++)
+			writeback_note(writeback, leaf->result_rel->ri_IndexRelationDescs[i]);
+	}
+}
+
+static void
+end_copying(Copying *copying, Writeback *writeback)
+{
+	note_files(copying, writeback);
 	ExecDropSingleTupleTableSlot(copying->slot);
 	ExecDropSingleTupleTableSlot(copying->locked);
 	apply_close(&copying->apply);
@@ -186,7 +206,7 @@ copy_row(Copying *copying, FillResult *result)
 
 static void
 copy_rows(const RowRange *range, const Second *second, bool ordered, double time_ms, instr_time start, Naps *naps,
-		  FillResult *result)
+		  Writeback *writeback, FillResult *result)
 {
 	Copying		copying;
 	TableScanDesc scan;
@@ -212,12 +232,13 @@ copy_rows(const RowRange *range, const Second *second, bool ordered, double time
 			rows_defer_block(result, range->rel, block, CurrentMemoryContext);
 	}
 	table_endscan(scan);
-	end_copying(&copying);
+	end_copying(&copying, writeback);
 }
 
 /* Rows in the order that is wanted, as many as fit; those that others have locked are left. */
 static void
-copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time start, Naps *naps, FillResult *result)
+copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time start, Naps *naps, Writeback *writeback,
+			  FillResult *result)
 {
 	Copying		copying;
 	int			since = 0;
@@ -236,7 +257,7 @@ copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time s
 		naps_take(naps);
 	}
 	copy_order_end(order);
-	end_copying(&copying);
+	end_copying(&copying, writeback);
 }
 
 /* A partition that has come since the locks were acquired is not among them: it is tried again then. */
@@ -332,7 +353,7 @@ do_order(BatchState *state, const Migration *migration, const Step *step, const 
 		ZDM_DEBUG_POINT("copy-order-found");
 	}
 	else
-		copy_in_order(state->order, rel, second, start, naps, result);
+		copy_in_order(state->order, rel, second, start, naps, &state->writeback, result);
 	/* the blocks are gone over twice: shown as one pass after the other */
 	cursor->blocks_total = 2 * cursor->end;
 	cursor->blocks_done = (int64) (copy_order_share(state->order) * cursor->end);
@@ -378,7 +399,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 		range.begin = cursor->block;
 		range.end = cursor->window_end;
 		if (range.begin < range.end)
-			copy_rows(&range, second, has_order(step), pace_limit_ms(guc_batch_time), start, &naps, &result);
+			copy_rows(&range, second, has_order(step), pace_limit_ms(guc_batch_time), start, &naps, &state->writeback, &result);
 		else
 			result.reached = range.end;
 	}
@@ -395,6 +416,7 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	save(step, cursor, work_ms, waiting);
 	if (ordered)
 		copy_order_committed(state->order);
+	writeback_start(&state->writeback);
 	ZDM_DEBUG_POINT("copy-after-batch");
 	*pause_ms = rest_after(start, &naps, wal_before, &result);
 	return false;

@@ -118,17 +118,18 @@ measure() {
 
 # ---- what a write costs ----
 
+# In the state in which a table of another shape waits to be switched: all rows and indexes are there.
 keep_none() { :; }
 keep_zdm() {
-	kept=$(sql "SET zdm.hold_when = 'SELECT true'; SELECT zdm.rewrite('t')")
-	sql "DO \$\$ BEGIN LOOP EXIT WHEN EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname ~ 'sync_table'); COMMIT; END LOOP; END \$\$"
+	kept=$(sql "SET zdm.batch_rest = 0; SELECT zdm.rewrite('t', columns => '{b,filler,id,a}')")
+	sql "CALL zdm.wait($kept, 'ready')"
 }
 keep_pg_repack() {
 	sql "SELECT format('%s; %s; %s', create_pktype, create_log, create_trigger) FROM repack.tables WHERE relid = 't'::regclass
 \gexec"
 }
 keep_plpgsql() {
-	sql "CREATE TABLE copy (LIKE t INCLUDING ALL);
+	sql "CREATE TABLE copy (LIKE t INCLUDING ALL); INSERT INTO copy TABLE t;
 		CREATE OR REPLACE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
 			INSERT INTO copy VALUES (NEW.*) ON CONFLICT (id) DO UPDATE SET a = EXCLUDED.a, b = EXCLUDED.b, filler = EXCLUDED.filler;
 			RETURN NULL; END';
@@ -139,16 +140,21 @@ leave_zdm() { sql "SELECT zdm.revert($kept)" >/dev/null && sql "CALL zdm.wait($k
 leave_pg_repack() { sql "DROP EXTENSION pg_repack CASCADE; CREATE EXTENSION pg_repack"; }
 leave_plpgsql() { sql 'DROP TRIGGER keep ON t; DROP TABLE copy'; }
 
-# cost WAY: microseconds for one UPDATE of many, in one statement after the other.
+# cost WAY: microseconds for one UPDATE of many, in one statement after the other, and
+# for a row of one that writes many.
 cost() {
-	local latency
+	local latency from of_many
 	fresh_table
 	"keep_$1"
+	sql 'VACUUM t' && sql 'CHECKPOINT'
 	printf '\\set k 2 * random(1, %d) - 1\nUPDATE t SET b = b WHERE id = :k;\n' "$ROWS" >"$WORK/cost.sql"
 	latency=$(PGOPTIONS="$PGOPTIONS -c synchronous_commit=off" pgbench -n -M prepared -c 1 -t "$WRITES" -f "$WORK/cost.sql" |
 		sed -nE 's/^latency average = ([0-9.]+) ms$/\1/p')
+	from=$EPOCHREALTIME
+	sql "UPDATE t SET b = b WHERE id <= 2 * $WRITES"
+	of_many=$(awk -v from="$from" -v to="$EPOCHREALTIME" -v n="$WRITES" 'BEGIN { printf "%.1f", (to - from) * 1e6 / n }')
 	"leave_$1"
-	say "$1 $(awk -v ms="$latency" 'BEGIN { printf "%.1f", ms * 1000 }')" | tee -a "$costs"
+	say "$1 $(awk -v ms="$latency" 'BEGIN { printf "%.1f", ms * 1000 }') $of_many" | tee -a "$costs"
 }
 
 # median FILE COLUMN KEY...: of the lines that begin with KEY.
@@ -189,8 +195,11 @@ for load in idle load; do
 	done
 done
 say
-for way in "${WAYS[@]}"; do
-	awk -v way="$way" -v us="$(median "$costs" 2 "$way")" -v none="$(median "$costs" 2 none)" \
-		'BEGIN { printf "a write, %-12s %8.1f microseconds, %.2f times one without\n", way, us, us / none }'
+for column in 2 3; do
+	for way in "${WAYS[@]}"; do
+		awk -v way="$way" -v us="$(median "$costs" $column "$way")" -v none="$(median "$costs" $column none)" \
+			-v plpgsql="$(median "$costs" $column plpgsql)" -v what="$([ $column = 2 ] && say 'a write by itself' || say 'one of many in a statement')" \
+			'BEGIN { printf "%-27s %-10s %8.1f microseconds, %5.1f more, %.2f of what PL/pgSQL adds\n", what ",", way, us, us - none, (us - none) / (plpgsql - none) }'
+	done
 done
 pg_ctl stop -s -m fast -D "$WORK/data"
