@@ -1,8 +1,8 @@
 # 109_pairs_killed.pl: the server is killed while a table loses its partitions, another gets
-# a generated column, and a partition of a third is split: all three at the same point, at
-# each point of the copy, of the builds, of the comparison, of the exchange, of the way back
-# with a table that is filled anew, and of contract, while others write.  They go on from
-# there, and what was written last is there.
+# a generated column, the partition key of a third another type, and a partition of a fourth
+# is split: all four at the same point, at each point of the copy, of the builds, of the
+# comparison, of the exchange, of the way back with a table that is filled anew, and of
+# contract, while others write.  They go on from there, and what was written last is there.
 #
 # long
 
@@ -15,8 +15,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.max_growth = -1\nrestart_after_crash = on\n");
-my @tables = qw(whole computed split);
-my @two = qw(whole computed);
+my @tables = qw(whole computed keyed split);
+my @switched = qw(whole computed keyed);
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -25,6 +25,8 @@ my %made = (
 	whole => 'PARTITION BY HASH (id); CREATE TABLE whole_0 PARTITION OF whole FOR VALUES WITH (MODULUS 2, REMAINDER 0); '
 	  . 'CREATE TABLE whole_1 PARTITION OF whole FOR VALUES WITH (MODULUS 2, REMAINDER 1)',
 	computed => '',
+	keyed => 'PARTITION BY RANGE (id); CREATE TABLE keyed_low PARTITION OF keyed FOR VALUES FROM (0) TO (2000); '
+	  . 'CREATE TABLE keyed_rest PARTITION OF keyed DEFAULT',
 	split => 'PARTITION BY RANGE (id); CREATE TABLE split_low PARTITION OF split FOR VALUES FROM (0) TO (2500); '
 	  . 'CREATE TABLE split_rest PARTITION OF split DEFAULT',
 );
@@ -33,7 +35,7 @@ for my $table (@tables)
 {
 	sql("CREATE TABLE $table (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, v text) $made{$table}; "
 		  . "INSERT INTO $table SELECT i, 0, repeat('z', 300) FROM generate_series(1, 3000) i; "
-		  . "CREATE INDEX ${table}_n ON $table (n); CREATE VIEW ${table}_rich AS SELECT id FROM $table WHERE n > 1; "
+		  . "CREATE INDEX ${table}_n ON $table (n); CREATE VIEW ${table}_rich AS SELECT n FROM $table WHERE n > 1; "
 		  . "CREATE TABLE ${table}_log (id int, n int); CREATE INDEX ON ${table}_log (id, n)");
 }
 
@@ -49,6 +51,7 @@ EOS
 my %call = (
 	whole => "SELECT zdm.unpartition_table('whole')",
 	computed => "SELECT zdm.migrate('ALTER TABLE computed ADD COLUMN twice int GENERATED ALWAYS AS (n * 2) STORED')",
+	keyed => "SELECT zdm.change_column_type('keyed', 'id', 'bigint')",
 	split => "SELECT zdm.split_partition('split_low', ARRAY['split_low FOR VALUES FROM (0) TO (1000)', 'split_mid FOR VALUES FROM (1000) TO (2500)'])",
 );
 
@@ -150,40 +153,46 @@ sub is_computed
 	return sql('SELECT count(*) FILTER (WHERE twice IS DISTINCT FROM n * 2) FROM computed');
 }
 
-# --- all three: the copy, the builds, the comparison
+sub type_of_key
+{
+	return sql("SELECT string_agg(DISTINCT format_type(atttypid, atttypmod), ', ') FROM pg_attribute WHERE attname = 'id' AND attrelid IN ('keyed'::regclass, 'keyed_low'::regclass, 'keyed_rest'::regclass)");
+}
+
+# --- all four: the copy, the builds, the comparison
 my $ids;
 
-killed_at(3, sub { $ids = call(@tables) }, qw(second-before-commit copy-with-snapshot copy-before-commit copy-after-batch second-before-index));
+killed_at(4, sub { $ids = call(@tables) }, qw(second-before-commit copy-with-snapshot copy-before-commit copy-after-batch second-before-index));
 
 # while the builds wait for who has written
 {
 	my $held = hold($node, 'second-before-index');
 
 	let_work('on');
-	arrive($node, 'second-before-index', undef, 3);
+	arrive($node, 'second-before-index', undef, 4);
 	my $writer = start_psql($node);
 	$writer->query_safe(join '; ', 'BEGIN', map { "UPDATE $_ SET n = n WHERE id = 1" } @tables);
 	$held->quit;
-	wait_for('three builds to wait',
-		sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_zdm worker' AND wait_event = 'virtualxid'") == 3 });
+	wait_for('four builds to wait',
+		sub { sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_zdm worker' AND wait_event = 'virtualxid'") == 4 });
 	kill_it('builds', '', $writer);
 }
-killed_at(3, undef, 'compare-after-batch');
+killed_at(4, undef, 'compare-after-batch');
 
 # --- the partition is split by itself; the others wait to be switched
 killed_at(1, undef, 'exchange-before-commit');
 killed_after(1, 'exchange-before-commit', 'state-migrating');
 let_work('on');
-wait_for_state($node, $ids->[2], 'completed');
-wait_for_state($node, $_, 'ready') for @$ids[ 0, 1 ];
+wait_for_state($node, $ids->[3], 'completed');
+wait_for_state($node, $_, 'ready') for @$ids[ 0 .. 2 ];
 is(sql("SELECT string_agg(inhrelid::regclass::text, ' ' ORDER BY inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'split'::regclass"),
 	'split_low split_mid split_rest', 'it is split');
 is(sql('SELECT count(*) FROM split WHERE tableoid <> CASE WHEN id < 1000 THEN \'split_low\'::regclass WHEN id < 2500 THEN \'split_mid\'::regclass ELSE \'split_rest\'::regclass END'),
 	0, 'and each row is in its partition');
-is(sql("SELECT count(*) FROM zdm.verify($_)"), 0, 'both have the same rows') for @$ids[ 0, 1 ];
-are_settled('ready', whole => 'p', computed => 'r');
+is(sql("SELECT count(*) FROM zdm.verify($_)"), 0, 'both have the same rows') for @$ids[ 0 .. 2 ];
+are_settled('ready', whole => 'p', computed => 'r', keyed => 'p');
+is(type_of_key(), 'integer', 'the key has the type that it had');
 
-# --- the cutover, of the one and then of the other: each waits for the other's snapshots
+# --- the cutover, of one after the other: each waits for the others' snapshots
 killed_at(1, sub { steer_all('cutover', $ids->[0]) }, qw(functions-read privileges-held exchange-before-commit));
 killed_after(1, 'exchange-before-commit', 'state-cutting_over');
 let_work('on');
@@ -192,35 +201,41 @@ killed_at(1, sub { steer_all('cutover', $ids->[1]) }, 'exchange-before-commit');
 killed_after(1, 'exchange-before-commit', 'state-cutting_over');
 let_work('on');
 wait_for_state($node, $ids->[1], 'switched');
-are_settled('switched', whole => 'r', computed => 'r');
+killed_at(1, sub { steer_all('cutover', $ids->[2]) }, qw(functions-read privileges-held exchange-before-commit));
+killed_after(1, 'exchange-before-commit', 'state-cutting_over');
+let_work('on');
+wait_for_state($node, $ids->[2], 'switched');
+are_settled('switched', whole => 'r', computed => 'r', keyed => 'p');
+is(type_of_key(), 'bigint', 'the key has its new type');
 is(is_computed(), 0, 'each value is computed');
-is(sql("SELECT count(*) FROM zdm.verify($_)"), 0, 'both have the same rows') for @$ids[ 0, 1 ];
+is(sql("SELECT count(*) FROM zdm.verify($_)"), 0, 'both have the same rows') for @$ids[ 0 .. 2 ];
 
 # --- the way back, with tables that have to be filled anew
-for my $table (@two)
+for my $table (@switched)
 {
 	sql("BEGIN; LOCK TABLE $table; CREATE TEMP TABLE kept AS SELECT id, n, v FROM $table; TRUNCATE $table; INSERT INTO $table (id, n, v) TABLE kept; COMMIT");
 }
-killed_at(2, sub { steer_all('revert', @$ids[ 0, 1 ]) },
+killed_at(3, sub { steer_all('revert', @$ids[ 0 .. 2 ]) },
 	qw(refill-before-commit copy-with-snapshot copy-before-commit copy-after-batch compare-after-batch));
 killed_at(1, undef, qw(functions-read privileges-held undo-before-commit));
 killed_after(1, 'undo-before-commit', 'state-reverting');
-killed_at(1, undef, 'undo-before-commit');
 let_work('on');
-wait_for_state($node, $_, 'reverted') for @$ids[ 0, 1 ];
-are_settled('reverted', whole => 'p', computed => 'r');
+wait_for_state($node, $_, 'reverted') for @$ids[ 0 .. 2 ];
+are_settled('reverted', whole => 'p', computed => 'r', keyed => 'p');
+is(type_of_key(), 'integer', 'the key has the type that it had');
 is(sql("SELECT count(*) FROM pg_attribute WHERE attrelid = 'computed'::regclass AND attname = 'twice'"), 0, 'the column is gone');
 
 # --- there again, and on
-$ids = call(@two);
+$ids = call(@switched);
 wait_for_state($node, $_, 'ready') for @$ids;
 steer_all('cutover', @$ids);
 wait_for_state($node, $_, 'switched') for @$ids;
-killed_at(2, sub { steer_all('contract', @$ids) }, qw(state-contracting compare-after-batch functions-read leave-before-commit));
-killed_after(2, 'leave-before-commit', 'state-contracting');
+killed_at(3, sub { steer_all('contract', @$ids) }, qw(state-contracting compare-after-batch functions-read leave-before-commit));
+killed_after(3, 'leave-before-commit', 'state-contracting');
 let_work('on');
 wait_for_state($node, $_, 'completed') for @$ids;
-are_settled('completed', whole => 'r', computed => 'r');
+are_settled('completed', whole => 'r', computed => 'r', keyed => 'p');
+is(type_of_key(), 'bigint', 'the key has its new type');
 is(is_computed(), 0, 'each value is computed');
 
 my @errors = grep { /ERROR|FATAL|PANIC/ && !/terminating connection|the database system is|shutting down/ } split /\n/, stop_pgbench($run)->{out};
