@@ -1,6 +1,8 @@
 # 025_turns.pl: who may work and who has to wait: nobody keeps a place that he
 # does not use, no role keeps another from having one, and a worker that cannot go
 # on says so, rests, and can be told to stop.
+#
+# long
 
 use strict;
 use warnings;

@@ -13,6 +13,8 @@
 #
 # ZDM_SEED has the same turns taken again, as far as timing allows, and
 # ZDM_ORDER_SECONDS sets the time.
+#
+# long
 
 use strict;
 use warnings;
