@@ -86,8 +86,7 @@ for my $verb (qw(cutover contract))
 	my $held = hold($node, 'committed-not-durable');
 
 	sql("SELECT zdm.$verb($id)");
-	arrive($node, 'committed-not-durable');
-	kill_postmaster($node);
+	kill_postmaster($node, split /\n/, arrive($node, 'committed-not-durable'));
 	$held->{run}->finish if $held->{run};
 	start_again($node);
 	wait_for_state($node, $id, $verb eq 'cutover' ? 'switched' : 'completed');

@@ -200,8 +200,7 @@ EOS
 		my $before = storage('account');
 		my $id = sql("SELECT zdm.rewrite('account')");
 
-		arrive($node, $point);
-		kill_postmaster($node);
+		kill_postmaster($node, split /\n/, arrive($node, $point));
 		$held->{run}->finish if $held->{run};
 		start_again($node);
 		wait_for_state($node, $id, 'completed');

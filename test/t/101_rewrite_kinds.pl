@@ -126,12 +126,10 @@ EOS
 	my $before = storage('account');
 	my $id = sql("SELECT $how");
 
-	arrive($node, $point);
-	kill_postmaster($node);
+	kill_postmaster($node, split /\n/, arrive($node, $point));
 	$held->{run}->finish if $held->{run};
 	start_again($node);
-	# what it holds from here on was written after the crash; or before, if the exchange has
-	# been committed since who held it has died
+	# what it holds from here on was written after the crash
 	if ($emptied)
 	{
 		sql("BEGIN; LOCK account; TRUNCATE log; UPDATE account SET n = 0; INSERT INTO account SELECT i, 0, 'again' FROM generate_series(1, 6000) i ON CONFLICT DO NOTHING; COMMIT");

@@ -350,8 +350,7 @@ EOS
 
 		$id = sql($steer) if !$id;
 		sql($steer) if $steer !~ /rewrite/;
-		arrive($node, $point);
-		kill_postmaster($node);
+		kill_postmaster($node, split /\n/, arrive($node, $point));
 		$held->{run}->finish if $held->{run};
 		start_again($node);
 		wait_for_state($node, $id, $state);

@@ -124,8 +124,7 @@ for my $case ([ 'cutover', 'first-before-commit', 'switched' ], [ 'revert', 'und
 	@runs = applications();
 	my $held = hold($node, $point);
 	sql("SELECT zdm.$verb($id)");
-	arrive($node, $point);
-	kill_postmaster($node);
+	kill_postmaster($node, split /\n/, arrive($node, $point));
 	$held->{run}->finish if $held->{run};
 	start_again($node);
 	wait_for_state($node, $id, $state);

@@ -193,8 +193,7 @@ for my $case ([ 'second-before-index', 'completed' ], [ 'exchange-before-commit'
 	wait_for_exchange($id) if $state eq 'reverted';
 	sql("SELECT zdm.revert($id)") if $state eq 'reverted';
 	$long->query_safe('COMMIT') if $state ne 'reverted';
-	arrive($node, $point);
-	kill_postmaster($node);
+	kill_postmaster($node, split /\n/, arrive($node, $point));
 	for my $session ($held, $long)
 	{
 		$session->{run}->finish if $session->{run};
