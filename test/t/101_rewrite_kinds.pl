@@ -115,7 +115,7 @@ for my $case (
 
 	sql("DROP TABLE IF EXISTS account, log; CREATE $kind TABLE account (id serial PRIMARY KEY, n int NOT NULL DEFAULT 0, v text); CREATE INDEX account_n ON account (n); "
 		  . "CREATE TABLE log (account int, n int); INSERT INTO account SELECT i, 0, repeat('z', 300) FROM generate_series(1, 6000) i");
-	my $run = start_pgbench($node, <<'EOS', '-c', '2', '-R', '200');
+	my $run = start_pgbench($node, <<'EOS', '-c', '2', '-R', '60');
 \set id random(1, 6000)
 BEGIN;
 UPDATE account SET n = n + 1, v = repeat(md5(:id::text), 10 + :id % 100) WHERE id = :id;

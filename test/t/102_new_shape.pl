@@ -335,7 +335,7 @@ for my $how ('TRUNCATE w; INSERT INTO w (id, n) VALUES (1, 1)', 'VACUUM FULL w',
 		"CREATE SUBSCRIPTION sub CONNECTION '" . $node->connstr . " dbname=postgres' PUBLICATION pub");
 	$subscriber->wait_for_subscription_sync($node, 'sub');
 
-	my $run = start_pgbench($node, <<'EOS', '-c', '2', '-R', '200');
+	my $run = start_pgbench($node, <<'EOS', '-c', '2', '-R', '60');
 \set id random(1, 6000)
 \set gone random(1, 6000)
 BEGIN;
