@@ -10,6 +10,7 @@
 #include "api/access.h"
 #include "backfill/copy.h"
 #include "backfill/verify.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/second.h"
 #include "catalog/step.h"
 #include "core/citus.h"
@@ -47,9 +48,20 @@ args_of(const Second *second)
 	return NULL;
 }
 
+static void
+lock_tree(Oid relid)
+{
+	LockRelationOid(relid, AccessShareLock);
+	(void) find_all_inheritors(relid, AccessShareLock, NULL);
+}
+
 /*
  * What a TRUNCATE or the like has left apart is no difference between two rows: it is
- * told as what it is.  A lock on both keeps it so until they have been read.
+ * told as what it is.
+ *
+ * The caller's lock on the one keeps the exchange out.  Those on both, and on all of
+ * their partitions, close the race with a TRUNCATE of a partition between this look and
+ * the reading of its rows.
  */
 static void
 refuse_void(const Second *second)
@@ -57,7 +69,8 @@ refuse_void(const Second *second)
 	const SecondArgs *args;
 	const char *hint;
 
-	LockRelationOid(second->relid, AccessShareLock);
+	lock_tree(second->relid);
+	lock_tree(second->hidden);
 	args = args_of(second);
 	if (args == NULL || get_rel_name(second->hidden) == NULL || !second_table_is_void(args, second))
 		return;
