@@ -52,7 +52,9 @@ static void
 lock_tree(Oid relid)
 {
 	LockRelationOid(relid, AccessShareLock);
-	(void) find_all_inheritors(relid, AccessShareLock, NULL);
+	/* it can have been dropped by its name */
+	if (get_rel_name(relid) != NULL)
+		(void) find_all_inheritors(relid, AccessShareLock, NULL);
 }
 
 /*
