@@ -6,35 +6,21 @@
  * A batch is a transaction, as of any backfill: a range of the table's blocks, up to
  * the size that it had when the trigger was in place, and the cursor beyond it.
  *
- * The row of the table is the mutex.  Before a row is copied it is locked, as an
- * UPDATE would lock it, and only if that can be acquired at once; what others have is
- * revisited.  With that lock in hand, nobody else writes the row or its like:
- *
- *	- who has updated or deleted it and not committed has the lock: we come back;
- *	- who does so after our look waits for us, and its trigger then finds what we
- *	  have copied;
- *	- who did so before is seen by table_tuple_lock(), and its trigger, or that of who
- *	  wrote the row's last version, has carried the row over;
- *	- one that is there already, since its trigger came first, is left.
- *
  * Both tables may be partitioned.  The table's leaves are copied one after the other; and
  * which leaf of the hidden one takes a row is asked for each row.
  *
  * With an order, rows are copied in it first (copy_order.c), and then the blocks are
  * gone over for what that has left.
  *
- * Comparing needs no lock: what is written to the two is committed at once, so any
- * snapshot sees the same in both.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "backfill/copy.h"
 #include "backfill/copy_order.h"
+#include "backfill/copy_rows.h"
 #include "backfill/cursor.h"
 #include "backfill/lockers.h"
 #include "backfill/pace.h"
@@ -47,18 +33,15 @@
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
-#include "core/identity.h"
 #include "core/names.h"
-#include "executor/executor.h"
 #include "executor/instrument.h"
+#include "executor/tuptable.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
-#include "sync/apply.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "verbs/verbs.h"
@@ -67,9 +50,6 @@
 /* Rest while something holds the copy, and before rows that others have locked. */
 #define HELD_PAUSE_MS 1000
 #define LOCKED_ROWS_PAUSE_MS 250
-
-/* With an order: places between two looks whether the batch is over. */
-#define PLACES_BETWEEN_LOOKS 8
 
 /* Rows named in the error. */
 #define EXAMPLES 5
@@ -106,158 +86,6 @@ save(const Step *step, Cursor *cursor, double work_ms, const char *waiting)
 	cursor_save(step, cursor, work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-}
-
-/* What copying one row after the other needs. */
-typedef struct Copying
-{
-	Relation	rel;
-	Apply		apply;
-	Identity	identity;
-	Snapshot	snapshot;
-	TupleTableSlot *slot;		/* the row as the snapshot sees it */
-	TupleTableSlot *locked;		/* and as it is */
-	bool		ordered;		/* many of the rows are there already, where they are to be */
-	MemoryContext memory;		/* of one row */
-} Copying;
-
-static void
-begin_copying(Copying *copying, Relation rel, const Second *second, bool ordered)
-{
-	copying->rel = rel;
-	copying->ordered = ordered;
-	copying->memory = AllocSetContextCreate(CurrentMemoryContext, "zdm row", ALLOCSET_DEFAULT_SIZES);
-	/* functions of expression and partial indexes are the owner's, not ours */
-	identity_enter(rel->rd_rel->relowner, NIL, &copying->identity);
-	guc_bound_lock_waits();
-	if (!apply_begin(&copying->apply, rel, second))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
-	copying->apply.at_the_end = ordered;
-	apply_open(&copying->apply, rel);
-
-	/* taken after the lock on the table, with the trigger in place: what it does not see was carried over */
-	copying->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	PushActiveSnapshot(copying->snapshot);
-	ZDM_DEBUG_POINT("copy-with-snapshot");
-	copying->slot = table_slot_create(rel, NULL);
-	copying->locked = table_slot_create(rel, NULL);
-}
-
-/* How large the files are to which rows have been copied. */
-static void
-note_files(const Copying *copying, Writeback *writeback)
-{
-	ListCell   *lc;
-
-	foreach(lc, copying->apply.hidden.leaves)
-	{
-		const ApplyLeaf *leaf = lfirst(lc);
-
-		if (leaf->rel == NULL)
-			continue;
-		writeback_note(writeback, leaf->rel);
-		for (int i = 0; i < leaf->result_rel->ri_NumIndices; i++)
-			writeback_note(writeback, leaf->result_rel->ri_IndexRelationDescs[i]);
-	}
-}
-
-static void
-end_copying(Copying *copying, Writeback *writeback)
-{
-	note_files(copying, writeback);
-	ExecDropSingleTupleTableSlot(copying->slot);
-	ExecDropSingleTupleTableSlot(copying->locked);
-	apply_close(&copying->apply);
-	apply_end(&copying->apply);
-	PopActiveSnapshot();
-	UnregisterSnapshot(copying->snapshot);
-	identity_leave(&copying->identity);
-	MemoryContextDelete(copying->memory);
-}
-
-/*
- * Lock the row in the slot, and copy it.  TM_WouldBlock: somebody else has it.
- *
- * One that is there already needs no lock: who has put it there, a session or we, held
- * its lock then, and whoever writes it carries it over.
- */
-static TM_Result
-copy_row(Copying *copying, FillResult *result)
-{
-	MemoryContext caller = MemoryContextSwitchTo(copying->memory);
-	TM_Result	had = TM_Ok;
-	TM_FailureData failure;
-	TupleTableSlot *there;
-
-	if (!copying->ordered || !apply_find_hidden(&copying->apply, copying->slot, SnapshotSelf, &there))
-	{
-		had = table_tuple_lock(copying->rel, &copying->slot->tts_tid, copying->snapshot, copying->locked,
-							   GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
-		if (had == TM_Ok && apply_add(&copying->apply, copying->locked))
-			result->rows++;
-		ExecClearTuple(copying->locked);
-	}
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(copying->memory);
-	return had;
-}
-
-static void
-copy_rows(const RowRange *range, const Second *second, bool ordered, double time_ms, instr_time start, Naps *naps,
-		  Writeback *writeback, FillResult *result)
-{
-	Copying		copying;
-	TableScanDesc scan;
-	int64		block = range->begin;
-
-	result->reached = range->end;
-	begin_copying(&copying, range->rel, second, ordered);
-	scan = rows_begin_scan(range, copying.snapshot);
-	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, copying.slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (ItemPointerGetBlockNumber(&copying.slot->tts_tid) != block)
-		{
-			block = ItemPointerGetBlockNumber(&copying.slot->tts_tid);
-			if (block > range->begin && rows_is_over(start, time_ms))
-			{
-				result->reached = block;
-				break;
-			}
-			naps_take(naps);
-		}
-		if (copy_row(&copying, result) == TM_WouldBlock)
-			rows_defer_block(result, range->rel, block, CurrentMemoryContext);
-	}
-	table_endscan(scan);
-	end_copying(&copying, writeback);
-}
-
-/* Rows in the order that is wanted, as many as fit; those that others have locked are left. */
-static void
-copy_in_order(CopyOrder *order, Relation rel, const Second *second, instr_time start, Naps *naps, Writeback *writeback,
-			  FillResult *result)
-{
-	Copying		copying;
-	int			since = 0;
-
-	begin_copying(&copying, rel, second, true);
-	copy_order_begin(order, rel);
-	while (copy_order_next(order, rel, copying.snapshot, copying.slot))
-	{
-		if (!TTS_EMPTY(copying.slot) && copy_row(&copying, result) == TM_WouldBlock)
-			result->locked++;
-		if (++since < PLACES_BETWEEN_LOOKS)
-			continue;
-		since = 0;
-		if (rows_is_over(start, guc_batch_time))
-			break;
-		naps_take(naps);
-	}
-	copy_order_end(order);
-	end_copying(&copying, writeback);
 }
 
 /* A partition that has come since the locks were acquired is not among them: it is tried again then. */
@@ -353,7 +181,7 @@ do_order(BatchState *state, const Migration *migration, const Step *step, const 
 		ZDM_DEBUG_POINT("copy-order-found");
 	}
 	else
-		copy_in_order(state->order, rel, second, start, naps, &state->writeback, result);
+		copy_rows_in_order(state->order, rel, second, start, naps, &state->writeback, result);
 	/* the blocks are gone over twice: shown as one pass after the other */
 	cursor->blocks_total = 2 * cursor->end;
 	cursor->blocks_done = (int64) (copy_order_share(state->order) * cursor->end);
@@ -399,7 +227,8 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 		range.begin = cursor->block;
 		range.end = cursor->window_end;
 		if (range.begin < range.end)
-			copy_rows(&range, second, has_order(step), pace_limit_ms(guc_batch_time), start, &naps, &state->writeback, &result);
+			copy_rows(&range, second, has_order(step) || cursor->revisiting, pace_limit_ms(guc_batch_time), start, &naps,
+					  &state->writeback, &result);
 		else
 			result.reached = range.end;
 	}
@@ -420,65 +249,6 @@ copy_batch(const Migration *migration, const Step *step, const Second *second, B
 	ZDM_DEBUG_POINT("copy-after-batch");
 	*pause_ms = rest_after(start, &naps, wal_before, &result);
 	return false;
-}
-
-/* Told of a row that is not in the other table, or not so, with the one that is, or NULL. */
-typedef void (*RowDiffers) (Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void *context);
-
-/*
- * Rows of the range that are not in the other table as they are here: "forth", those of
- * the table itself.  How many were looked at.
- */
-static int64
-compare_rows(const RowRange *range, const Second *second, bool forth, Naps *naps, RowDiffers differs, void *context)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext row_memory = AllocSetContextCreate(caller, "zdm row", ALLOCSET_DEFAULT_SIZES);
-	Relation	source = forth ? range->rel : NULL;
-	Apply		apply;
-	Identity	identity;
-	Snapshot	snapshot;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
-	TupleTableSlot *other;
-	int64		rows = 0;
-
-	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
-	guc_bound_lock_waits();
-	if (!apply_begin(&apply, source, second))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
-	apply_open(&apply, source);
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	PushActiveSnapshot(snapshot);
-	slot = table_slot_create(range->rel, NULL);
-	scan = rows_begin_scan(range, snapshot);
-	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, slot))
-	{
-		bool		found;
-
-		CHECK_FOR_INTERRUPTS();
-		if (naps != NULL)
-			naps_take(naps);
-		rows++;
-		MemoryContextSwitchTo(row_memory);
-		/* back, it is enough that there is such a row: forth, all of it is compared */
-		found = forth ? apply_find_hidden(&apply, slot, snapshot, &other) : apply_has_source(&apply, range->rel, slot, snapshot);
-		if (!found || (forth && !apply_same_row(&apply, slot, other)))
-			differs(range->rel, slot, found ? other : NULL, context);
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(row_memory);
-	}
-	table_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	apply_close(&apply);
-	apply_end(&apply);
-	PopActiveSnapshot();
-	UnregisterSnapshot(snapshot);
-	identity_leave(&identity);
-	MemoryContextDelete(row_memory);
-	return rows;
 }
 
 /* The rows of a batch that differ. */
@@ -541,7 +311,7 @@ copy_compare_batch(const Migration *migration, const Step *step, const Second *s
 	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		cursor->rows_done += compare_rows(&range, second, forth, &naps, note_difference, &differences);
+		cursor->rows_done += copy_compare_rows(&range, second, forth, &naps, note_difference, &differences);
 	if (differences.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
@@ -619,7 +389,7 @@ copy_verify(const Second *second, Tuplestorestate *store, TupleDesc desc)
 		range.rel = table_open(lfirst_oid(lc), NoLock);
 		range.end = RelationGetNumberOfBlocks(range.rel);
 		if (range.end > 0)
-			(void) compare_rows(&range, second, forth, NULL, show_difference, &listing);
+			(void) copy_compare_rows(&range, second, forth, NULL, show_difference, &listing);
 		table_close(range.rel, NoLock);
 	}
 }

@@ -27,6 +27,7 @@
 #include "run/split.h"
 #include "run/toplevel.h"
 #include "run/try.h"
+#include "sync/kept.h"
 #include "utils/snapmgr.h"
 #include "verbs/verb.h"
 #include "verbs/verbs.h"
@@ -97,11 +98,11 @@ second_step_is_left_out(const Step *step)
 	bool		gone;
 
 	/* those of all other verbs are about what they lock */
-	if (step->action < ACTION_SECOND)
+	if (step->action < ACTION_SECOND || second_args(step) == NULL || !OidIsValid(second_args(step)->root))
 		return false;
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	gone = second_args(step) != NULL && second_is_gone(second_args(step));
+	gone = second_is_gone(second_args(step));
 	try_commit();
 	return gone;
 }
@@ -165,17 +166,24 @@ begin_anew(const Migration *migration, const Step *step, StepRun *run)
 	return OUTCOME_STALE;
 }
 
-/* The migration's hidden table; false if it is void.  Needs a lock on the table. */
+/*
+ * The migration's hidden table; false if it is void.  Needs a lock on the table.  It takes
+ * DDL to make one void, so between two batches nothing is looked at anew without any.
+ */
 static bool
-second_is_usable(const Migration *migration, const Step *step, Second *second)
+second_is_usable(const Migration *migration, const Step *step, Second *second, StepRun *run)
 {
+	uint64		generation = kept_generation();
 	bool		usable;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	usable = second_load(migration->id, second) &&
-		(second->turned ? second->hidden : second->relid) == second_args(step)->relation &&
-		!second_table_is_void(second_args(step), second);
+		(second->turned ? second->hidden : second->relid) == second_args(step)->relation;
+	if (usable && (run->usable_step != step->number || run->usable_since != generation))
+		usable = !second_table_is_void(second_args(step), second);
 	PopActiveSnapshot();
+	run->usable_step = usable ? step->number : 0;
+	run->usable_since = generation;
 	return usable;
 }
 
@@ -255,7 +263,7 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	outcome = batch_step_begin(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	if (!second_is_usable(migration, step, &second) || is_way_back_closed(migration, step))
+	if (!second_is_usable(migration, step, &second, run) || is_way_back_closed(migration, step))
 		return deal_with_void(migration, step, &second, run);
 	if (is_to_copy_again(migration, step, &second))
 		return OUTCOME_STALE;
@@ -276,7 +284,7 @@ begin_with_second(const Migration *migration, const Step *step, StepRun *run, Se
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	try_require_relation(migration, step);
-	if (second_is_usable(migration, step, second))
+	if (second_is_usable(migration, step, second, run))
 		return OUTCOME_DONE;
 	try_commit();
 	return begin_anew(migration, step, run);
@@ -381,7 +389,7 @@ do_exchange(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	try_require_relation(migration, step);
-	if (!second_is_usable(migration, step, &second))
+	if (!second_is_usable(migration, step, &second, run))
 	{
 		try_commit();
 		return begin_anew(migration, step, run);
@@ -421,7 +429,7 @@ undo_exchange(const Migration *migration, const Step *step, StepRun *run)
 	if (outcome != OUTCOME_DONE)
 		return outcome;
 	look_again_loss(migration, step);
-	if (!second_is_usable(migration, step, &second))
+	if (!second_is_usable(migration, step, &second, run))
 	{
 		try_commit();
 		return leave_void(migration, step);
@@ -458,7 +466,7 @@ undo_refill(const Migration *migration, const Step *step, StepRun *run)
 	bool		usable;
 
 	StartTransactionCommand();
-	usable = second_is_usable(migration, step, &second);
+	usable = second_is_usable(migration, step, &second, run);
 	if (usable && !second.refilled)
 	{
 		PushActiveSnapshot(GetTransactionSnapshot());

@@ -33,6 +33,8 @@ typedef struct StepRun
 	SessionFunctions functions; /* read before the present step's locks */
 	WaitLog		log;
 	BatchState	batches;		/* of steps that are done in batches */
+	int			usable_step;	/* whose hidden table was found not to be void ... */
+	uint64		usable_since;	/* ... at this kept_generation() */
 	TimestampTz described;		/* when the holders were last written down */
 	bool		waits;			/* OUTCOME_AGAIN: for others, rather than for its own pace */
 	bool		worked;			/* this process has taken a place */

@@ -4,13 +4,19 @@
  *		Carrying the rows of a table over to the hidden one beside it.
  *
  * Two kinds of process write the hidden table: sessions that write the table,
- * through its trigger, and the worker that copies what was there before.  Each
- * holds the row of the table when it writes its like: the session has written or
- * deleted it, the worker has locked it.  So at most one at a time is at work on a
- * key, and what the one before it has done is committed or undone by then.  That is
- * why rows are looked up as they are now, whatever the transaction's snapshot sees:
- * a writer at REPEATABLE READ finds a row that was copied after it began, and goes
- * on.
+ * through its trigger, and the worker that copies what was there before.  A session
+ * holds the row of the table when it writes its like, as it has written or deleted it.
+ * So at most one session at a time is at work on a key, and what the one before it has
+ * done is committed or undone by then.  That is why rows are looked up as they are now,
+ * whatever the transaction's snapshot sees: a writer at REPEATABLE READ finds a row that
+ * was copied after it began, and goes on.
+ *
+ * The worker locks no row: an application that asks for one with NOWAIT or SKIP LOCKED
+ * must not notice it, and locks are expensive.  It puts the like of a row there first,
+ * and looks then whether anybody has written the row, which would show in it: if so, it
+ * takes it back.  A session marks the row first, and looks for its like then: what the
+ * worker has put there and not committed it waits for, for the rest of a batch.  So one
+ * of the two sees the other, whichever comes first.
  *
  * The unique indexes of the hidden table but the key are made as if they were not
  * unique, and exclusion constraints as plain indexes: the rows satisfy them whenever
@@ -54,9 +60,13 @@
 #include "catalog/pg_class.h"
 #include "catalog/table_key.h"
 #include "core/attempt.h"
+#include "core/claim.h"
+#include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "executor/executor.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "sync/apply.h"
 #include "sync/outcome.h"
 #include "utils/builtins.h"
@@ -383,6 +393,13 @@ open_indexes(ApplyLeaf *leaf)
 	}
 }
 
+/* For a row as it is to be: what is put in it becomes a tuple, once. */
+static TupleTableSlot *
+make_row_slot(ApplyLeaf *leaf)
+{
+	return MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(leaf->rel)), table_slot_callbacks(leaf->rel));
+}
+
 static void
 prepare_writing(ApplyLeaf *leaf)
 {
@@ -399,7 +416,7 @@ prepare_writing(ApplyLeaf *leaf)
 	open_indexes(leaf);
 	for (int i = 0; i < n; i++)
 		rri->ri_IndexRelationInfo[i] = BuildIndexInfo(rri->ri_IndexRelationDescs[i]);
-	leaf->row = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(leaf->rel)), &TTSOpsVirtual);
+	leaf->row = make_row_slot(leaf);
 }
 
 /* What is known of a relation with rows: made once. */
@@ -606,6 +623,8 @@ end_side(ApplySide *side)
 		ExecDropSingleTupleTableSlot(leaf->found);
 		if (leaf->row != NULL)
 			ExecDropSingleTupleTableSlot(leaf->row);
+		for (int i = 0; i < leaf->room; i++)
+			ExecDropSingleTupleTableSlot(leaf->rows[i]);
 	}
 	foreach(lc, side->levels)
 		ExecDropSingleTupleTableSlot(((ApplyLevel *) lfirst(lc))->slot);
@@ -820,24 +839,6 @@ fill_scan_keys(const Apply *apply, const ApplySide *side, const ApplyRow *row, S
 	return true;
 }
 
-/* The leaf's row of that key, in leaf->found. */
-static bool
-find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
-{
-	Relation	index = key_of(leaf);
-	IndexScanDesc scan;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	bool		had;
-
-	if (!fill_scan_keys(apply, side, row, keys))
-		return false;
-	scan = zdm_index_beginscan(leaf->rel, index, snapshot, side->nkeys);
-	index_rescan(scan, keys, side->nkeys, NULL, 0);
-	had = index_getnext_slot(scan, ForwardScanDirection, leaf->found);
-	index_endscan(scan);
-	return had;
-}
-
 /* Have the two rows equal keys on that side? */
 static bool
 equal_keys(const Apply *apply, ApplySide *side, const ApplyRow *a, const ApplyRow *b)
@@ -857,13 +858,147 @@ equal_keys(const Apply *apply, ApplySide *side, const ApplyRow *a, const ApplyRo
 	return true;
 }
 
-bool
-apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found)
+/* Can a row be looked for by its place, and be compared with one that has its key in that side's types? */
+static bool
+has_neighbours(const Apply *apply, const ApplySide *side, const ApplyLeaf *leaf)
+{
+	if (!apply->abreast || !neighbour_is_known(leaf->rel))
+		return false;
+	for (int i = 0; i < side->nkeys; i++)
+	{
+		if (OidIsValid(side->foreign_types[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Is the row where it is if both tables have them in one order: behind the one that was found last? */
+static bool
+is_next(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
+{
+	ApplyRow	next = {.slot = leaf->found, .att = leaf->att};
+
+	return neighbour_next(&leaf->neighbour, leaf->rel, snapshot, leaf->found) && equal_keys(apply, side, &next, row);
+}
+
+/* What looks a row up by the index; NULL: it has a NULL in its key, as no row's has. */
+static IndexScanDesc
+begin_search(const Apply *apply, const ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
+{
+	IndexScanDesc scan;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+
+	if (!fill_scan_keys(apply, side, row, keys))
+		return NULL;
+	scan = zdm_index_beginscan(leaf->rel, key_of(leaf), snapshot, side->nkeys);
+	index_rescan(scan, keys, side->nkeys, NULL, 0);
+	return scan;
+}
+
+static bool
+search(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
+{
+	IndexScanDesc scan = begin_search(apply, side, leaf, row, snapshot);
+	bool		found = scan != NULL && index_getnext_slot(scan, ForwardScanDirection, leaf->found);
+
+	if (scan != NULL)
+		index_endscan(scan);
+	return found;
+}
+
+/* The leaf's row of that key, in leaf->found. */
+static bool
+find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot)
+{
+	if (!has_neighbours(apply, side, leaf))
+		return search(apply, side, leaf, row, snapshot);
+	if (!is_next(apply, side, leaf, row, snapshot) && !search(apply, side, leaf, row, snapshot))
+		return false;
+	leaf->neighbour.last = leaf->found->tts_tid;
+	return true;
+}
+
+/*
+ * As it is now; and in *writer the transaction, not over yet, that has put one there
+ * which is therefore none.
+ */
+static bool
+find_row_now(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, TransactionId *writer)
+{
+	SnapshotData dirty;
+	IndexScanDesc scan;
+	bool		found = false;
+
+	InitDirtySnapshot(dirty);
+	*writer = InvalidTransactionId;
+	scan = begin_search(apply, side, leaf, row, &dirty);
+	while (scan != NULL && !found && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
+	{
+		found = !TransactionIdIsValid(dirty.xmin);
+		if (!found)
+			*writer = dirty.xmin;
+	}
+	if (scan != NULL)
+		index_endscan(scan);
+	return found;
+}
+
+/* Where in the hidden table a row's like has its place; false: nowhere. */
+static bool
+seek_hidden(Apply *apply, TupleTableSlot *slot)
 {
 	apply->wanted = row_for(apply, &apply->hidden, slot, apply->here->att, FORM_OTHER);
 	apply->there = find_leaf(apply, &apply->hidden, &apply->wanted);
+	return apply->there != NULL;
+}
+
+bool
+apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTableSlot **found)
+{
+	bool		had = seek_hidden(apply, slot) && find_row(apply, &apply->hidden, apply->there, &apply->wanted, snapshot);
+
 	*found = apply->there != NULL ? apply->there->found : NULL;
-	return apply->there != NULL && find_row(apply, &apply->hidden, apply->there, &apply->wanted, snapshot);
+	return had;
+}
+
+/*
+ * Wait for the transaction if it is a batch of the copy's; false if it is not.  A batch is
+ * short, and waits for no row, so for nobody who waits for it.  Whoever else has put a row
+ * there writes another one of the table.
+ */
+static bool
+wait_for_copy(const Apply *apply, TransactionId xid)
+{
+	int			pid = BackendXidGetPid(xid);
+
+	if (pid == 0)
+		return !TransactionIdIsInProgress(xid);	/* just over; or one that is prepared, or a subtransaction */
+	if (pid != claim_holder(CLAIM_MIGRATION, apply->migration))
+		return false;
+	XactLockTableWait(xid, NULL, NULL, XLTW_None);
+	return true;
+}
+
+/*
+ * The hidden table's row, for who has written the table's.  Closes the race with the copy,
+ * which locks no row: what it has put there is waited for.  What it puts there from here
+ * on it takes back, as it looks afterwards whether the row has been written (add_rows()).
+ */
+static bool
+find_for_writer(Apply *apply, TupleTableSlot *slot, TupleTableSlot **found)
+{
+	TransactionId writer;
+	bool		had;
+
+	*found = NULL;
+	if (!seek_hidden(apply, slot))
+		return false;
+	*found = apply->there->found;
+	do
+	{
+		had = find_row_now(apply, &apply->hidden, apply->there, &apply->wanted, &writer);
+	} while (!had && TransactionIdIsValid(writer) && wait_for_copy(apply, writer));
+	return had;
 }
 
 /* Has the leaf at hand another row of the key, where that is not unique? */
@@ -872,17 +1007,13 @@ has_twin(Apply *apply, const ApplyRow *row)
 {
 	ApplySide  *side = &apply->source;
 	ApplyLeaf  *leaf = apply->here;
-	IndexScanDesc scan;
-	ScanKeyData keys[INDEX_MAX_KEYS];
+	IndexScanDesc scan = apply->loose ? begin_search(apply, side, leaf, row, SnapshotSelf) : NULL;
 	bool		twin = false;
 
-	if (!apply->loose || !fill_scan_keys(apply, side, row, keys))
-		return false;
-	scan = zdm_index_beginscan(leaf->rel, key_of(leaf), SnapshotSelf, side->nkeys);
-	index_rescan(scan, keys, side->nkeys, NULL, 0);
-	while (!twin && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
+	while (scan != NULL && !twin && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
 		twin = !ItemPointerEquals(&leaf->found->tts_tid, &row->slot->tts_tid);
-	index_endscan(scan);
+	if (scan != NULL)
+		index_endscan(scan);
 	return twin;
 }
 
@@ -1124,15 +1255,14 @@ try_to_compute(Apply *apply, Computing *computing, ErrorData **error)
 }
 
 /*
- * The row as the hidden leaf at hand is to have it: dropped columns hold nothing there.
+ * In "row", the row as the hidden leaf at hand is to have it: dropped columns hold nothing there.
  * "found" is what it has so far, or NULL.  False, with the error, if a column cannot be
  * computed.
  */
 static bool
-make_row(Apply *apply, TupleTableSlot *slot, TupleTableSlot *found, ErrorData **error)
+make_row(Apply *apply, TupleTableSlot *slot, TupleTableSlot *row, TupleTableSlot *found, ErrorData **error)
 {
 	ApplyLeaf  *leaf = apply->there;
-	TupleTableSlot *row = leaf->row;
 	const AttrNumber *from = apply->here->att;
 
 	slot_getallattrs(slot);
@@ -1169,7 +1299,7 @@ is_wanted_by(Apply *apply, IndexInfo *info, TupleTableSlot *row)
 
 /* False, with the entry in the index, if the key has perhaps another row. */
 static bool
-insert_index_entry(Apply *apply, ApplyLeaf *leaf, int number, bool update)
+insert_index_entry(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *row, int number, bool update)
 {
 	Relation	index = leaf->result_rel->ri_IndexRelationDescs[number];
 	IndexInfo  *info = leaf->result_rel->ri_IndexRelationInfo[number];
@@ -1178,17 +1308,17 @@ insert_index_entry(Apply *apply, ApplyLeaf *leaf, int number, bool update)
 	bool		isnull[INDEX_MAX_KEYS];
 
 	info->ii_Context = apply->scratch;
-	if (!info->ii_ReadyForInserts || !is_wanted_by(apply, info, leaf->row))
+	if (!info->ii_ReadyForInserts || !is_wanted_by(apply, info, row))
 		return true;
-	GetPerTupleExprContext(apply->estate)->ecxt_scantuple = leaf->row;
-	FormIndexDatum(info, leaf->row, apply->estate, values, isnull);
+	GetPerTupleExprContext(apply->estate)->ecxt_scantuple = row;
+	FormIndexDatum(info, row, apply->estate, values, isnull);
 	/* PARTIAL: nobody is waited for who may have written another row of the key */
-	return index_insert(index, values, isnull, &leaf->row->tts_tid, leaf->rel,
+	return index_insert(index, values, isnull, &row->tts_tid, leaf->rel,
 						unique ? UNIQUE_CHECK_PARTIAL : UNIQUE_CHECK_NO, update, info) || !unique;
 }
 
 static bool
-insert_index_entries(Apply *apply, ApplyLeaf *leaf, bool update, bool only_summarizing)
+insert_index_entries(Apply *apply, ApplyLeaf *leaf, TupleTableSlot *row, bool update, bool only_summarizing)
 {
 	bool		unique = true;
 
@@ -1196,7 +1326,7 @@ insert_index_entries(Apply *apply, ApplyLeaf *leaf, bool update, bool only_summa
 	{
 		if (only_summarizing && !zdm_index_is_summarizing(leaf->result_rel->ri_IndexRelationInfo[i]))
 			continue;
-		unique &= insert_index_entry(apply, leaf, i, update);
+		unique &= insert_index_entry(apply, leaf, row, i, update);
 	}
 	ResetPerTupleExprContext(apply->estate);
 	return unique;
@@ -1238,7 +1368,7 @@ update(Apply *apply, ApplyLeaf *leaf, ItemPointer tid)
 											&update_indexes);
 
 	if (result == TM_Ok && ZDM_NEED_INDEXES(update_indexes))
-		(void) insert_index_entries(apply, leaf, true, ZDM_ONLY_SUMMARIZING(update_indexes));
+		(void) insert_index_entries(apply, leaf, leaf->row, true, ZDM_ONLY_SUMMARIZING(update_indexes));
 	return result;
 }
 
@@ -1260,10 +1390,9 @@ insert(Apply *apply, ApplyLeaf *leaf)
 	ItemPointerData tid;
 
 	/* logical decoding leaves the table out anyway; so nothing need be kept for it */
-	table_tuple_insert(leaf->rel, leaf->row, GetCurrentCommandId(true),
-					   TABLE_INSERT_NO_LOGICAL | (apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0), NULL);
+	table_tuple_insert(leaf->rel, leaf->row, GetCurrentCommandId(true), TABLE_INSERT_NO_LOGICAL, NULL);
 	tid = leaf->row->tts_tid;
-	if (insert_index_entries(apply, leaf, false, false))
+	if (insert_index_entries(apply, leaf, leaf->row, false, false))
 		return true;
 	/* to this very command it is not there yet */
 	CommandCounterIncrement();
@@ -1297,32 +1426,36 @@ note_misfit(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *messag
 #define NO_PARTITION "no partition takes the row"
 #define SAME_KEY "the key has another row"
 
-void
-apply_put(Apply *apply, TupleTableSlot *slot)
+/* Put a row there that the hidden table has no like of; false if one came first. */
+static bool
+put_new(Apply *apply, TupleTableSlot *slot)
 {
-	TupleTableSlot *found;
+	ErrorData  *error;
+
+	if (apply->wanted.error != NULL)
+		note_misfit(apply, slot, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
+	else if (apply->there == NULL)
+		note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
+	else if (!make_row(apply, slot, apply->there->row, NULL, &error))
+		note_misfit(apply, slot, error->sqlerrcode, error->message);
+	else
+		return insert(apply, apply->there);
+	return true;
+}
+
+static void
+put_over(Apply *apply, TupleTableSlot *slot, TupleTableSlot *found)
+{
 	TM_Result	result;
 	ErrorData  *error;
 
-	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
-	{
-		if (apply->wanted.error != NULL)
-			note_misfit(apply, slot, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
-		else if (apply->there == NULL)
-			note_misfit(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-		else if (!make_row(apply, slot, NULL, &error))
-			note_misfit(apply, slot, error->sqlerrcode, error->message);
-		else if (!insert(apply, apply->there))
-			note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
-		return;
-	}
 	if (is_others(apply, slot))
 	{
 		note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 		return;
 	}
 	begin_command(found);
-	if (!make_row(apply, slot, found, &error))
+	if (!make_row(apply, slot, apply->there->row, found, &error))
 	{
 		note_misfit(apply, slot, error->sqlerrcode, error->message);
 		/* not as it was, either: so that it is missed, and copied once it is mended */
@@ -1332,6 +1465,25 @@ apply_put(Apply *apply, TupleTableSlot *slot)
 	result = update(apply, apply->there, &found->tts_tid);
 	if (result != TM_Ok)
 		refuse(apply->there, result);
+}
+
+void
+apply_put(Apply *apply, TupleTableSlot *slot)
+{
+	TupleTableSlot *found;
+
+	/* the copy can come first once; it does not come back to a row before this transaction is over */
+	for (int tries = 0; tries < 2; tries++)
+	{
+		if (find_for_writer(apply, slot, &found))
+		{
+			put_over(apply, slot, found);
+			return;
+		}
+		if (put_new(apply, slot))
+			return;
+	}
+	note_misfit(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
 }
 
 pg_noreturn static void refuse_row(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message);
@@ -1350,27 +1502,176 @@ refuse_row(Apply *apply, TupleTableSlot *slot, int sqlstate, const char *message
 					 names_relation(apply->source.root), apply->migration) : 0));
 }
 
-bool
-apply_add(Apply *apply, TupleTableSlot *slot)
+/* ---- rows that were there before, many at once ---- */
+
+/* How the version of a row is now that a snapshot has seen: ADDED if it is still that. */
+static ApplyOutcome
+look_again(Apply *apply, TupleTableSlot *slot)
 {
-	TupleTableSlot *found;
+	SnapshotData dirty;
+
+	InitDirtySnapshot(dirty);
+	if (!table_tuple_satisfies_snapshot(apply->here->rel, slot, &dirty))
+		return APPLY_GONE;
+	return TransactionIdIsValid(dirty.xmax) ? APPLY_LATER : APPLY_ADDED;
+}
+
+/* An error, unless somebody is at the row. */
+static void
+refuse_new(Apply *apply, ApplyNew *new, int sqlstate, const char *message)
+{
+	new->outcome = look_again(apply, new->slot);
+	if (new->outcome == APPLY_ADDED)
+		refuse_row(apply, new->slot, sqlstate, message);
+}
+
+/* Its key has a row, which was found. */
+static void
+settle(Apply *apply, ApplyNew *new)
+{
+	new->outcome = APPLY_WAS_THERE;
+	if (is_others(apply, new->slot))
+		refuse_new(apply, new, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
+}
+
+/*
+ * Can the row's like have been put there by a trigger?  Not that of one from before the
+ * hidden table.  A hint that spares the search: whether it is there shows as it is put there.
+ */
+static bool
+is_recent(const ApplyLeaf *leaf, TupleTableSlot *slot)
+{
+	bool		isnull;
+	Datum		xmin = slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull);
+
+	return !TransactionIdPrecedes(DatumGetTransactionId(xmin), leaf->rel->rd_rel->relfrozenxid);
+}
+
+/* A slot for one more of the leaf's rows. */
+static TupleTableSlot *
+next_slot(Apply *apply, ApplyLeaf *leaf)
+{
+	if (leaf->nrows == leaf->room)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(apply->context);
+		int			room = leaf->room == 0 ? 8 : 2 * leaf->room;
+
+		leaf->rows = leaf->room == 0 ? palloc(room * sizeof(TupleTableSlot *)) : repalloc(leaf->rows, room * sizeof(TupleTableSlot *));
+		leaf->news = leaf->room == 0 ? palloc(room * sizeof(ApplyNew *)) : repalloc(leaf->news, room * sizeof(ApplyNew *));
+		for (; leaf->room < room; leaf->room++)
+			leaf->rows[leaf->room] = make_row_slot(leaf);
+		MemoryContextSwitchTo(caller);
+	}
+	return leaf->rows[leaf->nrows];
+}
+
+/* Make a tuple of it that stays until add_to_leaf(). */
+static void
+make_new(Apply *apply, ApplyNew *new)
+{
+	ApplyLeaf  *leaf = apply->there;
+	TupleTableSlot *row = next_slot(apply, leaf);
 	ErrorData  *error;
 
-	if (apply_find_hidden(apply, slot, SnapshotSelf, &found))
+	if (!make_row(apply, new->slot, row, NULL, &error))
 	{
-		if (is_others(apply, slot))
-			refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
-		return false;
+		refuse_new(apply, new, error->sqlerrcode, error->message);
+		return;
 	}
-	if (apply->wanted.error != NULL)
-		refuse_row(apply, slot, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
-	if (apply->there == NULL)
-		refuse_row(apply, slot, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
-	if (!make_row(apply, slot, NULL, &error))
-		refuse_row(apply, slot, error->sqlerrcode, error->message);
-	if (!insert(apply, apply->there))
-		refuse_row(apply, slot, ERRCODE_UNIQUE_VIOLATION, SAME_KEY);
-	return true;
+	ExecMaterializeSlot(row);
+	new->leaf = leaf;
+	leaf->news[leaf->nrows++] = new;
+}
+
+void
+apply_prepare_new(Apply *apply, ApplyNew *new, bool look)
+{
+	new->leaf = NULL;
+	/* what somebody is writing would be taken back again */
+	new->outcome = look_again(apply, new->slot);
+	if (new->outcome != APPLY_ADDED)
+		return;
+	if (seek_hidden(apply, new->slot) && (look || is_recent(apply->there, new->slot)) &&
+		find_row(apply, &apply->hidden, apply->there, &apply->wanted, SnapshotSelf))
+		settle(apply, new);
+	else if (apply->wanted.error != NULL)
+		refuse_new(apply, new, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
+	else if (apply->there == NULL)
+		refuse_new(apply, new, ERRCODE_CHECK_VIOLATION, NO_PARTITION);
+	else
+		make_new(apply, new);
+}
+
+static void
+add_to_leaf(Apply *apply, ApplyLeaf *leaf)
+{
+	table_multi_insert(leaf->rel, leaf->rows, leaf->nrows, GetCurrentCommandId(true),
+					   apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0, NULL);
+	for (int i = 0; i < leaf->nrows; i++)
+	{
+		leaf->news[i]->tid = leaf->rows[i]->tts_tid;
+		if (!insert_index_entries(apply, leaf, leaf->rows[i], false, false))
+			leaf->news[i]->outcome = APPLY_WAS_THERE;
+		ExecClearTuple(leaf->rows[i]);
+	}
+	leaf->nrows = 0;
+}
+
+/* It has been put there, and should not have been. */
+static void
+take_back(ApplyNew *new)
+{
+	/* to this very command it is not there yet */
+	CommandCounterIncrement();
+	delete(new->leaf, &new->tid);
+}
+
+/* The key had a row: one that stays, or one that is not committed. */
+static void
+settle_taken(Apply *apply, ApplyNew *new)
+{
+	TupleTableSlot *found;
+
+	if (apply_find_hidden(apply, new->slot, SnapshotSelf, &found))
+	{
+		settle(apply, new);
+		return;
+	}
+	new->outcome = look_again(apply, new->slot);
+	if (new->outcome == APPLY_ADDED)
+		new->outcome = APPLY_LATER;
+}
+
+void
+apply_add_prepared(Apply *apply, ApplyNew *news, int count)
+{
+	ListCell   *lc;
+
+	foreach(lc, apply->hidden.leaves)
+	{
+		if (((ApplyLeaf *) lfirst(lc))->nrows > 0)
+			add_to_leaf(apply, lfirst(lc));
+	}
+	ZDM_DEBUG_POINT("copy-rows-added");
+	for (int i = 0; i < count; i++)
+	{
+		ApplyNew   *new = &news[i];
+		bool		taken = new->outcome == APPLY_WAS_THERE;
+
+		if (new->leaf == NULL)
+			continue;
+		/*
+		 * Closes the race with who writes the row meanwhile: they mark it first, and look
+		 * for its like then; we have put that there first, and look for the mark now.  One
+		 * of us sees the other.
+		 */
+		if (!taken)
+			new->outcome = look_again(apply, new->slot);
+		if (taken || new->outcome != APPLY_ADDED)
+			take_back(new);
+		if (taken)
+			settle_taken(apply, new);
+	}
 }
 
 /*
@@ -1402,7 +1703,7 @@ apply_remove(Apply *apply, TupleTableSlot *slot)
 	ApplyLeaf  *there;
 
 	/* not copied yet, and never will be */
-	if (!apply_find_hidden(apply, slot, SnapshotSelf, &found))
+	if (!find_for_writer(apply, slot, &found))
 		return;
 	there = apply->there;
 	if (!apply->same_keys && !is_like(apply, found, slot))

@@ -14,9 +14,28 @@
 #include "nodes/execnodes.h"
 #include "sync/conversion.h"
 #include "sync/expr.h"
+#include "sync/neighbour.h"
 #include "sync/route.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
+
+/* What has become of a row that was to be added. */
+typedef enum ApplyOutcome
+{
+	APPLY_ADDED,				/* it is there: by us, in this transaction */
+	APPLY_WAS_THERE,			/* it was already */
+	APPLY_LATER,				/* somebody else is at it, and has not committed */
+	APPLY_GONE					/* it has been written since, and whoever did that has carried it over */
+} ApplyOutcome;
+
+/* A row that is to be added, with others. */
+typedef struct ApplyNew
+{
+	TupleTableSlot *slot;		/* as a snapshot has seen it, in its buffer */
+	ApplyOutcome outcome;
+	struct ApplyLeaf *leaf;		/* where it has been put; NULL: nowhere */
+	ItemPointerData tid;		/* and where there */
+} ApplyNew;
 
 /* A relation with rows of one of the two tables: the table itself, or a partition. */
 typedef struct ApplyLeaf
@@ -27,11 +46,16 @@ typedef struct ApplyLeaf
 	Oid			key_id;
 	AttrNumber *att;			/* where the columns are that both tables have */
 	TupleTableSlot *found;		/* a row that was looked up */
+	Neighbour	neighbour;		/* of that */
 
 	/* of the hidden table: */
 	ResultRelInfo *result_rel;	/* its indexes' relations open with it */
 	List	   *indexes;		/* their Oids */
 	TupleTableSlot *row;		/* as it is to be there */
+	TupleTableSlot **rows;		/* those that are to come together, the first "nrows" */
+	ApplyNew  **news;			/* what they are of */
+	int			nrows;
+	int			room;			/* for how many there are slots */
 } ApplyLeaf;
 
 /* A partitioned table between a side's root and its leaves, the root included. */
@@ -105,6 +129,7 @@ typedef struct Apply
 	bool		same_keys;		/* rows are told from each other by the same columns on both sides */
 	bool		noted;			/* a row that the other side cannot hold has been */
 	bool		at_the_end;		/* new rows go behind all others, whatever room there is before: for their order */
+	bool		abreast;		/* most rows are looked up in the order in which the other table has them */
 	EState	   *estate;
 	MemoryContext context;
 	MemoryContext scratch;
@@ -137,11 +162,16 @@ extern void apply_end(Apply *apply);
 extern void apply_put(Apply *apply, TupleTableSlot *slot);
 
 /*
- * Insert the row unless one of that key is there; true if it was inserted.
+ * Rows of the leaf at hand that were there before the trigger was, of which the hidden
+ * table is to have the like: each is prepared, in a slot that stays, and then all of them
+ * are put there at once.  "look": it may well be there already.  Locks none of them,
+ * and waits for none.  What has become of them is in "outcome" afterwards: what is LATER is
+ * to be tried in another transaction.
  * ERRCODE_CHECK_VIOLATION if no partition takes it, ERRCODE_UNIQUE_VIOLATION if the key
  * has another row there; the error of a column that cannot be computed.
  */
-extern bool apply_add(Apply *apply, TupleTableSlot *slot);
+extern void apply_prepare_new(Apply *apply, ApplyNew *new, bool look);
+extern void apply_add_prepared(Apply *apply, ApplyNew *news, int count);
 
 /* The table's row of that key has gone: unless there is one again, its like goes too. */
 extern void apply_remove(Apply *apply, TupleTableSlot *slot);

@@ -65,6 +65,12 @@ forget(Oid relid)
 		forget_in(cache, relid);
 }
 
+uint64
+kept_generation(void)
+{
+	return generation;
+}
+
 static void
 relcache_callback(Datum arg, Oid relid)
 {

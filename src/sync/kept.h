@@ -41,6 +41,12 @@ typedef void (*KeptLoad) (Kept *kept, Relation rel, void *arg);
 extern Kept *kept_get(KeptCache *cache, Relation rel, Size size, KeptLoad load, void *arg);
 
 /*
+ * A number that is another one after any relation may have been changed by DDL, as far as
+ * this process has heard: who has a lock on the relations it asks about has.
+ */
+extern uint64 kept_generation(void);
+
+/*
  * Compile, in "context" what is to be kept, and in the current one what is not.  What
  * cannot be compiled is an expression that fails for each row, so that writers go
  * through wherever it does not decide; not beyond this transaction: what was in the way

@@ -64,10 +64,10 @@ for my $how ("zdm.rewrite('t', 'a')", "zdm.migrate('CLUSTER t USING t_a')")
 		sql("VACUUM t");
 		sql("INSERT INTO $_ SELECT i, 600000, repeat('y', 120) FROM generate_series(30001, 32000) i") for 't', 'model';
 		my $locker = start_psql($node);
-		$locker->query_safe('BEGIN; SELECT FROM t WHERE id % 100 = 5 FOR UPDATE');
+		$locker->query_safe('BEGIN; UPDATE t SET a = -1 WHERE id % 100 = 5');
 		$held->quit;
-		wait_for('rows that are locked', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /rows locked/ });
-		$locker->query_safe('COMMIT');
+		wait_for('rows that are being written', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /rows locked/ });
+		$locker->query_safe('ROLLBACK');
 		$locker->quit;
 		wait_for_state($node, $id, 'completed');
 		is(differ('t', 'model'), 0, "$how, written at $point: every row is as it should be");
