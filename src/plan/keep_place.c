@@ -16,7 +16,7 @@
  * index or of a foreign key can only be changed among smallint, integer and bigint, by
  * PostgreSQL's own casts: of all changes those that keep different values different, there
  * and back, or fail.  A column of the partition key is in every key, so for that one the rule
- * is asked of each row: what it becomes has to make it again (sync/apply.c).
+ * is asked of each row: what it becomes has to make it again (sync/apply_find.c).
  *
  *-------------------------------------------------------------------------
  */

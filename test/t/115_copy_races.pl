@@ -3,6 +3,8 @@
 # whoever writes one waits at most for the batch in which it has just been copied.  What
 # the table is to hold in the end a second one tells, which nothing is done to but the same
 # statements.
+#
+# long
 
 use strict;
 use warnings;
