@@ -75,15 +75,17 @@ settle(Apply *apply, ApplyNew *new)
 
 /*
  * Can the row's like have been put there by a trigger?  Not that of one from before the
- * hidden table.  A hint that spares the search: whether it is there shows as it is put there.
+ * hidden table.  That is a hint which spares the search, as either table's rows may have been
+ * frozen since: that one is there shows as it is put there, where the key is unique.
  */
 static bool
-is_recent(const ApplyLeaf *leaf, TupleTableSlot *slot)
+may_be_there(ApplyLeaf *leaf, TupleTableSlot *slot)
 {
 	bool		isnull;
 	Datum		xmin = slot_getsysattr(slot, MinTransactionIdAttributeNumber, &isnull);
 
-	return !TransactionIdPrecedes(DatumGetTransactionId(xmin), leaf->rel->rd_rel->relfrozenxid);
+	return !apply_key(leaf)->rd_index->indisunique ||
+		!TransactionIdPrecedes(DatumGetTransactionId(xmin), leaf->rel->rd_rel->relfrozenxid);
 }
 
 /* A slot for one more of the leaf's rows. */
@@ -130,7 +132,7 @@ apply_prepare_new(Apply *apply, ApplyNew *new, bool look)
 	new->outcome = look_again(apply, new->slot);
 	if (new->outcome != APPLY_ADDED)
 		return;
-	if (apply_seek_hidden(apply, new->slot) && (look || is_recent(apply->there, new->slot)) &&
+	if (apply_seek_hidden(apply, new->slot) && (look || may_be_there(apply->there, new->slot)) &&
 		apply_find_row(apply, &apply->hidden, apply->there, &apply->wanted, SnapshotSelf))
 		settle(apply, new);
 	else if (apply->wanted.error != NULL)

@@ -181,6 +181,32 @@ for my $end ('an error', 'the end of the worker')
 	steer($node, $id, 'revert', 'reverted');
 }
 
+# --- a row is put behind the place that the copy has come to, and looks as if it had always been there
+for my $call ("zdm.rewrite('t')", "zdm.partition_table('t', 'HASH (id)', ARRAY['t_0 FOR VALUES WITH (MODULUS 2, REMAINDER 0)', 't_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1)'])")
+{
+	sql("DROP TABLE t, model; CREATE TABLE t (id int PRIMARY KEY, a int, v text); INSERT INTO t SELECT i, i, repeat('x', 400) FROM generate_series(1, 8000) i; DELETE FROM t WHERE id > 6000 AND id % 2 = 0");
+	sql('VACUUM t');
+	my $held = hold($node, 'copy-after-batch');
+	my $id = sql("SELECT $call");
+
+	arrive($node, 'copy-after-batch');
+	my $before = sql('SELECT max(ctid) FROM t');
+	sql("UPDATE t SET a = -1 WHERE id < 800");
+	cmp_ok(sql("SELECT count(*) FROM t WHERE a = -1 AND ctid < '$before'"), '>', 100, 'rows have moved to places that are still to be copied');
+	sql('VACUUM FREEZE t');
+	sql("VACUUM FREEZE $_") for split /\n/, sql("SELECT relid FROM pg_partition_tree('zdm_${id}_t') WHERE isleaf");
+	sql('CREATE TABLE model AS TABLE t');
+	$held->quit;
+	wait_for_state($node, $id, $call =~ /partition/ ? 'ready' : 'completed');
+	if ($call =~ /partition/)
+	{
+		steer($node, $id, 'cutover', 'switched');
+		is(differ(), 0, 'each is there once, partitioned');
+		steer($node, $id, 'contract', 'completed');
+	}
+	else { is(differ(), 0, 'each is there once') }
+}
+
 # --- one that was written since the copy began costs no dead row
 {
 	fresh();
