@@ -208,6 +208,7 @@ copy_rows_in_order(CopyOrder *order, Relation rel, const Second *second, instr_t
 		if (++since < PLACES_BETWEEN_LOOKS)
 			continue;
 		since = 0;
+		copy_rows_at_hand(&copying, caller, &left);
 		if (rows_is_over(start, guc_batch_time))
 			break;
 		naps_take(naps);

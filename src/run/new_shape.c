@@ -482,8 +482,11 @@ List *
 new_shape_relations(const Second *second)
 {
 	List	   *relations = list_make2_oid(second->relid, second->hidden);
+	List	   *both = list_concat(find_all_inheritors(second->relid, NoLock, NULL),
+								   find_all_inheritors(second->hidden, NoLock, NULL));
 
-	return list_concat_unique_oid(relations, move_relations(second->relid, second->hidden));
+	relations = list_concat_unique_oid(relations, move_relations(second->relid, second->hidden));
+	return list_concat_unique_oid(relations, second_table_toasts(both));
 }
 
 /* What pg_index has of the one, the other has too: what it is to be, not of which columns. */

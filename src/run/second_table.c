@@ -457,6 +457,20 @@ toast_of(Oid relid)
 }
 
 List *
+second_table_toasts(List *relations)
+{
+	QuerySession session;
+	List	   *toasts;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(reltoastrelid ORDER BY oid) FROM pg_class WHERE oid = ANY ($1) AND reltoastrelid <> 0",
+		  arg_oids(relations));
+	toasts = query_oids(0, 1);
+	query_end(&session);
+	return toasts;
+}
+
+List *
 second_table_relations(const SecondArgs *args, const Second *second)
 {
 	Oid			wanted[] = {

@@ -58,6 +58,12 @@ extern bool second_table_is_void(const SecondArgs *args, const Second *second);
  */
 extern List *second_table_relations(const SecondArgs *args, const Second *second);
 
+/*
+ * The TOAST tables of those, by the order of their tables: an autovacuum can be at one of
+ * them alone, and writes its row of pg_class in place.
+ */
+extern List *second_table_toasts(List *relations);
+
 /* Take the trigger and the hidden table away.  Needs ACCESS EXCLUSIVE on all of those. */
 extern void second_table_drop(const Second *second);
 

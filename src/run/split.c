@@ -96,11 +96,9 @@ split_relations(const SecondArgs *args, const Second *second)
 		  "  UNION SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid WHERE t.oid <> $1) "
 		  "SELECT array_agg(oid ORDER BY oid) FROM tree", arg_oid(args->root), arg_oid(second->relid));
 	partners = query_oids(0, 1);
-	/* these go with their tables, and an autovacuum can be at one of them alone */
-	QUERY("SELECT array_agg(reltoastrelid ORDER BY oid) FROM pg_class WHERE oid = ANY ($1) AND oid <> $2 AND reltoastrelid <> 0",
-		  arg_oids(relations), arg_oid(args->root));
-	partners = list_concat(partners, query_oids(0, 1));
 	query_end(&session);
+	/* these go with their tables; the root has none */
+	partners = list_concat(partners, second_table_toasts(relations));
 	other = get_default_partition_oid(args->root);
 	if (OidIsValid(other))
 		partners = lappend_oid(partners, other);

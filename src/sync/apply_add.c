@@ -16,6 +16,7 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/catalog.h"
 #include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -127,15 +128,25 @@ make_new(Apply *apply, ApplyNew *new)
 void
 apply_prepare_new(Apply *apply, ApplyNew *new, bool look)
 {
+	TransactionId writer = InvalidTransactionId;
+	bool		had = false;
+
 	new->leaf = NULL;
 	/* what somebody is writing would be taken back again */
 	new->outcome = look_again(apply, new->slot);
 	if (new->outcome != APPLY_ADDED)
 		return;
-	if (apply_seek_hidden(apply, new->slot) && (look || may_be_there(apply->there, new->slot)) &&
-		apply_find_row(apply, &apply->hidden, apply->there, &apply->wanted, SnapshotSelf))
-		settle(apply, new);
-	else if (apply->wanted.error != NULL)
+	if (apply_seek_hidden(apply, new->slot) && (look || may_be_there(apply->there, new->slot)))
+	{
+		had = apply_find_row_now(apply, &apply->hidden, apply->there, &apply->wanted, &writer);
+		if (had)
+			settle(apply, new);
+		else if (TransactionIdIsValid(writer))
+			new->outcome = APPLY_LATER;	/* it would only be taken back, each time we come */
+	}
+	if (had || new->outcome != APPLY_ADDED)
+		return;
+	if (apply->wanted.error != NULL)
 		refuse_new(apply, new, apply->wanted.error->sqlerrcode, apply->wanted.error->message);
 	else if (apply->there == NULL)
 		refuse_new(apply, new, ERRCODE_CHECK_VIOLATION, APPLY_NO_PARTITION);
@@ -146,8 +157,16 @@ apply_prepare_new(Apply *apply, ApplyNew *new, bool look)
 static void
 add_to_leaf(Apply *apply, ApplyLeaf *leaf)
 {
-	table_multi_insert(leaf->rel, leaf->rows, leaf->nrows, GetCurrentCommandId(true),
-					   apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0, NULL);
+	int			options = apply->at_the_end ? TABLE_INSERT_SKIP_FSM : 0;
+
+	/* logical decoding leaves the table out anyway; but only of single rows nothing need be kept for it */
+	if (!RelationIsLogicallyLogged(leaf->rel))
+		table_multi_insert(leaf->rel, leaf->rows, leaf->nrows, GetCurrentCommandId(true), options, NULL);
+	else
+	{
+		for (int i = 0; i < leaf->nrows; i++)
+			table_tuple_insert(leaf->rel, leaf->rows[i], GetCurrentCommandId(true), options | TABLE_INSERT_NO_LOGICAL, NULL);
+	}
 	for (int i = 0; i < leaf->nrows; i++)
 	{
 		leaf->news[i]->tid = leaf->rows[i]->tts_tid;

@@ -300,11 +300,19 @@ apply_find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const Apply
 }
 
 /*
- * As it is now; and in *writer the transaction, not over yet, that has put one there
- * which is therefore none.
+ * Is the transaction a batch of the copy's, or over by now?  As long as that is in progress
+ * its worker has the claim; one that is asked for after it may be gone, and so may that.
  */
 static bool
-find_row_now(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, TransactionId *writer)
+is_copys(const Apply *apply, TransactionId xid)
+{
+	int			pid = BackendXidGetPid(xid);
+
+	return (pid != 0 && pid == claim_holder(CLAIM_MIGRATION, apply->migration)) || !TransactionIdIsInProgress(xid);
+}
+
+bool
+apply_find_row_now(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, TransactionId *writer)
 {
 	SnapshotData dirty;
 	IndexScanDesc scan;
@@ -316,7 +324,7 @@ find_row_now(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRo
 	while (scan != NULL && !found && index_getnext_slot(scan, ForwardScanDirection, leaf->found))
 	{
 		found = !TransactionIdIsValid(dirty.xmin);
-		if (!found)
+		if (!found && (!TransactionIdIsValid(*writer) || is_copys(apply, dirty.xmin)))
 			*writer = dirty.xmin;
 	}
 	if (scan != NULL)
@@ -341,24 +349,6 @@ apply_find_hidden(Apply *apply, TupleTableSlot *slot, Snapshot snapshot, TupleTa
 	return had;
 }
 
-/*
- * Wait for the transaction if it is a batch of the copy's; false if it is not.  A batch is
- * short, and waits for no row, so for nobody who waits for it.  Whoever else has put a row
- * there writes another one of the table.
- */
-static bool
-wait_for_copy(const Apply *apply, TransactionId xid)
-{
-	int			pid = BackendXidGetPid(xid);
-
-	if (pid == 0)
-		return !TransactionIdIsInProgress(xid);	/* just over; or one that is prepared, or a subtransaction */
-	if (pid != claim_holder(CLAIM_MIGRATION, apply->migration))
-		return false;
-	XactLockTableWait(xid, NULL, NULL, XLTW_None);
-	return true;
-}
-
 bool
 apply_find_for_writer(Apply *apply, TupleTableSlot *slot, TupleTableSlot **found)
 {
@@ -369,10 +359,13 @@ apply_find_for_writer(Apply *apply, TupleTableSlot *slot, TupleTableSlot **found
 	if (!apply_seek_hidden(apply, slot))
 		return false;
 	*found = apply->there->found;
-	do
-	{
-		had = find_row_now(apply, &apply->hidden, apply->there, &apply->wanted, &writer);
-	} while (!had && TransactionIdIsValid(writer) && wait_for_copy(apply, writer));
+	/*
+	 * A batch is short, and waits for no row, so for nobody who waits for it; who else has
+	 * put a row there writes another one of the table.
+	 */
+	while (!(had = apply_find_row_now(apply, &apply->hidden, apply->there, &apply->wanted, &writer)) &&
+		   TransactionIdIsValid(writer) && is_copys(apply, writer))
+		XactLockTableWait(writer, NULL, NULL, XLTW_None);
 	return had;
 }
 

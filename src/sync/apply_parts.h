@@ -60,6 +60,12 @@ extern ApplyLeaf *apply_find_leaf(Apply *apply, ApplySide *side, const ApplyRow 
 /* The leaf's row of that key, in leaf->found. */
 extern bool apply_find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, Snapshot snapshot);
 
+/*
+ * The same as it is now.  *writer: a transaction that is not over and has put one there,
+ * which is therefore none, or invalid: the copy's, if it has.
+ */
+extern bool apply_find_row_now(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const ApplyRow *row, TransactionId *writer);
+
 /* Have the two rows equal keys on that side? */
 extern bool apply_equal_keys(const Apply *apply, ApplySide *side, const ApplyRow *a, const ApplyRow *b);
 

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\nrestart_after_crash = on\nallow_in_place_tablespaces = on\n");
+my $node = zdm_node('main', conf => "wal_level = replica\nzdm.batch_rest = 0\nzdm.guard = off\nrestart_after_crash = on\nallow_in_place_tablespaces = on\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 

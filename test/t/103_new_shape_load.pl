@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.guard = off\n");
+my $node = zdm_node('main', conf => "wal_level = replica\nzdm.batch_rest = 0\nzdm.guard = off\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 

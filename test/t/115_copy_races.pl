@@ -14,8 +14,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# who is held at a point waits for a lock there, and is to do so for as long as it takes
-my $node = zdm_node('main', conf => "zdm.lock_wait = 60s\nzdm.batch_rest = 0\nzdm.guard = off\nmax_prepared_transactions = 5\n");
+# Rows go there a page at a time where they are not decoded.
+# Who is held at a point waits for a lock there, and is to do so for as long as it takes
+my $node = zdm_node('main', conf => "wal_level = replica\nzdm.lock_wait = 60s\nzdm.batch_rest = 0\nzdm.guard = off\nmax_prepared_transactions = 5\n");
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
@@ -220,6 +221,32 @@ for my $call ("zdm.rewrite('t')", "zdm.partition_table('t', 'HASH (id)', ARRAY['
 	is(sql("SELECT count(*) FROM heap_page_items(get_raw_page('zdm_${id}_t', 0)) WHERE lp_flags <> 0"), 60, 'each row has been put there once')
 	  if $node->psql('postgres', 'CREATE EXTENSION pageinspect') == 0;
 	steer($node, $id, 'revert', 'reverted');
+}
+
+# --- a TOAST table that somebody works on by itself, as an autovacuum does, is waited for
+# before anything is locked for longer
+{
+	sql("DROP TABLE t, model; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, repeat('x', 100000))");
+	for my $whose ('t', 'hidden')
+	{
+		my $id = sql("SELECT zdm.rewrite('t', columns => '{v,id}')");
+		my $table = $whose eq 't' ? 't' : "zdm_${id}_t";
+
+		sql("SELECT zdm.configure($id, 'lock_wait', '50ms')");
+		wait_for_state($node, $id, 'ready');
+		my $toast = sql("SELECT reltoastrelid::regclass FROM pg_class WHERE oid = '$table'::regclass");
+		my $session = start_psql($node);
+
+		$session->query_safe("BEGIN; REINDEX TABLE $toast");
+		sql("SELECT zdm.cutover($id)");
+		wait_for('it to be waited for', sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /pid/ });
+		is(sql("SET statement_timeout = '5s'; SELECT length(v) FROM t"), 100000, "$whose: the table is read meanwhile");
+		isnt(migration_state($node, $id), 'switched', 'and not exchanged');
+		$session->query_safe('COMMIT');
+		$session->quit;
+		wait_for_state($node, $id, 'switched');
+		steer($node, $id, 'revert', 'reverted');
+	}
 }
 
 $node->stop;

@@ -118,7 +118,9 @@ measure() {
 
 # ---- what a write costs ----
 
-# In the state in which a table of another shape waits to be switched: all rows and indexes are there.
+# In the state in which a table of another shape waits to be switched: all rows and indexes
+# are there.  Without indexes but the key it is what a write costs after the copy and before
+# they are built.
 keep_none() { :; }
 keep_zdm() {
 	kept=$(sql "SET zdm.batch_rest = 0; SELECT zdm.rewrite('t', columns => '{b,filler,id,a}')")
@@ -140,11 +142,14 @@ leave_zdm() { sql "SELECT zdm.revert($kept)" >/dev/null && sql "CALL zdm.wait($k
 leave_pg_repack() { sql "DROP EXTENSION pg_repack CASCADE; CREATE EXTENSION pg_repack"; }
 leave_plpgsql() { sql 'DROP TRIGGER keep ON t; DROP TABLE copy'; }
 
-# cost WAY: microseconds for one UPDATE of many, in one statement after the other, and
-# for a row of one that writes many.
+# cost WAY all|key: microseconds for one UPDATE of many, in one statement after the other,
+# and for a row of one that writes many; with all indexes, or the key alone.
 cost() {
 	local latency from of_many
 	fresh_table
+	if [ "$2" = key ]; then
+		sql 'DROP INDEX t_a, t_b'
+	fi
 	"keep_$1"
 	sql 'VACUUM t' && sql 'CHECKPOINT'
 	printf '\\set k 2 * random(1, %d) - 1\nUPDATE t SET b = b WHERE id = :k;\n' "$ROWS" >"$WORK/cost.sql"
@@ -154,7 +159,7 @@ cost() {
 	sql "UPDATE t SET b = b WHERE id <= 2 * $WRITES"
 	of_many=$(awk -v from="$from" -v to="$EPOCHREALTIME" -v n="$WRITES" 'BEGIN { printf "%.1f", (to - from) * 1e6 / n }')
 	"leave_$1"
-	say "$1 $(awk -v ms="$latency" 'BEGIN { printf "%.1f", ms * 1000 }') $of_many" | tee -a "$costs"
+	say "$1 $2 $(awk -v ms="$latency" 'BEGIN { printf "%.1f", ms * 1000 }') $of_many" | tee -a "$costs"
 }
 
 # median FILE COLUMN KEY...: of the lines that begin with KEY.
@@ -182,7 +187,8 @@ for ((round = 1; round <= ROUNDS; round++)); do
 		measure "$variant" load
 	done
 	for way in "${WAYS[@]}"; do
-		cost "$way"
+		cost "$way" all
+		cost "$way" key
 	done
 done
 say
@@ -195,11 +201,14 @@ for load in idle load; do
 	done
 done
 say
-for column in 2 3; do
-	for way in "${WAYS[@]}"; do
-		awk -v way="$way" -v us="$(median "$costs" $column "$way")" -v none="$(median "$costs" $column none)" \
-			-v plpgsql="$(median "$costs" $column plpgsql)" -v what="$([ $column = 2 ] && say 'a write by itself' || say 'one of many in a statement')" \
-			'BEGIN { printf "%-27s %-10s %8.1f microseconds, %5.1f more, %.2f of what PL/pgSQL adds\n", what ",", way, us, us - none, (us - none) / (plpgsql - none) }'
+for which in all key; do
+	for column in 3 4; do
+		for way in "${WAYS[@]}"; do
+			awk -v way="$way" -v us="$(median "$costs" $column "$way" $which)" -v none="$(median "$costs" $column none $which)" \
+				-v plpgsql="$(median "$costs" $column plpgsql $which)" \
+				-v what="$([ $column = 3 ] && say 'a write by itself' || say 'one of many in a statement'), $([ $which = all ] && say 'all indexes' || say 'the key alone')" \
+				'BEGIN { printf "%-42s %-10s %8.1f microseconds, %5.1f more, %.2f of what PL/pgSQL adds\n", what ",", way, us, us - none, (us - none) / (plpgsql - none) }'
+		done
 	done
 done
 pg_ctl stop -s -m fast -D "$WORK/data"
