@@ -478,12 +478,18 @@ new_shape_try(const SecondArgs *args, List *settings)
 
 /* ---- the exchange ---- */
 
+/* The table and its partitions; none, if somebody has dropped it. */
+static List *
+tree_of(Oid relid)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) ? find_all_inheritors(relid, NoLock, NULL) : NIL;
+}
+
 List *
 new_shape_relations(const Second *second)
 {
 	List	   *relations = list_make2_oid(second->relid, second->hidden);
-	List	   *both = list_concat(find_all_inheritors(second->relid, NoLock, NULL),
-								   find_all_inheritors(second->hidden, NoLock, NULL));
+	List	   *both = list_concat(tree_of(second->relid), tree_of(second->hidden));
 
 	relations = list_concat_unique_oid(relations, move_relations(second->relid, second->hidden));
 	return list_concat_unique_oid(relations, second_table_toasts(both));
