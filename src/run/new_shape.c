@@ -240,10 +240,15 @@ static void
 set_rewrite(Oid relid, Oid of)
 {
 	Relation	catalog = table_open(RelationRelationId, RowExclusiveLock);
-	HeapTuple	tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relid));
-	Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-	Oid			toast = form->reltoastrelid;
+	HeapTuple	tuple;
+	Form_pg_class form;
+	Oid			toast;
 
+	/* had in the exchange (new_shape_relations()); nobody else sees one that was just made */
+	LockRelationOid(relid, AccessExclusiveLock);
+	tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relid));
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	toast = form->reltoastrelid;
 	form->relrewrite = of;
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	heap_freetuple(tuple);
