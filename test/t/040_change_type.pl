@@ -1,6 +1,8 @@
 # 040_change_type.pl: an int key becomes bigint under applications that do not
 # stop: a parent with two referencing tables, a serial, a view, prepared
 # statements.  Forth, back, forth again and to the end, and no query fails.
+#
+# long
 
 use strict;
 use warnings;
