@@ -139,10 +139,13 @@ typedef struct Building
 static void
 add_step(const Building *building, const Verb *verb, const void *args, LOCKMODE lock, char *work, char *note)
 {
+	/* it does not go with a column that only its condition or an expression reads */
+	bool		goes = !building->back && verb == &verb_make_exclusion;
+
 	plan_step(building->plan, verb, args, &(Step) {
 		.phase = building->back ? "cutover" : "migrate", .only_back = building->back,
-		.relations = list_make1_oid(building->leaf->relid),
-		.lock = building->back ? NoLock : lock, .undo_lock = building->back ? lock : NoLock,
+		.relations = list_make1_oid(building->leaf->relid), .undoable = goes,
+		.lock = building->back ? NoLock : lock, .undo_lock = building->back ? lock : goes ? AccessExclusiveLock : NoLock,
 		.work = work, .note = building->back ? "on the way back only" : note,
 	});
 }
