@@ -107,6 +107,8 @@ sub steer
 	my $beside = $run->{beside};
 	my (undef, $error) = call($run, "SELECT zdm.$verb($beside->{id})");
 
+	# a view keeps its owner when the table gets another one
+	(undef, $error) = call($run, "SELECT zdm.$verb($beside->{id})") if $error && $run->is_owners_affair($error->{message});
 	if ($error)
 	{
 		$run->differ("beside $verb $error->{code}", "zdm.$verb: " . Runner::show_error($error)) if $error->{code} !~ /^(55000|2BP01)$/;
