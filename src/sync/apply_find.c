@@ -406,8 +406,8 @@ apply_is_others(Apply *apply, TupleTableSlot *slot)
 }
 
 bool
-apply_has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att, ApplyForm form,
-		  Snapshot snapshot)
+apply_has_place(Apply *apply, ApplyLeaf *source, ApplyLeaf *there, TupleTableSlot *slot, const AttrNumber *att,
+				ApplyForm form, Snapshot snapshot)
 {
 	ApplyRow	sought = apply_row_for(apply, &apply->source, slot, att, form == FORM_OWN ? FORM_OTHER : FORM_OWN);
 	ApplyRow	place;
