@@ -168,7 +168,8 @@ begin_anew(const Migration *migration, const Step *step, StepRun *run)
 
 /*
  * The migration's hidden table; false if it is void.  Needs a lock on the table.  It takes
- * DDL to make one void, so between two batches nothing is looked at anew without any.
+ * DDL to make one void, so between two batches nothing is looked at anew without any; an
+ * exchange looks at all of it each time, with its locks.
  */
 static bool
 second_is_usable(const Migration *migration, const Step *step, Second *second, StepRun *run)
@@ -179,7 +180,7 @@ second_is_usable(const Migration *migration, const Step *step, Second *second, S
 	PushActiveSnapshot(GetLatestSnapshot());
 	usable = second_load(migration->id, second) &&
 		(second->turned ? second->hidden : second->relid) == second_args(step)->relation;
-	if (usable && (run->usable_step != step->number || run->usable_since != generation))
+	if (usable && (!batch_step_is(step) || run->usable_step != step->number || run->usable_since != generation))
 		usable = !second_table_is_void(second_args(step), second);
 	PopActiveSnapshot();
 	run->usable_step = usable ? step->number : 0;
