@@ -65,6 +65,7 @@
 #include "core/errors.h"
 #include "core/names.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "rewrite/rewriteManip.h"
 #include "run/index_like.h"
 #include "run/partitioned_like.h"
@@ -159,6 +160,19 @@ map_columns(Oid relid, Relation hidden, IndexInfo *info)
 	table_close(source, NoLock);
 }
 
+/* BuildIndexInfo() has them as the planner simplifies them, which would show in a dump. */
+static void
+read_as_stated(Relation index, IndexInfo *info)
+{
+	HeapTuple	tuple = index->rd_indextuple;
+	bool		isnull;
+	Datum		tree = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indexprs, &isnull);
+
+	info->ii_Expressions = isnull ? NIL : castNode(List, stringToNode(TextDatumGetCString(tree)));
+	tree = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &isnull);
+	info->ii_Predicate = isnull ? NIL : make_ands_implicit(stringToNode(TextDatumGetCString(tree)));
+}
+
 /* How the like of an index is entered into the catalog. */
 static bits16
 creation_flags(Relation hidden, bool key)
@@ -239,6 +253,7 @@ second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oi
 	info->ii_ExclusionStrats = NULL;
 	info->ii_Concurrent = key == NULL;
 	info->ii_ReadyForInserts = key != NULL;
+	read_as_stated(index, info);
 	if (second->new_shape)
 		map_columns(index->rd_index->indrelid, hidden, info);
 	index_details(index, &columns, &classes, &class_options);
