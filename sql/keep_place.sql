@@ -56,8 +56,6 @@ EXECUTE by_id(7);
 PREPARE star AS SELECT * FROM "Order's" WHERE "the Id" = 7;
 SELECT oid AS was, relname FROM pg_class WHERE oid = '"Order''s"'::regclass \gset
 
-SELECT zdm.change_column_type('"Order''s"', 'the Id', 'bigint', keep_place => true);
-DROP VIEW other;
 BEGIN;
 SELECT zdm.change_column_type('"Order''s"', 'the Id', 'bigint', keep_place => true) AS m \gset
 SELECT kind FROM zdm.migrations WHERE id = :m;
@@ -79,6 +77,7 @@ CALL zdm.wait(:m, 'switched');
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT shape('"Order''s"');
 SELECT '"Order''s"'::regclass::oid <> :was AS another;
+SELECT pg_typeof(o), count(*) FROM other GROUP BY 1;
 SELECT pg_get_indexdef(indexrelid), indisunique, indisvalid FROM pg_index WHERE indrelid = '"Order''s"'::regclass ORDER BY 1;
 SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint
 	WHERE '"Order''s"'::regclass IN (conrelid, confrelid) AND contype <> 'n' ORDER BY 1, 2;
@@ -112,6 +111,7 @@ SELECT zdm.revert(:m);
 CALL zdm.wait(:m, 'reverted');
 SELECT state, error FROM zdm.migrations WHERE id = :m;
 SELECT '"Order''s"'::regclass::oid = :was AS the_first;
+SELECT pg_typeof(o), count(*) FROM other GROUP BY 1;
 SELECT shape('"Order''s"');
 SELECT seqtypid::regtype, seqmax FROM pg_sequence WHERE seqrelid = pg_get_serial_sequence('"Order''s"', 'the Id')::regclass;
 SELECT count(*), count(DISTINCT "the Id"), max("the Id"), count(*) FILTER (WHERE note = 'changed') FROM "Order's";
@@ -324,8 +324,6 @@ COMMIT;
 SELECT zdm.change_column_type('plain', 'a', 'bigint', keep_place => true);
 SELECT zdm.change_column_type('plain', 'a', 'bigint', keep_place => NULL);
 SELECT zdm.change_column_type('plain', 'nobody', 'bigint', keep_place => true);
-CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
-SELECT zdm.change_column_type('parts', 'v', 'bigint', keep_place => true);
 CREATE TABLE many (k text PRIMARY KEY, c text, id int, g int GENERATED ALWAYS AS (id + 1) STORED, r int4range, u text UNIQUE);
 CREATE TABLE many_child (k text REFERENCES many);
 CREATE VIEW many_c AS SELECT c, length(k) FROM many;
@@ -357,10 +355,10 @@ CREATE UNIQUE INDEX late_u ON late (c);
 SELECT zdm.cutover('late');
 CALL zdm.wait('late', 'switched');
 SELECT state, error FROM zdm.migrations WHERE label = 'late';
-DROP VIEW late_v;
 DROP INDEX late_u;
 SELECT zdm.resume('late');
 CALL zdm.wait('late', 'switched');
+SELECT pg_typeof(c), count(*) FROM late_v GROUP BY 1;
 -- an index that was rebuilt is known on the way back
 REINDEX INDEX CONCURRENTLY late_c;
 TRUNCATE late;

@@ -267,13 +267,9 @@ SELECT zdm.change_column_type('t', 'at', 'date');
 SELECT zdm.change_column_type('t', 'at', 'timestamptz', up => 'timestamp ''2024-02-01'' - (at - ''2024-01-01'')', down => 'at');
 SELECT zdm.change_column_type('t', 'at', 'timestamptz', up => 'nullif(at, ''2024-01-03'')');
 SELECT zdm.change_column_type('e', 'k', 'bigint');
-SELECT zdm.change_column_type('t', 'other', 'bigint', keep_place => true);
 CREATE INDEX t_2_own ON t_2 (other);
-CREATE VIEW shows AS SELECT at FROM t;
 SELECT zdm.change_column_type('t', 'at', 'timestamptz');
 DROP INDEX t_2_own;
-SELECT zdm.change_column_type('t', 'at', 'timestamptz');
-DROP VIEW shows;
 CREATE INDEX t_late ON t (id) WHERE at > '2024-01-03';
 SELECT zdm.change_column_type('t', 'at', 'timestamptz');
 -- two names at a time it cannot have
@@ -290,9 +286,11 @@ INSERT INTO young VALUES (1);
 SELECT zdm.change_column_type('young', 'k', 'bigint') AS m \gset
 COMMIT;
 CALL zdm.wait(:m, 'ready');
+CREATE VIEW shows AS SELECT k FROM young;
 SELECT zdm.cutover(:m);
 CALL zdm.wait(:m, 'switched');
 SELECT k, pg_typeof(k) FROM young;
+SELECT k, pg_typeof(k) FROM shows;
 
 DROP SCHEMA key, hand, old CASCADE;
 DROP ROLE zdm_key_reader;

@@ -536,8 +536,11 @@ resolve(Change *change)
 static void
 try_partitions(const Change *change, const MigrationPlan *plan)
 {
-	if (OidIsValid(change->type) && change->layout != NULL && !XactReadOnly)
-		new_shape_try(second_args(linitial(plan->steps)), change->result_settings);
+	const SecondArgs *second = second_args(linitial(plan->steps));
+
+	/* what needs no rewrite is done in place */
+	if (OidIsValid(change->type) && change->layout != NULL && second != NULL && !XactReadOnly)
+		new_shape_try(second, change->result_settings);
 }
 
 void

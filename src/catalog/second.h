@@ -33,10 +33,12 @@
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
-/* Its name, up, what that means (core/resolution.h) or '', down, the same of that, and one of the words. */
-#define SECOND_CONVERTED 6
+/* Its name, up, what that means (core/resolution.h) or '', down, the same of that, and two of the words. */
+#define SECOND_CONVERTED 7
 #define CONVERTED_LOSSY "lossy"
 #define CONVERTED_EXACT "exact"
+#define CONVERTED_ROUTES "routes"	/* it is in the partition key */
+#define CONVERTED_BESIDE "beside"
 
 typedef struct Second
 {

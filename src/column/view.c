@@ -22,9 +22,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* So many views over each other, and one is taken to be over itself, which PostgreSQL finds out when it is read. */
+#define DEEPEST 100
+
 /*
  * Views over the column ($1, $2) or its materialized views ($3), and over those,
- * the deepest last.
+ * the deepest last; $5: DEEPEST.
  */
 #define VIEWS_SQL \
 	"WITH RECURSIVE v(oid, level) AS (" \
@@ -35,7 +38,7 @@
 	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
 	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
 	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
-	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v') "
+	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' WHERE v.level < $5) "
 
 /* Who hangs on a view and is not a plain view itself. */
 void
@@ -93,7 +96,7 @@ look(Column *column)
 			  "has_schema_privilege($4, n.oid, 'CREATE') "
 			  "FROM v JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
 			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner ORDER BY 4, 1",
-			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner));
+			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner), arg_int4(DEEPEST));
 	for (uint64 row = 0; row < n; row++)
 	{
 		ColumnView *view = palloc0(sizeof(ColumnView));
@@ -102,6 +105,9 @@ look(Column *column)
 		view->name = query_text(row, 2);
 		view->direct = query_bool(row, 5);
 		check_view(column, view, query_oid(row, 3), query_bool(row, 6));
+		if (query_int4(row, 4) >= DEEPEST)
+			column_refuse(psprintf("view %s, which is defined by itself,", view->name), column,
+						  psprintf("DROP VIEW %s CASCADE; nobody can read it.", view->name));
 		column->views = lappend(column->views, view);
 	}
 	query_end(&session);

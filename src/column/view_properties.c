@@ -37,11 +37,16 @@ static const char *const properties[] = {
 	"(SELECT oid, 'RULE', rulename, tableoid FROM pg_rewrite WHERE ev_class = $1 "
 	" UNION ALL SELECT oid, 'TRIGGER', tgname, tableoid FROM pg_trigger WHERE tgrelid = $1) o(oid, kind, name, class) "
 	"JOIN pg_description d ON d.classoid = o.class AND d.objoid = o.oid WHERE $3 <> '' AND $4 <> 0 AND $5 <> '' ORDER BY 1",
+	"SELECT 'SECURITY LABEL FOR ' || quote_ident(l.provider) || ' ON ' || CASE WHEN l.objsubid = 0 THEN $5 || ' ' || $2 ELSE 'COLUMN ' || $2 || '.' || "
+	"(SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = $1 AND attnum = l.objsubid) END || ' IS ' || quote_literal(l.label) "
+	"FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = $1 AND $3 <> '' AND $4 <> 0 ORDER BY l.objsubid, l.provider",
 };
 
-void
-view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view)
+List *
+view_properties(Oid maker, const ViewProperties *view)
 {
+	List	   *statements = NIL;
+
 	for (int i = 0; i < lengthof(properties); i++)
 	{
 		QuerySession session;
@@ -49,9 +54,19 @@ view_append_properties(StringInfo sql, const Column *old, const ViewProperties *
 
 		query_begin_printing(&session, view->oid);
 		n = QUERY(properties[i], arg_oid(view->oid), arg_text(view->name), arg_text(view->owner),
-				  arg_oid(old->owner), arg_text(view->kind), arg_bool(target_has_maintain()));
+				  arg_oid(maker), arg_text(view->kind), arg_bool(target_has_maintain()));
 		for (uint64 row = 0; row < n; row++)
-			sql_statement(sql, "%s", query_text(row, 1));
+			statements = lappend(statements, query_text(row, 1));
 		query_end(&session);
 	}
+	return statements;
+}
+
+void
+view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view)
+{
+	ListCell   *lc;
+
+	foreach(lc, view_properties(old->owner, view))
+		sql_statement(sql, "%s", (char *) lfirst(lc));
 }

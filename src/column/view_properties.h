@@ -20,7 +20,10 @@ typedef struct ViewProperties
 	const char *kind;			/* VIEW or MATERIALIZED VIEW */
 } ViewProperties;
 
-/* Append what gives a view, or materialized view, made anew what the other one has. */
+/* The statements (char *) by which "maker" gives a view, or materialized view, made anew what the other one has. */
+extern List *view_properties(Oid maker, const ViewProperties *view);
+
+/* Append them, for one that the owner of the column's table makes. */
 extern void view_append_properties(StringInfo sql, const Column *old, const ViewProperties *view);
 
 #endif							/* ZDM_VIEW_PROPERTIES_H */

@@ -190,6 +190,8 @@ typedef struct Probe
 #define NO_PART (-2)
 	Part	   *part;			/* that one, if there are as many */
 	bool		rewrites;
+	void		(*look) (void *arg);	/* or NULL */
+	void	   *look_arg;
 } Probe;
 
 static void
@@ -240,6 +242,8 @@ run_probe(void *arg)
 	foreach(lc, further)
 		run(lfirst(lc), false);
 	identity_leave(&saved);
+	if (probe->look != NULL)
+		probe->look(probe->look_arg);
 }
 
 /* "message" with the user's table for ours. */
@@ -299,15 +303,33 @@ explain(const Probe *failed, ErrorData *error)
 		  pstrdup("Drop the foreign key, change both ends, and add it again with zdm.migrate()."));
 }
 
+/* Nothing can be made for a moment on a standby, where a plan may be read. */
+static bool
+can_be_asked(const Probe *probe)
+{
+	return !XactReadOnly &&
+		object_aclcheck(DatabaseRelationId, MyDatabaseId, probe->owner, ACL_CREATE_TEMP) == ACLCHECK_OK;
+}
+
+void
+retype_try(Oid relid, const char *column, const char *type, const char *using, void (*look) (void *arg), void *arg)
+{
+	Probe		probe = {
+		relid, identity_of(relid), column, type, using, .only = NO_PART, .look = look, .look_arg = arg,
+	};
+	ErrorData  *error;
+
+	if (can_be_asked(&probe) && !attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
+		raise_of(error, &probe, NULL, NULL);
+}
+
 RetypeWork
 retype_ask(Oid relid, const char *column, const char *type, const char *using, List *further)
 {
 	Probe		probe = {relid, identity_of(relid), column, type, using, further, ALL_PARTS};
 	ErrorData  *error;
 
-	/* nothing can be made for a moment on a standby, where a plan may be read */
-	if (XactReadOnly ||
-		object_aclcheck(DatabaseRelationId, MyDatabaseId, probe.owner, ACL_CREATE_TEMP) != ACLCHECK_OK)
+	if (!can_be_asked(&probe))
 		return RETYPE_UNKNOWN;
 	if (!attempt_run(run_probe, &probe, ATTEMPT_UNDO, &error))
 		explain(&probe, error);

@@ -30,6 +30,14 @@ typedef enum RetypeWork
 extern RetypeWork retype_ask(Oid relid, const char *column, const char *type, const char *using,
 							 List *further);
 
+/*
+ * Have "look" look at that table, as whoever calls, without what hangs on its columns, and
+ * leave nothing behind.  Nothing is done where retype_ask() knows nothing.  Errors: look's,
+ * with the name of relid's table.
+ */
+extern void retype_try(Oid relid, const char *column, const char *type, const char *using,
+					   void (*look) (void *arg), void *arg);
+
 /* The value (SQL) as an assignment to a column of that type would make it. */
 extern char *retype_value(Oid type, int32 typmod, const char *value);
 

@@ -44,6 +44,7 @@ typedef struct Moving
 	const Move *move;
 	List	   *pairs;			/* MovePair *, the two tables first */
 	List	   *tables;			/* Oid: every "from" */
+	List	   *retyped;		/* Oid: views that are made anew */
 
 	/* MoveAct *, in the order in which they are done */
 	List	   *leave;			/* what hangs on "from" goes */

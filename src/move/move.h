@@ -59,9 +59,10 @@ extern void move_check(Oid relid, const MoveTarget *target);
 /*
  * The relations (Oid) that are locked ACCESS EXCLUSIVE beside the two, their partitions
  * among them, so that what is read of the catalog then is so until the end of the
- * transaction, and no act waits.
+ * transaction, and no act waits.  "views_over": those over views, too, as where a column
+ * is of another type (Move.converted).
  */
-extern List *move_relations(Oid from, Oid to);
+extern List *move_relations(Oid from, Oid to, bool views_over);
 
 /*
  * All that is to be done (MoveAct *), from the catalog as it is now; what has come

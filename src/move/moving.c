@@ -14,7 +14,8 @@
  * not know, nothing of it may fire, and no privilege is left.  What only refers to the
  * table keeps itself and all that hangs on it in turn: a view gets its query anew, from
  * the text that it had, and is otherwise not touched, nor is a materialized view filled
- * again; so what is built over them need not be looked at, however deep it goes.
+ * again; so what is built over them need not be looked at, however deep it goes.  Only
+ * views that show a column which gets another type are made anew (retyped_views.c).
  *
  * Each act has the role that it is done as: the owner of what is changed, for what
  * analyzes a user's text.
@@ -30,6 +31,7 @@
 #include "core/names.h"
 #include "move/act.h"
 #include "move/refuse.h"
+#include "move/retyped_views.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
@@ -47,6 +49,7 @@ static const MovePart *const parts[] = {
 	&move_policies,
 	&move_statistics,
 	&move_publications,
+	&move_retyped_views,
 	&move_others,
 	&move_remarks,
 	&move_privileges,
@@ -79,6 +82,8 @@ begin(const Move *move)
 		moving->pairs = lappend(moving->pairs, make_pair(lfirst_oid(lc), lfirst_oid(other)));
 	foreach(lc, moving->pairs)
 		moving->tables = lappend_oid(moving->tables, ((MovePair *) lfirst(lc))->from);
+	if (move->converted != NULL)
+		moving->retyped = retyped_views_find(moving->tables, move->converted);
 	return moving;
 }
 
@@ -91,7 +96,7 @@ check_locks(const Move *move)
 {
 	ListCell   *lc;
 
-	foreach(lc, move_relations(move->from, move->to))
+	foreach(lc, move_relations(move->from, move->to, move->converted != NULL))
 	{
 		if (!CheckRelationOidLockedByMe(lfirst_oid(lc), AccessExclusiveLock, false))
 			ereport(ERROR,
@@ -109,7 +114,7 @@ move_acts(const Move *move)
 
 	check_locks(move);
 	refuse_late(move, moving->tables, ((MovePair *) linitial(moving->pairs))->partitioned);
-	foreach(lc, moving->tables)
+	foreach(lc, list_concat_copy(moving->tables, moving->retyped))
 		acl_hold(lfirst_oid(lc), 0);
 	for (int i = 0; i < lengthof(parts); i++)
 	{
@@ -161,7 +166,10 @@ move_gifts_calls(int64 migration, Oid from, List *to)
 	return moving.last;
 }
 
-/* The partitions of the tables ($1); who refers to one of all these, or is referred to by it, with his partitions. */
+/*
+ * The partitions of the tables ($1); who refers to one of all these, or is referred to by it, with his partitions.
+ * $2: views over views, too.
+ */
 #define RELATIONS_SQL \
 	"WITH RECURSIVE own(oid) AS (SELECT unnest($1) UNION SELECT i.inhrelid FROM pg_inherits i JOIN own o ON o.oid = i.inhparent), " \
 	"near(oid) AS (SELECT oid FROM own " \
@@ -173,17 +181,20 @@ move_gifts_calls(int64 migration, Oid from, List *to)
 	"  UNION SELECT p.polrelid FROM pg_depend d JOIN pg_policy p ON p.oid = d.objid JOIN own o ON o.oid = d.refobjid " \
 	"  WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass " \
 	"  UNION SELECT t.tgrelid FROM pg_trigger t JOIN own o ON o.oid = t.tgconstrrelid), " \
-	"tree(oid) AS (SELECT oid FROM near UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON t.oid = i.inhparent) " \
+	"above(oid) AS (SELECT c.oid FROM near n JOIN pg_class c ON c.oid = n.oid AND c.relkind = 'v' WHERE $2 " \
+	"  UNION SELECT r.ev_class FROM above v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid AND d.classid = 'pg_rewrite'::regclass " \
+	"  JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'), " \
+	"tree(oid) AS (SELECT oid FROM near UNION SELECT oid FROM above UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree t ON t.oid = i.inhparent) " \
 	"SELECT array_agg(t.oid ORDER BY t.oid) FROM tree t JOIN pg_class c ON c.oid = t.oid WHERE NOT t.oid = ANY ($1)"
 
 List *
-move_relations(Oid from, Oid to)
+move_relations(Oid from, Oid to, bool views_over)
 {
 	QuerySession session;
 	List	   *relations;
 
 	query_begin(&session);
-	QUERY(RELATIONS_SQL, arg_oids(list_make2_oid(from, to)));
+	QUERY(RELATIONS_SQL, arg_oids(list_make2_oid(from, to)), arg_bool(views_over));
 	relations = query_oids(0, 1);
 	query_end(&session);
 	return relations;

@@ -118,7 +118,7 @@ add_all(Moving *moving)
 {
 	ListCell   *lc;
 
-	foreach(lc, view_query_users(moving->tables))
+	foreach(lc, list_difference_oid(view_query_users(moving->tables), moving->retyped))
 		add_view(moving, lfirst_oid(lc));
 	add_functions(moving);
 	add_objects(moving,

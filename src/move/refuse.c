@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "move/refuse.h"
+#include "move/retyped_views.h"
 #include "move/view_query.h"
 #include "storage/lockdefs.h"
 #include "utils/builtins.h"
@@ -97,12 +98,38 @@ static const char not_valid[] =
 	"  AND d.refobjid = ANY ($1) AND a.attname = $2)"
 #define AFTERWARDS "and make it again afterwards%s"
 
-/* Views that read the column $2. */
-static const char views_of_converted[] =
+/* Materialized views that read the column $2. */
+static const char matviews_of_converted[] =
 	"SELECT pg_describe_object('pg_class'::regclass, c.oid, 0), c.oid, "
-	"format('DROP %s %s; " AFTERWARDS "', CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, c.oid::regclass, $3::text) "
-	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind IN ('v', 'm') AND " ON_COLUMN("pg_rewrite", "r.oid")
+	"format('DROP MATERIALIZED VIEW %s; " AFTERWARDS "', c.oid::regclass, $3::text) "
+	"FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename = '_RETURN' AND c.relkind = 'm' AND " ON_COLUMN("pg_rewrite", "r.oid")
 	" ORDER BY c.oid";
+
+/* What keeps the views $1 from being made anew. */
+static const char *const questions_of_retyped[] = {
+	"SELECT pg_describe_object('pg_class'::regclass, v.oid, 0), format('is to be made anew, in schema %I, in which its owner may not create', n.nspname), "
+	"format('GRANT CREATE ON SCHEMA %I TO %s;', n.nspname, v.relowner::regrole) FROM pg_class v JOIN pg_namespace n ON n.oid = v.relnamespace "
+	"WHERE v.oid = ANY ($1) AND NOT has_schema_privilege(v.relowner, n.oid, 'CREATE')",
+	"SELECT pg_describe_object('pg_class'::regclass, d.objid, 0), format('is to be made anew, and belongs to extension %I', e.extname), "
+	"format('ALTER EXTENSION %I DROP VIEW %s;', e.extname, d.objid::regclass) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid "
+	"WHERE d.classid = 'pg_class'::regclass AND d.objid = ANY ($1) AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass",
+	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), format('calls %s, which the view''s owner may not', t.tgfoid::regprocedure), "
+	"format('GRANT EXECUTE ON FUNCTION %s TO %s;', t.tgfoid::regprocedure, v.relowner::regrole) FROM pg_trigger t JOIN pg_class v ON v.oid = t.tgrelid "
+	"WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND NOT has_function_privilege(v.relowner, t.tgfoid, 'EXECUTE')",
+	"SELECT pg_describe_object('pg_class'::regclass, root, 0), 'is defined by itself', format('DROP VIEW %s CASCADE; nobody can read it.', root::regclass) FROM "
+	"(WITH RECURSIVE up(root, oid) AS (SELECT v, v FROM unnest($1) v UNION SELECT up.root, r.ev_class FROM up JOIN pg_depend d "
+	"  ON d.refclassid = 'pg_class'::regclass AND d.refobjid = up.oid AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' "
+	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> up.oid) "
+	"SELECT DISTINCT up.root FROM up JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = up.oid "
+	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class = up.root AND up.oid <> up.root) x",
+	/* all but views over them, which are among them, and what is their own */
+	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), format('depends on view %s, which is to be made anew', v.oid::regclass), "
+	"'Drop it first, and create it again afterwards.' FROM pg_class v JOIN pg_depend d ON d.deptype = 'n' AND "
+	"(d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid OR d.refclassid = 'pg_type'::regclass "
+	"  AND d.refobjid IN (SELECT oid FROM pg_type WHERE typrelid = v.oid UNION ALL SELECT typarray FROM pg_type WHERE typrelid = v.oid)) "
+	"LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
+	"WHERE v.oid = ANY ($1) AND NOT coalesce(r.ev_class = v.oid OR r.rulename = '_RETURN' AND r.ev_class = ANY ($1), false)",
+};
 
 /*
  * The same of what is about the column $2, which is to be of another type.  $3: different
@@ -180,7 +207,7 @@ ask(Refused *refused, const char *question, List *tables, bool partitioned)
 	uint64		n;
 
 	query_begin(&session);
-	n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) ORDER BY 1, 2", question),
+	n = QUERY(psprintf("SELECT DISTINCT * FROM (%s) x(object, reason, hint) WHERE $2 IS NOT NULL ORDER BY 1, 2", question),
 			  arg_oids(tables), arg_bool(partitioned));
 	for (uint64 row = 0; row < n; row++)
 		refuse(refused, query_text(row, 1), query_text(row, 2), query_text(row, 3));
@@ -194,15 +221,15 @@ afterwards(const MoveConverted *converted)
 	return converted->in_key ? "." : "; without keep_place it is carried.";
 }
 
-/* A view's columns keep their types; what only chooses rows by values that stay the same goes on. */
+/* A materialized view's columns keep their types; what only chooses rows by values that stay the same goes on. */
 static void
-ask_of_views(Refused *refused, const MoveConverted *converted, List *tables)
+ask_of_matviews(Refused *refused, const MoveConverted *converted, List *tables)
 {
 	QuerySession session;
 	uint64		n;
 
 	query_begin(&session);
-	n = QUERY(views_of_converted, arg_oids(tables), arg_text(converted->name), arg_text(afterwards(converted)));
+	n = QUERY(matviews_of_converted, arg_oids(tables), arg_text(converted->name), arg_text(afterwards(converted)));
 	for (uint64 row = 0; row < n; row++)
 	{
 		if (!converted->exact || view_query_shows(query_oid(row, 2), tables, converted->name))
@@ -215,10 +242,14 @@ static void
 ask_of_converted(Refused *refused, const MoveConverted *converted, List *tables)
 {
 	QuerySession session;
+	List	   *retyped;
 
 	if (converted == NULL)
 		return;
-	ask_of_views(refused, converted, tables);
+	ask_of_matviews(refused, converted, tables);
+	retyped = retyped_views_find(tables, converted);
+	for (int i = 0; i < lengthof(questions_of_retyped); i++)
+		ask(refused, questions_of_retyped[i], retyped, false);
 	query_begin(&session);
 	for (int i = 0; i < lengthof(questions_of_converted); i++)
 	{

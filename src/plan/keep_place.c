@@ -7,9 +7,9 @@
  * was, and it takes the first one's name.  What the change needs a rewrite for is thus
  * done row by row, beside the traffic; what needs none is done in place, as always.
  *
- * Of a partitioned table it is a column of the partition key that is changed so, wanted in
- * its place or not: rows are routed by it, so there is no other way.  The second table is
- * then partitioned as the first one is (run/partitioned_like.c).
+ * A column of a partition key is changed so, wanted in its place or not: rows are routed by
+ * it, so there is no other way.  The second table of a partitioned one is partitioned as
+ * the first one is (run/partitioned_like.c).
  *
  * The rule for keys: rows of the two tables are found by each other's keys, and what is
  * unique in the one is taken to be so in the other.  So a column of a key, of a unique
@@ -23,12 +23,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "column/carry.h"
 #include "column/load.h"
 #include "core/errors.h"
 #include "core/names.h"
 #include "draft/by_path.h"
+#include "move/retyped_views.h"
 #include "nodes/parsenodes.h"
 #include "plan/plan.h"
 #include "plan/retype_plan.h"
@@ -97,16 +99,20 @@ is_partitioned(Oid relid)
 	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE;
 }
 
+static bool
+is_in_key(const Change *change)
+{
+	bool		in_expression;
+
+	return column_in_partition_key(change->relid, change->column, &in_expression);
+}
+
 static void
 check_partitioned(const Change *change)
 {
 	bool		in_expression;
 
-	if (!column_in_partition_key(change->relid, change->column, &in_expression))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s is partitioned, and a column of it cannot keep its place", names_relation(change->relid)),
-				 errhint("Leave out keep_place: the column then comes last.")));
+	(void) column_in_partition_key(change->relid, change->column, &in_expression);
 	if (in_expression)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -140,9 +146,9 @@ note_mapped(MigrationPlan *plan, const Column *column, const Change *change)
 				  ((ColumnCheck *) lfirst(lc))->name);
 }
 
-/* What becomes of bounds; and of who counts on the partitions. */
+/* What becomes of bounds. */
 static void
-note_partitions(MigrationPlan *plan, const Column *column, const Change *change)
+note_key(MigrationPlan *plan, const Column *column, const Change *change)
 {
 	ListCell   *lc;
 
@@ -159,14 +165,34 @@ note_partitions(MigrationPlan *plan, const Column *column, const Change *change)
 		plan_note(plan, "%s", "rows may be in other partitions than before, where values of the new type have another hash");
 	if (!is_exact(column, change))
 		plan_note(plan, "%s", "the column is in the key: a row of which the new value does not make the old one again goes through until the cutover, which stops at it; from then on one of which the old value does not make the new one closes the way back");
+}
+
+/* What becomes of who counts on the partitions. */
+static void
+note_partitions(MigrationPlan *plan)
+{
 	plan_note(plan, "%s", "a partition that is made, attached or detached before the cutover has the second table begun anew; one that comes after it has to be detached again for the way back, and a row in it closes that");
+}
+
+/* Views that show the column are made anew. */
+static void
+carry_views(MigrationPlan *plan, const Column *column, const Change *change, const MoveConverted *move)
+{
+	List	   *tables = find_all_inheritors(change->relid, AccessShareLock, NULL);
+	List	   *views = retyped_views_find(tables, move);
+	ListCell   *lc;
+
+	retyped_views_try(views, tables, column->name, retype_plan_type(column, change),
+					  change->up_source != NULL ? change->up_readable : NULL);
+	foreach(lc, views)
+		plan_note(plan, "view %s shows the column, or is over one that does: it is dropped and made again in the exchange, with all that it has", names_relation(lfirst_oid(lc)));
 }
 
 static void
 make(MigrationPlan *plan, Change *change)
 {
 	Column	   *column = column_load(change->relid, change->column);
-	MoveConverted move = {.name = column->name, .exact = is_exact(column, change), .in_key = is_partitioned(change->relid)};
+	MoveConverted move = {.name = column->name, .exact = is_exact(column, change), .in_key = is_in_key(change)};
 	SecondArgs	second = second_plan_args(plan, change->relid);
 
 	/* of the partition key PostgreSQL changes nothing: but what is about the column has to go with the type */
@@ -175,13 +201,16 @@ make(MigrationPlan *plan, Change *change)
 	else if (retype_plan_in_place(plan, column, change))
 		return;
 	second_plan_check_converted(change, &move);
+	carry_views(plan, column, change, &move);
 	second.new_shape = true;
 	second.layout = change->layout;
 	second.converted = converted_column(column, change);
 	second_plan_steps(plan, &second);
 	note_mapped(plan, column, change);
 	if (move.in_key)
-		note_partitions(plan, column, change);
+		note_key(plan, column, change);
+	if (is_partitioned(change->relid))
+		note_partitions(plan);
 	sequence_note_smaller(plan, column, change->type);
 	plan_note(plan, "%s", "a row of which the new value cannot be computed goes through until the cutover, which stops at it; from then on one of which the old value cannot be computed goes through, and closes the way back");
 	plan_note(plan, "%s", "from cutover on a prepared statement that returns the column fails (0A000), as its type has changed, until it is prepared again (DEALLOCATE or DISCARD ALL, a new connection); one that only compares with it goes on; a call of a PL/pgSQL function that is under way then, and has a row of the table in a variable, may fail once (42804)");

@@ -187,7 +187,9 @@ second_plan_check(const Change *change, bool partitioned)
 void
 second_plan_check_converted(const Change *change, const MoveConverted *converted)
 {
-	check_target(change, &(MoveTarget) {.partitioned = converted->in_key, .converted = converted});
+	check_target(change, &(MoveTarget) {
+		.partitioned = get_rel_relkind(change->relid) == RELKIND_PARTITIONED_TABLE, .converted = converted,
+	});
 }
 
 SecondArgs

@@ -82,7 +82,7 @@ first_partition_relations(const FirstArgs *args)
 	if (OidIsValid(parent))
 		relations = lappend_oid(relations, parent);
 	return list_concat_unique_oid(relations, move_relations(OidIsValid(parent) ? parent : args->relation,
-															OidIsValid(parent) ? args->relation : InvalidOid));
+															OidIsValid(parent) ? args->relation : InvalidOid, false));
 }
 
 /* One statement of the owner's; event triggers are not told. */

@@ -41,6 +41,7 @@
 #include "catalog/query.h"
 #include "catalog/second_security.h"
 #include "catalog/table_key.h"
+#include "column/load.h"
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "commands/tablespace.h"
@@ -342,16 +343,29 @@ create_key(const SecondArgs *args, Second *second)
 	}
 }
 
+/* Do the table's partitions go by it? */
+static bool
+converted_routes(Oid relid, const ConvertedColumn *converted)
+{
+	bool		in_expression;
+
+	return column_in_partition_key(relid, converted->name, &in_expression);
+}
+
 /* What Second.converted has of the column. */
 static List *
-conversion(const ConvertedColumn *converted)
+conversion(const SecondArgs *args)
 {
+	const ConvertedColumn *converted = args->converted;
+	List	   *things;
+
 	if (converted == NULL)
 		return NIL;
-	return lappend(list_make5(converted->name,
-							  converted->up, converted->up_resolution != NULL ? converted->up_resolution : "",
-							  converted->down, converted->down_resolution != NULL ? converted->down_resolution : ""),
-				   converted->exact ? CONVERTED_EXACT : CONVERTED_LOSSY);
+	things = list_make5(converted->name,
+						converted->up, converted->up_resolution != NULL ? converted->up_resolution : "",
+						converted->down, converted->down_resolution != NULL ? converted->down_resolution : "");
+	things = lappend(things, converted->exact ? CONVERTED_EXACT : CONVERTED_LOSSY);
+	return lappend(things, converted_routes(args->relation, converted) ? CONVERTED_ROUTES : CONVERTED_BESIDE);
 }
 
 /* Names of the columns that the second table computes by itself, or has of another type (char *). */
@@ -390,7 +404,7 @@ new_shape_make(const Migration *migration, const SecondArgs *args)
 		.filenode = zdm_relfilenode(source),
 		.new_shape = true,
 		.own = own_columns(args),
-		.converted = conversion(args->converted),
+		.converted = conversion(args),
 		.settings = args->converted != NULL ? migration->result_settings : NIL,
 	};
 
@@ -432,7 +446,7 @@ typedef struct Trial
 	List	   *settings;
 } Trial;
 
-/* The two expressions are about the column alone: up was asked for the bounds. */
+/* Of a column of the partition key the two expressions are about it alone: up was asked for the bounds. */
 static void
 check_down(const SecondArgs *args, const Second *second, Relation source)
 {
@@ -456,7 +470,7 @@ run_trial(void *arg)
 	Migration	none = {0};
 	Second		second = {
 		.relid = trial->args->relation, .new_shape = true,
-		.converted = conversion(trial->args->converted), .settings = trial->settings,
+		.converted = conversion(trial->args), .settings = trial->settings,
 	};
 
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -496,7 +510,7 @@ new_shape_relations(const Second *second)
 	List	   *relations = list_make2_oid(second->relid, second->hidden);
 	List	   *both = list_concat(tree_of(second->relid), tree_of(second->hidden));
 
-	relations = list_concat_unique_oid(relations, move_relations(second->relid, second->hidden));
+	relations = list_concat_unique_oid(relations, move_relations(second->relid, second->hidden, second->converted != NIL));
 	return list_concat_unique_oid(relations, second_table_toasts(both));
 }
 
@@ -987,7 +1001,8 @@ new_shape_exchange(Migration *migration, const SecondArgs *args, Second *second,
 	if (args->converted != NULL)
 	{
 		converted = (MoveConverted) {
-			.name = args->converted->name, .exact = args->converted->exact, .in_key = partitioned_like_is(second),
+			.name = args->converted->name, .exact = args->converted->exact,
+			.in_key = converted_routes(second->relid, args->converted),
 			.sequences = args->converted->sequences,
 		};
 		convert_default(args->converted, second, &converted);

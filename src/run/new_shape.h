@@ -20,7 +20,7 @@
 extern void new_shape_make(const Migration *migration, const SecondArgs *args);
 
 /*
- * Can a partitioned table's like be made now, with a column of its partition key of another
+ * Can a partitioned table's like be made now, with a column of another
  * type?  It is made, without rows, and undone.  Errors: those of partitioned_like_parts(), and
  * PostgreSQL's, of bounds above all, with the names of the table and its partitions.
  */

@@ -30,6 +30,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
 #include "catalog/table_key.h"
+#include "column/load.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/expression.h"
@@ -68,7 +69,10 @@ void
 partitioned_like_check_alone(const SyncExpr *expr, Oid relid, AttrNumber attnum, const char *role)
 {
 	char	   *name = get_attname(relid, attnum, false);
+	bool		in_expression;
 
+	if (!column_in_partition_key(relid, name, &in_expression))
+		return;
 	if (!bms_is_subset(expr_inputs(expr), bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

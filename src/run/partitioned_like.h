@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * partitioned_like.h
- *		A partitioned table's like, that has a column of the partition key of another type.
+ *		A partitioned table's like, that has a column of another type.
  *
  *-------------------------------------------------------------------------
  */
@@ -27,13 +27,16 @@ extern char *partitioned_like_key(Oid relid);
 /* All of it, as the call keeps it for who reads the plan. */
 extern PartitionLayout *partitioned_like_layout(Oid relid, const LikeColumn *column);
 
-/* ERRCODE_FEATURE_NOT_SUPPORTED if the expression, called "role", reads another column of relid than that one. */
+/*
+ * ERRCODE_FEATURE_NOT_SUPPORTED if the column is in relid's partition key and the expression,
+ * called "role", reads another column too.
+ */
 extern void partitioned_like_check_alone(const SyncExpr *expr, Oid relid, AttrNumber attnum, const char *role);
 
 /*
  * Its partitions as they are now, those above others first (LayoutPart *), with each bound
  * as the column's new values have it.  Errors: ERRCODE_FEATURE_NOT_SUPPORTED for what the
- * like cannot be given, an "up" that reads other columns too; ERRCODE_INVALID_OBJECT_DEFINITION
+ * like cannot be given, as partitioned_like_check_alone(); ERRCODE_INVALID_OBJECT_DEFINITION
  * for a bound that becomes NULL; those of the expression, with the partition's name.
  * Needs a lock on the table.
  */

@@ -162,7 +162,7 @@ load_converted(Conversion *conversion, Relation hidden, const Loading *loading)
 	conversion->value = compile_stated(conversion, second, second->turned, loading->source, from, target, &actor);
 	if (second->turned && strcmp(list_nth(second->converted, 5), CONVERTED_LOSSY) == 0)
 		conversion->origin = compile_stated(conversion, second, false, hidden, from, source, &actor);
-	if (loading->source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && hidden->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	if (strcmp(list_nth(second->converted, 6), CONVERTED_ROUTES) == 0)
 		conversion->back = compile_stated(conversion, second, !second->turned, hidden, to, source, &actor);
 	load_checks(conversion, hidden, to);
 	/* a row is sought by its value before it is made */

@@ -31,7 +31,7 @@ typedef struct Conversion
 	/* the column that the two have of different types: */
 	SyncExpr   *value;			/* what the hidden table is to have, over the source's row */
 	SyncExpr   *origin;			/* where that loses something: what the source is to have, over the hidden row; else NULL */
-	SyncExpr   *back;			/* where both are partitioned, and have it in their keys: the same whatever is lost; else NULL */
+	SyncExpr   *back;			/* where partitions go by it: the same whatever is lost; else NULL */
 	List	   *checks;			/* SyncExpr *: the hidden table's CHECKs about it */
 
 	List	   *computed;		/* ComputedValue *: besides */

@@ -63,7 +63,7 @@ zdm_test_move(PG_FUNCTION_ARGS)
 	debug_point_init();
 	lock_all(list_make2_oid(move.from, move.to));
 	lock_all(list_concat_copy(move.leaves_from, move.leaves_to));
-	lock_all(move_relations(move.from, move.to));
+	lock_all(move_relations(move.from, move.to, false));
 	acts = move_acts(&move);
 	move_run(acts);
 	PG_RETURN_TEXT_P(cstring_to_text(move_sql(acts)));
