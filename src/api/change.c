@@ -536,10 +536,13 @@ resolve(Change *change)
 static void
 try_partitions(const Change *change, const MigrationPlan *plan)
 {
-	const SecondArgs *second = second_args(linitial(plan->steps));
+	const SecondArgs *second;
 
+	if (!OidIsValid(change->type) || change->layout == NULL || XactReadOnly)
+		return;
+	second = second_args(linitial(plan->steps));
 	/* what needs no rewrite is done in place */
-	if (OidIsValid(change->type) && change->layout != NULL && second != NULL && !XactReadOnly)
+	if (second != NULL)
 		new_shape_try(second, change->result_settings);
 }
 

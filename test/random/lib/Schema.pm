@@ -30,7 +30,6 @@ sub invent
 		$schema->{role} = 'data' if $schema->{role} eq 'key';
 		$schema->{partitioned} = $change->{leaves};
 	}
-	$schema->{partitioned} = 0 if $change->{keep};
 	# there is no way to cluster a partitioned table in each version
 	$schema->{partitioned} = 0 if ($change->{ddl} // '') =~ /^CLUSTER/;
 
@@ -163,7 +162,7 @@ sub pieces
 			q{ALTER TABLE {T} ADD COLUMN g boolean GENERATED ALWAYS AS ({C} IS NULL) STORED} ] ],
 	);
 	# of a change that keeps the column's place, these are known to be refused
-	my $refused = !$change->{keep} ? qr/^$/ : $change->{family} =~ /^(int_bigint|smallint_int)$/ ? qr/^exclude/ : qr/^(exclude.*|view|policy|update_of)$/;
+	my $refused = !$change->{keep} ? qr/^$/ : $change->{family} =~ /^(int_bigint|smallint_int)$/ ? qr/^exclude/ : qr/^(exclude.*|policy|update_of)$/;
 	my @pieces;
 
 	if ($schema->{role} eq 'reference')
