@@ -13,7 +13,7 @@
 #include "nodes/nodeFuncs.h"
 #include "parser/parser.h"
 #include "parser/parsetree.h"
-#include "rewrite/rewriteHandler.h"
+#include "rewrite/prs2lock.h"
 #include "storage/lockdefs.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -128,12 +128,26 @@ shows(Node *node, void *context)
 	return expression_tree_walker(node, shows, context);
 }
 
+/* Of a materialized view, too, which get_view_query() is not for: both have the one rule that is their query. */
+static Node *
+stored_query(Relation rel)
+{
+	for (int i = 0; rel->rd_rules != NULL && i < rel->rd_rules->numLocks; i++)
+	{
+		RewriteRule *rule = rel->rd_rules->rules[i];
+
+		if (rule->event == CMD_SELECT)
+			return linitial(rule->actions);
+	}
+	return NULL;
+}
+
 bool
 view_query_shows(Oid view, List *tables, const char *column)
 {
 	Relation	rel = relation_open(view, AccessShareLock);
 	Showing		showing = {.tables = tables, .column = column};
-	bool		found = shows((Node *) get_view_query(rel), &showing);
+	bool		found = shows(stored_query(rel), &showing);
 
 	relation_close(rel, NoLock);
 	return found;
