@@ -62,7 +62,7 @@ forget(Oid relid)
 {
 	generation++;
 	for (KeptCache *cache = caches; cache != NULL; cache = cache->next)
-		forget_in(cache, relid);
+		forget_in(cache, cache->by_any ? InvalidOid : relid);
 }
 
 uint64
@@ -156,6 +156,18 @@ kept_get(KeptCache *cache, Relation rel, Size size, KeptLoad load, void *arg)
 	entry->kept = kept;
 	cache->last = kept;
 	return kept;
+}
+
+void
+kept_drop(KeptCache *cache, Kept *kept)
+{
+	KeptEntry  *entry = hash_search(cache->entries, &kept->relid, HASH_FIND, NULL);
+
+	if (entry == NULL || entry->kept != kept)
+		return;
+	cache->last = NULL;
+	retire(kept);
+	hash_search(cache->entries, &kept->relid, HASH_REMOVE, NULL);
 }
 
 typedef struct Compiling

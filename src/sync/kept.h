@@ -27,6 +27,7 @@ typedef struct KeptCache
 	Kept	   *last;			/* the one last asked for, while it is current */
 	struct HTAB *entries;		/* by relation; NULL: none yet */
 	struct KeptCache *next;
+	bool		by_any;			/* DDL on whatever relation makes all of it out of date */
 } KeptCache;
 
 /* Register the callbacks that keep all that is kept right.  From _PG_init. */
@@ -39,6 +40,9 @@ extern void kept_init(void);
  */
 typedef void (*KeptLoad) (Kept *kept, Relation rel, void *arg);
 extern Kept *kept_get(KeptCache *cache, Relation rel, Size size, KeptLoad load, void *arg);
+
+/* Forget what is kept of the relation, valid as it is until the end of the transaction. */
+extern void kept_drop(KeptCache *cache, Kept *kept);
 
 /*
  * A number that is another one after any relation may have been changed by DDL, as far as

@@ -44,7 +44,9 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
+#include "storage/lmgr.h"
 #include "sync/apply.h"
+#include "sync/kept.h"
 #include "sync/table_trigger.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -68,12 +70,21 @@ typedef enum TableArgument
 	ARGUMENTS
 } TableArgument;
 
-/* Kept in the trigger's FmgrInfo: one statement, one table. */
+/*
+ * What a statement needs for one table, in the trigger's FmgrInfo.  Of two plain tables it
+ * is kept for the session, as most statements write one row.  The lock on the hidden table
+ * comes first, and with it what has been changed by DDL before: who changes more than that
+ * waits for the lock's end.
+ */
 typedef struct TableCall
 {
+	Kept		kept;
 	bool		possible;
+	bool		busy;			/* a row is being carried over, or an error has broken that off */
 	Apply		apply;
 } TableCall;
+
+static KeptCache table_calls = {.by_any = true};
 
 static void
 check_protocol(FunctionCallInfo fcinfo)
@@ -132,21 +143,58 @@ read_arguments(const Trigger *trigger)
 	};
 }
 
+static void
+begin_call(TableCall *call, TriggerData *trigdata, MemoryContext context)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	Second		second = read_arguments(trigdata->tg_trigger);
+
+	call->possible = apply_begin(&call->apply, trigdata->tg_relation, &second);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+load_call(Kept *kept, Relation rel, void *arg)
+{
+	begin_call((TableCall *) kept, arg, kept->context);
+}
+
+static TableCall *
+get_kept_call(TriggerData *trigdata)
+{
+	Relation	rel = trigdata->tg_relation;
+	TableCall  *call = (TableCall *) kept_get(&table_calls, rel, sizeof(TableCall), load_call, trigdata);
+
+	if (call->busy)
+	{
+		/* a function in an index of the hidden table's writes the table, or an error has left it so */
+		kept_drop(&table_calls, &call->kept);
+		call = (TableCall *) kept_get(&table_calls, rel, sizeof(TableCall), load_call, trigdata);
+	}
+	call->apply.noted = false;
+	return call;
+}
+
 static TableCall *
 get_call(FmgrInfo *flinfo, TriggerData *trigdata)
 {
 	TableCall  *call = flinfo->fn_extra;
-	MemoryContext caller;
-	Second		second;
+	Oid			hidden;
 
 	if (call != NULL)
 		return call;
-	caller = MemoryContextSwitchTo(flinfo->fn_mcxt);
-	call = palloc0(sizeof(TableCall));
-	second = read_arguments(trigdata->tg_trigger);
-	call->possible = apply_begin(&call->apply, trigdata->tg_relation, &second);
+	hidden = oid_argument(trigdata->tg_trigger, ARG_HIDDEN);
+	LockRelationOid(hidden, RowExclusiveLock);
+	if (oid_argument(trigdata->tg_trigger, ARG_RELID) == RelationGetRelid(trigdata->tg_relation) &&
+		get_rel_relkind(hidden) == RELKIND_RELATION)
+		call = get_kept_call(trigdata);
+	else
+	{
+		/* leaves are locked one by one, as rows come to them */
+		call = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(TableCall));
+		begin_call(call, trigdata, flinfo->fn_mcxt);
+	}
 	flinfo->fn_extra = call;
-	MemoryContextSwitchTo(caller);
 	return call;
 }
 
@@ -329,11 +377,13 @@ zdm_sync_table(PG_FUNCTION_ARGS)
 	after = TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) ? trigdata->tg_trigslot :
 		TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newslot : NULL;
 
+	call->busy = true;
 	apply_open(apply, trigdata->tg_relation);
 	if (after != NULL && is_last(trigdata->tg_relation, after))
 		apply_put(apply, after);
 	if (before != NULL && (after == NULL || !apply_same_key(apply, before, after)))
 		apply_remove(apply, before);
 	apply_close(apply);
+	call->busy = false;
 	return PointerGetDatum(NULL);
 }
