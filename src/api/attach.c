@@ -11,7 +11,7 @@
  *
  * Where a hidden table is kept beside a partitioned one, the partition gets the trigger
  * for that here, as PostgreSQL makes none of an internal one; so one that is made comes
- * here, too.
+ * here, too.  And one that is detached loses it here.
  *
  * ALTER TABLE that rewrites a table leaves no trace of who wrote a row, so that
  * one that has not been filled would look like one that has: what has not been
@@ -23,6 +23,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/arrival.h"
@@ -42,6 +43,7 @@
 #include "nodes/parsenodes.h"
 #include "run/start.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "sync/table_trigger.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -59,22 +61,32 @@ check_protocol(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("%s must be called by an event trigger", name)));
 }
 
+static bool
+has_subcommand(Node *parsetree, AlterTableType subtype)
+{
+	ListCell   *lc;
+
+	foreach(lc, IsA(parsetree, AlterTableStmt) ? ((AlterTableStmt *) parsetree)->cmds : NIL)
+	{
+		if (lfirst_node(AlterTableCmd, lc)->subtype == subtype)
+			return true;
+	}
+	return false;
+}
+
 /* Does the statement bring a partition, with rows perhaps or without? */
 static bool
 brings_partition(Node *parsetree)
 {
-	ListCell   *lc;
-
 	if (IsA(parsetree, CreateStmt))
 		return ((CreateStmt *) parsetree)->partbound != NULL;
-	if (!IsA(parsetree, AlterTableStmt))
-		return false;
-	foreach(lc, ((AlterTableStmt *) parsetree)->cmds)
-	{
-		if (lfirst_node(AlterTableCmd, lc)->subtype == AT_AttachPartition)
-			return true;
-	}
-	return false;
+	return has_subcommand(parsetree, AT_AttachPartition);
+}
+
+static bool
+takes_partition(Node *parsetree)
+{
+	return has_subcommand(parsetree, AT_DetachPartition) || has_subcommand(parsetree, AT_DetachPartitionFinalize);
 }
 
 /* Has this transaction made relid a partition? */
@@ -169,12 +181,44 @@ follow_second(void)
 	}
 }
 
+/*
+ * A partition that has left such a table keeps nothing of ours, at whatever depth.  It is
+ * locked; what is below it may be in use, and its trigger then stays and does nothing.
+ */
+static void
+let_go_of_detached(void)
+{
+	ListCell   *lc;
+	ListCell   *other;
+
+	foreach(lc, second_of_partitioned())
+	{
+		const Second *second = lfirst(lc);
+		List	   *with = table_trigger_relations(second->hidden);
+
+		foreach(other, list_difference_oid(with, find_all_inheritors(second->relid, NoLock, NULL)))
+		{
+			Relation	rel;
+
+			if (!ConditionalLockRelationOid(lfirst_oid(other), AccessExclusiveLock))
+				continue;
+			rel = try_relation_open(lfirst_oid(other), NoLock);
+			if (rel == NULL)
+				continue;
+			(void) table_trigger_drop(rel, second->hidden);
+			table_close(rel, NoLock);
+		}
+	}
+}
+
 Datum
 zdm_partition_attached(PG_FUNCTION_ARGS)
 {
 	ListCell   *lc;
 
 	check_protocol(fcinfo, "zdm.partition_attached");
+	if (takes_partition(((EventTriggerData *) fcinfo->context)->parsetree) && extension_ready())
+		let_go_of_detached();
 	if (!brings_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
 		PG_RETURN_NULL();
 	follow_second();

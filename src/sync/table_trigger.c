@@ -38,6 +38,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/query.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -332,6 +333,22 @@ bool
 table_trigger_drop(Relation source, Oid hidden)
 {
 	return drop_trigger(table_trigger_find(source, hidden));
+}
+
+List *
+table_trigger_relations(Oid hidden)
+{
+	QuerySession session;
+	List	   *relations;
+
+	query_begin(&session);
+	/* the hidden table is the first of the arguments */
+	QUERY("SELECT array_agg(tgrelid ORDER BY tgrelid) FROM pg_trigger WHERE tgfoid = $1 AND tgisinternal "
+		  "AND substring(tgargs FOR length($2) + 1) = convert_to($2, 'UTF8') || '\\x00'",
+		  arg_oid(trigger_function("sync_table")), arg_text(psprintf("%u", hidden)));
+	relations = query_oids(0, 1);
+	query_end(&session);
+	return relations;
 }
 
 Datum

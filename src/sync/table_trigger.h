@@ -27,6 +27,9 @@ extern void table_trigger_create(Relation source, const Second *second);
 extern void table_trigger_close(Relation rel);
 extern void table_trigger_let(Relation rel);
 
+/* The relations (Oid) that have one for the hidden table. */
+extern List *table_trigger_relations(Oid hidden);
+
 /* Take the trigger away; false if there is none. */
 extern bool table_trigger_drop(Relation source, Oid hidden);
 
