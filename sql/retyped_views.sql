@@ -77,6 +77,14 @@ ALTER VIEW over_both OWNER TO CURRENT_USER;
 DROP FUNCTION takes, body;
 DROP MATERIALIZED VIEW stored, shows;
 RESET zdm.guard;
+CREATE TEMPORARY VIEW of_session AS SELECT n FROM t;
+DO $$
+BEGIN
+	PERFORM zdm.rename_column('t', 'n', 'm');
+EXCEPTION WHEN feature_not_supported THEN
+	RAISE WARNING '%', regexp_replace(SQLERRM, 'pg_temp_\d+', 'pg_temp_n');
+END $$;
+DROP VIEW of_session;
 CREATE VIEW low AS SELECT lower(note) FROM (SELECT * FROM t) s;
 CREATE VIEW over_low AS SELECT lower || 'x' FROM low;
 SELECT zdm.change_column_type('t', 'note', 'int', up => 'length(note)', down => $$repeat('x', note)$$, keep_place => true);

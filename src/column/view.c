@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/query.h"
 #include "column/carry.h"
 #include "column/definition.h"
@@ -21,6 +22,7 @@
 #include "core/errors.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 /* So many views over each other, and one is taken to be over itself, which PostgreSQL finds out when it is read. */
 #define DEEPEST 100
@@ -64,7 +66,10 @@ view_refuse_dependents(const Column *column, Oid view, const char *description)
 static void
 check_view(const Column *column, const ColumnView *view, Oid owner, bool may_create)
 {
-	if (!carry_acts_for(column->owner, owner))
+	if (isAnyTempNamespace(get_rel_namespace(view->oid)))
+		column_refuse(psprintf("temporary view %s, which only its session can make again,", view->name), column,
+					  psprintf("DROP VIEW %s; and make it again afterwards, or let its session end.", view->name));
+	else if (!carry_acts_for(column->owner, owner))
 		column_refuse(psprintf("view %s, which has another owner,", view->name), column,
 					  psprintf("Let the table's owner have view %s too, or make it a member of the view's owner; or, as %s or a superuser, keep what pg_get_viewdef(%s) gives, DROP VIEW %s; and create it again afterwards.",
 							   view->name, quote_identifier(GetUserNameFromId(owner, false)), quote_literal_cstr(view->name), view->name));

@@ -116,6 +116,8 @@ static const char *const questions_of_retyped[] = {
 	"SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0), format('calls %s, which the view''s owner may not', t.tgfoid::regprocedure), "
 	"format('GRANT EXECUTE ON FUNCTION %s TO %s;', t.tgfoid::regprocedure, v.relowner::regrole) FROM pg_trigger t JOIN pg_class v ON v.oid = t.tgrelid "
 	"WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND NOT has_function_privilege(v.relowner, t.tgfoid, 'EXECUTE')",
+	"SELECT pg_describe_object('pg_class'::regclass, v.oid, 0), 'is temporary, and only its session can make it again', "
+	"format('DROP VIEW %s; and make it again afterwards, or let its session end.', v.oid::regclass) FROM pg_class v WHERE v.oid = ANY ($1) AND v.relpersistence = 't'",
 	"SELECT pg_describe_object('pg_class'::regclass, root, 0), 'is defined by itself', format('DROP VIEW %s CASCADE; nobody can read it.', root::regclass) FROM "
 	"(WITH RECURSIVE up(root, oid) AS (SELECT v, v FROM unnest($1) v UNION SELECT up.root, r.ev_class FROM up JOIN pg_depend d "
 	"  ON d.refclassid = 'pg_class'::regclass AND d.refobjid = up.oid AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' "
