@@ -20,7 +20,7 @@ GRANT SELECT ON t TO retyped_owner;
 
 -- two that show it, of two owners, one over each, one over both, and one over an expression
 CREATE VIEW v WITH (check_option = local) AS SELECT id, n FROM t WHERE n > 3;
-CREATE VIEW over_v WITH (security_barrier) AS SELECT v.n * 2 AS twice, v.id FROM v;
+CREATE VIEW over_v WITH (security_barrier) AS SELECT v.n * 2 AS twice, v.id FROM v FOR SHARE OF v;
 SET ROLE retyped_owner;
 CREATE VIEW "Views"."W" (a, "B") AS SELECT id, retyped.ours(n) FROM retyped.t;
 CREATE VIEW "Views".united AS SELECT * FROM "Views"."W" UNION ALL (WITH x AS (SELECT id, n FROM retyped.t) SELECT * FROM x WHERE n < 5);

@@ -99,6 +99,9 @@ name_stand_ins(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
+	/* no row of a stand-in can be locked, and none is to be */
+	if (IsA(node, SelectStmt))
+		((SelectStmt *) node)->lockingClause = NIL;
 	if (IsA(node, RangeVar) && ((RangeVar *) node)->schemaname != NULL)
 	{
 		RangeVar   *name = (RangeVar *) node;
