@@ -7,6 +7,15 @@ CREATE EXTENSION zdm_test;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 SET zdm.guard = off;
 \set SHOW_CONTEXT never
+SELECT test.finds_exclusions() AS finds \gset
+\if :finds
+\else
+CREATE TABLE refused (k int4range, during int4range, EXCLUDE USING gist (k WITH =, during WITH &&)) PARTITION BY LIST (k);
+CREATE TABLE one (k int4range, during int4range);
+SELECT zdm.migrate('ALTER TABLE refused ATTACH PARTITION one DEFAULT');
+SELECT zdm.change_column_type('refused', 'during', 'int8range', 'int8range(lower(during), upper(during))');
+\quit
+\endif
 CREATE TABLE ep (k int4range, during daterange, CONSTRAINT once EXCLUDE USING gist (k WITH =, during WITH &&)) PARTITION BY LIST (k);
 CREATE TABLE ep1 (k int4range NOT NULL, during daterange);
 CREATE TABLE ep2 (k int4range NOT NULL, during daterange);

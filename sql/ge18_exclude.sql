@@ -7,6 +7,13 @@ CREATE EXTENSION zdm_test;
 SET client_min_messages = warning;	-- the lines of zdm.wait depend on time
 SET zdm.guard = off;
 \set SHOW_CONTEXT never
+SELECT test.finds_exclusions() AS finds \gset
+\if :finds
+\else
+CREATE TABLE refused (k int4range, during int4range) PARTITION BY LIST (k);
+SELECT zdm.migrate('ALTER TABLE refused ADD UNIQUE (k, during WITHOUT OVERLAPS)');
+\quit
+\endif
 CREATE SCHEMA plain;
 CREATE SCHEMA online;
 DO $$

@@ -95,6 +95,12 @@ extern void constraint_check_no_primary_key(Oid relid);
 extern void exclusion_plan(MigrationPlan *plan, const Change *change, const Constraint *stated);
 extern void exclusion_plan_like(MigrationPlan *plan, Oid root, Oid indexid, List **taken);
 
+/*
+ * ERRCODE_FEATURE_NOT_SUPPORTED where the server would build that of a partitioned table
+ * once more, with all waiting, beside those of its partitions: see exclusion_is_found().
+ */
+extern void exclusion_check_found(Oid root);
+
 /* in constraint_name.c: the name that PostgreSQL would choose, or the given one, found to be free */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
 

@@ -403,6 +403,17 @@ plan_partitioned(const Exclusion *con)
 	});
 }
 
+void
+exclusion_check_found(Oid root)
+{
+	if (!exclusion_is_found())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("this server's release does not find the exclusion constraints that the partitions of %s have", names_relation(root)),
+				 errdetail("It would build each once more, under ACCESS EXCLUSIVE."),
+				 errhint("Update the server to the last minor release, or use plain DDL when nobody uses the table.")));
+}
+
 static void
 plan_all(const Exclusion *con)
 {
@@ -437,6 +448,8 @@ exclusion_plan(MigrationPlan *plan, const Change *change, const Constraint *stat
 				 errmsg("exclusion constraints are not supported on partitioned tables"),
 				 errdetail("Before PostgreSQL 17, no partitioned table has exclusion constraints."),
 				 errhint("Add it to each of its partitions, by a migration of its own.")));
+	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
+		exclusion_check_found(plan->relid);
 	index_check_statement(stmt, plan->relid);
 	if (!exclusion)
 		check_without_overlaps(plan->relid, stated);

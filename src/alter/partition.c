@@ -277,6 +277,8 @@ plan_indexes(Attach *attach)
 			.plan = attach->plan, .root = attach->partition->oid, .indexid = index->oid, .taken = taken,
 		};
 
+		if (index->exclusion && !index->dropped)
+			exclusion_check_found(attach->parent->oid);
 		if (index->dropped || has_index(attach, index))
 			continue;
 		if (index->exclusion)

@@ -80,6 +80,13 @@ extern List *carry_none_late(const Making *making, const Column *old, List *leav
 extern List *foreign_key_probes(const Column *column);
 
 /*
+ * In exclusion.c: does the exclusion constraint of a partitioned table find those of its
+ * partitions, when it is added, or when one is attached?  Not all minor releases of 17 and
+ * 18 compare their indexes: CompareIndexInfo() says so.
+ */
+extern bool exclusion_is_found(void);
+
+/*
  * Looks at every row for what the carried constraints say of the new values
  * (fit.c): of "value", an expression of what up gives, before anything is changed,
  * and of the new column itself when the cutover begins.

@@ -10,8 +10,8 @@
  * are in use (a rename), the old column keeps an index for those who look rows up by it.
  *
  * Of a partitioned table (17) each partition has its own made by itself; the partitioned
- * table's, added in the cutover, finds them and builds nothing.  A partition may have one
- * of its own beside.
+ * table's, added in the cutover, finds them and builds nothing: on servers that compare
+ * such indexes, which not all minor releases do.  A partition may have one of its own beside.
  *
  * A column that stands in the constraint's expressions or its predicate alone is known to
  * the index only.
@@ -20,6 +20,8 @@
  */
 #include "postgres.h"
 
+#include "access/attmap.h"
+#include "catalog/index.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/query.h"
@@ -27,6 +29,8 @@
 #include "column/part.h"
 #include "core/expression.h"
 #include "draft/deparse.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 /* The exclusion constraint that the dependent is, or is the index of; or InvalidOid. */
@@ -89,6 +93,17 @@ read_constraint(const Column *column, Oid constraint)
 	return exclusion;
 }
 
+bool
+exclusion_is_found(void)
+{
+	IndexInfo  *one = makeNode(IndexInfo);
+	AttrMap    *map = make_attrmap(1);
+
+	/* two that are alike, of no columns at all */
+	one->ii_ExclusionOps = palloc0(sizeof(Oid));
+	return CompareIndexInfo(one, one, NULL, NULL, NULL, NULL, map);
+}
+
 static bool
 load(Column *column, const Dependent *dependent)
 {
@@ -101,6 +116,10 @@ load(Column *column, const Dependent *dependent)
 	if (is_loaded(column, exclusion->indexid))
 		return true;
 	carry_load_members(constraint, &exclusion->leaves, &exclusion->parents);
+	if (exclusion->parents != NIL && !exclusion_is_found())
+		column_refuse(psprintf("exclusion constraint %s of a partitioned table, which this server's release would build anew in the cutover,",
+							   quote_identifier(exclusion->name)), column,
+					  "Update the server to the last minor release; or drop the constraint first, and add it again afterwards.");
 	exclusion->spec = topmost_spec(exclusion);
 	carry_check_leaves(column, exclusion->leaves);
 	column->exclusions = lappend(column->exclusions, exclusion);

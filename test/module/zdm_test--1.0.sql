@@ -274,3 +274,18 @@ CREATE FUNCTION test.known_of(rel regclass) RETURNS SETOF text LANGUAGE sql SET 
 	SELECT * FROM (SELECT format('function: %s', pg_get_functiondef(f.oid)) FROM pg_proc f WHERE oid IN
 		(SELECT objid FROM pg_depend WHERE classid = 'pg_proc'::regclass AND refclassid = 'pg_class'::regclass AND refobjid = rel) ORDER BY proname) x
 $$;
+
+-- Does an exclusion constraint of a partitioned table find those of its partitions?  Not in
+-- all minor releases of 17 and 18.
+CREATE FUNCTION test.finds_exclusions() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	found boolean;
+BEGIN
+	CREATE TEMPORARY TABLE finds (k int4range) PARTITION BY LIST (k);
+	CREATE TEMPORARY TABLE finds_1 PARTITION OF finds DEFAULT;
+	ALTER TABLE finds_1 ADD EXCLUDE USING gist (k WITH =);
+	ALTER TABLE finds ADD EXCLUDE USING gist (k WITH =);
+	SELECT count(*) = 1 INTO found FROM pg_constraint WHERE conrelid = 'finds_1'::regclass AND contype = 'x';
+	DROP TABLE finds;
+	RETURN found;
+END $$;
