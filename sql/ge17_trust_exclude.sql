@@ -14,6 +14,8 @@ CREATE TABLE refused (k int4range, during int4range, EXCLUDE USING gist (k WITH 
 CREATE TABLE one (k int4range, during int4range);
 SELECT zdm.migrate('ALTER TABLE refused ATTACH PARTITION one DEFAULT');
 SELECT zdm.change_column_type('refused', 'during', 'int8range', 'int8range(lower(during), upper(during))');
+CREATE TABLE attached (k int4range NOT NULL, during daterange, EXCLUDE USING gist (k WITH =, during WITH &&));
+SELECT zdm.partition_table('attached', 'LIST (k)', ARRAY['attached_1 FOR VALUES IN (''[1,2)'')'], way => 'attach');
 \quit
 \endif
 CREATE TABLE ep (k int4range, during daterange, CONSTRAINT once EXCLUDE USING gist (k WITH =, during WITH &&)) PARTITION BY LIST (k);

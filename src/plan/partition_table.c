@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "alter/alter.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
@@ -63,6 +64,8 @@ check_attach(const Change *change)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("way => 'attach' does not go with HASH"),
 				 errdetail("One partition would take all rows.")));
+	if (QUERY_ONCE("SELECT FROM pg_index WHERE indrelid = $1 AND indisexclusion AND indislive", arg_oid(change->relid)) > 0)
+		exclusion_check_found(change->relid);
 	move_check(change->relid, &(MoveTarget) {.partitioned = true});
 }
 
