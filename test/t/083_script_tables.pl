@@ -1,5 +1,7 @@
 # The files of zdm.script() on tables of all sorts and in sessions of all sorts: what is
 # no heap, what has policies for its owner, and settings that others have made for the role.
+#
+# long
 
 use strict;
 use warnings;

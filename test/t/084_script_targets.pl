@@ -2,6 +2,8 @@
 # one server: so the files are run on it, with their look at its version taken out, as
 # what an older one knows a newer one knows too; and nothing stands in them that came
 # later than their target, by a list of what did.  What has no older form is said.
+#
+# long
 
 use strict;
 use warnings;

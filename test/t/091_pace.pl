@@ -2,6 +2,8 @@
 # written, however much time it has; who goes on where another has stopped in the
 # midst of a page's rows leaves none of them out; a batch lets others have the
 # processor again and again; and what it has written is on disk when it has rested.
+#
+# long
 
 use strict;
 use warnings;

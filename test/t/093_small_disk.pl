@@ -1,7 +1,9 @@
 # 093_small_disk.pl: a table, and the WAL, on file systems of a few megabytes: a
 # backfill, or a copy, holds before they are full, says which it is, and goes on when
 # there is room again; one that is full is no failure.  Needs a kernel that lets everybody
-# mount a tmpfs in a namespace of his own.  # long
+# mount a tmpfs in a namespace of his own.
+#
+# long
 
 use strict;
 use warnings;
