@@ -176,18 +176,27 @@ get_kept_call(TriggerData *trigdata)
 	return call;
 }
 
+/* Are the two plain tables?  The hidden one is locked then, as it is before anything that is kept is looked at. */
+static bool
+lock_plain(const TriggerData *trigdata)
+{
+	Oid			hidden = oid_argument(trigdata->tg_trigger, ARG_HIDDEN);
+
+	/* who writes a leaf alone comes to the table before the hidden one, as everybody does */
+	if (oid_argument(trigdata->tg_trigger, ARG_RELID) != RelationGetRelid(trigdata->tg_relation))
+		return false;
+	LockRelationOid(hidden, RowExclusiveLock);
+	return get_rel_relkind(hidden) == RELKIND_RELATION;
+}
+
 static TableCall *
 get_call(FmgrInfo *flinfo, TriggerData *trigdata)
 {
 	TableCall  *call = flinfo->fn_extra;
-	Oid			hidden;
 
 	if (call != NULL)
 		return call;
-	hidden = oid_argument(trigdata->tg_trigger, ARG_HIDDEN);
-	LockRelationOid(hidden, RowExclusiveLock);
-	if (oid_argument(trigdata->tg_trigger, ARG_RELID) == RelationGetRelid(trigdata->tg_relation) &&
-		get_rel_relkind(hidden) == RELKIND_RELATION)
+	if (lock_plain(trigdata))
 		call = get_kept_call(trigdata);
 	else
 	{
