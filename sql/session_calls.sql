@@ -32,6 +32,11 @@ INSERT INTO t VALUES (98, 1, 'early');
 SELECT test.release('second-before-index');
 CALL test.await('calls', 'ready');
 INSERT INTO t VALUES (99, 1, 'late');
+SELECT hidden::regclass AS hidden FROM zdm.second \gset
+SET enable_seqscan = off;
+SELECT id FROM :hidden WHERE b = 'early';
+SELECT id FROM :hidden WHERE b = 'late';
+RESET enable_seqscan;
 INSERT INTO t VALUES (100, 1, 'first');
 -- an error in the midst of carrying a row over, and on with it: in a savepoint, in a block, in another transaction
 BEGIN;
@@ -66,10 +71,6 @@ ALTER TABLE t RENAME COLUMN c TO b;
 UPDATE t SET b = 'more' WHERE id IN (5, 300);
 SELECT zdm.cutover('calls');
 CALL test.await('calls', 'switched');
-SET enable_seqscan = off;
-SELECT id FROM t WHERE b = 'early';
-SELECT id FROM t WHERE b = 'late';
-RESET enable_seqscan;
 INSERT INTO t (id, a, b) VALUES (400, 4, 'there');
 UPDATE t SET b = 'there' WHERE id = 6;
 SELECT count(*) FROM zdm.verify('calls');
