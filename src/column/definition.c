@@ -88,9 +88,7 @@ static const char *const queries[] = {
 	[DEFINITION_VIEW_REPLACE] = "SELECT 'CREATE OR REPLACE VIEW ' || $2 || ' AS ' || left(pg_get_viewdef(ev_class), -1) "
 	/* it may be over a materialized view of the column */
 	"FROM pg_rewrite r WHERE ev_class = $1 AND rulename = '_RETURN' AND NOT " IS_ABOUT("r", "$5"),
-	[DEFINITION_VIEW_OPTIONS] = "SELECT 'ALTER VIEW ' || $2 || ' SET (' || "
-	"string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' "
-	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0",
+	[DEFINITION_VIEW_OPTIONS] = VIEW_OPTIONS_SQL,
 };
 
 /* A definition of one migration, on one way. */

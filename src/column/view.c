@@ -19,28 +19,21 @@
 #include "column/carry.h"
 #include "column/definition.h"
 #include "column/part.h"
+#include "column/view_properties.h"
 #include "core/errors.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* So many views over each other, and one is taken to be over itself, which PostgreSQL finds out when it is read. */
-#define DEEPEST 100
-
 /*
  * Views over the column ($1, $2) or its materialized views ($3), and over those,
- * the deepest last; $5: DEEPEST.
+ * the deepest last.
  */
 #define VIEWS_SQL \
-	"WITH RECURSIVE v(oid, level) AS (" \
-	"  SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' " \
-	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' " \
-	"  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass " \
-	"  AND (d.refobjid = $1 AND d.refobjsubid = $2 OR d.refobjid = ANY ($3)) " \
-	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
-	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
-	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
-	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' WHERE v.level < $5) "
+	WITH_VIEWS_OVER("SELECT r.ev_class, 1 FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' " \
+					"JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' " \
+					"WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass " \
+					"AND (d.refobjid = $1 AND d.refobjsubid = $2 OR d.refobjid = ANY ($3))")
 
 /* Who hangs on a view and is not a plain view itself. */
 void
@@ -98,10 +91,10 @@ look(Column *column)
 	query_begin(&session);
 	n = QUERY(VIEWS_SQL "SELECT v.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, max(v.level)::int, "
 			  "min(v.level) = 1, "
-			  "has_schema_privilege($4, n.oid, 'CREATE') "
+			  "has_schema_privilege($4, n.oid, 'CREATE'), max(v.level) = " VIEWS_DEEPEST " "
 			  "FROM v JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
 			  "GROUP BY v.oid, c.oid, n.oid, c.relname, n.nspname, c.relowner ORDER BY 4, 1",
-			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner), arg_int4(DEEPEST));
+			  arg_oid(column->relid), arg_int2(column->attnum), arg_oids(matview_oids(column)), arg_oid(column->owner));
 	for (uint64 row = 0; row < n; row++)
 	{
 		ColumnView *view = palloc0(sizeof(ColumnView));
@@ -110,7 +103,7 @@ look(Column *column)
 		view->name = query_text(row, 2);
 		view->direct = query_bool(row, 5);
 		check_view(column, view, query_oid(row, 3), query_bool(row, 6));
-		if (query_int4(row, 4) >= DEEPEST)
+		if (query_bool(row, 7))
 			column_refuse(psprintf("view %s, which is defined by itself,", view->name), column,
 						  psprintf("DROP VIEW %s CASCADE; nobody can read it.", view->name));
 		column->views = lappend(column->views, view);

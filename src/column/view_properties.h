@@ -11,6 +11,23 @@
 #include "column/column.h"
 #include "verbs/sql.h"
 
+/* So many views over each other, and one is taken to be over itself, which PostgreSQL finds out when it is read. */
+#define VIEWS_DEEPEST "100"
+
+/* WITH v(oid, level): views that "seed" gives with level 1, and all over them; of one over itself there is an end, too. */
+#define WITH_VIEWS_OVER(seed) \
+	"WITH RECURSIVE v(oid, level) AS (" seed \
+	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
+	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
+	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
+	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' WHERE v.level < " VIEWS_DEEPEST ") "
+
+/* What gives view $1, called $2, its options, if it has any. */
+#define VIEW_OPTIONS_SQL \
+	"SELECT 'ALTER VIEW ' || $2 || ' SET (' || " \
+	"string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' " \
+	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0"
+
 /* A view that is made anew in the place, or beside, the one of that Oid. */
 typedef struct ViewProperties
 {

@@ -40,13 +40,9 @@
 	"WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) " \
 	"AND a.attname = $2 AND c.relkind = 'v' ORDER BY c.oid"
 
-/* Views $1 and those over them, the deepest last; of one over itself there is an end, too: it is refused (refuse.c). */
+/* Views $1 and those over them, the deepest last; one over itself is refused (refuse.c). */
 #define TREE_SQL \
-	"WITH RECURSIVE v(oid, level) AS (SELECT unnest($1), 1 " \
-	"  UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
-	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' " \
-	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid " \
-	"  JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v' WHERE v.level < 100) " \
+	WITH_VIEWS_OVER("SELECT unnest($1), 1") \
 	"SELECT array_agg(oid ORDER BY level, oid) FROM (SELECT oid, max(level) AS level FROM v GROUP BY oid) x"
 
 List *
@@ -191,13 +187,6 @@ retyped_views_try(List *views, List *tables, const char *column, const char *typ
 
 /* ---- made anew ---- */
 
-static char *
-options(Oid view)
-{
-	return QUERY_ONCE_TEXT("SELECT ' WITH (' || string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' "
-						   "FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0", arg_oid(view));
-}
-
 static void
 add_view(Moving *moving, Oid view)
 {
@@ -205,16 +194,12 @@ add_view(Moving *moving, Oid view)
 	ViewProperties made = {
 		.oid = view, .name = names_of_relation(view, false), .owner = quote_identifier(GetUserNameFromId(owner, false)), .kind = "VIEW",
 	};
-	char	   *with = options(view);
 	ListCell   *lc;
 
-	/* those over it have gone before */
-	moving->leave = lcons(memcpy(palloc(sizeof(MoveAct)), &(MoveAct) {
-		.sql = psprintf("DROP VIEW %s", made.name), .role = owner,
-	}, sizeof(MoveAct)), moving->leave);
 	act_add(&moving->others, &(MoveAct) {
-		.sql = psprintf("CREATE VIEW %s%s AS\n%s", made.name, with != NULL ? with : "", view_query_text(view)), .role = owner,
+		.sql = psprintf("CREATE VIEW %s AS\n%s", made.name, view_query_text(view)), .role = owner,
 	});
+	ACT_ROWS(&moving->others, owner, view, VIEW_OPTIONS_SQL, arg_oid(view), arg_text(made.name));
 	foreach(lc, view_properties(owner, &made))
 		act_add(&moving->others, &(MoveAct) {.sql = lfirst(lc), .role = owner});
 }
@@ -224,6 +209,14 @@ add_all(Moving *moving)
 {
 	ListCell   *lc;
 
+	for (int i = list_length(moving->retyped) - 1; i >= 0; i--)
+	{
+		Oid			view = list_nth_oid(moving->retyped, i);
+
+		act_add(&moving->leave, &(MoveAct) {
+			.sql = psprintf("DROP VIEW %s", names_of_relation(view, false)), .role = identity_of(view),
+		});
+	}
 	foreach(lc, moving->retyped)
 		add_view(moving, lfirst_oid(lc));
 }
