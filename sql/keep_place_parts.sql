@@ -68,6 +68,30 @@ CALL test.await('again', 'completed');
 SELECT attnum, attname, atttypid::regtype FROM pg_attribute WHERE attrelid = 'ev'::regclass AND attnum > 0;
 SELECT count(*), sum(note - id) FROM ev;
 SELECT relname FROM pg_class WHERE relname ~ '^zdm_';
+-- a partition that comes may be partitioned by the column itself: then rows are found by it
+CREATE TABLE by (id int, at int, n int, PRIMARY KEY (id, at, n)) PARTITION BY RANGE (at);
+CREATE TABLE by_1 PARTITION OF by FOR VALUES FROM (0) TO (100);
+INSERT INTO by SELECT i, i, i FROM generate_series(1, 50) i;
+SELECT zdm.change_column_type('by', 'n', 'bigint', label => 'by', keep_place => true);
+CALL test.await('by', 'ready');
+SELECT converted[array_upper(converted, 1)] FROM zdm.second;
+CREATE TABLE by_2 (LIKE by, PRIMARY KEY (id, at, n)) PARTITION BY LIST (n);
+CREATE TABLE by_2a PARTITION OF by_2 FOR VALUES IN (1, 2, 3);
+CREATE TABLE by_2b PARTITION OF by_2 DEFAULT;
+SET zdm.guard = off;
+ALTER TABLE by ATTACH PARTITION by_2 FOR VALUES FROM (100) TO (200);
+RESET zdm.guard;
+INSERT INTO by VALUES (7, 150, 2), (8, 151, 9);
+UPDATE by SET n = 3 WHERE id = 8 AND at = 151;
+SELECT zdm.cutover('by');
+CALL test.await('by', 'switched');
+SELECT converted[array_upper(converted, 1)] FROM zdm.second;
+UPDATE by SET n = 77 WHERE id = 7 AND at = 150;
+SELECT count(*) FROM zdm.verify('by');
+SELECT zdm.revert('by');
+CALL test.await('by', 'reverted');
+SELECT tableoid::regclass, * FROM by WHERE at > 99 ORDER BY id;
+
 -- what needs no second table is done in place
 SELECT zdm.change_column_type('ev', 'ref', 'oid', label => 'oid', keep_place => true);
 CALL test.await('oid', 'completed');

@@ -39,6 +39,9 @@ for my $table (@tables)
 		  . "CREATE TABLE ${table}_log (id int, n int); CREATE INDEX ON ${table}_log (id, n)");
 }
 
+# these show the column, and are made anew with each exchange
+sql('CREATE VIEW keyed_id AS SELECT id, n FROM keyed; CREATE VIEW keyed_over AS SELECT id + 1 AS next FROM keyed_id; GRANT SELECT ON keyed_over TO PUBLIC');
+
 my $run = start_pgbench($node, join("\n", '\set id random(1, 3000)', '\set other 3001 + :client_id', map { <<"EOS" } @tables), '-c', '2', '-R', '40');
 BEGIN;
 UPDATE $_ SET n = n + 1, v = repeat(md5(:id::text), 1 + :id % 20) WHERE id = :id;
@@ -68,7 +71,8 @@ sub steer_all
 # What is wrong with the rows of any of the tables, read in both ways.
 sub wrong
 {
-	my @looks;
+	my @looks = ("SELECT 'the views over keyed are not what they were' WHERE (SELECT sum(next) FROM keyed_over WHERE next <= 3001) IS DISTINCT FROM 4504500 "
+		  . "OR (SELECT relacl::text FROM pg_class WHERE oid = 'keyed_over'::regclass) NOT LIKE '%=r/%'");
 
 	for my $table (@tables)
 	{
