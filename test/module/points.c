@@ -62,6 +62,7 @@ static void
 reach(const char *name)
 {
 	LOCKTAG		tag;
+	int			lock_timeout = LockTimeout;
 
 	slow_reached_point(name);
 	for (int i = 0; i < lengthof(injections); i++)
@@ -75,11 +76,21 @@ reach(const char *name)
 	}
 
 	point_tag(&tag, name, "");
-	PG_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+	/* who is held stays there: the timeout is for the locks that the code there waits for */
+	LockTimeout = 0;
+	PG_TRY();
 	{
-		(void) LockAcquire(&tag, ShareLock, true, false);
+		PG_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+		{
+			(void) LockAcquire(&tag, ShareLock, true, false);
+		}
+		PG_END_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+	PG_FINALLY();
+	{
+		LockTimeout = lock_timeout;
+	}
+	PG_END_TRY();
 	LockRelease(&tag, ShareLock, true);
 }
 
