@@ -58,6 +58,18 @@ leave_queue(int code, Datum arg)
 	LockErrorCleanup();
 }
 
+/* Until nobody holds the point any more. */
+static void
+stay(const LOCKTAG *tag)
+{
+	PG_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+	{
+		(void) LockAcquire(tag, ShareLock, true, false);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+	LockRelease(tag, ShareLock, true);
+}
+
 static void
 reach(const char *name)
 {
@@ -80,18 +92,13 @@ reach(const char *name)
 	LockTimeout = 0;
 	PG_TRY();
 	{
-		PG_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
-		{
-			(void) LockAcquire(&tag, ShareLock, true, false);
-		}
-		PG_END_ENSURE_ERROR_CLEANUP(leave_queue, (Datum) 0);
+		stay(&tag);
 	}
 	PG_FINALLY();
 	{
 		LockTimeout = lock_timeout;
 	}
 	PG_END_TRY();
-	LockRelease(&tag, ShareLock, true);
 }
 
 void
