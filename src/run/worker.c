@@ -611,7 +611,7 @@ judge_error(Migration *migration, const ErrorData *error, StepRun *run)
 		char	   *holders = locks_describe(&run->patience);
 
 		if (step != NULL)
-			step_set_waiting(step, holders != NULL ? holders : error->message);
+			step_set_waiting(step, holders != NULL ? holders : psprintf("a lock: %s", error->message));
 		locks_cancel_autovacuum(&run->patience);
 	}
 	else if (verdict == RETRY_NEVER || !note_transient(migration, step, error, run))

@@ -13,7 +13,8 @@ NEWEST_MAJOR=18
 # This list, and nothing else, is what a test may rely on.
 TEST_PACKAGES=(gcc libc6-dev make perl libipc-run-perl)
 
-# Migration tools that one test deploys with; without them it is skipped.
+# Migration tools that one test deploys with; without them it is skipped.  So is that
+# beside pg_partman, which has a package for each server.
 TOOL_PACKAGES=(sqitch libdbd-pg-perl python3-alembic python3-psycopg2)
 
 die() {
@@ -143,11 +144,21 @@ install_packages() {
 	fi
 }
 
-# install_tools: install the migration tools, where that can be done.
+# install_tools: what single tests need beside all that, where it can be had.
 install_tools() {
+	local major
+	install_if_possible "${TOOL_PACKAGES[@]}"
+	major=$(printf '%s\n' "$PG_CONFIG" | sed -nE 's,^/usr/lib/postgresql/([0-9]+)/bin/pg_config$,\1,p')
+	if [ -n "$major" ]; then
+		install_if_possible "postgresql-$major-partman"
+	fi
+}
+
+# install_if_possible PACKAGE...: all of them, or say which are missing.
+install_if_possible() {
 	local package lacking=()
 	command -v dpkg-query >/dev/null || return 0
-	for package in "${TOOL_PACKAGES[@]}"; do
+	for package in "$@"; do
 		have_package "$package" || lacking+=("$package")
 	done
 	[ ${#lacking[@]} -gt 0 ] || return 0
