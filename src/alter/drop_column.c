@@ -20,6 +20,7 @@
 #include "alter/alter.h"
 #include "alter/drop.h"
 #include "alter/plain.h"
+#include "catalog/folded.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
@@ -108,12 +109,13 @@ check_droppable(Oid relid, AttrNumber attnum, const char *name)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+	bool		in_expression;
 
 	if (att->attinhcount > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("cannot drop inherited column \"%s\"", name)));
-	if (has_partition_attrs(rel, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber), NULL))
+	if (folded_partition_key_has(rel, attnum, &in_expression))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("cannot drop column \"%s\" because it is part of the partition key of relation \"%s\"",

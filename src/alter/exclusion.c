@@ -30,6 +30,7 @@
 #include "access/table.h"
 #include "alter/alter.h"
 #include "alter/index.h"
+#include "catalog/folded.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -335,7 +336,7 @@ static void
 check_partition_key(const Exclusion *con, Oid relid)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	PartitionKey key = RelationGetPartitionKey(rel);
+	PartitionKey key = folded_partition_key(rel);
 
 	for (int i = 0; i < key->partnatts; i++)
 	{

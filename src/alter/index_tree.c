@@ -23,6 +23,7 @@
 #include "access/table.h"
 #include "alter/alter.h"
 #include "alter/index.h"
+#include "catalog/folded.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
@@ -176,7 +177,7 @@ static void
 check_partition_key(const IndexTree *tree, Oid relid)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	PartitionKey key = RelationGetPartitionKey(rel);
+	PartitionKey key = folded_partition_key(rel);
 	const char *what = tree->primary ? "PRIMARY KEY" : "UNIQUE";
 
 	for (int i = 0; i < key->partnatts; i++)

@@ -58,6 +58,19 @@ typedef struct Copying
 	MemoryContext memory;		/* of the rows at hand */
 } Copying;
 
+/* Both tables and their indexes, whose expressions are simplified then, by functions that may read. */
+static void
+open_both(Apply *apply, Relation source, const Second *second)
+{
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (!apply_begin(apply, source, second))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
+	apply_open(apply, source);
+	PopActiveSnapshot();
+}
+
 static void
 begin_copying(Copying *copying, Relation rel, const Second *second, bool look)
 {
@@ -69,11 +82,7 @@ begin_copying(Copying *copying, Relation rel, const Second *second, bool look)
 	/* functions of expression and partial indexes are the owner's, not ours */
 	identity_enter(rel->rd_rel->relowner, NIL, &copying->identity);
 	guc_bound_lock_waits();
-	if (!apply_begin(&copying->apply, rel, second))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
-	apply_open(&copying->apply, rel);
+	open_both(&copying->apply, rel, second);
 
 	/* taken after the lock on the table, with the trigger in place: what it does not see was carried over */
 	copying->snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -236,13 +245,9 @@ copy_compare_rows(const RowRange *range, const Second *second, bool forth, Naps 
 
 	identity_enter(range->rel->rd_rel->relowner, NIL, &identity);
 	guc_bound_lock_waits();
-	if (!apply_begin(&apply, source, second))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the hidden table of %s is void", names_relation(second->relid))));
+	open_both(&apply, source, second);
 	/* as they were copied in */
 	apply.abreast = true;
-	apply_open(&apply, source);
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	PushActiveSnapshot(snapshot);
 	slot = table_slot_create(range->rel, NULL);

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/folded.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
@@ -27,8 +28,7 @@ table_key_is_one(Relation source, Oid indexid)
 	form = index->rd_index;
 	usable = form != NULL && form->indrelid == RelationGetRelid(source) && form->indisunique &&
 		form->indimmediate && form->indisvalid && form->indisready && form->indislive &&
-		index->rd_rel->relam == BTREE_AM_OID &&
-		RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL;
+		index->rd_rel->relam == BTREE_AM_OID && folded_index_is_plain(index);
 	for (int i = 0; usable && i < form->indnkeyatts; i++)
 	{
 		AttrNumber	attnum = form->indkey.values[i];

@@ -14,6 +14,7 @@
 
 #include "access/relation.h"
 #include "access/sysattr.h"
+#include "catalog/folded.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -178,8 +179,8 @@ column_in_partition_key(Oid relid, const char *name, bool *in_expression)
 		AttrNumber	attnum = get_attnum(lfirst_oid(lc), name);
 		bool		in_this = false;
 
-		if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && attnum != InvalidAttrNumber)
-			found |= has_partition_attrs(rel, bms_make_singleton(attnum - FirstLowInvalidHeapAttributeNumber), &in_this);
+		if (attnum != InvalidAttrNumber)
+			found |= folded_partition_key_has(rel, attnum, &in_this);
 		*in_expression |= in_this;
 		relation_close(rel, NoLock);
 	}

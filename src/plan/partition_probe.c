@@ -21,6 +21,7 @@
 
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/folded.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_inherits.h"
@@ -241,10 +242,10 @@ partition_qual(const char *name)
 {
 	RangeVar   *range = makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(name)));
 	Relation	rel = table_openrv(range, AccessShareLock);
-	Expr	   *qual = make_ands_explicit(copyObject(RelationGetPartitionQual(rel)));
+	List	   *qual = folded_partition_qual(rel);
 
 	table_close(rel, NoLock);
-	return make_ands_implicit((Expr *) canonicalize_qual((Expr *) eval_const_expressions(NULL, (Node *) qual), true));
+	return qual;
 }
 
 /* Is it proved that none of the parts takes a row that the partition does not, in whose place they are to be? */

@@ -22,6 +22,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/folded.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -89,7 +90,7 @@ Oid
 index_constraint_make(Relation rel, Oid indexid, const IndexConstraint *made)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
-	IndexInfo  *info = BuildIndexInfo(index);
+	IndexInfo  *info = folded_index_info(index);
 	ObjectAddress address;
 
 	index_close(index, NoLock);
@@ -187,7 +188,7 @@ static void
 set_operators(const Migration *migration, IndexConstraint *made, const ExclusionArgs *con, Oid indexid)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
-	List	   *expressions = RelationGetIndexExpressions(index);
+	List	   *expressions = folded_index_expressions(index);
 	ListCell   *expression = list_head(expressions);
 	int			n = IndexRelationGetNumberOfKeyAttributes(index);
 
@@ -215,7 +216,7 @@ check_primary_key(Relation rel, Oid indexid)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 
-	index_check_primary_key(rel, BuildIndexInfo(index), true, NULL);
+	index_check_primary_key(rel, folded_index_info(index), true, NULL);
 	index_close(index, NoLock);
 }
 

@@ -14,6 +14,7 @@
 
 #include "access/genam.h"
 #include "access/relation.h"
+#include "catalog/folded.h"
 #include "catalog/index.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
@@ -120,7 +121,7 @@ Oid *
 index_like_convert(const char *column, Relation index, Relation hidden, IndexInfo *info, Oid *classes)
 {
 	Relation	source = relation_open(index->rd_index->indrelid, NoLock);
-	List	   *were = RelationGetIndexExpressions(index);
+	List	   *were = folded_index_expressions(index);
 	Oid		   *collations = palloc0(info->ii_NumIndexAttrs * sizeof(Oid));
 	bool		uses = deparse_index_uses(RelationGetRelid(index), get_attnum(RelationGetRelid(source), column));
 	int			expression[2] = {0};

@@ -29,6 +29,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/folded.h"
 #include "catalog/heap.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
@@ -544,7 +545,7 @@ create_constraint(Relation hidden, Oid indexid, Oid like, Oid constraint, Oid pa
 	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
 	Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 	Relation	index = index_open(indexid, AccessShareLock);
-	IndexInfo  *known = BuildIndexInfo(index);
+	IndexInfo  *known = folded_index_info(index);
 	IndexConstraint made = {
 		.name = get_rel_name(like), .type = form->contype, .parent = parent,
 		.operators = known->ii_ExclusionOps, .procs = known->ii_ExclusionProcs, .strategies = known->ii_ExclusionStrats,

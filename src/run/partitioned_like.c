@@ -22,6 +22,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/folded.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/partition.h"
@@ -172,7 +173,7 @@ convert_bound(BoundConversion *conversion, PartitionBoundSpec *spec, int place)
 static int
 place_in_key(Relation parent, const char *name)
 {
-	PartitionKey key = RelationGetPartitionKey(parent);
+	PartitionKey key = folded_partition_key(parent);
 	AttrNumber	attnum = get_attnum(RelationGetRelid(parent), name);
 
 	for (int i = 0; i < key->partnatts; i++)
@@ -323,7 +324,7 @@ partitioned_like_layout(Oid relid, const LikeColumn *column)
 	PartitionLayout *layout = palloc0(sizeof(PartitionLayout));
 	Relation	rel = table_open(relid, AccessShareLock);
 
-	layout->strategy = RelationGetPartitionKey(rel)->strategy;
+	layout->strategy = folded_partition_key(rel)->strategy;
 	table_close(rel, NoLock);
 	layout->key = expression_text(partitioned_like_key(relid));
 	layout->parts = partitioned_like_parts(relid, column);

@@ -43,6 +43,7 @@
 #include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
+#include "catalog/folded.h"
 #include "catalog/heap.h"
 #include "catalog/index.h"
 #include "catalog/indexing.h"
@@ -63,6 +64,7 @@
 #include "commands/tablespace.h"
 #include "commands/trigger.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -237,7 +239,7 @@ Oid
 second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oid parent, SecondKey *key)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
-	IndexInfo  *info = BuildIndexInfo(index);
+	IndexInfo  *info = folded_index_info(index);
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
 	Oid		   *collations = index->rd_indcollation;
 	int16		no_options[INDEX_MAX_KEYS] = {0};
@@ -245,6 +247,7 @@ second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oi
 	List	   *columns;
 	Oid		   *classes;
 	Datum	   *class_options;
+	Identity	identity;
 	Oid			like;
 
 	info->ii_Unique = key != NULL && key->unique;
@@ -265,9 +268,14 @@ second_table_create_index(const Second *second, Relation hidden, Oid indexid, Oi
 	}
 	else if (second->converted != NIL)
 		collations = index_like_convert(linitial(second->converted), index, hidden, info, classes);
+	/* one that is built at once has its expressions simplified */
+	identity_enter(hidden->rd_rel->relowner, NIL, &identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
 	like = zdm_index_create(hidden, choose_name(second, hidden, indexid, parent, columns), parent, info, columns, index->rd_rel->relam,
 							index->rd_rel->reltablespace, collations, classes, class_options, options,
 							relation_options(tuple), creation_flags(hidden, key != NULL));
+	PopActiveSnapshot();
+	identity_leave(&identity);
 	ReleaseSysCache(tuple);
 	index_close(index, AccessShareLock);
 	CommandCounterIncrement();

@@ -30,6 +30,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/stratnum.h"
+#include "catalog/folded.h"
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
@@ -130,8 +131,7 @@ is_key(Relation rel, Oid indexid, bool unique)
 	if (unique)
 		return table_key_is_one(rel, indexid);
 	index = relation_open(indexid, AccessShareLock);
-	usable = index->rd_index->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
-		RelationGetIndexPredicate(index) == NIL && RelationGetIndexExpressions(index) == NIL;
+	usable = index->rd_index->indisvalid && index->rd_rel->relam == BTREE_AM_OID && folded_index_is_plain(index);
 	relation_close(index, AccessShareLock);
 	return usable;
 }
