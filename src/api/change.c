@@ -17,6 +17,7 @@
 #include "api/change.h"
 #include "catalog/migration.h"
 #include "catalog/heap.h"
+#include "catalog/hold_author.h"
 #include "catalog/holder.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -72,6 +73,7 @@ capture_settings(void)
 	List	   *values = NIL;
 	char	   *result;
 
+	hold_author_check();
 	for (int i = 0; guc_migration_settings[i] != NULL; i++)
 	{
 		names = lappend(names, pstrdup(guc_migration_settings[i]));

@@ -15,6 +15,7 @@
 #include "api/change.h"
 #include "api/ddl.h"
 #include "catalog/heap.h"
+#include "catalog/hold_author.h"
 #include "catalog/query.h"
 #include "core/attempt.h"
 #include "core/errors.h"
@@ -154,6 +155,7 @@ zdm_script(PG_FUNCTION_ARGS)
 	MigrationPlan plan = {0};
 	int			nestlevel;
 
+	hold_author_check();
 	InitMaterializedSRF(fcinfo, 0);
 	plan.migration = script_number(change->relid, change->definition);
 	nestlevel = NewGUCNestLevel();
@@ -247,6 +249,7 @@ zdm_script_migration(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a migration must not be null")));
+	hold_author_check();
 	migration = access_migration(PG_GETARG_INT64(0), MIGRATION_READ);
 	options = read_options(fcinfo, 1);
 

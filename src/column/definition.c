@@ -45,10 +45,10 @@
 
 #define TRIGGER_FROM \
 	"pg_trigger t, LATERAL (SELECT quote_ident(t.tgname) AS name, t.tgrelid::regclass AS tab) n " \
-	"WHERE t.tgrelid = $1 AND t.tgname = $2 AND NOT t.tgisinternal AND " MOVES("t")
+	"WHERE t.tgrelid = $1 AND t.tgname = ANY ($6) AND NOT t.tgisinternal AND " MOVES("t")
 #define RULE_FROM \
 	"pg_rewrite r, LATERAL (SELECT quote_ident(r.rulename) AS name, r.ev_class::regclass AS tab) n " \
-	"WHERE r.ev_class = $1 AND r.rulename = $2 AND " MOVES("r")
+	"WHERE r.ev_class = $1 AND r.rulename = ANY ($6) AND " MOVES("r")
 #define PUBLICATION_FROM \
 	"pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid, " \
 	"LATERAL (SELECT quote_ident(p.pubname) AS name, r.prrelid::regclass AS tab) n " \
@@ -72,7 +72,7 @@ static const char *const queries[] = {
 	[DEFINITION_POLICY] = "SELECT 'ALTER POLICY ' || quote_ident(polname) || ' ON ' || polrelid::regclass "
 	"|| coalesce(' USING (' || pg_get_expr(polqual, polrelid) || ')', '') "
 	"|| coalesce(' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')', '') "
-	"FROM pg_policy p WHERE polrelid = $1 AND polname = $2 AND " MOVES("p"),
+	"FROM pg_policy p WHERE polrelid = $1 AND polname = ANY ($6) AND " MOVES("p"),
 	[DEFINITION_GENERATED] = "SELECT 'ALTER TABLE ' || d.adrelid::regclass || ' ALTER COLUMN ' || quote_ident(a.attname) "
 	"|| ' SET EXPRESSION AS (' || pg_get_expr(d.adbin, d.adrelid) || ')' "
 	"FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum "
@@ -89,6 +89,15 @@ static const char *const queries[] = {
 	/* it may be over a materialized view of the column */
 	"FROM pg_rewrite r WHERE ev_class = $1 AND rulename = '_RETURN' AND NOT " IS_ABOUT("r", "$5"),
 	[DEFINITION_VIEW_OPTIONS] = VIEW_OPTIONS_SQL,
+};
+
+/* The names of the relation's objects ($1) of that kind. */
+static const char *const name_queries[DEFINITION_LAST + 1] = {
+	[DEFINITION_TRIGGER_DROP] = "SELECT tgname::text FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal",
+	[DEFINITION_TRIGGER_CREATE] = "SELECT tgname::text FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal",
+	[DEFINITION_RULE_DROP] = "SELECT rulename::text FROM pg_rewrite WHERE ev_class = $1 AND rulename <> '_RETURN'",
+	[DEFINITION_RULE_CREATE] = "SELECT rulename::text FROM pg_rewrite WHERE ev_class = $1 AND rulename <> '_RETURN'",
+	[DEFINITION_POLICY] = "SELECT polname::text FROM pg_policy WHERE polrelid = $1",
 };
 
 /* A definition of one migration, on one way. */
@@ -119,6 +128,50 @@ append_view_properties(StringInfo sql, const Asked *asked)
 		view_append_properties(sql, asked->twin->old, &view);
 }
 
+/* Of the objects that were there at the call, those of the same kind and relation. */
+static List *
+names_at_call(const Asked *asked)
+{
+	const Definition *definition = asked->definition;
+	List	   *names = NIL;
+	ListCell   *lc;
+
+	foreach(lc, asked->twin->old->dependents)
+	{
+		const ColumnDependent *dependent = lfirst(lc);
+
+		if (dependent->oid == definition->oid && name_queries[dependent->definition] == name_queries[definition->kind])
+			names = lappend(names, dependent->name);
+	}
+	return names;
+}
+
+/*
+ * What the object is called now.  Made again, it is another, so that its Oid says nothing
+ * on the way back; renamed, it has another name.  So whatever has a name that there
+ * was none of at the call is what was renamed, and the first whose name is gone stands for
+ * all of those: what came new about the column has stopped the exchange before.
+ */
+static List *
+names_now(const Asked *asked)
+{
+	const Definition *definition = asked->definition;
+	QuerySession session;
+	List	   *names;
+
+	if (name_queries[definition->kind] == NULL)
+		return NIL;
+	query_begin(&session);
+	QUERY(psprintf("WITH there(name) AS (%s) SELECT CASE WHEN $2 IN (SELECT name FROM there) THEN ARRAY[$2] "
+				   "WHEN $2 = (SELECT min(n) FROM unnest($3) n WHERE n NOT IN (SELECT name FROM there)) "
+				   "THEN ARRAY(SELECT name FROM there WHERE name <> ALL ($3)) ELSE '{}' END",
+				   name_queries[definition->kind]),
+		  arg_oid(definition->oid), arg_text(definition->name), arg_texts(names_at_call(asked)));
+	names = query_texts(0, 1);
+	query_end(&session);
+	return names;
+}
+
 static void
 append_queried(StringInfo sql, const Asked *asked)
 {
@@ -126,6 +179,7 @@ append_queried(StringInfo sql, const Asked *asked)
 	const Column *old = asked->twin->old;
 	AttrNumber	new = FirstLowInvalidHeapAttributeNumber;	/* none yet: nothing is about it */
 	Oid			oid = asked->definition->oid;
+	List	   *names = names_now(asked);
 	uint64		n;
 
 	query_begin(&session);
@@ -139,7 +193,7 @@ append_queried(StringInfo sql, const Asked *asked)
 	query_end(&session);
 	query_begin_printing(&session, old->relid);
 	n = QUERY(queries[asked->definition->kind], arg_oid(oid), arg_text(asked->definition->name), arg_oid(old->relid),
-			  arg_int2(asked->forward ? old->attnum : new), arg_int2(asked->forward ? new : old->attnum));
+			  arg_int2(asked->forward ? old->attnum : new), arg_int2(asked->forward ? new : old->attnum), arg_texts(names));
 	for (uint64 row = 0; row < n; row++)
 	{
 		/* null of what somebody drops just now */

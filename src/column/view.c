@@ -122,6 +122,17 @@ claims(const Column *column)
 	return claims;
 }
 
+/* GRANT has no other grantor than who runs it: what another role has granted would be the owner's from then on. */
+static void
+refuse_grantors(const Column *column, const ColumnView *view)
+{
+	char	   *grantor = QUERY_ONCE_TEXT(VIEW_GRANTORS_SQL("$1"), arg_oid(view->oid));
+
+	if (grantor != NULL)
+		column_refuse(psprintf("view %s, on which %s has granted privileges,", view->name, grantor), column,
+					  psprintf("REVOKE what %s has granted on it, and have its owner grant it.", grantor));
+}
+
 void
 view_check_recreation(const Column *column)
 {
@@ -132,6 +143,7 @@ view_check_recreation(const Column *column)
 		ColumnView *view = lfirst(lc);
 
 		view_refuse_dependents(column, view->oid, psprintf("view %s", view->name));
+		refuse_grantors(column, view);
 	}
 }
 
@@ -139,11 +151,13 @@ static void
 leave(StringInfo sql, const Exchange *exchange)
 {
 	const Column *old = exchange->twin->old;
+	/* what has been dropped since stays away */
+	bool		gone_is_well = exchange->making->flavour == FLAVOUR_RUN;
 
 	if (!exchange->twin->new->retyped)
 		return;
 	for (int i = list_length(old->views) - 1; i >= 0; i--)
-		sql_statement(sql, "DROP VIEW %s", ((ColumnView *) list_nth(old->views, i))->name);
+		sql_statement(sql, "DROP VIEW %s%s", gone_is_well ? "IF EXISTS " : "", ((ColumnView *) list_nth(old->views, i))->name);
 }
 
 static void

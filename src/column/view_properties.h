@@ -28,6 +28,11 @@
 	"string_agg(quote_ident(option_name) || ' = ' || quote_literal(option_value), ', ') || ')' " \
 	"FROM pg_class v, pg_options_to_table(v.reloptions) WHERE v.oid = $1 HAVING count(*) > 0"
 
+/* A role, not its owner, that has granted something on the view, quoted: NULL if there is none. */
+#define VIEW_GRANTORS_SQL(oid) \
+	"SELECT min(x.grantor::regrole::text) FROM pg_class c, LATERAL (SELECT grantor FROM aclexplode(c.relacl) UNION ALL " \
+	"  SELECT e.grantor FROM pg_attribute a, aclexplode(a.attacl) e WHERE a.attrelid = c.oid) x WHERE c.oid = " oid " AND x.grantor <> c.relowner"
+
 /* A view that is made anew in the place, or beside, the one of that Oid. */
 typedef struct ViewProperties
 {

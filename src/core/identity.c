@@ -26,6 +26,7 @@
 #include "nodes/primnodes.h"
 #include "parser/parser.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
 #include "utils/xml.h"
@@ -226,6 +227,7 @@ identity_pin_reading(void)
 	}			settings[] = {
 		{"standard_conforming_strings", "on", standard_conforming_strings},
 		{"array_nulls", "on", Array_nulls},
+		{"quote_all_identifiers", "off", !quote_all_identifiers},
 		{"xmloption", "content", xmloption == XMLOPTION_CONTENT},
 	};
 

@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/query.h"
+#include "column/view_properties.h"
 #include "core/attempt.h"
 #include "core/errors.h"
 #include "core/names.h"
@@ -124,6 +125,9 @@ static const char *const questions_of_retyped[] = {
 	"  JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> up.oid) "
 	"SELECT DISTINCT up.root FROM up JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = up.oid "
 	"  AND d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n' JOIN pg_rewrite r ON r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class = up.root AND up.oid <> up.root) x",
+	"SELECT pg_describe_object('pg_class'::regclass, v, 0), format('is to be made anew, and %s has granted privileges on it', g.grantor), "
+	"format('REVOKE what %s has granted on %s, and have its owner grant it.', g.grantor, v::regclass) "
+	"FROM unnest($1) v, LATERAL (" VIEW_GRANTORS_SQL("v") ") g(grantor) WHERE g.grantor IS NOT NULL",
 	/* all but views over them, which are among them, and what is their own */
 	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), format('depends on view %s, which is to be made anew', v.oid::regclass), "
 	"'Drop it first, and create it again afterwards.' FROM pg_class v JOIN pg_depend d ON d.deptype = 'n' AND "

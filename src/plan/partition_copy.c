@@ -20,14 +20,19 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* Without a key, rows of a published table could be neither updated nor deleted any more. */
+/*
+ * Without a key, rows of a published table could be neither updated nor deleted any more:
+ * nor, in partitions that are made beside the first, by an index that PostgreSQL does not
+ * make their identity.
+ */
 static void
-check_identity(Oid relid)
+check_identity(Oid relid, bool attach)
 {
 	char	   *publication = QUERY_ONCE_TEXT("SELECT quote_ident(p.pubname) FROM pg_publication p JOIN pg_publication_tables t ON t.pubname = p.pubname "
 											  "JOIN pg_namespace s ON s.nspname = t.schemaname JOIN pg_class c ON c.relnamespace = s.oid AND c.relname = t.tablename "
-											  "WHERE c.oid = $1 AND (p.pubupdate OR p.pubdelete) AND c.relreplident IN ('d', 'i') ORDER BY 1 LIMIT 1",
-											  arg_oid(relid));
+											  "WHERE c.oid = $1 AND (p.pubupdate OR p.pubdelete) AND (c.relreplident = 'd' OR c.relreplident = 'i' AND ($2 OR "
+											  "EXISTS (SELECT FROM pg_index WHERE indrelid = $1 AND indisreplident AND indisprimary))) ORDER BY 1 LIMIT 1",
+											  arg_oid(relid), arg_bool(attach));
 
 	if (publication != NULL)
 		ereport(ERROR,
@@ -38,11 +43,26 @@ check_identity(Oid relid)
 }
 
 void
-plan_partition_copy_check(const Change *change)
+plan_partition_check_inherited(Oid relid)
 {
-	second_plan_check(change, true);
+	char	   *constraint = QUERY_ONCE_TEXT("SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = $1 AND contype = 'c' AND connoinherit ORDER BY 1 LIMIT 1",
+											 arg_oid(relid));
+
+	if (constraint != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("constraint %s of %s is NO INHERIT", constraint, names_relation(relid)),
+				 errdetail("A partitioned table has no such constraint, and partitions would be without it."),
+				 errhint("Add it once more as one that is inherited, and then drop this one: SELECT zdm.migrate('ALTER TABLE %s ADD CHECK (...)').",
+						 names_relation(relid))));
+}
+
+void
+plan_partition_check(const Change *change)
+{
+	plan_partition_check_inherited(change->relid);
 	if (change->layout->no_primary_key)
-		check_identity(change->relid);
+		check_identity(change->relid, change->partition->attach);
 }
 
 void

@@ -79,7 +79,8 @@ check(Change *change)
 	if (change->partition->attach)
 		check_attach(change);
 	else
-		plan_partition_copy_check(change);
+		second_plan_check(change, true);
+	plan_partition_check(change);
 }
 
 /* The index of the primary key that goes; InvalidOid: none does. */

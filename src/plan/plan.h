@@ -59,8 +59,15 @@ extern const PlanKind plan_refresh;
 /* in partition_copy.c */
 extern const PlanKind plan_unpartition_table;
 
+/*
+ * What speaks against partitions of the change's layout, however they are made, and
+ * against taking the CHECKs of the relation over to a partitioned table:
+ * ERRCODE_FEATURE_NOT_SUPPORTED.
+ */
+extern void plan_partition_check(const Change *change);
+extern void plan_partition_check_inherited(Oid relid);
+
 /* The plan of partitioning by a copy, into the partitions of the change's layout. */
-extern void plan_partition_copy_check(const Change *change);
 extern void plan_partition_copy(MigrationPlan *plan, const Change *change);
 
 /* in keep_place.c */

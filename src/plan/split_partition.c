@@ -52,6 +52,7 @@ check_partition(Oid relid)
 						 names_relation(get_partition_parent(relid, true)), names_relation(relid))));
 	second_plan_check_table(relid);
 	second_plan_check_places(relid, 0);
+	plan_partition_check_inherited(relid);
 }
 
 /* Rows of the partition that a default one beside it would be asked for, with everybody waiting. */

@@ -80,9 +80,9 @@
  */
 #define COLUMNS \
 	"SELECT format('%I %s%s%s%s%s', a.attname, CASE WHEN a.attname = $3 THEN $4 ELSE format_type(a.atttypid, a.atttypmod) END, " \
-	"  CASE WHEN a.attname IS DISTINCT FROM $3 AND a.attcollation NOT IN (0, t.typcollation) THEN format(' COLLATE %I.%I', cn.nspname, co.collname) END, " \
 	"  CASE WHEN a.attname = $3 AND NOT $5 THEN NULL WHEN a.attcompression = 'p' THEN ' COMPRESSION pglz' " \
 	"    WHEN a.attcompression = 'l' THEN ' COMPRESSION lz4' END, " \
+	"  CASE WHEN a.attname IS DISTINCT FROM $3 AND a.attcollation NOT IN (0, t.typcollation) THEN format(' COLLATE %I.%I', cn.nspname, co.collname) END, " \
 	"  CASE WHEN a.attgenerated <> '' THEN format(' GENERATED ALWAYS AS (%s) %s', pg_get_expr(d.adbin, d.adrelid), " \
 	"    CASE a.attgenerated WHEN 's' THEN 'STORED' ELSE 'VIRTUAL' END) END, " \
 	"  CASE WHEN a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = $1 AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]) " \
@@ -93,10 +93,30 @@
 	"LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace " \
 	"WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY array_position($2, a.attname::text), a.attnum"
 
-/* CHECKs, and on servers that have names for them, NOT NULLs: one that is not valid cannot be said in CREATE TABLE. */
+/*
+ * CHECKs, and on servers that have names for them, NOT NULLs: one that is not valid cannot be
+ * said in CREATE TABLE, and comes when the partitions are there ($2), for which it is
+ * valid as long as they are empty.
+ */
 #define CONSTRAINTS \
 	"SELECT format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint " \
-	"WHERE conrelid = $1 AND contype IN ('c', 'n') ORDER BY contype DESC, conname"
+	"WHERE conrelid = $1 AND contype IN ('c', 'n') AND convalidated IS DISTINCT FROM $2 ORDER BY contype DESC, conname"
+
+/* The statements for those constraints that are valid, or for those that are not. */
+static List *
+constraints(const SecondArgs *args, const char *name, bool not_valid)
+{
+	QuerySession session;
+	List	   *statements = NIL;
+	uint64		n;
+
+	query_begin_printing(&session, args->relation);
+	n = QUERY(CONSTRAINTS, arg_oid(args->relation), arg_bool(not_valid));
+	for (uint64 row = 0; row < n; row++)
+		statements = lappend(statements, psprintf("ALTER TABLE %s %s", name, query_text(row, 1)));
+	query_end(&session);
+	return statements;
+}
 
 /* The columns as a list for CREATE TABLE, and the statements that follow it. */
 static char *
@@ -117,10 +137,8 @@ column_list(const SecondArgs *args, const char *name, List **statements)
 		if (!query_null(row, 2))
 			*statements = lappend(*statements, psprintf("ALTER TABLE %s %s", name, query_text(row, 2)));
 	}
-	n = QUERY(CONSTRAINTS, arg_oid(args->relation));
-	for (uint64 row = 0; row < n; row++)
-		*statements = lappend(*statements, psprintf("ALTER TABLE %s %s", name, query_text(row, 1)));
 	query_end(&session);
+	*statements = list_concat(*statements, constraints(args, name, false));
 	return buf.data;
 }
 
@@ -234,6 +252,8 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 		create_like(migration, args, name, second);
 	else if (args->layout != NULL)
 		create_parts(migration, args, source, second->hidden, name);
+	foreach(lc, constraints(args, name, true))
+		probe_run(lfirst(lc));
 	identity_leave(&identity);
 }
 
