@@ -410,8 +410,88 @@ calls_there(List *definitions, const char *statement)
 	return calls;
 }
 
-void
-meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *definitions)
+/* What hangs on a table, its partitions and the views over them: $1. */
+#define TREES_OF_TABLE \
+	"WITH RECURSIVE t(oid) AS (SELECT $1 UNION SELECT relid FROM pg_partition_tree($1)), " \
+	"v(oid) AS (SELECT oid FROM t UNION SELECT r.ev_class FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
+	"  AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid) " \
+	"SELECT tree FROM (SELECT unnest(ARRAY[indexprs::text, indpred::text]) FROM pg_index WHERE indrelid IN (TABLE v) " \
+	"UNION ALL SELECT conbin::text FROM pg_constraint WHERE conrelid IN (TABLE t) AND contype = 'c' " \
+	"UNION ALL SELECT adbin::text FROM pg_attrdef WHERE adrelid IN (TABLE v) " \
+	"UNION ALL SELECT unnest(ARRAY[polqual::text, polwithcheck::text]) FROM pg_policy WHERE polrelid IN (TABLE t) " \
+	"UNION ALL SELECT tgqual::text FROM pg_trigger WHERE tgrelid IN (TABLE v) " \
+	"UNION ALL SELECT stxexprs::text FROM pg_statistic_ext WHERE stxrelid IN (TABLE v) " \
+	"UNION ALL SELECT unnest(ARRAY[ev_qual::text, ev_action::text]) FROM pg_rewrite WHERE ev_class IN (TABLE v) " \
+	"UNION ALL SELECT partexprs::text FROM pg_partitioned_table WHERE partrelid IN (TABLE t) " \
+	"UNION ALL SELECT unnest(ARRAY[prosqlbody::text, proargdefaults::text]) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid " \
+	"  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid IN (TABLE v) " \
+	"UNION ALL SELECT to_jsonb(r) ->> 'prqual' FROM pg_publication_rel r WHERE prrelid IN (TABLE t)) x(tree) " \
+	"WHERE tree <> '<>'"
+
+static List *
+calls_of_table(Oid relid)
+{
+	QuerySession session;
+	List	   *trees;
+	List	   *calls = NIL;
+	ListCell   *lc;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(DISTINCT tree) FROM (" TREES_OF_TABLE ") y", arg_oid(relid));
+	trees = query_texts(0, 1);
+	query_end(&session);
+	foreach(lc, trees)
+		calls = list_concat(calls, resolution_calls(stringToNode(lfirst(lc))));
+	return calls;
+}
+
+static List *
+our_own_calls(void)
+{
+	QuerySession session;
+	List	   *oids;
+	List	   *calls = NIL;
+	ListCell   *lc;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(oid) FROM pg_proc WHERE " OURS);
+	oids = query_oids(0, 1);
+	query_end(&session);
+	foreach(lc, oids)
+		calls = lappend(calls, resolution_call(CALL_FUNCTION, lfirst_oid(lc)));
+	return calls;
+}
+
+/*
+ * What a text that PostgreSQL has printed of the table's own may call: what the trees do
+ * that are there.  An overload that matches better, made by somebody else at any time, is
+ * not meant; but where a column gets another type, what there was at the call may be.
+ */
+static List *
+known_carried(int64 migration)
+{
+	QuerySession session;
+	List	   *known = NIL;
+	bool		same_types;
+	Oid			relid;
+
+	query_begin(&session);
+	QUERY("SELECT relid, kind NOT LIKE 'change_column_type%' FROM zdm.migration WHERE id = $1", arg_int8(migration));
+	relid = query_oid(0, 1);
+	same_types = query_bool(0, 2);
+	query_end(&session);
+	known = same_types ? list_concat(list_make1(resolution_stamp()), our_own_calls()) : migration_known(migration);
+	return list_concat(known, calls_of_table(relid));
+}
+
+static bool
+is_rename(int64 migration)
+{
+	return QUERY_ONCE("SELECT FROM zdm.migration WHERE id = $1 AND kind = 'rename_column'", arg_int8(migration)) > 0;
+}
+
+static void
+check_statement(int64 migration, const RawStmt *statement, const char *sql, List *definitions, bool carried)
 {
 	Reading		reading = {.sql = sql};
 	const char *text = sql + statement->stmt_location;
@@ -430,14 +510,39 @@ meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *
 			calls = foreach_delete_current(calls, lc);
 	}
 	if (calls != NIL)
-		resolution_compare(migration_known(migration), calls, text, migration);
+		resolution_compare(carried ? known_carried(migration) : migration_known(migration), calls, text, migration);
+}
+
+static void
+check_text(int64 migration, const char *sql, bool carried)
+{
+	ListCell   *lc;
+
+	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
+		check_statement(migration, lfirst_node(RawStmt, lc), sql, NIL, carried);
+}
+
+void
+meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *definitions)
+{
+	/* there is nothing in a rename that its caller wrote */
+	check_statement(migration, statement, sql, definitions, is_rename(migration));
 }
 
 void
 meaning_check_text(int64 migration, const char *sql)
 {
-	ListCell   *lc;
+	check_text(migration, sql, is_rename(migration));
+}
 
-	foreach(lc, raw_parser(sql, RAW_PARSE_DEFAULT))
-		meaning_check(migration, lfirst_node(RawStmt, lc), sql, NIL);
+void
+meaning_check_carried(int64 migration, const char *sql)
+{
+	check_text(migration, sql, true);
+}
+
+void
+meaning_check_query(int64 migration, const char *sql)
+{
+	check_text(migration, sql, false);
 }

@@ -38,6 +38,15 @@ extern void meaning_check(int64 migration, const RawStmt *statement, const char 
 extern void meaning_check_text(int64 migration, const char *sql);
 
 /*
+ * The same of what PostgreSQL has printed of the migration's table: it may call what the
+ * trees there call, whatever else there was at the call.
+ */
+extern void meaning_check_carried(int64 migration, const char *sql);
+
+/* The same of a query that the migration's caller has given it. */
+extern void meaning_check_query(int64 migration, const char *sql);
+
+/*
  * Of one kind of statement (ddl/statement.h): read the expressions in it.  A new
  * kind with something of a user's in it is one more of these.
  */

@@ -231,6 +231,39 @@ create_like(const Migration *migration, const SecondArgs *args, const char *name
 	error_context_stack = context.previous;
 }
 
+/* Generated columns stand in CREATE TABLE, which is not looked into: each is read as if it were added to the table. */
+static void
+check_generated(const Migration *migration, Oid relid)
+{
+	QuerySession session;
+	List	   *statements = NIL;
+	uint64		n;
+	ListCell   *lc;
+
+	query_begin_printing(&session, relid);
+	n = QUERY("SELECT format('ALTER TABLE %s ADD COLUMN %I %s GENERATED ALWAYS AS (%s) STORED', a.attrelid::regclass, a.attname, "
+			  "format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid)) FROM pg_attribute a "
+			  "JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum WHERE a.attrelid = $1 AND a.attgenerated <> ''",
+			  arg_oid(relid));
+	for (uint64 row = 0; row < n; row++)
+		statements = lappend(statements, query_text(row, 1));
+	query_end(&session);
+	foreach(lc, statements)
+		meaning_check_carried(migration->id, lfirst(lc));
+}
+
+static void
+run_carried(const Migration *migration, List *statements)
+{
+	ListCell   *lc;
+
+	foreach(lc, statements)
+	{
+		meaning_check_carried(migration->id, lfirst(lc));
+		probe_run(lfirst(lc));
+	}
+}
+
 static void
 create_table(const Migration *migration, const SecondArgs *args, Relation source, const char *hidden, Second *second)
 {
@@ -240,20 +273,18 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 	const char *unlogged = source->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED " : "";
 	char	   *sql = psprintf("CREATE %sTABLE %s (%s)%s", unlogged, name, columns, form_of(args, second, source));
 	Identity	identity;
-	ListCell   *lc;
 
 	identity_enter(source->rd_rel->relowner, NIL, &identity);
+	check_generated(migration, args->relation);
 	probe_run(sql);
 	second->hidden = get_relname_relid(hidden, RelationGetNamespace(source));
-	foreach(lc, statements)
-		probe_run(lfirst(lc));
+	run_carried(migration, statements);
 	add_computed(migration, args, name);
 	if (partitioned_like_is(second))
 		create_like(migration, args, name, second);
 	else if (args->layout != NULL)
 		create_parts(migration, args, source, second->hidden, name);
-	foreach(lc, constraints(args, name, true))
-		probe_run(lfirst(lc));
+	run_carried(migration, constraints(args, name, true));
 	identity_leave(&identity);
 }
 
