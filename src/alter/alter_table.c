@@ -389,6 +389,8 @@ make(MigrationPlan *plan, Change *change)
 	List	   *parts = NIL;
 	ListCell   *lc;
 
+	if (has_subcommand(stmt, AT_DropConstraint) || has_subcommand(stmt, AT_DropColumn))
+		ddl_refuse_needed(change);
 	if (alter_stands(change))
 	{
 		plain_step(plan, change, ddl_judge(change));

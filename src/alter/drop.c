@@ -148,6 +148,7 @@ make(MigrationPlan *plan, Change *change)
 
 	foreach(lc, stmt->objects)
 		locked = list_concat_unique_oid(locked, look_at(stmt, lfirst(lc), &addresses));
+	ddl_refuse_needed(change);
 	drop_check_dependents(addresses, stmt->behavior,
 						  addresses != NIL ? getObjectDescription(linitial(addresses), false) : "it");
 	step.relations = locked;

@@ -277,6 +277,7 @@ make_drop_index(MigrationPlan *plan, Change *change)
 				 errmsg("zdm.migrate() does not do DROP INDEX CASCADE"),
 				 errdetail("PostgreSQL cannot do it CONCURRENTLY."),
 				 errhint("Drop what depends on the index first.")));
+	ddl_refuse_needed(change);
 	foreach(lc, stmt->objects)
 	{
 		RangeVar   *name = makeRangeVarFromNameList(lfirst(lc));

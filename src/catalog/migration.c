@@ -208,6 +208,8 @@ migration_needing(Oid relid)
 	return ROW_LIST(&migrations, "m WHERE relid <> $1 AND state NOT IN ('completed', 'reverted') AND EXISTS "
 					"(SELECT 1 FROM zdm.step s WHERE s.migration = m.id AND "
 					"  ((s.state <> 'done' OR s.only_back) AND $1 = ANY (s.needs) "
+					/* the view under a table's other name */
+					"   OR s.state <> 'done' AND s.verb = 'drop_view' AND $1 = ANY (s.relations) "
 					"   OR (s.state <> 'done' OR s.undoable) AND jsonb_path_exists(s.args, "
 					"     '$.old.views[*].name ? (@ == $name)', jsonb_build_object('name', $2)) "
 					"   OR s.state <> 'done' AND s.verb = 'create_matviews' AND jsonb_path_exists(s.args, "

@@ -85,6 +85,24 @@ ddl_objection(const Judgement *judgement)
 }
 
 void
+ddl_refuse_needed(Change *change)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_judge(change)->findings)
+	{
+		const Finding *finding = lfirst(lc);
+
+		if (strcmp(finding->rule, RULE_MIGRATION) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("%s is needed by a migration", finding->object),
+					 errdetail("%s", finding->detail),
+					 errhint("%s", finding->hint)));
+	}
+}
+
+void
 ddl_refuse(const Finding *finding)
 {
 	ereport(ERROR,

@@ -25,6 +25,12 @@ extern Judgement *ddl_judge_alone(Facts *facts, const Change *change);
 /* The first finding that stands against running the statement, or NULL. */
 extern const Finding *ddl_objection(const Judgement *judgement);
 
+/*
+ * Raise ERRCODE_OBJECT_IN_USE if the rules find that the statement takes away what a
+ * migration needs: what the guard refuses, zdm.migrate() does not do either.
+ */
+extern void ddl_refuse_needed(Change *change);
+
 /* Raise ERRCODE_FEATURE_NOT_SUPPORTED for a statement, with the rules' reason. */
 pg_noreturn extern void ddl_refuse(const Finding *finding);
 

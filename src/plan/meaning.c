@@ -454,7 +454,7 @@ our_own_calls(void)
 	ListCell   *lc;
 
 	query_begin(&session);
-	QUERY("SELECT array_agg(oid) FROM pg_proc WHERE " OURS);
+	QUERY("SELECT array_agg(oid) FROM pg_proc WHERE pronamespace = 'zdm'::regnamespace");
 	oids = query_oids(0, 1);
 	query_end(&session);
 	foreach(lc, oids)

@@ -18,6 +18,7 @@
 
 #include "alter/alter.h"
 #include "catalog/migration.h"
+#include "catalog/query.h"
 #include "draft/ddl_text.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
@@ -38,6 +39,16 @@ add_names(List *uses, List *names)
 
 	foreach(lc, names)
 		uses = add_use(uses, strVal(lfirst(lc)));
+	return uses;
+}
+
+static List *
+add_columns(List *uses, List *columns)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+		uses = add_use(uses, lfirst(lc));
 	return uses;
 }
 
@@ -148,10 +159,36 @@ add_statement(List *uses, Node *stmt)
 	return uses;
 }
 
+/*
+ * Columns beside the change's own in the indexes, constraints and statistics that are made
+ * again over the new one: who drops such a column drops them, and what was to take their
+ * place would be left.
+ */
+static List *
+add_companions(List *uses, const Change *change)
+{
+	AttrNumber	attnum = change->column != NULL && OidIsValid(change->relid) ? get_attnum(change->relid, change->column) : InvalidAttrNumber;
+	QuerySession session;
+	List	   *names;
+
+	if (attnum <= 0)
+		return uses;
+	query_begin(&session);
+	QUERY("SELECT array_agg(DISTINCT a.attname::text) FROM pg_depend d JOIN pg_depend e ON e.classid = d.classid AND e.objid = d.objid "
+		  "AND e.refclassid = d.refclassid AND e.refobjid = d.refobjid AND e.refobjsubid > 0 AND e.refobjsubid <> d.refobjsubid "
+		  "JOIN pg_attribute a ON a.attrelid = e.refobjid AND a.attnum = e.refobjsubid WHERE d.refclassid = 'pg_class'::regclass "
+		  "AND d.refobjid = $1 AND d.refobjsubid = $2 AND (d.classid IN ('pg_constraint'::regclass, 'pg_statistic_ext'::regclass) "
+		  "OR d.classid = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_index WHERE indexrelid = d.objid))",
+		  arg_oid(change->relid), arg_int2(attnum));
+	names = query_texts(0, 1);
+	query_end(&session);
+	return add_columns(uses, names);
+}
+
 List *
 uses_columns(const Change *change)
 {
-	List	   *uses = add_inputs(add_inputs(NIL, change, change->up), change, change->down);
+	List	   *uses = add_companions(add_inputs(add_inputs(NIL, change, change->up), change, change->down), change);
 
 	/* a fill, and what a backfill assigns, and to which rows */
 	if (!OidIsValid(change->type) && change->up_source != NULL)
