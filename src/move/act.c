@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/query.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
@@ -131,6 +132,21 @@ set_for_now(const char *name, const char *value)
 }
 
 /*
+ * What is run with the rights of the extension's owner names tables, and code of other
+ * owners has run since these names were read: who renames a schema puts tables that
+ * are not his under them.
+ */
+static void
+check_schemas(const MoveAct *act)
+{
+	if (QUERY_ONCE("SELECT FROM jsonb_each_text($1::jsonb) k JOIN pg_namespace n ON n.oid = k.key::oid WHERE n.nspname <> k.value",
+				   arg_text(act->schemas)) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a schema has got another name while tables exchanged theirs")));
+}
+
+/*
  * Should an act want one more lock, it does not wait for it with all the others in hand.
  * And a body that is given again is not tried: whether its reader is bound by policies,
  * say, is not to be decided here.
@@ -139,6 +155,7 @@ void
 move_run(List *acts)
 {
 	int			nestlevel = NewGUCNestLevel();
+	bool		others_ran = true;
 	ListCell   *lc;
 
 	set_for_now("lock_timeout", psprintf("%d", guc_lock_wait));
@@ -148,6 +165,13 @@ move_run(List *acts)
 		const MoveAct *act = lfirst(lc);
 		Identity saved;
 
+		if (act->schemas == NULL)
+			others_ran = true;
+		else if (others_ran)
+		{
+			check_schemas(act);
+			others_ran = false;
+		}
 		if (OidIsValid(act->role))
 			identity_enter(act->role, NIL, &saved);
 		run(act);

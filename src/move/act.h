@@ -17,6 +17,7 @@ struct MoveAct
 	const char *sql;			/* what is run, or what a person would */
 	Oid			role;			/* as whom; InvalidOid: whoever does it */
 	void		(*run) (const MoveAct *act);	/* NULL: it is run as it stands */
+	const char *schemas;		/* names that all schemas had when the act was listed; NULL: not asked */
 
 	/* what run() wants to know: objects by Oid and sub-Oid, before and after */
 	Oid			class;
@@ -45,6 +46,7 @@ typedef struct Moving
 	List	   *pairs;			/* MovePair *, the two tables first */
 	List	   *tables;			/* Oid: every "from" */
 	List	   *retyped;		/* Oid: views that are made anew */
+	char	   *schemas;		/* names by Oid, when the acts were begun to be listed */
 
 	/* MoveAct *, in the order in which they are done */
 	List	   *leave;			/* what hangs on "from" goes */

@@ -26,7 +26,9 @@
 
 #include "catalog/acl_hold.h"
 #include "catalog/pg_class.h"
+#include "catalog/query.h"
 #include "core/errors.h"
+#include "core/extension.h"
 #include "core/identity.h"
 #include "core/names.h"
 #include "move/act.h"
@@ -77,6 +79,7 @@ begin(const Move *move)
 	ListCell   *other;
 
 	moving->move = move;
+	moving->schemas = QUERY_ONCE_TEXT("SELECT jsonb_object_agg(oid, nspname)::text FROM pg_namespace WHERE nspname !~ '^pg_'");
 	moving->pairs = list_make1(make_pair(move->from, move->to));
 	forboth(lc, move->leaves_from, other, move->leaves_to)
 		moving->pairs = lappend(moving->pairs, make_pair(lfirst_oid(lc), lfirst_oid(other)));
@@ -110,6 +113,7 @@ List *
 move_acts(const Move *move)
 {
 	Moving	   *moving = begin(move);
+	List	   *acts;
 	ListCell   *lc;
 
 	check_locks(move);
@@ -125,8 +129,16 @@ move_acts(const Move *move)
 	}
 	if (move->middle != NULL)
 		act_add(&moving->leave, &(MoveAct) {.sql = move->middle, .role = identity_of(move->from)});
-	return list_concat(list_concat(list_concat(moving->leave, moving->names),
+	acts = list_concat(list_concat(list_concat(moving->leave, moving->names),
 								   list_concat(moving->enter, moving->others)), moving->last);
+	foreach(lc, acts)
+	{
+		MoveAct    *act = lfirst(lc);
+
+		if (act->role == extension_owner())
+			act->schemas = moving->schemas;
+	}
+	return acts;
 }
 
 List *

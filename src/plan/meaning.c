@@ -284,6 +284,9 @@ meaning_read_alter_table(Reading *reading, Node *node)
 
 	if (stmt->objtype != OBJECT_TABLE && stmt->objtype != OBJECT_VIEW)
 		return;
+	/* IF EXISTS, and it does not */
+	if (stmt->missing_ok && !OidIsValid(RangeVarGetRelid(stmt->relation, NoLock, true)))
+		return;
 	pstate = open_columns(reading, stmt->relation, false, &rel);
 	foreach(lc, stmt->cmds)
 		read_subcommand(reading, pstate, RelationGetRelid(rel), lfirst_node(AlterTableCmd, lc));
