@@ -136,3 +136,18 @@ SELECT zdm.revert(id) FROM zdm.migrations WHERE state NOT IN ('completed', 'reve
 CALL zdm.wait('own', 'reverted');
 CALL zdm.wait('wraps', 'reverted');
 DROP ROLE stranger_a, stranger_b;
+
+-- what is about whole rows, and what is about where a row is, is named at the call
+CREATE TABLE wr (id int PRIMARY KEY, a int, CONSTRAINT wr_row CHECK (wr IS NOT NULL OR a > 0));
+CREATE INDEX wr_index ON wr ((wr IS NULL));
+INSERT INTO wr VALUES (1, 1);
+SELECT zdm.rewrite('wr', columns => '{a,id}');
+SELECT zdm.partition_table('wr', 'RANGE (id)', every => '10');
+SELECT zdm.partition_table('wr', 'RANGE (id)', every => '10', way => 'attach');
+SELECT zdm.migrate('ALTER TABLE cc ADD g oid GENERATED ALWAYS AS (tableoid) STORED');
+INSERT INTO qi VALUES (1, 1);
+SELECT zdm.migrate('ALTER TABLE qi ADD g oid GENERATED ALWAYS AS (tableoid) STORED');
+SELECT zdm.migrate('ALTER TABLE IF EXISTS nowhere ADD COLUMN x int', label => 'nowhere') > 0 AS stated;
+CALL zdm.wait('nowhere', 'completed');
+SELECT zdm.migrate('ALTER TABLE IF EXISTS nowhere ALTER x SET NOT NULL', label => 'nowhere either') > 0 AS stated;
+CALL zdm.wait('nowhere either', 'completed');

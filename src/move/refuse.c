@@ -69,6 +69,11 @@ static const char *const questions[] = {
 	"format('ALTER PUBLICATION %I SET (publish_via_partition_root = true);', p.pubname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "
 	"WHERE $2 AND r.prrelid = ANY ($1) AND NOT p.pubviaroot AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)",
 #endif
+	/* the other table has another row type */
+	"SELECT pg_describe_object(x.class, x.oid, 0), 'is about whole rows, and those will be of another type', "
+	"'Drop it first, and make it again of the columns.' FROM (SELECT 'pg_constraint'::regclass, oid, conbin::text FROM pg_constraint "
+	"  WHERE conrelid = ANY ($1) AND contype = 'c' UNION ALL SELECT 'pg_class'::regclass, indexrelid, concat(indexprs, indpred) FROM pg_index "
+	"  WHERE indrelid = ANY ($1)) x(class, oid, tree) WHERE x.tree ~ '[{]VAR :varno \\d+ :varattno 0 '",
 	/* what we do not know */
 	"SELECT pg_describe_object(d.classid, d.objid, d.objsubid), 'depends on it in a way that is not known here', 'Drop it first, and create it again afterwards.' "
 	"FROM pg_depend d LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid "

@@ -12,8 +12,10 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "alter/alter.h"
 #include "alter/plain.h"
+#include "catalog/heap.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
@@ -24,6 +26,7 @@
 #include "core/names.h"
 #include "draft/by_path.h"
 #include "nodes/parsenodes.h"
+#include "optimizer/optimizer.h"
 #include "plan/plan.h"
 #include "plan/second_plan.h"
 #include "utils/builtins.h"
@@ -77,12 +80,31 @@ declared_type(const ColumnDef *def, Oid type, int32 typmod)
 					collation != NULL ? " COLLATE " : "", collation != NULL ? collation : "");
 }
 
+/* The second table has other ones: tableoid alone may stand there. */
+static void
+refuse_system_columns(Node *tree)
+{
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos(tree, 1, &columns);
+	for (AttrNumber attnum = FirstLowInvalidHeapAttributeNumber + 1; attnum < 0; attnum++)
+	{
+		if (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, columns))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a generated column of a table that has rows must not use system column \"%s\"",
+							NameStr(SystemAttributeDefinition(attnum)->attname)),
+					 errdetail("Rows come to another table, which takes the name.")));
+	}
+}
+
 static List *
 read_expression(const Change *change, Node *raw, Oid type, int32 typmod)
 {
 	Node	   *tree;
 	List	   *expression = ddl_expression(change->relid, raw, change->ddl, EXPR_KIND_GENERATED_COLUMN, type, typmod, &tree);
 
+	refuse_system_columns(tree);
 	by_path_check(tree, identity_of(change->relid));
 	return expression;
 }
