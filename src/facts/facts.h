@@ -90,6 +90,7 @@ typedef struct FactGrant
 {
 	Oid			role;			/* ACL_ID_PUBLIC for everyone */
 	AclMode		privileges;
+	char	   *column;			/* on that column alone; NULL: on the relation */
 } FactGrant;
 
 typedef struct FactPolicy
@@ -141,7 +142,8 @@ typedef struct FactRelation
 	bool		children_known;
 	List	   *children;		/* FactRelation, one level */
 	bool		access_known;
-	List	   *grants;
+	List	   *grants;			/* FactGrant, on the relation ... */
+	List	   *column_grants;	/* ... and on columns of it */
 	List	   *policies;
 } FactRelation;
 

@@ -9,9 +9,11 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_policy.h"
@@ -68,7 +70,7 @@ load_policies(FactRelation *rel)
 }
 
 static void
-load_grants(FactRelation *rel, Acl *acl)
+load_grants(List **grants, Acl *acl, const char *column)
 {
 	for (int i = 0; acl != NULL && i < ACL_NUM(acl); i++)
 	{
@@ -77,8 +79,32 @@ load_grants(FactRelation *rel, Acl *acl)
 
 		grant->role = item->ai_grantee;
 		grant->privileges = ACLITEM_GET_PRIVS(*item);
-		rel->grants = lappend(rel->grants, grant);
+		grant->column = column != NULL ? pstrdup(column) : NULL;
+		*grants = lappend(*grants, grant);
 	}
+}
+
+static void
+load_column_grants(FactRelation *rel)
+{
+	Relation	relation = try_relation_open(rel->oid, AccessShareLock);
+	int			natts = relation != NULL ? RelationGetNumberOfAttributes(relation) : 0;
+
+	for (AttrNumber attnum = 1; attnum <= natts; attnum++)
+	{
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(rel->oid), Int16GetDatum(attnum));
+		bool		isnull;
+		Datum		datum;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		datum = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attacl, &isnull);
+		if (!isnull && !((Form_pg_attribute) GETSTRUCT(tuple))->attisdropped)
+			load_grants(&rel->column_grants, DatumGetAclPCopy(datum), NameStr(((Form_pg_attribute) GETSTRUCT(tuple))->attname));
+		ReleaseSysCache(tuple);
+	}
+	if (relation != NULL)
+		relation_close(relation, NoLock);
 }
 
 void
@@ -97,7 +123,7 @@ facts_access(Facts *facts, FactRelation *rel)
 		Oid			nspid = LookupExplicitNamespace(rel->schema, true);
 
 		if (OidIsValid(nspid))
-			load_grants(rel, get_user_default_acl(type, rel->owner, nspid));
+			load_grants(&rel->grants, get_user_default_acl(type, rel->owner, nspid), NULL);
 		MemoryContextSwitchTo(old);
 		return;
 	}
@@ -108,11 +134,30 @@ facts_access(Facts *facts, FactRelation *rel)
 		Datum		datum = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
 
 		if (!isnull)
-			load_grants(rel, DatumGetAclPCopy(datum));
+			load_grants(&rel->grants, DatumGetAclPCopy(datum), NULL);
 		ReleaseSysCache(tuple);
 	}
+	load_column_grants(rel);
 	load_policies(rel);
 	MemoryContextSwitchTo(old);
+}
+
+bool
+facts_has_column_privilege(Facts *facts, FactRelation *rel, Oid role, const char *column, AclMode privilege)
+{
+	ListCell   *lc;
+
+	if (facts_has_privileges(facts, rel, role, privilege))
+		return true;
+	foreach(lc, rel->column_grants)
+	{
+		FactGrant  *grant = (FactGrant *) lfirst(lc);
+
+		if ((grant->privileges & privilege) != 0 && strcmp(grant->column, column) == 0 &&
+			(grant->role == ACL_ID_PUBLIC || (role != ACL_ID_PUBLIC && has_privs_of_role(role, grant->role))))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -141,7 +186,7 @@ facts_change_owner(Facts *facts, FactRelation *rel, Oid owner)
 	ListCell   *lc;
 
 	facts_access(facts, rel);
-	foreach(lc, rel->grants)
+	foreach(lc, list_concat_copy(rel->grants, rel->column_grants))
 	{
 		FactGrant  *grant = (FactGrant *) lfirst(lc);
 

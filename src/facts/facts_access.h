@@ -19,4 +19,7 @@ extern void facts_change_owner(Facts *facts, FactRelation *rel, Oid owner);
 /* Does "role" hold all of "privileges" on the relation, by any way? */
 extern bool facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileges);
 
+/* The one privilege on a column, or on the relation? */
+extern bool facts_has_column_privilege(Facts *facts, FactRelation *rel, Oid role, const char *column, AclMode privilege);
+
 #endif							/* ZDM_FACTS_ACCESS_H */

@@ -322,6 +322,27 @@ reliance_clients(Facts *facts, FactRelation *rel)
 	return clients;
 }
 
+/* What was granted on single columns. */
+static List *
+column_clients(Facts *facts, FactRelation *rel)
+{
+	List	   *clients = NIL;
+	ListCell   *lc;
+
+	facts_access(facts, rel);
+	foreach(lc, rel->column_grants)
+	{
+		FactGrant  *client = palloc(sizeof(FactGrant));
+
+		memcpy(client, lfirst(lc), sizeof(FactGrant));
+		client->column = pstrdup(client->column);
+		client->privileges &= CLIENT_PRIVILEGES;
+		if (client->privileges != 0 && (client->role == ACL_ID_PUBLIC || !has_privs_of_role(client->role, rel->owner)))
+			clients = lappend(clients, client);
+	}
+	return clients;
+}
+
 Reliance *
 reliance_take(Facts *facts, FactRelation *rel)
 {
@@ -349,6 +370,7 @@ reliance_take(Facts *facts, FactRelation *rel)
 		reliance->sequence_value = facts_sequence_value(facts, rel);
 	}
 	reliance->clients = reliance_clients(facts, rel);
+	reliance->column_clients = column_clients(facts, rel);
 	return reliance;
 }
 
@@ -554,6 +576,48 @@ client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **
 	return NULL;
 }
 
+static char *
+column_remedy(FactRelation *rel, const FactGrant *client, AclMode lost)
+{
+	StringInfoData grants;
+
+	initStringInfo(&grants);
+	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+	{
+		if (lost & bit)
+			appendStringInfo(&grants, "%s%s (%s)", grants.len > 0 ? ", " : "", privilege_words(bit), quote_identifier(client->column));
+	}
+	return psprintf("GRANT %s ON %s TO %s; in the same transaction.", grants.data, facts_name(rel), role_words(client->role));
+}
+
+/* A column that is gone is another matter. */
+static char *
+column_client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **remedy)
+{
+	ListCell   *lc;
+
+	foreach(lc, reliance->column_clients)
+	{
+		FactGrant  *client = (FactGrant *) lfirst(lc);
+		AclMode		lost = 0;
+
+		if (client->role != ACL_ID_PUBLIC && GetUserNameFromId(client->role, true) == NULL)
+			continue;
+		for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+		{
+			if ((client->privileges & bit) && !facts_has_column_privilege(facts, rel, client->role, client->column, bit))
+				lost |= bit;
+		}
+		if (lost == 0)
+			continue;
+		*remedy = column_remedy(rel, client, lost);
+		return psprintf("%s can no longer do this with column %s of %s: %s",
+						client->role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(client->role)),
+						quote_identifier(client->column), facts_name(rel), privilege_words(lost));
+	}
+	return NULL;
+}
+
 /*
  * Another table has taken the name, and its own sequence starts before the
  * values that the old one's gave.
@@ -629,6 +693,8 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 		return breach;
 	}
 	if ((breach = required_column_breach(rel, reliance, remedy)) != NULL)
+		return breach;
+	if ((breach = column_client_breach(facts, rel, reliance, remedy)) != NULL)
 		return breach;
 	if ((breach = client_breach(facts, rel, reliance, remedy)) != NULL)
 		return breach;

@@ -27,6 +27,7 @@ typedef struct Reliance
 	bool		nobodys;		/* no application counts on it: a partition until now */
 	List	   *columns;		/* RelianceColumn */
 	List	   *clients;		/* FactGrant: role and what it can really do */
+	List	   *column_clients; /* FactGrant: what a role can do with one column */
 	bool		identifies_rows;	/* published UPDATE and DELETE work */
 	bool		takes_any_row;	/* it has a default partition */
 	int64		sequence_value; /* the largest value its own sequences gave, or -1 */

@@ -78,16 +78,16 @@ grantee_oid(RoleSpec *spec)
 }
 
 static void
-change_grant(FactRelation *rel, Oid role, AclMode bits, bool grant)
+change_grant(List **grants, Oid role, const char *column, AclMode bits, bool grant)
 {
 	FactGrant  *added;
 	ListCell   *lc;
 
-	foreach(lc, rel->grants)
+	foreach(lc, *grants)
 	{
 		FactGrant  *existing = (FactGrant *) lfirst(lc);
 
-		if (existing->role != role)
+		if (existing->role != role || (column != NULL && strcmp(existing->column, column) != 0))
 			continue;
 		existing->privileges = grant ? existing->privileges | bits : existing->privileges & ~bits;
 		return;
@@ -96,8 +96,33 @@ change_grant(FactRelation *rel, Oid role, AclMode bits, bool grant)
 		return;
 	added = palloc0(sizeof(FactGrant));
 	added->role = role;
+	added->column = column != NULL ? pstrdup(column) : NULL;
 	added->privileges = bits;
-	rel->grants = lappend(rel->grants, added);
+	*grants = lappend(*grants, added);
+}
+
+/* Of single columns; what is revoked of the relation is of each of them, too. */
+static void
+change_column_grants(FactRelation *rel, Oid role, const GrantStmt *stmt, AclMode of_relation)
+{
+	ListCell   *lc;
+	ListCell   *c;
+
+	foreach(lc, stmt->is_grant ? NIL : rel->column_grants)
+	{
+		FactGrant  *existing = (FactGrant *) lfirst(lc);
+
+		if (existing->role == role)
+			existing->privileges &= ~of_relation;
+	}
+	foreach(lc, stmt->privileges)
+	{
+		AccessPriv *priv = (AccessPriv *) lfirst(lc);
+
+		foreach(c, priv->cols)
+			change_grant(&rel->column_grants, role, strVal(lfirst(c)),
+						 priv->priv_name != NULL ? privilege_bit(priv->priv_name) : ~((AclMode) 0), stmt->is_grant);
+	}
 }
 
 #define GRANT_HINT "GRANT the privilege again in the same transaction, or revoke it once no application needs it."
@@ -112,7 +137,12 @@ grant_on_relation(Judgement *j, GrantStmt *stmt, FactRelation *rel)
 		rules_touch(j, rel, GRANT_HINT);
 	facts_access(j->facts, rel);
 	foreach(lc, stmt->grantees)
-		change_grant(rel, grantee_oid((RoleSpec *) lfirst(lc)), bits, stmt->is_grant);
+	{
+		Oid			role = grantee_oid((RoleSpec *) lfirst(lc));
+
+		change_grant(&rel->grants, role, NULL, bits, stmt->is_grant);
+		change_column_grants(rel, role, stmt, bits);
+	}
 }
 
 /* Does a role that the schema's relations name get in only by what is revoked? */
