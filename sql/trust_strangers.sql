@@ -151,3 +151,24 @@ SELECT zdm.migrate('ALTER TABLE IF EXISTS nowhere ADD COLUMN x int', label => 'n
 CALL zdm.wait('nowhere', 'completed');
 SELECT zdm.migrate('ALTER TABLE IF EXISTS nowhere ALTER x SET NOT NULL', label => 'nowhere either') > 0 AS stated;
 CALL zdm.wait('nowhere either', 'completed');
+
+-- a body with ON CONFLICT DO UPDATE hangs on every column, and would hang on both
+CREATE TABLE oc (id int PRIMARY KEY, a int, c int);
+CREATE FUNCTION oc_up(x int) RETURNS void LANGUAGE sql BEGIN ATOMIC
+	INSERT INTO oc VALUES (x, x) ON CONFLICT (id) DO UPDATE SET a = oc.a + 1; END;
+CREATE FUNCTION oc_quiet(x int) RETURNS void LANGUAGE sql BEGIN ATOMIC
+	INSERT INTO oc (id) VALUES (x) ON CONFLICT (id) DO NOTHING; END;
+CREATE VIEW oc_view AS SELECT id, a FROM oc;
+CREATE RULE oc_rule AS ON INSERT TO oc_view DO INSTEAD
+	INSERT INTO oc (id, a) VALUES (NEW.id, NEW.a) ON CONFLICT (id) DO UPDATE SET a = excluded.a;
+SELECT zdm.rename_column('oc', 'c', 'cc');
+SELECT zdm.change_column_type('oc', 'c', 'bigint');
+DROP FUNCTION oc_up;
+DROP VIEW oc_view;
+SELECT zdm.rename_column('oc', 'c', 'cc', label => 'oc') > 0 AS stated;
+CALL zdm.wait('oc', 'ready');
+SELECT zdm.cutover('oc');
+CALL zdm.wait('oc', 'switched');
+SELECT zdm.contract('oc');
+CALL zdm.wait('oc', 'completed');
+SELECT oc_quiet(1);

@@ -132,6 +132,9 @@ extern void sequence_note_smaller(MigrationPlan *plan, const Column *column, Oid
 extern void dependent_check_retyped(const Column *column);
 extern void dependent_check_both_names(const Column *column);
 
+/* Refuse functions and rules with ON CONFLICT DO UPDATE, which hang on every column of the table. */
+extern void dependent_check_bodies(const Column *column);
+
 /*
  * Views (view.c).  view_check_recreation() refuses what would not survive that
  * they are dropped and made again, as another type requires.

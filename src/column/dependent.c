@@ -215,6 +215,30 @@ claims(const Column *column)
 	return claims;
 }
 
+/*
+ * A body with ON CONFLICT DO UPDATE hangs on every column that there is when it is made:
+ * made again while there are two, it would keep both.
+ */
+void
+dependent_check_bodies(const Column *column)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0), d.classid = 'pg_proc'::regclass FROM pg_depend d "
+			  "LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid "
+			  "LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
+			  "WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.refobjsubid = $2 "
+			  "AND coalesce(p.prosqlbody::text, r.ev_action::text) ~ ':exclRelTlist [(]' ORDER BY 1",
+			  arg_oid(column->relid), arg_int2(column->attnum));
+	for (uint64 row = 0; row < n; row++)
+		column_refuse(psprintf("%s, with ON CONFLICT DO UPDATE,", query_text(row, 1)), column,
+					  query_bool(row, 2) ? "Create the function again with a string body while the migration runs." :
+					  "Drop the rule first, and create it again over the new column afterwards.");
+	query_end(&session);
+}
+
 void
 dependent_check_both_names(const Column *column)
 {

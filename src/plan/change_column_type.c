@@ -53,6 +53,7 @@ check(Change *change)
 	column_check_new_type(column, change->type);
 	view_check_recreation(column);
 	dependent_check_retyped(column);
+	dependent_check_bodies(column);
 }
 
 /* The collation that is stated beside the type: the one that the column was given.  A domain brings its own. */

@@ -67,6 +67,7 @@ check(Change *change)
 	column_check_new_name(change->relid, change->new_name);
 	by_path_check_table(change->relid, column->attnum);
 	dependent_check_both_names(column);
+	dependent_check_bodies(column);
 }
 
 static void
