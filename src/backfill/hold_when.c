@@ -61,7 +61,7 @@ ask(void *arg)
 	/* until the end of the attempt's subtransaction, which puts it back (xact.c) */
 	XactReadOnly = true;
 	SPI_connect();
-	meaning_check_query(question->migration->id, guc_hold_when);
+	meaning_check_text(question->migration->id, guc_hold_when);
 	if (SPI_execute(guc_hold_when, true, 1) != SPI_OK_SELECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

@@ -535,17 +535,11 @@ meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *
 void
 meaning_check_text(int64 migration, const char *sql)
 {
-	check_text(migration, sql, is_rename(migration));
+	check_text(migration, sql, false);
 }
 
 void
 meaning_check_carried(int64 migration, const char *sql)
 {
 	check_text(migration, sql, true);
-}
-
-void
-meaning_check_query(int64 migration, const char *sql)
-{
-	check_text(migration, sql, false);
 }

@@ -43,9 +43,6 @@ extern void meaning_check_text(int64 migration, const char *sql);
  */
 extern void meaning_check_carried(int64 migration, const char *sql);
 
-/* The same of a query that the migration's caller has given it. */
-extern void meaning_check_query(int64 migration, const char *sql);
-
 /*
  * Of one kind of statement (ddl/statement.h): read the expressions in it.  A new
  * kind with something of a user's in it is one more of these.

@@ -167,7 +167,8 @@ add_statement(List *uses, Node *stmt)
 static List *
 add_companions(List *uses, const Change *change)
 {
-	AttrNumber	attnum = change->column != NULL && OidIsValid(change->relid) ? get_attnum(change->relid, change->column) : InvalidAttrNumber;
+	bool		replaced = change->column != NULL && (change->new_name != NULL || OidIsValid(change->type));
+	AttrNumber	attnum = replaced ? get_attnum(change->relid, change->column) : InvalidAttrNumber;
 	QuerySession session;
 	List	   *names;
 
