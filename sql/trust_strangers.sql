@@ -172,3 +172,43 @@ CALL zdm.wait('oc', 'switched');
 SELECT zdm.contract('oc');
 CALL zdm.wait('oc', 'completed');
 SELECT oc_quiet(1);
+
+-- what names single partitions is named before they are to go
+CREATE TABLE un (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);
+CREATE TABLE un_1 PARTITION OF un DEFAULT;
+CREATE VIEW un_view AS SELECT * FROM un_1;
+CREATE TABLE un_child (id int REFERENCES un_1, whole int REFERENCES un);
+SELECT zdm.unpartition_table('un');
+DROP VIEW un_view;
+ALTER TABLE un_child DROP CONSTRAINT un_child_id_fkey;
+SELECT zdm.unpartition_table('un', label => 'un') > 0 AS stated;
+CALL zdm.wait('un', 'ready');
+SELECT zdm.cutover('un');
+CALL zdm.wait('un', 'switched');
+SELECT zdm.contract('un');
+CALL zdm.wait('un', 'completed');
+
+-- nor what goes by a primary key that is to be another
+CREATE TABLE pk (id int PRIMARY KEY, a int NOT NULL, b text);
+CREATE VIEW pk_view AS SELECT id, a, b, count(*) FROM pk GROUP BY id;
+SELECT zdm.partition_table('pk', 'RANGE (a)', partitions => '{pk_1 DEFAULT}', primary_key => 'id, a');
+SELECT zdm.partition_table('pk', 'RANGE (a)', partitions => '{pk_1 DEFAULT}', primary_key => '', way => 'attach');
+SELECT zdm.partition_table('pk', 'RANGE (id)', every => '10', label => 'pk') > 0 AS stated;
+CALL zdm.wait('pk', 'ready');
+SELECT zdm.cutover('pk');
+CALL zdm.wait('pk', 'switched');
+SELECT zdm.contract('pk');
+CALL zdm.wait('pk', 'completed');
+SELECT count(*) FROM pk_view;
+
+-- nor a function that its owner could not make again as it is
+CREATE ROLE stranger_l NOLOGIN;
+CREATE SCHEMA lp AUTHORIZATION stranger_l;
+SET ROLE stranger_l;
+CREATE TABLE lp.t (id int PRIMARY KEY, a int);
+CREATE FUNCTION lp.f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM lp.t; END;
+RESET ROLE;
+ALTER FUNCTION lp.f() LEAKPROOF;
+SELECT zdm.rewrite('lp.t', columns => '{a,id}');
+DROP SCHEMA lp CASCADE;
+DROP ROLE stranger_l;

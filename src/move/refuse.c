@@ -64,6 +64,10 @@ static const char *const questions[] = {
 	"JOIN pg_namespace n ON n.oid = f.pronamespace "
 	"WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) "
 	"AND NOT has_schema_privilege(f.proowner, n.oid, 'CREATE')",
+	"SELECT DISTINCT pg_describe_object('pg_proc'::regclass, f.oid, 0), 'is LEAKPROOF, and only a superuser can say so again', "
+	"format('ALTER FUNCTION %s NOT LEAKPROOF; and LEAKPROOF again afterwards.', f.oid::regprocedure) FROM pg_depend d JOIN pg_proc f ON f.oid = d.objid "
+	"JOIN pg_roles o ON o.oid = f.proowner WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) "
+	"AND f.proleakproof AND NOT o.rolsuper",
 #ifdef ZDM_HAS_PUBLICATION_OBJECTS
 	"SELECT pg_describe_object('pg_publication_rel'::regclass, r.oid, 0), 'chooses rows or columns of a table that is to be partitioned', "
 	"format('ALTER PUBLICATION %I SET (publish_via_partition_root = true);', p.pubname) FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "

@@ -57,10 +57,29 @@ plan_partition_check_inherited(Oid relid)
 						 names_relation(relid))));
 }
 
+/* A view that groups by the primary key alone, say, hangs on that very constraint. */
+static void
+check_needs_key(Oid relid)
+{
+	char	   *objects = QUERY_ONCE_TEXT("SELECT string_agg(o, ', ' ORDER BY o) FROM (SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) AS o "
+										  "FROM pg_constraint c JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = c.oid "
+										  "WHERE c.conrelid = $1 AND c.contype = 'p' AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)) x",
+										  arg_oid(relid));
+
+	if (objects != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("the primary key of %s, which is to be another or none, is needed by others", names_relation(relid)),
+				 errdetail("They go by it: %s.", objects),
+				 errhint("Have them name all columns in GROUP BY, and columns in ON CONFLICT, first.")));
+}
+
 void
 plan_partition_check(const Change *change)
 {
 	plan_partition_check_inherited(change->relid);
+	if (change->layout->primary_key != NIL || change->layout->no_primary_key)
+		check_needs_key(change->relid);
 	if (change->layout->no_primary_key)
 		check_identity(change->relid, change->partition->attach);
 }
@@ -89,10 +108,40 @@ check_partitioned(Oid relid)
 			 errhint("There is nothing to do: it is one table.")));
 }
 
+/* What names single partitions would keep them from going: views, functions with SQL bodies, foreign keys. */
+static void
+check_alone(Oid relid)
+{
+	QuerySession session;
+	char	   *objects;
+	char	   *partition = NULL;
+
+	query_begin(&session);
+	QUERY("WITH t AS (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1), "
+		  "x(class, oid, relid) AS (SELECT d.classid, d.objid, t.relid FROM t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass "
+		  "  AND d.refobjid = t.relid AND d.deptype = 'n' AND (d.classid = 'pg_proc'::regclass OR d.classid = 'pg_rewrite'::regclass "
+		  "  AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.oid = d.objid AND r.ev_class IN (TABLE t))) "
+		  " UNION SELECT 'pg_constraint'::regclass, c.oid, t.relid FROM t JOIN pg_constraint c ON c.confrelid = t.relid "
+		  "  WHERE c.contype = 'f' AND c.conparentid = 0) "
+		  "SELECT string_agg(DISTINCT pg_describe_object(class, oid, 0), ', ' ORDER BY pg_describe_object(class, oid, 0)), min(relid::regclass::text) FROM x",
+		  arg_oid(relid));
+	objects = query_text(0, 1);
+	if (objects != NULL)
+		partition = query_text(0, 2);
+	query_end(&session);
+	if (objects != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("single partitions of %s, %s among them, are needed by others", names_relation(relid), partition),
+				 errdetail("There will be one table without them.  They are named by: %s.", objects),
+				 errhint("Drop what names them first, and make it again of the table afterwards.")));
+}
+
 static void
 check_unpartition(Change *change)
 {
 	check_partitioned(change->relid);
+	check_alone(change->relid);
 	second_plan_check(change, false);
 }
 
