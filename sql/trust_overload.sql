@@ -46,6 +46,14 @@ SELECT indexdef FROM pg_indexes WHERE schemaname = 'vic' AND tablename = 'quiet'
 SET ROLE overload_maker;
 CREATE FUNCTION util.norm(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE 'called as %', current_user; END$$;
 CREATE FUNCTION util.clean(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE 'called as %', current_user; END$$;
+-- what others have made on the table says nothing of what its own is to call
+RESET ROLE;
+GRANT USAGE ON SCHEMA vic TO overload_maker;
+GRANT SELECT, TRIGGER ON vic.by_index, vic.by_check TO overload_maker;
+SET ROLE overload_maker;
+CREATE VIEW util.over AS SELECT util.norm(n::text), util.clean(n::text) FROM vic.by_index;
+CREATE FUNCTION util.fires() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TRIGGER fires AFTER DELETE ON vic.by_check FOR EACH ROW WHEN (util.clean(OLD.n::text)) EXECUTE FUNCTION util.fires();
 SET ROLE overload_victim;
 SELECT zdm.rename_column('vic.by_index', 'a', 'b', label => 'by_index') > 0 AS stated;
 SELECT zdm.rename_column('vic.by_check', 'a', 'b', label => 'by_check') > 0 AS stated;
@@ -69,7 +77,7 @@ CALL zdm.wait('by_view', 'switched');
 SELECT polname, pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 'vic.by_policy'::regclass;
 
 -- without it, they go on
-DROP FUNCTION util.norm(text), util.clean(text);
+DROP FUNCTION util.norm(text), util.clean(text) CASCADE;
 SELECT count(zdm.resume(id)) FROM zdm.migrations WHERE state = 'failed';
 CALL zdm.wait('by_index', 'ready');
 CALL zdm.wait('by_check', 'ready');

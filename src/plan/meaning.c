@@ -413,22 +413,19 @@ calls_there(List *definitions, const char *statement)
 	return calls;
 }
 
-/* What hangs on a table, its partitions and the views over them: $1. */
+/*
+ * What hangs on a table and its partitions ($1) of what their owner alone can make: not
+ * views or triggers, of which each is compared with its own trees (calls_there()).
+ */
 #define TREES_OF_TABLE \
-	"WITH RECURSIVE t(oid) AS (SELECT $1 UNION SELECT relid FROM pg_partition_tree($1)), " \
-	"v(oid) AS (SELECT oid FROM t UNION SELECT r.ev_class FROM v JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid " \
-	"  AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid) " \
-	"SELECT tree FROM (SELECT unnest(ARRAY[indexprs::text, indpred::text]) FROM pg_index WHERE indrelid IN (TABLE v) " \
+	"WITH t(oid) AS (SELECT c.oid FROM (SELECT $1 UNION SELECT relid FROM pg_partition_tree($1)) r(oid) " \
+	"  JOIN pg_class c ON c.oid = r.oid AND c.relowner = (SELECT relowner FROM pg_class WHERE oid = $1)) " \
+	"SELECT tree FROM (SELECT unnest(ARRAY[indexprs::text, indpred::text]) FROM pg_index WHERE indrelid IN (TABLE t) " \
 	"UNION ALL SELECT conbin::text FROM pg_constraint WHERE conrelid IN (TABLE t) AND contype = 'c' " \
-	"UNION ALL SELECT adbin::text FROM pg_attrdef WHERE adrelid IN (TABLE v) " \
+	"UNION ALL SELECT adbin::text FROM pg_attrdef WHERE adrelid IN (TABLE t) " \
 	"UNION ALL SELECT unnest(ARRAY[polqual::text, polwithcheck::text]) FROM pg_policy WHERE polrelid IN (TABLE t) " \
-	"UNION ALL SELECT tgqual::text FROM pg_trigger WHERE tgrelid IN (TABLE v) " \
-	"UNION ALL SELECT stxexprs::text FROM pg_statistic_ext WHERE stxrelid IN (TABLE v) " \
-	"UNION ALL SELECT unnest(ARRAY[ev_qual::text, ev_action::text]) FROM pg_rewrite WHERE ev_class IN (TABLE v) " \
-	"UNION ALL SELECT partexprs::text FROM pg_partitioned_table WHERE partrelid IN (TABLE t) " \
-	"UNION ALL SELECT unnest(ARRAY[prosqlbody::text, proargdefaults::text]) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid " \
-	"  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid IN (TABLE v) " \
-	"UNION ALL SELECT to_jsonb(r) ->> 'prqual' FROM pg_publication_rel r WHERE prrelid IN (TABLE t)) x(tree) " \
+	"UNION ALL SELECT stxexprs::text FROM pg_statistic_ext WHERE stxrelid IN (TABLE t) " \
+	"UNION ALL SELECT partexprs::text FROM pg_partitioned_table WHERE partrelid IN (TABLE t)) x(tree) " \
 	"WHERE tree <> '<>'"
 
 static List *
