@@ -75,7 +75,7 @@ for my $error (sort keys %message)
 	my $injected = inject('step-before-commit', '55P03');
 	my $id = sql("SELECT zdm.rename_column('t', 'a', 'b')");
 	wait_for('the wait to be shown',
-		sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /^refused lock injected/ });
+		sub { sql("SELECT waiting_for FROM zdm.progress WHERE id = $id") =~ /^a lock: refused lock injected/ });
 	is(sql("SELECT max(attempts) FROM zdm.steps WHERE migration = $id"), 1, '55P03: is no failed try');
 	$injected->quit;
 	whole($id, '55P03');
