@@ -300,18 +300,33 @@ look_again_trigger(const Migration *migration, char **hint)
  * Has a new application written what the old column cannot hold, after the way
  * back was taken?  Whoever resumes it has seen the error.
  */
+bool
+look_again_lost(const Migration *migration, MigrationError *loss)
+{
+	char	   *rows = misfit_describe(migration->id, MISFIT_DOWN);
+
+	if (rows == NULL)
+		return false;
+	*loss = (MigrationError) {
+		.sqlstate = unpack_sql_state(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		.message = psprintf("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
+							migration->id),
+		.detail = psprintf("Among them: %s.", rows),
+		.hint = psprintf("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
+						 "); what is not mended by then is lost.", migration->id),
+	};
+	return true;
+}
+
 void
 look_again_loss(const Migration *migration, const Step *step)
 {
-	char	   *rows = verb_is(step, &verb_exchange) || step->action == ACTION_EXCHANGE ?
-		misfit_describe(migration->id, MISFIT_DOWN) : NULL;
+	MigrationError loss;
 
-	if (rows != NULL)
+	if ((verb_is(step, &verb_exchange) || step->action == ACTION_EXCHANGE) && look_again_lost(migration, &loss))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("migration " INT64_FORMAT " cannot go back: rows were written that the old side cannot hold",
-						migration->id),
-				 errdetail("Among them: %s.", rows),
-				 errhint("Give them values that it can hold, then SELECT zdm.resume(" INT64_FORMAT
-						 "); what is not mended by then is lost.", migration->id)));
+				 errmsg_internal("%s", loss.message),
+				 errdetail_internal("%s", loss.detail),
+				 errhint("%s", loss.hint)));
 }

@@ -39,4 +39,7 @@ extern char *look_again_trigger(const Migration *migration, char **hint);
  */
 extern void look_again_loss(const Migration *migration, const Step *step);
 
+/* The same as texts; false if there are no such rows. */
+extern bool look_again_lost(const Migration *migration, MigrationError *loss);
+
 #endif							/* ZDM_LOOK_AGAIN_H */

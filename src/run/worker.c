@@ -41,6 +41,7 @@
 #include "postmaster/interrupt.h"
 #include "run/batch_step.h"
 #include "run/concurrent_step.h"
+#include "run/look_again.h"
 #include "run/places.h"
 #include "run/retry.h"
 #include "run/start.h"
@@ -559,13 +560,17 @@ fail(Migration *migration, const Step *step, const ErrorData *error)
 		(error->hint == NULL || strstr(error->hint, "zdm.") == NULL))
 		reason.hint = psprintf("Drop what depends on it, or change it, then SELECT zdm.resume(" INT64_FORMAT ").",
 							   migration->id);
+	/* a row that was committed after the revert was called breaks what is validated before the exchange */
+	if (migration->state == STATE_REVERTING &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		(void) look_again_lost(migration, &reason);
 	if (step != NULL)
-		step_mark_failed(step, error->message);
+		step_mark_failed(step, reason.message);
 	migration_fail(migration, &reason);
 	ereport(LOG,
-			(errcode(error->sqlerrcode),
-			 errmsg("migration " INT64_FORMAT " failed: %s", migration->id, error->message),
-			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			(errcode(errors_sqlstate(reason.sqlstate)),
+			 errmsg("migration " INT64_FORMAT " failed: %s", migration->id, reason.message),
+			 reason.detail ? errdetail_internal("%s", reason.detail) : 0,
 			 error->context ? errcontext("%s", error->context) : 0));
 }
 

@@ -493,8 +493,8 @@ sub do_attach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/ || !$model->applies({ sql => '{C}' });
-	return 0 if $model->is_shape && $model->{state} =~ /^(switched|completed)$/;
-	$self->{stale} = 1 if $model->is_shape;
+	return 0 if $model->has_second && $model->{state} =~ /^(switched|completed)$/;
+	$self->{stale} = 1 if $model->has_second;
 	return 0 if $event->{as} ne $self->decides && $self->is_blank($event);
 	$self->{was_away} = 1;
 	$self->end_transactions;
@@ -519,8 +519,8 @@ sub do_detach
 	my $model = $self->{model};
 
 	return 0 if $model->moving || $model->{state} =~ /^(running|contracting)$/;
-	return 0 if $model->is_shape && $model->{state} =~ /^(switched|completed)$/;
-	$self->{stale} = 1 if $model->is_shape;
+	return 0 if $model->has_second && $model->{state} =~ /^(switched|completed)$/;
+	$self->{stale} = 1 if $model->has_second;
 	return 0 if $self->{gone}{ $event->{part} } || $self->is_blank($event);
 	return 0 if $model->{state} eq 'completed' && $event->{part} eq 'app.' . ($self->{case}{change}{split} // '');
 	$self->end_transactions;
@@ -987,6 +987,7 @@ sub arrive
 	}
 	elsif (!$model->is_rename)
 	{
+		delete $self->{stale};
 		$self->differ('misfit', "$state, over " . $self->misfits . ' rows that up cannot convert') if $state eq 'switched' && $self->misfits;
 		$self->retype('up') if $state eq 'switched' || ($state eq 'completed' && $from eq 'running');
 		$self->retype('down') if $state eq 'reverted' && $model->{type} eq 'new';
