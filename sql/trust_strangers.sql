@@ -212,3 +212,17 @@ ALTER FUNCTION lp.f() LEAKPROOF;
 SELECT zdm.rewrite('lp.t', columns => '{a,id}');
 DROP SCHEMA lp CASCADE;
 DROP ROLE stranger_l;
+
+-- a default that differs each time stands with one of two columns, and DEFAULT for the other is NULL
+CREATE TABLE df (id int PRIMARY KEY, tok text DEFAULT 'given', u uuid DEFAULT gen_random_uuid());
+SELECT zdm.rename_column('df', 'tok', 'tok2', label => 'df.tok') > 0 AS tok, zdm.rename_column('df', 'u', 'u2', label => 'df.u') > 0 AS u;
+CALL zdm.wait('df.tok', 'ready');
+CALL zdm.wait('df.u', 'ready');
+INSERT INTO df (id, tok2, u) VALUES (1, DEFAULT, DEFAULT) RETURNING tok, tok2, u IS NOT NULL AND u = u2 AS both;
+INSERT INTO df (id, u2) VALUES (2, DEFAULT) RETURNING tok, tok2, u, u2;
+INSERT INTO df (id) VALUES (3) RETURNING tok, tok2, u IS NOT NULL AND u = u2 AS both;
+SELECT zdm.cutover('df.tok'), zdm.cutover('df.u');
+CALL zdm.wait('df.tok', 'switched');
+CALL zdm.wait('df.u', 'switched');
+INSERT INTO df (id, tok, u2) VALUES (4, DEFAULT, DEFAULT) RETURNING tok, tok2, u IS NOT NULL AND u = u2 AS both;
+INSERT INTO df (id, u) VALUES (5, DEFAULT) RETURNING tok, tok2, u, u2;

@@ -468,30 +468,31 @@ our_own_calls(void)
  * not meant; but where a column gets another type, what there was at the call may be.
  */
 static List *
-known_carried(int64 migration)
+known_carried(int64 migration, Oid relid)
 {
-	QuerySession session;
-	List	   *known = NIL;
-	bool		same_types;
-	Oid			relid;
+	bool		same_types = QUERY_ONCE("SELECT FROM zdm.migration WHERE id = $1 AND kind NOT LIKE 'change_column_type%'", arg_int8(migration)) > 0;
+	List	   *known = same_types ? list_concat(list_make1(resolution_stamp()), our_own_calls()) : migration_known(migration);
 
-	query_begin(&session);
-	QUERY("SELECT relid, kind NOT LIKE 'change_column_type%' FROM zdm.migration WHERE id = $1", arg_int8(migration));
-	relid = query_oid(0, 1);
-	same_types = query_bool(0, 2);
-	query_end(&session);
-	known = same_types ? list_concat(list_make1(resolution_stamp()), our_own_calls()) : migration_known(migration);
 	return list_concat(known, calls_of_table(relid));
 }
 
-static bool
-is_rename(int64 migration)
+/* The table of a rename; InvalidOid for any other migration. */
+static Oid
+renamed_table(int64 migration)
 {
-	return QUERY_ONCE("SELECT FROM zdm.migration WHERE id = $1 AND kind = 'rename_column'", arg_int8(migration)) > 0;
+	QuerySession session;
+	Oid			relid = InvalidOid;
+
+	query_begin(&session);
+	if (QUERY("SELECT relid FROM zdm.migration WHERE id = $1 AND kind = 'rename_column'", arg_int8(migration)) > 0)
+		relid = query_oid(0, 1);
+	query_end(&session);
+	return relid;
 }
 
+/* "carried": of which relation the text has been printed, or InvalidOid. */
 static void
-check_statement(int64 migration, const RawStmt *statement, const char *sql, List *definitions, bool carried)
+check_statement(int64 migration, const RawStmt *statement, const char *sql, List *definitions, Oid carried)
 {
 	Reading		reading = {.sql = sql};
 	const char *text = sql + statement->stmt_location;
@@ -510,11 +511,11 @@ check_statement(int64 migration, const RawStmt *statement, const char *sql, List
 			calls = foreach_delete_current(calls, lc);
 	}
 	if (calls != NIL)
-		resolution_compare(carried ? known_carried(migration) : migration_known(migration), calls, text, migration);
+		resolution_compare(OidIsValid(carried) ? known_carried(migration, carried) : migration_known(migration), calls, text, migration);
 }
 
 static void
-check_text(int64 migration, const char *sql, bool carried)
+check_text(int64 migration, const char *sql, Oid carried)
 {
 	ListCell   *lc;
 
@@ -526,17 +527,17 @@ void
 meaning_check(int64 migration, const RawStmt *statement, const char *sql, List *definitions)
 {
 	/* there is nothing in a rename that its caller wrote */
-	check_statement(migration, statement, sql, definitions, is_rename(migration));
+	check_statement(migration, statement, sql, definitions, renamed_table(migration));
 }
 
 void
 meaning_check_text(int64 migration, const char *sql)
 {
-	check_text(migration, sql, false);
+	check_text(migration, sql, InvalidOid);
 }
 
 void
-meaning_check_carried(int64 migration, const char *sql)
+meaning_check_carried(int64 migration, Oid relid, const char *sql)
 {
-	check_text(migration, sql, true);
+	check_text(migration, sql, relid);
 }

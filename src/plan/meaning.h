@@ -38,10 +38,10 @@ extern void meaning_check(int64 migration, const RawStmt *statement, const char 
 extern void meaning_check_text(int64 migration, const char *sql);
 
 /*
- * The same of what PostgreSQL has printed of the migration's table: it may call what the
- * trees there call, whatever else there was at the call.
+ * The same of what PostgreSQL has printed of a table of the migration's: it may call what
+ * the trees there call, whatever else there was at the call.
  */
-extern void meaning_check_carried(int64 migration, const char *sql);
+extern void meaning_check_carried(int64 migration, Oid relid, const char *sql);
 
 /*
  * Of one kind of statement (ddl/statement.h): read the expressions in it.  A new

@@ -249,17 +249,17 @@ check_generated(const Migration *migration, Oid relid)
 		statements = lappend(statements, query_text(row, 1));
 	query_end(&session);
 	foreach(lc, statements)
-		meaning_check_carried(migration->id, lfirst(lc));
+		meaning_check_carried(migration->id, relid, lfirst(lc));
 }
 
 static void
-run_carried(const Migration *migration, List *statements)
+run_carried(const Migration *migration, Oid relid, List *statements)
 {
 	ListCell   *lc;
 
 	foreach(lc, statements)
 	{
-		meaning_check_carried(migration->id, lfirst(lc));
+		meaning_check_carried(migration->id, relid, lfirst(lc));
 		probe_run(lfirst(lc));
 	}
 }
@@ -278,13 +278,13 @@ create_table(const Migration *migration, const SecondArgs *args, Relation source
 	check_generated(migration, args->relation);
 	probe_run(sql);
 	second->hidden = get_relname_relid(hidden, RelationGetNamespace(source));
-	run_carried(migration, statements);
+	run_carried(migration, args->relation, statements);
 	add_computed(migration, args, name);
 	if (partitioned_like_is(second))
 		create_like(migration, args, name, second);
 	else if (args->layout != NULL)
 		create_parts(migration, args, source, second->hidden, name);
-	run_carried(migration, constraints(args, name, true));
+	run_carried(migration, args->relation, constraints(args, name, true));
 	identity_leave(&identity);
 }
 
