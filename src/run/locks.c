@@ -259,11 +259,24 @@ locks_try_beside(List *relids, LockPatience *patience)
 	return true;
 }
 
+/*
+ * Whose queue to stand in.  Who writes a table of two that are in step locks that one first,
+ * and then the other.  In the queue of the other we would get that lock, time and again, with
+ * somebody behind us who has the first: so what it failed on then is what is queued for now.
+ */
+static Oid
+queue_for(const LockPatience *patience, List *set)
+{
+	return list_member_oid(set, patience->behind) ? patience->behind : patience->refused;
+}
+
 bool
 locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 {
 	List	   *set;
 	ListCell   *lc;
+	bool		queued = false;
+	Oid			queue;
 
 	if (mode == NoLock)
 	{
@@ -276,11 +289,12 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 		lock_room_check(relids);
 
 	/* before any other lock is acquired: nobody waits behind those while we do */
-	if (patience->queue_next && patience->mode == mode && list_member_oid(set, patience->refused) &&
-		!holder_is_old(patience->refused, mode))
+	queue = queue_for(patience, set);
+	if (patience->queue_next && patience->mode == mode && list_member_oid(set, queue) && !holder_is_old(queue, mode))
 	{
 		patience->queue_next = false;
-		lock_in_queue(patience->refused, mode);
+		queued = true;
+		lock_in_queue(queue, mode);
 	}
 	foreach(lc, set)
 	{
@@ -288,6 +302,8 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 
 		if (ConditionalLockRelationOid(relid, mode))
 			continue;
+		if (queued)
+			patience->behind = relid;
 		patience->queue_next = patience->tries % TRIES_BEFORE_QUEUEING == 0;
 		refuse(patience, relid, mode);
 		return false;
@@ -302,7 +318,7 @@ locks_try(List *relids, LOCKMODE mode, LockPatience *patience)
 		refuse(patience, linitial_oid(relids), mode);
 		return false;
 	}
-	patience->refused = InvalidOid;
+	patience->refused = patience->behind = InvalidOid;
 	return true;
 }
 

@@ -20,6 +20,7 @@ typedef struct LockPatience
 	LOCKMODE	mode;			/* that it was refused */
 	TimestampTz since;			/* since when it has been that relation */
 	bool		queue_next;		/* the next try may stand in the queue */
+	Oid			behind;			/* what the last try in a queue was refused when it had that lock, or InvalidOid */
 } LockPatience;
 
 /*
