@@ -35,7 +35,7 @@ for my $table (@tables)
 {
 	sql("CREATE TABLE $table (id int PRIMARY KEY, n int NOT NULL DEFAULT 0, v text) $made{$table}; "
 		  . "INSERT INTO $table SELECT i, 0, repeat('z', 300) FROM generate_series(1, 3000) i; "
-		  . "CREATE INDEX ${table}_n ON $table (n); CREATE VIEW ${table}_rich AS SELECT n FROM $table WHERE n > 1; "
+		  . "CREATE INDEX ${table}_n ON $table (n); CREATE VIEW ${table}_rich AS SELECT n FROM $table WHERE n > 0; "
 		  . "CREATE TABLE ${table}_log (id int, n int); CREATE INDEX ON ${table}_log (id, n)");
 }
 
