@@ -149,7 +149,7 @@ CREATE INDEX ON zdm.unfilled (migration, relid);
 -- where all tables are published, rows of one without a key could not be deleted
 ALTER TABLE zdm.unfilled REPLICA IDENTITY FULL;
 
--- Parts of a backfill that its helpers work on (zdm.backfill_workers): each row is
+-- Parts of a step that its helpers work on (zdm.backfill_workers): each row is
 -- written by one of them, with each of its batches, and taken away by the
 -- migration's worker.
 CREATE TABLE zdm.stretch (
@@ -544,7 +544,7 @@ SELECT m.id, m.label, m.relation, m.state, m.paused, s.step, s.action,
                                WHEN s.waiting_for IS NOT NULL THEN 'what only the owner of the table may see' END)
        END AS waiting_for,
        s.waiting_since, w.pid AS worker,
-       CASE WHEN s.action = 'backfill' THEN
+       CASE WHEN s.action IN ('backfill', 'verify', 'copy', 'compare') THEN
             (SELECT array_agg(l.pid ORDER BY l.pid) FROM pg_catalog.pg_locks l
               WHERE l.locktype = 'advisory' AND l.objsubid = 23046 AND l.granted
                 AND (l.classid::bigint << 32 | l.objid::bigint) >> 8 = m.id

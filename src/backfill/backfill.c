@@ -16,26 +16,19 @@
 #include "access/xact.h"
 #include "backfill/assign.h"
 #include "backfill/backfill.h"
+#include "backfill/batch.h"
 #include "backfill/cursor.h"
-#include "backfill/lockers.h"
-#include "backfill/naps.h"
 #include "backfill/pace.h"
 #include "backfill/pages.h"
 #include "backfill/rows.h"
+#include "backfill/share.h"
 #include "backfill/stops.h"
-#include "backfill/turn.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/step_progress.h"
-#include "catalog/stretch.h"
-#include "core/claim.h"
 #include "core/debug_point.h"
-#include "core/errors.h"
 #include "core/guc.h"
-#include "core/names.h"
-#include "executor/instrument.h"
-#include "portability/instr_time.h"
 #include "storage/lmgr.h"
 #include "storage/procarray.h"
 #include "utils/lsyscache.h"
@@ -44,15 +37,6 @@
 #include "utils/snapmgr.h"
 #include "verbs/verbs.h"
 #include "compat.h"
-
-/* Rest before rows that others have locked are looked at again. */
-#define LOCKED_ROWS_PAUSE_MS 250
-
-/* Rest while something holds the backfill. */
-#define HELD_PAUSE_MS 1000
-
-/* Rest while there is nothing to do until others have gone further. */
-#define OTHERS_PAUSE_MS 20
 
 /* How many batches a phase has at most, where snapshots are often in the way. */
 #define MOST_PHASE_BATCHES 16
@@ -77,16 +61,6 @@ batch_state_init(BatchState *state)
 	state->rows = PACE_FIRST_ROWS;
 	state->phases.next_without = BATCHES_WITHOUT_PHASES;
 	state->phases.batches = 1;
-}
-
-static double
-milliseconds_since(instr_time start)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now);
 }
 
 /*
@@ -117,7 +91,7 @@ come_back(const Step *step, int *pause_ms)
 	step_set_waiting(step, "a partition that is being attached");
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	*pause_ms = LOCKED_ROWS_PAUSE_MS;
+	*pause_ms = BATCH_LOCKED_PAUSE_MS;
 	return false;
 }
 
@@ -289,41 +263,6 @@ adapt(BatchState *state, Cursor *cursor, const RowRange *range, const FillResult
 	}
 }
 
-/* What the batch has left out for others' sake; NULL: nothing. */
-static char *
-describe_locked(Relation leaf, const FillResult *result)
-{
-	char	   *who;
-
-	if (result->locked == 0)
-		return NULL;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	who = lockers_describe(leaf, result->deferred);
-	PopActiveSnapshot();
-	return psprintf(INT64_FORMAT " rows locked by other transactions%s%s", result->locked,
-					who != NULL ? ": " : "", who != NULL ? who : "");
-}
-
-/* What a batch has done, and what it took. */
-typedef struct Batch
-{
-	instr_time	start;
-	uint64		wal_before;
-	double		work_ms;
-	Naps		naps;
-	FillResult	result;
-} Batch;
-
-static Batch
-begin_batch(void)
-{
-	Batch		batch = {.wal_before = pgWalUsage.wal_bytes};
-
-	INSTR_TIME_SET_CURRENT(batch.start);
-	naps_begin(&batch.naps);
-	return batch;
-}
-
 /*
  * Fill in the rows of a batch where the cursor stands, and move it on.  False, with
  * nothing done, if the next phase has to wait for snapshots.
@@ -355,196 +294,54 @@ do_blocks(BatchState *state, const Migration *migration, const Step *step, Curso
 	naps_take(&batch->naps);
 	ZDM_DEBUG_POINT("backfill-before-commit");
 
-	batch->work_ms = milliseconds_since(batch->start);
+	batch->work_ms = batch_elapsed(batch);
 	cursor->rows_done += batch->result.rows;
 	cursor->pass_rows += batch->result.rows;
 	adapt(state, cursor, &range, &batch->result, batch->work_ms);
 	return true;
 }
 
-/* How long to rest after the batch, which has been committed.  "workers" share what may be written. */
+/* How long to rest after the batch, which has been committed. */
 static int
 rest_after(BatchState *state, const Batch *batch, int workers)
 {
-	double		work_ms = milliseconds_since(batch->start);
-	double		stretch = pace_stretch(&state->best_row_ms, work_ms - batch->naps.rested_ms, batch->result.rows);
-	int			pause_ms = pace_rest(work_ms, batch->naps.rested_ms, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0,
-									 (int64) (pgWalUsage.wal_bytes - batch->wal_before),
-									 guc_max_wal_rate > 0 ? Max(guc_max_wal_rate / workers, 1) : 0);
+	double		stretch = pace_stretch(&state->best_row_ms, batch_elapsed(batch) - batch->naps.rested_ms, batch->result.rows);
 
-	return batch->result.locked > 0 && batch->result.rows == 0 ? Max(pause_ms, LOCKED_ROWS_PAUSE_MS) : pause_ms;
-}
-
-/* A copy that the end of the transaction leaves, for an error's text. */
-static char *
-outlive(const char *text)
-{
-	return text ? MemoryContextStrdup(TopMemoryContext, text) : NULL;
-}
-
-/*
- * A helper has met an error: it is the migration's.  The stretch is to be tried
- * again first, so that it is not raised for ever.
- */
-static void
-raise_for_helper(const Stretch *stretch)
-{
-	MigrationError error = {
-		.sqlstate = outlive(stretch->error_state),
-		.message = outlive(stretch->error_message),
-		.detail = outlive(stretch->error_detail),
-		.hint = outlive(stretch->error_hint),
-		.context = outlive(stretch->error_context),
-	};
-	const char *state = error.sqlstate;
-
-	stretch_reopen(stretch);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	StartTransactionCommand();
-	ereport(ERROR,
-			(errcode(errors_sqlstate(state)),
-			 errmsg_internal("%s", error.message),
-			 error.detail ? errdetail_internal("%s", error.detail) : 0,
-			 error.hint ? errhint("%s", error.hint) : 0,
-			 error.context ? errcontext_msg("%s", error.context) : 0));
-}
-
-/* One stretch comes back, if it can be taken. */
-static bool
-take_back(Cursor *cursor, const Stretch *stretch)
-{
-	Cursor	   *part;
-
-	if (!stretch_take(stretch))
-		return false;
-	part = cursor_parse(cursor->migration, stretch->cursor);
-	if (stretch->state == STRETCH_VOID)
-		cursor_take_back_void(cursor, part);
-	else
-		cursor_take_back(cursor, part);
-	return true;
-}
-
-/* Save what was returned at once: not every way from here ends in a batch. */
-static void
-save_taken(const Step *step, Cursor *cursor)
-{
-	cursor_save(step, cursor, 0, NULL);
-	cursor->rows_before = cursor->rows_done;
-}
-
-/* What helpers have done comes back; what they have failed with is raised. */
-static void
-gather(const Step *step, Cursor *cursor)
-{
-	bool		taken = false;
-	MemoryContext caller = CurrentMemoryContext;
-	ListCell   *lc;
-
-	if (cursor->stretches == 0)
-		return;
-	foreach(lc, stretch_list(step))
-	{
-		const Stretch *stretch = lfirst(lc);
-
-		if (stretch->state == STRETCH_FAILED)
-			raise_for_helper(stretch);
-		if (stretch->state != STRETCH_OPEN)
-			taken |= take_back(cursor, stretch);
-	}
-	if (taken)
-		save_taken(step, cursor);
-	MemoryContextSwitchTo(caller);
-}
-
-/*
- * Nothing is left but what is out.  One stretch that nobody works on is taken back
- * at a time: helpers that have done theirs look for the next.  True if one was.
- */
-static bool
-take_over(const Step *step, Cursor *cursor)
-{
-	ListCell   *lc;
-
-	foreach(lc, stretch_list(step))
-	{
-		const Stretch *stretch = lfirst(lc);
-
-		if (stretch->state != STRETCH_OPEN ||
-			(stretch->helper > 0 &&
-			 claim_is_taken(CLAIM_HELPER, claim_helper_number(step->migration, stretch->helper))))
-			continue;
-		ZDM_DEBUG_POINT("backfill-before-take-over");
-		if (!take_back(cursor, stretch))
-			continue;
-		save_taken(step, cursor);
-		return true;
-	}
-	return false;
-}
-
-/* End the transaction, for the others' sake. */
-static bool
-wait_for_helpers(const Step *step, Cursor *cursor, int *pause_ms)
-{
-	PushActiveSnapshot(GetTransactionSnapshot());
-	*pause_ms = take_over(step, cursor) ? 0 : OTHERS_PAUSE_MS;
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	return false;
-}
-
-/* So that no helper is without work: one stretch each beside that which it has. */
-static void
-hand_out(const Migration *migration, const Step *step, Cursor *cursor)
-{
-	int			helpers = migration->state == STATE_MIGRATING ? guc_backfill_workers - 1 : 0;
-
-	while (cursor->stretches < 2 * helpers)
-	{
-		Cursor	   *stretch = cursor_hand_out(cursor, migration->relid, helpers + 1);
-
-		if (stretch == NULL)
-			break;
-		stretch_add(step, cursor_format(stretch));
-		cursor->stretches++;
-	}
+	return batch_rest(batch, guc_batch_rest > 0 ? guc_batch_rest + stretch : 0, workers);
 }
 
 bool
 backfill_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms)
 {
 	bool		only_new = strcmp(step->phase, "migrate") != 0;
+	List	   *roots = list_make1_oid(migration->relid);
 	Cursor	   *cursor;
 	Relation	leaf;
 	Batch		batch;
 	bool		worked;
-	bool		shared;
 	char	   *waiting;
 
-	if (!turn_take(migration->id))
-	{
-		CommitTransactionCommand();
-		*pause_ms = turn_pause();
+	if (!share_take_turn(migration, pause_ms))
 		return false;
-	}
-	batch = begin_batch();
+	batch = batch_begin();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_held(state, migration, step))
 	{
-		*pause_ms = HELD_PAUSE_MS;
+		*pause_ms = BATCH_HELD_PAUSE_MS;
 		return false;
 	}
 	cursor = cursor_load(step, only_new, &state->clock);
-	gather(step, cursor);
+	share_gather(step, cursor);
 	PopActiveSnapshot();
-	if (!cursor_settle(cursor, migration->relid))
+	if (!cursor_settle(cursor, roots))
 	{
 		if (cursor->stretches > 0)
-			return wait_for_helpers(step, cursor, pause_ms);
+		{
+			share_await(step, cursor, pause_ms);
+			return false;
+		}
 		/* one can have been attached between the look and the lock */
-		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, migration->relid))
+		if (!shut_out_attach(migration->relid) || cursor_settle(cursor, roots))
 			return come_back(step, pause_ms);
 		*pause_ms = 0;
 		return finish_pass(step, cursor);
@@ -556,7 +353,7 @@ backfill_batch(const Migration *migration, const Step *step, BatchState *state, 
 	leaf = table_open(cursor->leaf, NoLock);
 	cursor_check_storage(cursor, leaf);
 	worked = do_blocks(state, migration, step, cursor, leaf, &batch);
-	waiting = describe_locked(leaf, &batch.result);
+	waiting = batch_describe_locked(&batch, leaf);
 	table_close(leaf, NoLock);
 	if (!worked)
 	{
@@ -565,109 +362,39 @@ backfill_batch(const Migration *migration, const Step *step, BatchState *state, 
 		return false;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
-	hand_out(migration, step, cursor);
-	shared = cursor->stretches > 0;
+	share_hand_out(migration, step, cursor, roots, CURSOR_FAR_END);
 	cursor_save(step, cursor, batch.work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pages_committed(&state->window);
-	*pause_ms = rest_after(state, &batch, shared ? guc_backfill_workers : 1);
+	*pause_ms = rest_after(state, &batch, share_workers(cursor));
 	ZDM_DEBUG_POINT("backfill-after-batch");
 	return false;
-}
-
-/*
- * The leaf of the stretch, if it is still of the migration's table and as it was;
- * NULL if not: then what is there now is another's to find out.
- */
-static Relation
-open_leaf(const Migration *migration, const Cursor *cursor)
-{
-	Relation	leaf;
-
-	if (!list_member_oid(find_all_inheritors(migration->relid, NoLock, NULL), cursor->leaf))
-		return NULL;
-	leaf = table_open(cursor->leaf, NoLock);
-	if (zdm_relfilenode(leaf) == cursor->filenode)
-		return leaf;
-	table_close(leaf, NoLock);
-	return NULL;
-}
-
-/*
- * Store how far the helper has got with its batch.  The worker may have taken
- * the stretch back, for a helper that has ended: then that what has been done here is
- * done by it.
- */
-static void
-store(const Stretch *stretch, const Cursor *cursor, StretchState state)
-{
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (!stretch_save(stretch, cursor_format(cursor), state))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("the blocks of this batch are gone over by another worker")));
-	PopActiveSnapshot();
-	CommitTransactionCommand();
 }
 
 bool
 backfill_help(const Migration *migration, const Step *step, int helper, BatchState *state, int *pause_ms)
 {
 	Batch		batch;
-	Stretch    *stretch = NULL;
-	Cursor	   *cursor = NULL;
-	Relation	leaf;
-	bool		held;
+	Share		share;
+	ShareOutcome outcome;
 
-	if (!turn_take(migration->id))
-	{
-		CommitTransactionCommand();
-		*pause_ms = turn_pause();
+	if (!share_take_turn(migration, pause_ms))
 		return true;
-	}
-	batch = begin_batch();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	held = stops_look(&state->stops, migration, step, false) != NULL;
-	if (!held && (stretch = stretch_get(step, helper)) != NULL)
-		cursor = cursor_parse(migration->id, stretch->cursor);
-	PopActiveSnapshot();
-	if (stretch == NULL)
+	batch = batch_begin();
+	outcome = share_begin(migration, step, helper, list_make1_oid(migration->relid), RowExclusiveLock, &state->stops,
+						  &share, pause_ms);
+	if (outcome != SHARE_BATCH)
+		return outcome == SHARE_LATER;
+	if (!do_blocks(state, migration, step, share.cursor, share.leaf, &batch))
 	{
-		CommitTransactionCommand();
-		*pause_ms = held ? HELD_PAUSE_MS : OTHERS_PAUSE_MS;
-		return held;
-	}
-	if (!ConditionalLockRelationOid(cursor->leaf, RowExclusiveLock))
-	{
-		CommitTransactionCommand();
-		*pause_ms = LOCKED_ROWS_PAUSE_MS;
-		return true;
-	}
-	leaf = open_leaf(migration, cursor);
-	if (leaf == NULL)
-	{
-		store(stretch, cursor, STRETCH_VOID);
-		*pause_ms = 0;
-		return true;
-	}
-	if (!do_blocks(state, migration, step, cursor, leaf, &batch))
-	{
-		table_close(leaf, NoLock);
+		table_close(share.leaf, NoLock);
 		CommitTransactionCommand();
 		*pause_ms = snapshot_pause(&state->phases);
 		return true;
 	}
-	table_close(leaf, NoLock);
-	ZDM_DEBUG_POINT("helper-before-store");
-	store(stretch, cursor, OidIsValid(cursor->leaf) ? STRETCH_OPEN : STRETCH_DONE);
+	share_end(&share);
 	pages_committed(&state->window);
 	*pause_ms = rest_after(state, &batch, guc_backfill_workers);
 	return true;
-}
-
-void
-backfill_help_failed(const Step *step, int helper, const MigrationError *error)
-{
-	stretch_fail(step, helper, error);
 }

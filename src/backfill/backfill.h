@@ -27,7 +27,4 @@ extern bool backfill_batch(const Migration *migration, const Step *step, BatchSt
 extern bool backfill_help(const Migration *migration, const Step *step, int helper, BatchState *state,
 						  int *pause_ms);
 
-/* The helper's work has failed: the migration's worker is to raise that. */
-extern void backfill_help_failed(const Step *step, int helper, const MigrationError *error);
-
 #endif							/* ZDM_BACKFILL_H */

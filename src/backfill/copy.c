@@ -18,13 +18,14 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "backfill/batch.h"
 #include "backfill/copy.h"
 #include "backfill/copy_order.h"
 #include "backfill/copy_rows.h"
 #include "backfill/cursor.h"
-#include "backfill/lockers.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
+#include "backfill/share.h"
 #include "backfill/stops.h"
 #include "backfill/writeback.h"
 #include "catalog/pg_class.h"
@@ -34,7 +35,6 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
-#include "executor/instrument.h"
 #include "executor/tuptable.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -47,21 +47,22 @@
 #include "verbs/verbs.h"
 #include "compat.h"
 
-/* Rest while something holds the copy, and before rows that others have locked. */
-#define HELD_PAUSE_MS 1000
-#define LOCKED_ROWS_PAUSE_MS 250
-
 /* Rows named in the error. */
 #define EXAMPLES 5
 
-static double
-milliseconds_since(instr_time start)
+/* Then the copy is one worker's, from the first row to the last. */
+static bool
+has_order(const Step *step)
 {
-	instr_time	now;
+	const SecondArgs *args = second_args(step);
 
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return INSTR_TIME_GET_MILLISEC(now);
+	return args->order != NIL || OidIsValid(args->index);
+}
+
+bool
+copy_is_shared(const Step *step)
+{
+	return step->action == ACTION_COMPARE || !has_order(step);
 }
 
 /* Nothing is left. */
@@ -79,11 +80,22 @@ finish(const Step *step, Cursor *cursor)
 	return true;
 }
 
+/* Whose blocks the step goes over: comparing, those of the hidden table too. */
+static List *
+roots_of(const Step *step, const Second *second)
+{
+	return step->action == ACTION_COPY ? list_make1_oid(second->relid) : list_make2_oid(second->relid, second->hidden);
+}
+
+/* After a batch, with something for helpers to do. */
 static void
-save(const Step *step, Cursor *cursor, double work_ms, const char *waiting)
+save(const Migration *migration, const Step *step, List *roots, Cursor *cursor, const Batch *batch, const char *waiting)
 {
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, work_ms, waiting);
+	/* from the near end: rows that were beside one another are to stay so, more or less */
+	if (copy_is_shared(step))
+		share_hand_out(migration, step, cursor, roots, CURSOR_NEAR_END);
+	cursor_save(step, cursor, batch->work_ms, waiting);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 }
@@ -114,21 +126,6 @@ is_held(BatchState *state, const Migration *migration, const Step *step)
 	return true;
 }
 
-/* What the batch has left out for others' sake; NULL: nothing. */
-static char *
-describe_locked(Relation rel, const FillResult *result)
-{
-	char	   *who;
-
-	if (result->locked == 0)
-		return NULL;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	who = lockers_describe(rel, result->deferred);
-	PopActiveSnapshot();
-	return psprintf(INT64_FORMAT " rows locked by other transactions%s%s", result->locked,
-					who != NULL ? ": " : "", who != NULL ? who : "");
-}
-
 /* How large the next batch is, after one of "range" that came as far as "reached". */
 static void
 adapt_size(BatchState *state, const RowRange *range, int64 reached, double work_ms)
@@ -137,24 +134,6 @@ adapt_size(BatchState *state, const RowRange *range, int64 reached, double work_
 		state->copy_blocks = Max(reached - range->begin, 1);
 	else if (range->end - range->begin == state->copy_blocks)
 		state->copy_blocks = pace_next_blocks(state->copy_blocks, work_ms, guc_batch_time);
-}
-
-/* After a batch that has been committed. */
-static int
-rest_after(instr_time start, const Naps *naps, uint64 wal_before, const FillResult *result)
-{
-	int			pause_ms = pace_rest(milliseconds_since(start), naps->rested_ms, guc_batch_rest,
-									 (int64) (pgWalUsage.wal_bytes - wal_before), guc_max_wal_rate);
-
-	return result->locked > 0 && result->rows == 0 ? Max(pause_ms, LOCKED_ROWS_PAUSE_MS) : pause_ms;
-}
-
-static bool
-has_order(const Step *step)
-{
-	const SecondArgs *args = second_args(step);
-
-	return args->order != NIL || OidIsValid(args->index);
 }
 
 /*
@@ -171,7 +150,7 @@ order_comes_first(const BatchState *state, const Step *step, const Cursor *curso
 /* The order is found in a transaction of its own, and then followed in batches. */
 static void
 do_order(BatchState *state, const Migration *migration, const Step *step, const Second *second, Cursor *cursor,
-		 Relation rel, instr_time start, Naps *naps, FillResult *result)
+		 Relation rel, Batch *batch)
 {
 	if (!copy_order_is_of(state->order, second->hidden))
 	{
@@ -181,73 +160,90 @@ do_order(BatchState *state, const Migration *migration, const Step *step, const 
 		ZDM_DEBUG_POINT("copy-order-found");
 	}
 	else
-		copy_rows_in_order(state->order, rel, second, start, naps, &state->writeback, result);
+		copy_rows_in_order(state->order, rel, second, batch->start, &batch->naps, &state->writeback, &batch->result);
+	ZDM_DEBUG_POINT("copy-before-commit");
+	batch->work_ms = batch_elapsed(batch);
+	cursor->rows_done += batch->result.rows;
 	/* the blocks are gone over twice: shown as one pass after the other */
 	cursor->blocks_total = 2 * cursor->end;
 	cursor->blocks_done = (int64) (copy_order_share(state->order) * cursor->end);
 }
 
+/* Copy the blocks of a batch where the cursor stands, and move it on. */
+static void
+copy_blocks(BatchState *state, const Step *step, const Second *second, Cursor *cursor, Relation rel, Batch *batch)
+{
+	RowRange	range = {.rel = rel, .begin = cursor->block};
+
+	cursor_open_window(cursor, state->copy_blocks, false);
+	range.end = cursor->window_end;
+	if (range.begin < range.end)
+		copy_rows(&range, second, has_order(step) || cursor->revisiting, pace_limit_ms(guc_batch_time), batch->start,
+				  &batch->naps, &state->writeback, &batch->result);
+	else
+		batch->result.reached = range.end;
+	ZDM_DEBUG_POINT("copy-before-commit");
+	batch->work_ms = batch_elapsed(batch);
+	cursor->rows_done += batch->result.rows;
+	adapt_size(state, &range, batch->result.reached, batch->work_ms);
+	cursor_advance(cursor, batch->result.reached, true, batch->result.deferred);
+}
+
+/* No row is left that is not out: end the transaction, and the step if none is out. */
+static bool
+finish_or_await(const Step *step, Cursor *cursor, int *pause_ms)
+{
+	if (cursor->stretches == 0)
+		return finish(step, cursor);
+	share_await(step, cursor, pause_ms);
+	return false;
+}
+
 bool
 copy_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
 {
-	uint64		wal_before = pgWalUsage.wal_bytes;
-	FillResult	result = {0};
-	RowRange	range;
+	List	   *roots = roots_of(step, second);
+	Batch		batch;
 	Cursor	   *cursor;
-	instr_time	start;
-	double		work_ms;
-	char	   *waiting;
+	Relation	rel;
+	char	   *waiting = NULL;
 	bool		ordered;
-	Naps		naps;
 
-	INSTR_TIME_SET_CURRENT(start);
-	naps_begin(&naps);
+	if (!share_take_turn(migration, pause_ms))
+		return false;
+	batch = batch_begin();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (is_held(state, migration, step))
 	{
-		*pause_ms = HELD_PAUSE_MS;
+		*pause_ms = BATCH_HELD_PAUSE_MS;
 		return false;
 	}
 	cursor = cursor_load(step, false, &state->clock);
+	share_gather(step, cursor);
 	PopActiveSnapshot();
-	if (!cursor_settle(cursor, second->relid))
+	if (!cursor_settle(cursor, roots))
 	{
 		copy_order_free(state->order);
 		state->order = NULL;
-		return finish(step, cursor);
+		return finish_or_await(step, cursor, pause_ms);
 	}
-	range.rel = open_leaf(cursor->leaf, RowExclusiveLock);
-	cursor_check_storage(cursor, range.rel);
+	rel = open_leaf(cursor->leaf, RowExclusiveLock);
+	cursor_check_storage(cursor, rel);
 	ordered = order_comes_first(state, step, cursor, second);
 	if (ordered)
-		do_order(state, migration, step, second, cursor, range.rel, start, &naps, &result);
+		do_order(state, migration, step, second, cursor, rel, &batch);
 	else
 	{
-		cursor_open_window(cursor, state->copy_blocks, false);
-		range.begin = cursor->block;
-		range.end = cursor->window_end;
-		if (range.begin < range.end)
-			copy_rows(&range, second, has_order(step) || cursor->revisiting, pace_limit_ms(guc_batch_time), start, &naps,
-					  &state->writeback, &result);
-		else
-			result.reached = range.end;
+		copy_blocks(state, step, second, cursor, rel, &batch);
+		waiting = batch_describe_locked(&batch, rel);
 	}
-	ZDM_DEBUG_POINT("copy-before-commit");
-	work_ms = milliseconds_since(start);
-	cursor->rows_done += result.rows;
-	if (!ordered)
-	{
-		adapt_size(state, &range, result.reached, work_ms);
-		cursor_advance(cursor, result.reached, true, result.deferred);
-	}
-	waiting = ordered ? NULL : describe_locked(range.rel, &result);
-	table_close(range.rel, NoLock);
-	save(step, cursor, work_ms, waiting);
+	table_close(rel, NoLock);
+	save(migration, step, roots, cursor, &batch, waiting);
 	if (ordered)
 		copy_order_committed(state->order);
 	writeback_start(&state->writeback);
 	ZDM_DEBUG_POINT("copy-after-batch");
-	*pause_ms = rest_after(start, &naps, wal_before, &result);
+	*pause_ms = batch_rest(&batch, guc_batch_rest, share_workers(cursor));
 	return false;
 }
 
@@ -270,64 +266,82 @@ note_difference(Relation rel, TupleTableSlot *slot, TupleTableSlot *other, void 
 	appendStringInfo(&differences->examples, "%s%s", differences->examples.len > 0 ? ", " : "", key != NULL ? key : "a row");
 }
 
-/* The relation on which the cursor stands, first of the table, then of the hidden one; NULL: at the end. */
-static Relation
-settle_either(Cursor *cursor, const Second *second, bool *forth)
+/* Compare the rows of a batch where the cursor stands, of the table ("forth") or of the hidden one. */
+static void
+compare_blocks(BatchState *state, const Migration *migration, const Second *second, bool forth, Cursor *cursor,
+			   Relation rel, Batch *batch)
 {
-	Oid			before = cursor->leaf;
-	Relation	rel;
-
-	*forth = cursor_settle(cursor, second->relid);
-	if (!*forth && !cursor_settle(cursor, second->hidden))
-		return NULL;
-	rel = open_leaf(cursor->leaf, AccessShareLock);
-	if (!*forth && before != cursor->leaf)
-		cursor->blocks_total += RelationGetNumberOfBlocks(rel);
-	return rel;
-}
-
-bool
-copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
-{
-	Cursor	   *cursor;
-	RowRange	range;
+	RowRange	range = {.rel = rel, .begin = cursor->block};
 	Differences differences = {0};
-	instr_time	start;
-	double		work_ms;
-	bool		forth;
-	Naps		naps;
 
-	INSTR_TIME_SET_CURRENT(start);
-	naps_begin(&naps);
 	initStringInfo(&differences.examples);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor = cursor_load(step, false, &state->clock);
-	PopActiveSnapshot();
-	range.rel = settle_either(cursor, second, &forth);
-	if (range.rel == NULL)
-		return finish(step, cursor);
-	cursor_check_storage(cursor, range.rel);
 	cursor_open_window(cursor, state->copy_blocks, false);
-	range.begin = cursor->block;
 	range.end = cursor->window_end;
 	if (range.begin < range.end)
-		cursor->rows_done += copy_compare_rows(&range, second, forth, &naps, note_difference, &differences);
+		cursor->rows_done += copy_compare_rows(&range, second, forth, &batch->naps, note_difference, &differences);
 	if (differences.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
 				 errmsg("the table and its copy disagree in " INT64_FORMAT " rows of %s, in blocks "
 						INT64_FORMAT " to " INT64_FORMAT,
-						differences.count, names_relation(RelationGetRelid(range.rel)), range.begin, range.end - 1),
+						differences.count, names_relation(RelationGetRelid(rel)), range.begin, range.end - 1),
 				 errdetail("Among them: %s.", differences.examples.data),
 				 errhint("Begin anew: SELECT zdm.revert(" INT64_FORMAT "), and state it again.", migration->id)));
-	table_close(range.rel, NoLock);
-	work_ms = milliseconds_since(start);
-	adapt_size(state, &range, range.end, work_ms);
+	batch->work_ms = batch_elapsed(batch);
+	adapt_size(state, &range, range.end, batch->work_ms);
 	cursor_advance(cursor, range.end, true, NIL);
-	save(step, cursor, work_ms, NULL);
+}
+
+bool
+copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms)
+{
+	List	   *roots = roots_of(step, second);
+	Batch		batch;
+	Cursor	   *cursor;
+	Relation	rel;
+
+	if (!share_take_turn(migration, pause_ms))
+		return false;
+	batch = batch_begin();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cursor = cursor_load(step, false, &state->clock);
+	share_gather(step, cursor);
+	PopActiveSnapshot();
+	if (!cursor_settle(cursor, roots))
+		return finish_or_await(step, cursor, pause_ms);
+	rel = open_leaf(cursor->leaf, AccessShareLock);
+	cursor_check_storage(cursor, rel);
+	compare_blocks(state, migration, second, cursor_root_of(cursor->leaf, roots) == second->relid, cursor, rel, &batch);
+	table_close(rel, NoLock);
+	save(migration, step, roots, cursor, &batch, NULL);
 	ZDM_DEBUG_POINT("compare-after-batch");
-	*pause_ms = pace_rest(work_ms, naps.rested_ms, guc_batch_rest, 0, 0);
+	*pause_ms = batch_rest(&batch, guc_batch_rest, share_workers(cursor));
 	return false;
+}
+
+bool
+copy_help(const Migration *migration, const Step *step, int helper, const Second *second, BatchState *state, int *pause_ms)
+{
+	bool		copies = step->action == ACTION_COPY;
+	Batch		batch;
+	Share		share;
+	ShareOutcome outcome;
+
+	if (!share_take_turn(migration, pause_ms))
+		return true;
+	batch = batch_begin();
+	outcome = share_begin(migration, step, helper, roots_of(step, second), copies ? RowExclusiveLock : AccessShareLock,
+						  copies ? &state->stops : NULL, &share, pause_ms);
+	if (outcome != SHARE_BATCH)
+		return outcome == SHARE_LATER;
+	if (copies)
+		copy_blocks(state, step, second, share.cursor, share.leaf, &batch);
+	else
+		compare_blocks(state, migration, second, share.root == second->relid, share.cursor, share.leaf, &batch);
+	share_end(&share);
+	writeback_start(&state->writeback);
+	*pause_ms = batch_rest(&batch, guc_batch_rest, guc_backfill_workers);
+	return true;
 }
 
 /* Where copy_verify() puts its rows. */

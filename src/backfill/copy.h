@@ -25,6 +25,16 @@ extern bool copy_batch(const Migration *migration, const Step *step, const Secon
 extern bool copy_compare_batch(const Migration *migration, const Step *step, const Second *second, BatchState *state, int *pause_ms);
 
 /*
+ * The same of either for a helper of that number, with whatever stretch it has or can have.
+ * False when there is none for now: it is to come again after *pause_ms.
+ */
+extern bool copy_help(const Migration *migration, const Step *step, int helper, const Second *second, BatchState *state,
+					  int *pause_ms);
+
+/* Is the step one in which helpers can have a part?  A copy in order is one worker's. */
+extern bool copy_is_shared(const Step *step);
+
+/*
  * Put every row that is not the same in both into a tuplestore, as (relation regclass, key
  * text, old_value text, new_value text), each time with what is there now.  Takes ACCESS
  * SHARE on both.

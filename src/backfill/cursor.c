@@ -41,6 +41,9 @@
 #define SMALLEST_STRETCH 64
 #define LARGEST_STRETCH 2048
 
+/* The same from the near end: an index by block ranges is to find its rows together. */
+#define LARGEST_NEAR_STRETCH 256
+
 /* Rows a second are smoothed over about this long. */
 #define RATE_SPAN_MS 3000
 
@@ -329,20 +332,39 @@ cursor_save(const Step *step, Cursor *cursor, double work_ms, const char *waitin
 	});
 }
 
-/* The tables with rows among relid and its partitions, in Oid order. */
+/* The tables with rows among these and their partitions, in Oid order. */
 static List *
-list_leaves(Oid relid)
+list_leaves(List *roots)
 {
 	List	   *leaves = NIL;
+	ListCell   *root;
 	ListCell   *lc;
 
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	foreach(root, roots)
 	{
-		if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
-			leaves = lappend_oid(leaves, lfirst_oid(lc));
+		foreach(lc, find_all_inheritors(lfirst_oid(root), NoLock, NULL))
+		{
+			if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_RELATION)
+				leaves = lappend_oid(leaves, lfirst_oid(lc));
+		}
 	}
 	list_sort(leaves, list_oid_cmp);
 	return leaves;
+}
+
+Oid
+cursor_root_of(Oid leaf, List *roots)
+{
+	ListCell   *lc;
+
+	if (list_member_oid(roots, leaf))
+		return leaf;
+	foreach(lc, roots)
+	{
+		if (list_member_oid(find_all_inheritors(lfirst_oid(lc), NoLock, NULL), leaf))
+			return lfirst_oid(lc);
+	}
+	return InvalidOid;
 }
 
 static int64
@@ -425,16 +447,16 @@ count_total(Cursor *cursor, List *leaves, List *arrivals)
 }
 
 bool
-cursor_settle(Cursor *cursor, Oid relid)
+cursor_settle(Cursor *cursor, List *roots)
 {
 	List	   *leaves;
 	List	   *arrivals;
 	ListCell   *lc;
 
 	/* the table itself is none that comes, and a rewrite would show in its storage */
-	if (cursor->leaf == relid && cursor->filenode == storage_of(relid))
+	if (list_member_oid(roots, cursor->leaf) && cursor->filenode == storage_of(cursor->leaf))
 		return true;
-	leaves = list_leaves(relid);
+	leaves = list_leaves(roots);
 
 	/* after the leaves: of each of them that came, its arrival is seen */
 	PushActiveSnapshot(GetLatestSnapshot());
@@ -611,9 +633,9 @@ make_stretch(const Cursor *cursor, Oid leaf, Oid filenode, int64 begin, int64 en
  * comes, and then they are shared.
  */
 static Cursor *
-hand_out_leaf(Cursor *cursor, Oid relid)
+hand_out_leaf(Cursor *cursor, List *roots)
 {
-	List	   *leaves = list_leaves(relid);
+	List	   *leaves = list_leaves(roots);
 	List	   *arrivals = arrival_list(cursor->migration);
 
 	for (int i = list_length(leaves) - 1; i >= 0; i--)
@@ -641,18 +663,23 @@ hand_out_leaf(Cursor *cursor, Oid relid)
 }
 
 Cursor *
-cursor_hand_out(Cursor *cursor, Oid relid, int workers)
+cursor_hand_out(Cursor *cursor, List *roots, int workers, CursorEnd from)
 {
 	int64		left = cursor->end - cursor->window_end;
 
 	if (OidIsValid(cursor->leaf) && !cursor->revisiting && left >= 2 * SMALLEST_STRETCH)
 	{
-		int64		blocks = Min(Max(left / (2 * workers), SMALLEST_STRETCH), LARGEST_STRETCH);
+		int64		most = from == CURSOR_NEAR_END ? LARGEST_NEAR_STRETCH : LARGEST_STRETCH;
+		int64		blocks = Min(Max(left / (2 * workers), SMALLEST_STRETCH), most);
+		int64		begin = from == CURSOR_NEAR_END ? cursor->block : cursor->end - blocks;
 
-		cursor->end -= blocks;
-		return make_stretch(cursor, cursor->leaf, cursor->filenode, cursor->end, cursor->end + blocks);
+		if (from == CURSOR_NEAR_END)
+			cursor->block = cursor->window_end = begin + blocks;
+		else
+			cursor->end = begin;
+		return make_stretch(cursor, cursor->leaf, cursor->filenode, begin, begin + blocks);
 	}
-	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? hand_out_leaf(cursor, relid) : NULL;
+	return hand_out_leaf(cursor, roots);
 }
 
 void

@@ -73,12 +73,22 @@ extern char *cursor_format(const Cursor *cursor);
 extern Cursor *cursor_parse(int64 migration, const char *json);
 
 /*
- * Take something off what is to be done, for somebody else: the last blocks of the
- * present leaf, or a whole leaf that is small.  The cursor of that stretch, or NULL
+ * From which end of the present leaf blocks are handed out.  From the near one, between two
+ * windows: what is done by several is done in about the order of the blocks.
+ */
+typedef enum CursorEnd
+{
+	CURSOR_NEAR_END,
+	CURSOR_FAR_END
+} CursorEnd;
+
+/*
+ * Take something off what is to be done, for somebody else: blocks from that end of
+ * the present leaf, or a whole leaf that is small.  The cursor of that stretch, or NULL
  * if what is left is not worth it.  "workers" share the rest.  Needs locks as
  * cursor_settle() does.
  */
-extern Cursor *cursor_hand_out(Cursor *cursor, Oid relid, int workers);
+extern Cursor *cursor_hand_out(Cursor *cursor, List *roots, int workers, CursorEnd from);
 
 /* It was returned: done, or from where it stands to be gone over by us. */
 extern void cursor_take_back(Cursor *cursor, const Cursor *stretch);
@@ -97,7 +107,10 @@ extern void cursor_break(WorkClock *clock);
  * them behind the cursor, or beyond the last block.  Needs a
  * lock on relid that keeps its partitions.
  */
-extern bool cursor_settle(Cursor *cursor, Oid relid);
+extern bool cursor_settle(Cursor *cursor, List *roots);
+
+/* Of which of these tables (Oid) is the leaf, now?  InvalidOid: of none. */
+extern Oid	cursor_root_of(Oid leaf, List *roots);
 
 /*
  * Has the leaf been rewritten since the cursor was set?  Then its rows are

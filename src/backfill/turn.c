@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * turn.c
- *		Whose turn it is among the workers of one backfill.
+ *		Whose turn it is among the workers of one migration.
  *
  * A worker that rests as long as it works takes half a processor.  Two of them take
  * a whole one, on average; but left to themselves both would work in the same

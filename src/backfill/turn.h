@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * turn.h
- *		Whose turn it is among the workers of one backfill.
+ *		Whose turn it is among the workers of one migration.
  *
  *-------------------------------------------------------------------------
  */

@@ -13,17 +13,19 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "backfill/batch.h"
 #include "backfill/cursor.h"
 #include "backfill/pace.h"
 #include "backfill/rows.h"
+#include "backfill/share.h"
 #include "backfill/verify.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/step_progress.h"
+#include "core/debug_point.h"
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/names.h"
-#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "sync/outcome.h"
@@ -33,9 +35,6 @@
 #include "utils/snapmgr.h"
 #include "verbs/verbs.h"
 #include "compat.h"
-
-/* Rest before a leaf that somebody has locked is looked at again. */
-#define LOCKED_LEAF_PAUSE_MS 250
 
 /* Rows named in the error. */
 #define EXAMPLES 5
@@ -58,46 +57,20 @@ count_disagreement(SyncPair *pair, TupleTableSlot *slot, void *context)
 						 row_key(found->rel, slot));
 }
 
-bool
-verify_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms)
+/* Read the rows of a batch where the cursor stands, and move it on. */
+static void
+verify_blocks(BatchState *state, const Migration *migration, Cursor *cursor, Relation rel, Batch *batch)
 {
-	Cursor	   *cursor;
-	RowRange	range;
-	Findings	found = {0};
-	instr_time	start;
-	instr_time	end;
-	double		elapsed;
-	Naps		naps;
+	RowRange	range = {.rel = rel, .begin = cursor->block};
+	Findings	found = {.rel = rel};
 
-	INSTR_TIME_SET_CURRENT(start);
-	naps_begin(&naps);
-	PushActiveSnapshot(GetLatestSnapshot());
-	cursor = cursor_load(step, false, &state->clock);
-	if (!cursor_settle(cursor, migration->relid))
-	{
-		cursor_save(step, cursor, 0, NULL);
-		step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-		return true;
-	}
-	/* a leaf that was attached since the locks were acquired is not among them */
-	if (!ConditionalLockRelationOid(cursor->leaf, AccessShareLock))
-	{
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-		*pause_ms = LOCKED_LEAF_PAUSE_MS;
-		return false;
-	}
-	range.rel = table_open(cursor->leaf, NoLock);
-	cursor_check_storage(cursor, range.rel);
-	range.begin = cursor->block;
 	cursor_open_window(cursor, state->verify_blocks, false);
 	range.end = cursor->window_end;
-	found.rel = range.rel;
 	initStringInfo(&found.examples);
+	PushActiveSnapshot(GetLatestSnapshot());
 	cursor->rows_done += rows_check(&range, migration->id, GetActiveSnapshot(),
-									count_disagreement, &found, &naps);
+									count_disagreement, &found, &batch->naps);
+	PopActiveSnapshot();
 	if (found.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
@@ -108,21 +81,84 @@ verify_batch(const Migration *migration, const Step *step, BatchState *state, in
 				 errhint("SELECT * FROM zdm.verify(" INT64_FORMAT ") shows all of them; mend them, then SELECT zdm.resume("
 						 INT64_FORMAT "), or go back with SELECT zdm.revert(" INT64_FORMAT ").",
 						 migration->id, migration->id, migration->id)));
-	table_close(range.rel, NoLock);
 	cursor_advance(cursor, range.end, true, NIL);
-	PopActiveSnapshot();
+	batch->work_ms = batch_elapsed(batch);
+	if (range.end - range.begin == state->verify_blocks)
+		state->verify_blocks = pace_next_blocks(state->verify_blocks, batch->work_ms, guc_batch_time);
+}
 
-	INSTR_TIME_SET_CURRENT(end);
-	INSTR_TIME_SUBTRACT(end, start);
-	elapsed = INSTR_TIME_GET_MILLISEC(end);
+/* Nothing is left. */
+static bool
+finish(const Step *step, Cursor *cursor)
+{
 	PushActiveSnapshot(GetTransactionSnapshot());
-	cursor_save(step, cursor, elapsed, NULL);
+	cursor_save(step, cursor, 0, NULL);
+	step_mark_done(step, verb_sql(step, false, FLAVOUR_RUN));
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-	if (range.end - range.begin == state->verify_blocks)
-		state->verify_blocks = pace_next_blocks(state->verify_blocks, elapsed, guc_batch_time);
-	*pause_ms = pace_rest(elapsed, naps.rested_ms, guc_batch_rest, 0, 0);
+	return true;
+}
+
+bool
+verify_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms)
+{
+	List	   *roots = list_make1_oid(migration->relid);
+	Batch		batch;
+	Cursor	   *cursor;
+	Relation	rel;
+
+	if (!share_take_turn(migration, pause_ms))
+		return false;
+	batch = batch_begin();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	cursor = cursor_load(step, false, &state->clock);
+	share_gather(step, cursor);
+	PopActiveSnapshot();
+	if (!cursor_settle(cursor, roots))
+	{
+		if (cursor->stretches == 0)
+			return finish(step, cursor);
+		share_await(step, cursor, pause_ms);
+		return false;
+	}
+	/* a leaf that was attached since the locks were acquired is not among them */
+	if (!ConditionalLockRelationOid(cursor->leaf, AccessShareLock))
+	{
+		CommitTransactionCommand();
+		*pause_ms = BATCH_LOCKED_PAUSE_MS;
+		return false;
+	}
+	rel = table_open(cursor->leaf, NoLock);
+	cursor_check_storage(cursor, rel);
+	verify_blocks(state, migration, cursor, rel, &batch);
+	table_close(rel, NoLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	share_hand_out(migration, step, cursor, roots, CURSOR_NEAR_END);
+	cursor_save(step, cursor, batch.work_ms, NULL);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	*pause_ms = batch_rest(&batch, guc_batch_rest, share_workers(cursor));
+	ZDM_DEBUG_POINT("verify-after-batch");
 	return false;
+}
+
+bool
+verify_help(const Migration *migration, const Step *step, int helper, BatchState *state, int *pause_ms)
+{
+	Batch		batch;
+	Share		share;
+	ShareOutcome outcome;
+
+	if (!share_take_turn(migration, pause_ms))
+		return true;
+	batch = batch_begin();
+	outcome = share_begin(migration, step, helper, list_make1_oid(migration->relid), AccessShareLock, NULL, &share, pause_ms);
+	if (outcome != SHARE_BATCH)
+		return outcome == SHARE_LATER;
+	verify_blocks(state, migration, share.cursor, share.leaf, &batch);
+	share_end(&share);
+	*pause_ms = batch_rest(&batch, guc_batch_rest, guc_backfill_workers);
+	return true;
 }
 
 /* Where verify_table() puts its rows. */

@@ -22,6 +22,12 @@
 extern bool verify_batch(const Migration *migration, const Step *step, BatchState *state, int *pause_ms);
 
 /*
+ * The same for a helper of that number, with whatever stretch it has or can have.  False
+ * when there is none for now: it is to come again after *pause_ms.
+ */
+extern bool verify_help(const Migration *migration, const Step *step, int helper, BatchState *state, int *pause_ms);
+
+/*
  * Put every pair of every row that does not agree into a tuplestore, as (relation
  * regclass, key text, old_value text, new_value text).  Reads with the active
  * snapshot.  Takes ACCESS SHARE on the table and its partitions.

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stretch.c
- *		Rows of zdm.stretch: parts of a backfill that helpers work on.
+ *		Rows of zdm.stretch: parts of a step that helpers work on.
  *
  * The migration's worker alone adds rows and takes them away; a helper writes to
  * the one that it has, in the transaction of each of its batches.  So the two meet

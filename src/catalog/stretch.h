@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * stretch.h
- *		Rows of zdm.stretch: parts of a backfill that helpers work on.
+ *		Rows of zdm.stretch: parts of a step that helpers work on.
  *
  * All functions need a transaction.
  *

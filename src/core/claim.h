@@ -18,7 +18,7 @@ typedef enum ClaimKind
 	CLAIM_PLACE,				/* by a worker that works, per cluster: its owner and pid */
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
 	CLAIM_COUNTING,				/* by a worker that counts places, per cluster */
-	CLAIM_HELPER,				/* by a helper of a backfill: claim_helper_number() */
+	CLAIM_HELPER,				/* by a migration's helper: claim_helper_number() */
 	CLAIM_TURN					/* by a transaction of a batch, one of several beside each other (backfill/turn.c) */
 } ClaimKind;
 
@@ -34,6 +34,13 @@ static inline int64
 claim_helper_number(int64 migration, int helper)
 {
 	return migration << 8 | helper;
+}
+
+/* Whose helper has the claim of that number. */
+static inline int64
+claim_helped(int64 number)
+{
+	return number >> 8;
 }
 
 /*

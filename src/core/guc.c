@@ -162,7 +162,7 @@ static void
 define_batch_settings(void)
 {
 	DefineCustomIntVariable("zdm.backfill_workers",
-							"Sets the number of workers in parallel for one backfill.",
+							"Sets the number of workers in parallel for one backfill, or one copy of a table.",
 							NULL,
 							&guc_backfill_workers,
 							1,

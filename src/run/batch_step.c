@@ -103,6 +103,15 @@ batch_step_do(const Migration *migration, const Step *step, StepRun *run)
 	return batch_step_end(step, done, run);
 }
 
+/* A batch of a helper, which has committed: was there something to do? */
+StepOutcome
+batch_step_helped(bool helped, StepRun *run)
+{
+	run->rest_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
+	flush_while_resting(run);
+	return helped ? OUTCOME_DONE : OUTCOME_AGAIN;
+}
+
 StepOutcome
 batch_step_help(const Migration *migration, const Step *step, int helper, StepRun *run)
 {
@@ -114,10 +123,11 @@ batch_step_help(const Migration *migration, const Step *step, int helper, StepRu
 	outcome = batch_step_begin(migration, step, run);
 	if (outcome != OUTCOME_DONE)
 		return outcome;
-	helped = backfill_help(migration, step, helper, &run->batches, &run->pause_ms);
-	run->rest_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), run->pause_ms);
-	flush_while_resting(run);
-	return helped ? OUTCOME_DONE : OUTCOME_AGAIN;
+	if (step->action == ACTION_BACKFILL)
+		helped = backfill_help(migration, step, helper, &run->batches, &run->pause_ms);
+	else
+		helped = verify_help(migration, step, helper, &run->batches, &run->pause_ms);
+	return batch_step_helped(helped, run);
 }
 
 bool

@@ -18,12 +18,11 @@ extern bool batch_step_is(const Step *step);
 /* Do a batch that fills rows in, or reads them: as steps_do(). */
 extern StepOutcome batch_step_do(const Migration *migration, const Step *step, StepRun *run);
 
-/*
- * Do a batch of the backfill as the helper of that number, in the same manner.
- * OUTCOME_DONE: there was something to do, and perhaps is more; OUTCOME_AGAIN:
- * nothing for now.
- */
+/* Do a batch of either as a helper: as steps_help(). */
 extern StepOutcome batch_step_help(const Migration *migration, const Step *step, int helper, StepRun *run);
+
+/* After a helper's batch, which has committed: rest for the pause that is set. */
+extern StepOutcome batch_step_helped(bool helped, StepRun *run);
 
 /* Is the rest after the last batch not over yet?  Then the pause is what is left of it. */
 extern bool batch_step_must_rest(StepRun *run);

@@ -35,6 +35,9 @@
 /* Rest before it is looked again whether old snapshots have gone. */
 #define SNAPSHOTS_PAUSE_MS 100
 
+/* A helper's rest while there is something that the worker is to see to. */
+#define HELPER_PAUSE_MS 20
+
 /* What hangs on the two has to be locked with them when they exchange their names. */
 static bool
 exchanges_names(const Step *step)
@@ -274,6 +277,36 @@ do_second_batch(const Migration *migration, const Step *step, StepRun *run)
 	else
 		done = copy_compare_batch(migration, step, &second, &run->batches, &run->pause_ms);
 	return batch_step_end(step, done, run);
+}
+
+StepOutcome
+second_step_help(const Migration *migration, const Step *step, int helper, StepRun *run)
+{
+	StepOutcome outcome;
+	Second		second;
+	bool		may;
+
+	if (batch_step_must_rest(run))
+		return OUTCOME_DONE;
+	outcome = batch_step_begin(migration, step, run);
+	if (outcome != OUTCOME_DONE)
+		return outcome;
+	may = second_is_usable(migration, step, &second, run);
+	if (may && step->action == ACTION_COMPARE)
+	{
+		/* a row that could not be carried over would be a difference */
+		PushActiveSnapshot(GetTransactionSnapshot());
+		may = !misfit_any(migration->id, MISFIT_UP);
+		PopActiveSnapshot();
+	}
+	if (!may)
+	{
+		/* it is for the worker to begin anew */
+		CommitTransactionCommand();
+		run->pause_ms = HELPER_PAUSE_MS;
+		return batch_step_helped(false, run);
+	}
+	return batch_step_helped(copy_help(migration, step, helper, &second, &run->batches, &run->pause_ms), run);
 }
 
 /* Begin the step's transaction, with a hidden table that is not void; else all is begun anew. */

@@ -16,6 +16,9 @@
 extern StepOutcome second_step_do(const Migration *migration, const Step *step, StepRun *run);
 extern StepOutcome second_step_undo(const Migration *migration, const Step *step, StepRun *run);
 
+/* Do a batch of the copy, or of its comparison, as a helper: as steps_help(). */
+extern StepOutcome second_step_help(const Migration *migration, const Step *step, int helper, StepRun *run);
+
 /*
  * Has the partition that the step is about been dropped or detached since?  Then it is to
  * be left out by the second function, as steps_do().  To be called outside any transaction.

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "backfill/copy.h"
 #include "catalog/step_progress.h"
 #include "run/batch_step.h"
 #include "run/concurrent_step.h"
@@ -68,6 +69,35 @@ steps_do(const Migration *migration, const Step *step, StepRun *run)
 			return first_step_do(migration, step, run);
 	}
 	return OUTCOME_STALE;
+}
+
+bool
+steps_are_shared(const Step *step)
+{
+	switch (step->action)
+	{
+		case ACTION_BACKFILL:
+		case ACTION_VERIFY:
+			return true;
+		case ACTION_COPY:
+		case ACTION_COMPARE:
+			return copy_is_shared(step);
+		default:
+			return false;
+	}
+}
+
+StepOutcome
+steps_help(const Migration *migration, const Step *step, int helper, StepRun *run)
+{
+	switch (step->action)
+	{
+		case ACTION_BACKFILL:
+		case ACTION_VERIFY:
+			return batch_step_help(migration, step, helper, run);
+		default:
+			return second_step_help(migration, step, helper, run);
+	}
 }
 
 StepOutcome

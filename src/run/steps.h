@@ -20,6 +20,16 @@
  */
 extern StepOutcome steps_do(const Migration *migration, const Step *step, StepRun *run);
 
+/* Is the step one in which helpers can have a part? */
+extern bool steps_are_shared(const Step *step);
+
+/*
+ * Do a batch of such a step as the helper of that number, in the same manner.
+ * OUTCOME_DONE: there was something to do, and perhaps is more; OUTCOME_AGAIN: nothing
+ * for now.
+ */
+extern StepOutcome steps_help(const Migration *migration, const Step *step, int helper, StepRun *run);
+
 /* Undo a done step, in the same manner. */
 extern StepOutcome steps_undo(const Migration *migration, const Step *step, StepRun *run);
 

@@ -51,7 +51,7 @@ add_helpers(int64 id)
 		ClaimHolder *holder = lfirst(lc);
 
 		/* a number of another database says nothing: it is told by the holder of ours */
-		if (claim_helper_number(id, 0) == (holder->number & ~INT64CONST(0xff)))
+		if (claim_helped(holder->number) == id)
 			at_commit.workers = lappend_int(at_commit.workers, claim_holder(CLAIM_HELPER, holder->number));
 	}
 }

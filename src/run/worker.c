@@ -9,7 +9,7 @@
  * one on another server.  Between two rounds it holds no transaction, snapshot
  * or lock but its claim on the migration.
  *
- * A backfill's helpers (zdm.backfill_workers) are processes of the same make that
+ * Helpers (zdm.backfill_workers) are processes of the same make that
  * do nothing but batches: what is to be done besides, and what becomes of an
  * error, is the migration's one worker's business.
  *
@@ -21,7 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "backfill/backfill.h"
+#include "backfill/share.h"
 #include "catalog/hold.h"
 #include "catalog/migration.h"
 #include "catalog/query.h"
@@ -112,6 +112,7 @@ typedef struct WorkerState
 	bool		held_noted;		/* that it held the step */
 
 	TimestampTz called;			/* helpers, the last time; of a helper: when it last looked for room */
+	int32		called_for;		/* that step */
 	TimestampTz helped;			/* with something, the last time */
 } WorkerState;
 
@@ -402,15 +403,17 @@ is_early(const Migration *migration, const Step *step, StepRun *run)
 	return true;
 }
 
-/* See that a backfill has its helpers.  To be called outside any transaction. */
+/* See that a step has its helpers.  To be called outside any transaction. */
 static void
 call_helpers(WorkerState *worker, const Migration *migration, const Step *step)
 {
-	if (migration->state != STATE_MIGRATING || step == NULL || step->action != ACTION_BACKFILL ||
+	if (migration->state != STATE_MIGRATING || step == NULL || !steps_are_shared(step) ||
 		guc_backfill_workers < 2 ||
-		!TimestampDifferenceExceeds(worker->called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS))
+		(worker->called_for == step->number &&
+		 !TimestampDifferenceExceeds(worker->called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS)))
 		return;
 	worker->called = GetCurrentTimestamp();
+	worker->called_for = step->number;
 	start_helpers(migration->id, guc_backfill_workers - 1);
 }
 
@@ -419,7 +422,7 @@ static bool
 may_help(const WorkerState *worker, const Migration *migration, const Step *step)
 {
 	return migration != NULL && !migration->paused && migration->state == STATE_MIGRATING &&
-		step != NULL && step->action == ACTION_BACKFILL && step->state == STEP_RUNNING &&
+		step != NULL && steps_are_shared(step) && step->state == STEP_RUNNING &&
 		worker->helper < guc_backfill_workers;
 }
 
@@ -465,7 +468,7 @@ help(WorkerState *worker)
 		run->pause_ms = LONGEST_REST_MS;
 		return ADVANCE_REST;
 	}
-	outcome = batch_step_help(migration, step, worker->helper, run);
+	outcome = steps_help(migration, step, worker->helper, run);
 	if (outcome != OUTCOME_AGAIN)
 		worker->helped = GetCurrentTimestamp();
 	else if (TimestampDifferenceExceeds(worker->helped, GetCurrentTimestamp(), LONGEST_IDLE_MS))
@@ -651,7 +654,7 @@ record_help_error(WorkerState *worker, const ErrorData *error)
 			result = ADVANCE_REST;
 		else
 		{
-			backfill_help_failed(step, worker->helper, &texts);
+			share_failed(step, worker->helper, &texts);
 			ereport(LOG,
 					(errcode(error->sqlerrcode),
 					 errmsg("helper %d of migration " INT64_FORMAT " leaves its stretch: %s",

@@ -299,16 +299,34 @@ apply_find_row(const Apply *apply, ApplySide *side, ApplyLeaf *leaf, const Apply
 	return true;
 }
 
+/* Is the process the migration's worker, or one of its helpers? */
+static bool
+is_copier(int pid, int64 migration)
+{
+	ListCell   *lc;
+
+	if (pid == claim_holder(CLAIM_MIGRATION, migration))
+		return true;
+	foreach(lc, claim_holders(CLAIM_HELPER))
+	{
+		const ClaimHolder *holder = lfirst(lc);
+
+		if (holder->pid == pid && claim_helped(holder->number) == migration)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Is the transaction a batch of the copy's, or over by now?  As long as that is in progress
- * its worker has the claim; one that is asked for after it may be gone, and so may that.
+ * its process has the claim; one that is asked for after it may be gone, and so may that.
  */
 static bool
 is_copys(const Apply *apply, TransactionId xid)
 {
 	int			pid = BackendXidGetPid(xid);
 
-	return (pid != 0 && pid == claim_holder(CLAIM_MIGRATION, apply->migration)) || !TransactionIdIsInProgress(xid);
+	return (pid != 0 && is_copier(pid, apply->migration)) || !TransactionIdIsInProgress(xid);
 }
 
 bool

@@ -4,19 +4,24 @@
  *		Two tables that are kept in step: what they have in common, and their relations.
  *
  * Two kinds of process write the hidden table: sessions that write the table,
- * through its trigger, and the worker that copies what was there before.  A session
+ * through its trigger, and the workers that copy what was there before.  A session
  * holds the row of the table when it writes its like, as it has written or deleted it.
  * So at most one session at a time is at work on a key, and what the one before it has
  * done is committed or undone by then.  That is why rows are looked up as they are now,
  * whatever the transaction's snapshot sees: a writer at REPEATABLE READ finds a row that
  * was copied after it began, and goes on.
  *
- * The worker locks no row: an application that asks for one with NOWAIT or SKIP LOCKED
+ * A worker locks no row: an application that asks for one with NOWAIT or SKIP LOCKED
  * must not notice it, and locks are expensive.  It puts the like of a row there first,
  * and looks then whether anybody has written the row, which would show in it: if so, it
- * takes it back.  A session marks the row first, and looks for its like then: what the
+ * takes it back.  A session marks the row first, and looks for its like then: what a
  * worker has put there and not committed it waits for, for the rest of a batch.  So one
  * of the two sees the other, whichever comes first.
+ *
+ * Two workers have blocks of their own each.  The second one to see a row of some key, as
+ * it went from the blocks of the first to its own, sees it only when the session that moved
+ * it has committed, which has waited for the first one's batch.  And no worker waits for
+ * anybody, so none of them can wait in a ring.
  *
  * This file knows what the two have in common, and opens and closes their relations.  Where
  * the like of a row is, what it is to be, how it is written and how many are added at once

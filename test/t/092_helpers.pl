@@ -72,6 +72,8 @@ sub filled
 	is(sql("SELECT count(*) FROM t WHERE a_zdm$id IS DISTINCT FROM a"), 0, "$name: every row is filled in");
 	is(sql("SELECT rows_done FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE migration = $id AND action = 'backfill' AND state = 'done'"),
 		$rows, "$name: each of them once") if defined $rows;
+	is(sql("SELECT rows_done FROM zdm.step JOIN zdm.step_progress USING (migration, step) WHERE migration = $id AND action = 'verify' AND phase = 'migrate' AND state = 'done'"),
+		sql('SELECT count(*) FROM t'), "$name: each is verified once");
 	is(outstanding("migration = $id"), 0, "$name: nothing is left out");
 	sql("SELECT zdm.revert($id); CALL zdm.wait($id)");
 	return;
@@ -87,6 +89,19 @@ wait_for('the worker to have done what nobody has', sub {
 is(migration_state($node, $id), 'migrating', 'what a helper has is waited for');
 let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
+
+# it has a part in the verification, too, of a table large enough for it to come back for more
+fresh_table(20000);
+hold_at('verify-after-batch');
+$id = change('');
+arrive($node, 'verify-after-batch');
+hold_at('helper-before-store');
+let_go('verify-after-batch');
+arrive($node, 'helper-before-store');
+is(sql("SELECT action || ' ' || cardinality(helpers) FROM zdm.progress WHERE id = $id"), 'verify 1', 'and zdm.progress names it');
+let_go('helper-before-store');
+filled($id, 20000, 'a helper that verifies');
+fresh_table(2000);
 
 # the helper is terminated in the midst of a batch
 ($id, $helper) = change_beside_helper();

@@ -55,6 +55,7 @@ rewrite() {
 
 run_zdm() { rewrite; }
 run_zdm_no_rest() { rewrite 'SET zdm.batch_rest = 0'; }
+run_zdm_two_workers() { rewrite 'SET zdm.batch_rest = 0; SET zdm.backfill_workers = 2'; }
 run_pg_repack() {
 	pg_repack --no-order --no-kill-backend -t t >"$WORK/repack.log" 2>&1 || die "pg_repack failed: $(cat "$WORK/repack.log")"
 }
@@ -188,7 +189,7 @@ median() {
 		awk '{ v[NR] = $1 } END { print (NR > 0 ? v[int((NR + 1) / 2)] : "-") }'
 }
 
-VARIANTS=(zdm zdm_no_rest vacuum_full)
+VARIANTS=(zdm zdm_no_rest zdm_two_workers vacuum_full)
 WAYS=(none zdm plpgsql)
 sql 'CREATE EXTENSION pg_zdm'
 if command -v pg_repack >/dev/null; then
