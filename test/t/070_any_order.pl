@@ -32,7 +32,7 @@ my ($restarts, $calls, %ends) = (0, 0);
 my @trouble;
 
 seed_random();
-my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.batch_time = 20ms\nzdm.guard = off\n");
+my $node = zdm_node('main', conf => "zdm.batch_rest = 0\nzdm.batch_time = 20ms\nzdm.backfill_workers = 2\nzdm.guard = off\n");
 
 # run(sql): what it printed, or "ERROR sqlstate: message".
 sub run
@@ -72,7 +72,8 @@ sub make
 	sql("BEGIN; SET LOCAL client_min_messages = error; DROP TABLE IF EXISTS $schema.$table;"
 		  . "CREATE TABLE $schema.$table (id $key_type NOT NULL, n int NOT NULL DEFAULT 0, a text NOT NULL DEFAULT 'v0', "
 		  . "nul int, ref int, pad text DEFAULT 'p', CONSTRAINT ${table}_a CHECK (a LIKE 'v%')) "
-		  . ($parted ? 'PARTITION BY RANGE (id)' : '') . ';'
+		  # spread over enough pages for a helper to have a part in them
+		  . ($parted ? 'PARTITION BY RANGE (id)' : 'WITH (fillfactor = 10)') . ';'
 		  . ($parted ? "CREATE TABLE $schema.${table}_1 PARTITION OF $schema.$table FOR VALUES FROM (MINVALUE) TO (1000);"
 			  . "CREATE TABLE $schema.${table}_2 PARTITION OF $schema.$table FOR VALUES FROM (1000) TO (100000);" : '')
 		  . "ALTER TABLE $schema.$table ADD PRIMARY KEY (id);"
