@@ -92,6 +92,8 @@ CREATE TABLE zdm.step_progress (
 	held          text[] NOT NULL DEFAULT '{}',  -- the stops that do so now
 	holder        text,                          -- of the xmin horizon, when the growth began to
 	holder_size   bigint,                        -- of the table when that one was first seen
+	begun         timestamptz,                   -- a worker is at it since then, or was: see catalog/crash.c
+	crashed       timestamptz[] NOT NULL DEFAULT '{}', -- when the server was found to have, with nothing achieved since
 	PRIMARY KEY (migration, step),
 	FOREIGN KEY (migration, step) REFERENCES zdm.step ON UPDATE CASCADE ON DELETE CASCADE
 ) WITH (fillfactor = 50);                    -- written after each batch: its versions find room on the page
@@ -194,6 +196,12 @@ CREATE TABLE zdm.second (
 -- Of each of these a row, which goes with those of all unlogged tables: in a crash, on
 -- a standby that is promoted, in what is restored from a base backup.
 CREATE UNLOGGED TABLE zdm.witness (
+	migration     bigint PRIMARY KEY
+);
+
+-- Migrations with a worker at a step, or one that was and ended in good order: a row
+-- goes in a crash.
+CREATE UNLOGGED TABLE zdm.at_work (
 	migration     bigint PRIMARY KEY
 );
 

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/crash.h"
 #include "catalog/live.h"
 #include "catalog/migration.h"
 #include "catalog/pg_class.h"
@@ -114,8 +115,8 @@ migration_set_again(Migration *m, const char *settings, List *known)
 }
 
 /*
- * At the end, or at a new beginning: which rows were written past the trigger is asked by
- * nobody any more.  Of conflicts the history keeps the sum; what a writer is just
+ * At the end, or at a new beginning: which rows were written past the trigger, and who was
+ * at work, is asked by nobody any more.  Of conflicts the history keeps the sum; what a writer is just
  * adding stays beside it.
  */
 static void
@@ -132,6 +133,7 @@ forget_rows(int64 id)
 		  "SELECT $1, sum(rows), max(last), (array_agg(role ORDER BY last DESC))[1], (array_agg(application ORDER BY last DESC))[1] "
 		  "FROM gone HAVING count(*) > 0", arg_int8(id));
 	query_end(&session);
+	crash_forget(id);
 }
 
 /* All that a migration knows of its rows and its work is of the first time. */

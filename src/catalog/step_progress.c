@@ -48,6 +48,7 @@ step_save_progress(const Step *step, const StepProgress *progress)
 		  "blocks_done = $5, rows_done = $6, rows_per_second = $7, "
 		  "worked_ms = CASE WHEN $5 < blocks_done THEN 0 ELSE worked_ms END + $8, "
 		  "waiting_for = $9, waiting_since = CASE WHEN $9::text IS NOT NULL THEN coalesce(waiting_since, clock_timestamp()) END, "
+		  "crashed = CASE WHEN cursor IS DISTINCT FROM $3 OR rows_done < $6 THEN '{}' ELSE crashed END, "
 		  "error = NULL, failures = 0 WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_jsonb(progress->cursor),
 		  arg_int8(progress->blocks_total), arg_int8(progress->blocks_done),
@@ -87,7 +88,8 @@ step_mark_running(const Step *step)
 static void
 settle(const Step *step, const char *error)
 {
-	QUERY("UPDATE zdm.step_progress SET error = $3, failures = 0, waiting_for = NULL, waiting_since = NULL "
+	QUERY("UPDATE zdm.step_progress SET error = $3, failures = 0, waiting_for = NULL, waiting_since = NULL, "
+		  "begun = NULL, crashed = '{}' "
 		  "WHERE migration = $1 AND step = $2",
 		  arg_int8(step->migration), arg_int4(step->number), arg_text(error));
 }
@@ -136,7 +138,7 @@ step_note_failure(const Step *step, const char *error)
 	int			failures;
 
 	query_begin(&session);
-	QUERY("UPDATE zdm.step_progress SET attempts = attempts + 1, failures = failures + 1, error = $3, "
+	QUERY("UPDATE zdm.step_progress SET attempts = attempts + 1, failures = failures + 1, crashed = '{}', error = $3, "
 		  "waiting_for = 'another try after: ' || $3, "
 		  "waiting_since = coalesce(waiting_since, clock_timestamp()) "
 		  "WHERE migration = $1 AND step = $2 RETURNING failures",

@@ -37,7 +37,7 @@
 static Oid
 claim_database(ClaimKind kind)
 {
-	return kind == CLAIM_PLACE || kind == CLAIM_COUNTING ? InvalidOid : MyDatabaseId;
+	return kind == CLAIM_PLACE || kind == CLAIM_COUNTING || kind == CLAIM_TRIAL ? InvalidOid : MyDatabaseId;
 }
 
 /* To the end of the transaction, rather than of the process? */

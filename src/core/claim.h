@@ -19,7 +19,8 @@ typedef enum ClaimKind
 	CLAIM_LABEL,				/* by a transaction stating the label that hashes to "number" */
 	CLAIM_COUNTING,				/* by a worker that counts places, per cluster */
 	CLAIM_HELPER,				/* by a migration's helper: claim_helper_number() */
-	CLAIM_TURN					/* by a transaction of a batch, one of several beside each other (backfill/turn.c) */
+	CLAIM_TURN,					/* by a transaction of a batch, one of several beside each other (backfill/turn.c) */
+	CLAIM_TRIAL					/* by a worker at a step that has met a crash, per cluster */
 } ClaimKind;
 
 typedef struct ClaimHolder

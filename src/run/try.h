@@ -44,6 +44,10 @@ typedef struct StepRun
 	MigrationState state;		/* in which the step at hand was begun */
 	TimestampTz retry_at;		/* nothing before that, after a failure */
 	int			failures;		/* in a row, outside of any step */
+	int			at_step;		/* which this process has said that it is at ... */
+	MigrationState at_state;	/* ... in this state */
+	bool		tried;			/* it has met a crash, and has said nothing since */
+	bool		alone;			/* a step has met a crash: no helpers, so that it is known who does */
 } StepRun;
 
 /*

@@ -41,6 +41,7 @@
 #include "postmaster/interrupt.h"
 #include "run/batch_step.h"
 #include "run/concurrent_step.h"
+#include "run/crashes.h"
 #include "run/look_again.h"
 #include "run/places.h"
 #include "run/retry.h"
@@ -408,7 +409,7 @@ static void
 call_helpers(WorkerState *worker, const Migration *migration, const Step *step)
 {
 	if (migration->state != STATE_MIGRATING || step == NULL || !steps_are_shared(step) ||
-		guc_backfill_workers < 2 ||
+		guc_backfill_workers < 2 || worker->run.alone ||
 		(worker->called_for == step->number &&
 		 !TimestampDifferenceExceeds(worker->called, GetCurrentTimestamp(), HELPERS_INTERVAL_MS)))
 		return;
@@ -512,6 +513,8 @@ advance(WorkerState *worker)
 	if (!places_take(&worker->place, migration->owner, migration_is_urgent(migration)))
 		return wait_for_place(step, run);
 	run->worked = true;
+	if (step != NULL && !crashes_begin(migration, step, run))
+		return wait_for_turn(worker, migration);
 	call_helpers(worker, migration, step);
 	report_activity(migration, step);
 	ZDM_DEBUG_POINT(psprintf("state-%s", state_name(migration->state)));
@@ -522,6 +525,7 @@ advance(WorkerState *worker)
 	}
 	outcome = try_is_undo(migration, step) ?
 		steps_undo(migration, step, run) : steps_do(migration, step, run);
+	crashes_survived(step, outcome, run);
 	if (outcome == OUTCOME_DONE)
 	{
 		memset(&run->patience, 0, sizeof(run->patience));
