@@ -15,6 +15,7 @@
 #include "core/errors.h"
 #include "core/guc.h"
 #include "core/identity.h"
+#include "core/limit.h"
 #include "core/names.h"
 #include "draft/probe.h"
 #include "lib/stringinfo.h"
@@ -110,17 +111,29 @@ tell_act(void *arg)
 }
 
 static void
-run(const MoveAct *act)
+run_act(void *arg)
 {
-	ErrorContextCallback context = {
-		.callback = tell_act, .arg = unconstify(MoveAct *, act), .previous = error_context_stack,
-	};
+	const MoveAct *act = arg;
 
-	error_context_stack = &context;
 	if (act->run != NULL)
 		act->run(act);
 	else
 		act_run_statement(act_parse(act->sql), act->sql);
+}
+
+static void
+run(const MoveAct *act)
+{
+	MoveAct    *arg = unconstify(MoveAct *, act);
+	ErrorContextCallback context = {
+		.callback = tell_act, .arg = arg, .previous = error_context_stack,
+	};
+
+	error_context_stack = &context;
+	if (act->reads)
+		limit_run(guc_lock_wait, limit_statement(act->sql, act->role), run_act, arg);
+	else
+		run_act(arg);
 	CommandCounterIncrement();
 	error_context_stack = context.previous;
 }

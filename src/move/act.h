@@ -17,6 +17,7 @@ struct MoveAct
 	const char *sql;			/* what is run, or what a person would */
 	Oid			role;			/* as whom; InvalidOid: whoever does it */
 	void		(*run) (const MoveAct *act);	/* NULL: it is run as it stands */
+	bool		reads;			/* what the role has written is read: for no longer than zdm.lock_wait */
 	const char *schemas;		/* names that all schemas had when the act was listed; NULL: not asked */
 
 	/* what run() wants to know: objects by Oid and sub-Oid, before and after */

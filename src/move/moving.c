@@ -129,6 +129,8 @@ move_acts(const Move *move)
 	}
 	if (move->middle != NULL)
 		act_add(&moving->leave, &(MoveAct) {.sql = move->middle, .role = identity_of(move->from)});
+	foreach(lc, moving->others)
+		((MoveAct *) lfirst(lc))->reads = true;
 	acts = list_concat(list_concat(list_concat(moving->leave, moving->names),
 								   list_concat(moving->enter, moving->others)), moving->last);
 	foreach(lc, acts)

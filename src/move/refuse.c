@@ -16,6 +16,8 @@
 #include "column/view_properties.h"
 #include "core/attempt.h"
 #include "core/errors.h"
+#include "core/guc.h"
+#include "core/limit.h"
 #include "core/names.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -292,39 +294,54 @@ ask_columns(Refused *refused, const Move *move)
 	query_end(&session);
 }
 
+typedef struct ViewReading
+{
+	Oid			view;
+	char	   *owner;
+	int			limit_ms;		/* for reading it; 0: none */
+} ViewReading;
+
+static void
+read_text(void *arg)
+{
+	(void) view_query_read(arg);
+}
+
 static void
 read_view(void *arg)
 {
-	Oid			view = *(Oid *) arg;
-	char	   *text = view_query_text(view);
+	const ViewReading *reading = arg;
+	char	   *text = view_query_text(reading->view);
+	char	   *what = psprintf("view %s of role %s", names_relation(reading->view), reading->owner);
 	Identity	identity;
 
-	identity_enter(identity_of(view), NIL, &identity);
-	(void) view_query_read(text);
+	identity_enter(identity_of(reading->view), NIL, &identity);
+	limit_run(reading->limit_ms, what, read_text, text);
 	identity_leave(&identity);
 }
 
 /* A view is given its own text again: its owner may have lost the right to a schema since. */
 static void
-read_views(Refused *refused, List *tables)
+read_views(Refused *refused, List *tables, int limit_ms)
 {
 	ListCell   *lc;
 
 	foreach(lc, view_query_users(tables))
 	{
 		Oid			view = lfirst_oid(lc);
+		ViewReading reading = {.view = view, .limit_ms = limit_ms};
 		ErrorData  *error;
 
-		if (!attempt_run(read_view, &view, ATTEMPT_UNDO, &error))
+		reading.owner = pstrdup(quote_identifier(GetUserNameFromId(identity_of(view), false)));
+		if (!attempt_run(read_view, &reading, ATTEMPT_UNDO, &error))
 			refuse(refused, psprintf("view %s", names_relation(view)),
-				   psprintf("cannot be read again as its owner, %s: %s", quote_identifier(GetUserNameFromId(identity_of(view), false)),
-							error->message),
+				   psprintf("cannot be read again as its owner, %s: %s", reading.owner, error->message),
 				   "Give its owner what it lacks, or drop the view first, and create it again afterwards.");
 	}
 }
 
 static void
-ask_all(Refused *refused, List *tables, bool partitioned, const MoveConverted *converted)
+ask_all(Refused *refused, List *tables, bool partitioned, const MoveConverted *converted, int limit_ms)
 {
 	initStringInfo(&refused->detail);
 	initStringInfo(&refused->hint);
@@ -334,7 +351,7 @@ ask_all(Refused *refused, List *tables, bool partitioned, const MoveConverted *c
 	if (!ZDM_HAS_PARTITIONED_FK_NOT_VALID)
 		ask(refused, not_valid, tables, partitioned);
 	ask_of_converted(refused, converted, tables);
-	read_views(refused, tables);
+	read_views(refused, tables, limit_ms);
 }
 
 /* The table, and if it is partitioned its partitions. */
@@ -350,7 +367,7 @@ move_check(Oid relid, const MoveTarget *target)
 	Refused		refused;
 
 	ask_all(&refused, get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? tables_of(relid) : list_make1_oid(relid),
-			target->partitioned, target->converted);
+			target->partitioned, target->converted, 0);
 	if (refused.count > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -445,7 +462,8 @@ refuse_late(const Move *move, List *tables, bool partitioned)
 {
 	Refused		refused;
 
-	ask_all(&refused, tables, partitioned, move->converted);
+	/* all are waiting now */
+	ask_all(&refused, tables, partitioned, move->converted, guc_lock_wait);
 	if (move->own != NIL)
 		ask_columns(&refused, move);
 	if (refused.count > 0)

@@ -12,8 +12,10 @@
 
 #include "core/guc.h"
 #include "core/identity.h"
+#include "core/limit.h"
 #include "ddl/own_statement.h"
 #include "executor/spi.h"
+#include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "plan/meaning.h"
 #include "run/as_owner.h"
@@ -26,7 +28,46 @@ typedef struct OwnersWork
 	const Migration *migration;
 	const char *sql;
 	List	   *definitions;	/* of definition_trees() */
+	bool		all_wait;		/* the table is locked for the exchange: what is read is for no longer than zdm.lock_wait */
 } OwnersWork;
+
+/* One of its statements. */
+typedef struct OwnersStatement
+{
+	const OwnersWork *work;
+	RawStmt    *stmt;
+	const char *text;
+	int			rc;
+} OwnersStatement;
+
+/* Is it what somebody has written, rather than work of the exchange's?  A trigger is made on each partition. */
+static bool
+is_read(const Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_AlterPolicyStmt:
+		case T_CreatePolicyStmt:
+		case T_RuleStmt:
+		case T_ViewStmt:
+			return true;
+		case T_AlterTableStmt:
+			return castNode(AlterTableStmt, unconstify(Node *, stmt))->objtype == OBJECT_VIEW;
+		default:
+			return false;
+	}
+}
+
+static void
+execute_statement(void *arg)
+{
+	OwnersStatement *statement = arg;
+	const OwnersWork *work = statement->work;
+
+	meaning_check(work->migration->id, statement->stmt, work->sql, work->definitions);
+	guard_own = statement->text;
+	statement->rc = SPI_execute(statement->text, false, 0);
+}
 
 /*
  * Statement by statement: who carries DDL elsewhere, as Citus does, sends on the
@@ -45,10 +86,11 @@ execute(const OwnersWork *work)
 		RawStmt    *stmt = lfirst_node(RawStmt, lc);
 		const char *start = sql + stmt->stmt_location;
 		const char *text = stmt->stmt_len > 0 ? pnstrdup(start, stmt->stmt_len) : start;
+		OwnersStatement statement = {.work = work,.stmt = stmt,.text = text};
 
-		meaning_check(work->migration->id, stmt, sql, work->definitions);
-		guard_own = text;
-		rc = SPI_execute(text, false, 0);
+		limit_run(work->all_wait && is_read(stmt->stmt) ? guc_lock_wait : 0,
+				  limit_statement(text, work->migration->owner), execute_statement, &statement);
+		rc = statement.rc;
 		if (rc < 0)
 			break;
 	}
@@ -88,6 +130,12 @@ void
 as_owner_run(const Migration *migration, const char *sql, List *definitions)
 {
 	run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions});
+}
+
+void
+as_owner_exchange(const Migration *migration, const char *sql, List *definitions)
+{
+	run_work(execute, &(OwnersWork) {.migration = migration, .sql = sql, .definitions = definitions, .all_wait = true});
 }
 
 static int

@@ -19,6 +19,12 @@
  */
 extern void as_owner_run(const Migration *migration, const char *sql, List *definitions);
 
+/*
+ * The same for an exchange, while all wait for the table: a view, a rule or a policy
+ * that takes longer than zdm.lock_wait to be read is ERRCODE_QUERY_CANCELED.
+ */
+extern void as_owner_exchange(const Migration *migration, const char *sql, List *definitions);
+
 /* The same for the end of a detaching, which is one statement. */
 extern void as_owner_end_detaching(const Migration *migration, const char *sql);
 

@@ -177,6 +177,8 @@ run_with_effect(const Migration *migration, const Step *step, bool undo, StepRun
 		as_owner_end_detaching(migration, sql);
 	else if (verb_is(step, &verb_make_exclusion) && undo == step->only_back)
 		make_exclusion(migration, step, sql);
+	else if (exchange)
+		as_owner_exchange(migration, sql, definitions);
 	else if (!verb_is(step, &verb_complete_index))
 		as_owner_run(migration, sql, definitions);
 	in_place_check_after(step);

@@ -29,6 +29,7 @@
 
 static TimeoutId end_id;
 static volatile sig_atomic_t asked = false;
+static volatile sig_atomic_t forced = false;
 
 static void
 handle_cancel(SIGNAL_ARGS)
@@ -40,6 +41,7 @@ handle_cancel(SIGNAL_ARGS)
 static void
 end_process(void)
 {
+	forced = true;
 	die(SIGTERM);
 }
 
@@ -70,4 +72,10 @@ stopped_end(void)
 {
 	asked = false;
 	disable_timeout(end_id, false);
+}
+
+bool
+stopped_by_force(void)
+{
+	return forced;
 }

@@ -15,4 +15,7 @@ extern void stopped_init(void);
 extern void stopped_begin(void);
 extern void stopped_end(void);
 
+/* Does the process end for that? */
+extern bool stopped_by_force(void);
+
 #endif							/* ZDM_STOPPED_H */

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "backfill/share.h"
 #include "catalog/hold.h"
 #include "catalog/migration.h"
@@ -671,9 +672,56 @@ record_help_error(WorkerState *worker, const ErrorData *error)
 }
 
 /*
- * Note an error with the migration and its step.  Raises
- * ERRCODE_LOCK_NOT_AVAILABLE if a session has the row: to be tried again, as
- * the step would only fail again.
+ * Note an error with the migration and its step, in a transaction of its own.  False if
+ * there is nothing that a worker should do.  Raises ERRCODE_LOCK_NOT_AVAILABLE if a
+ * session has the row: to be tried again, as the step would only fail again.
+ */
+static bool
+note_error(WorkerState *worker, const ErrorData *error)
+{
+	StepRun    *run = &worker->run;
+	Migration  *migration;
+	bool		wanted;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
+	wanted = migration != NULL && !migration->paused;
+	if (migration != NULL && !run->looked)
+		run->state = migration->state;
+
+	/* whoever paused or reverted it has cancelled the step: that is no failure */
+	if (migration != NULL && migration->state == run->state &&
+		!(migration->paused && (retry_judge(error) != RETRY_NEVER || !run->looked)))
+		judge_error(migration, error, run);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	return wanted;
+}
+
+/*
+ * What does not let itself be cancelled would be begun anew by the next worker, and
+ * never be over: it counts as one of the step's errors.
+ */
+static void
+note_forced_end(int code, Datum arg)
+{
+	WorkerState *worker = (WorkerState *) DatumGetPointer(arg);
+	ErrorData	error = {
+		.sqlerrcode = ERRCODE_QUERY_CANCELED,
+		.message = "what was run for the step went on when it was cancelled",
+	};
+
+	if (!stopped_by_force() || worker->helper > 0 || !worker->run.looked)
+		return;
+	guard_own = NULL;
+	AbortOutOfAnyTransaction();
+	(void) note_error(worker, &error);
+	XLogFlush(XactLastCommitEnd);
+}
+
+/*
+ * An error of the last round.
  *
  * ADVANCE_STOP: nothing can be done, and is not wanted either.  An error that
  * comes before the migration could be looked at is one of the state it is in:
@@ -684,25 +732,13 @@ record_error(WorkerState *worker, const ErrorData *error)
 {
 	StepRun    *run = &worker->run;
 	Advance		result = ADVANCE_ON;
-	Migration  *migration;
+	bool		wanted = note_error(worker, error);
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	migration = extension_ready() ? migration_load(worker->id, MIGRATION_READ) : NULL;
-	if (migration != NULL && !run->looked)
-		run->state = migration->state;
-
-	/* whoever paused or reverted it has cancelled the step: that is no failure */
-	if (migration != NULL && migration->state == run->state &&
-		!(migration->paused && (retry_judge(error) != RETRY_NEVER || !run->looked)))
-		judge_error(migration, error, run);
 	if (!run->looked)
 	{
-		result = migration == NULL || migration->paused ? ADVANCE_STOP : ADVANCE_REST;
+		result = wanted ? ADVANCE_REST : ADVANCE_STOP;
 		run->pause_ms = retry_pause(++run->failures);
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
 	durable_wait(XactLastCommitEnd);
 	return result;
 }
@@ -878,6 +914,7 @@ zdm_worker_main(Datum arg)
 
 	/* not before_shmem_exit: a transaction that is open ends between the two */
 	on_shmem_exit(leave, PointerGetDatum(worker));
+	before_shmem_exit(note_forced_end, PointerGetDatum(worker));
 
 	/* two may have been started; the second has nothing to do */
 	if (!claim_work(worker))
