@@ -277,7 +277,12 @@ sub drive_to_its_end
 		return $state if $state eq 'completed' || $state eq 'reverted';
 		if (time > $deadline)
 		{
-			push @trouble, "stuck: " . sql("SELECT p FROM zdm.progress p WHERE id = $m->{id}");
+			push @trouble, "stuck: " . sql(<<"EOQ");
+SELECT p::text FROM zdm.progress p WHERE state NOT IN ('completed', 'reverted')
+UNION ALL SELECT s::text FROM zdm.stretch s
+UNION ALL SELECT p::text FROM zdm.step_progress p WHERE migration = $m->{id}
+UNION ALL SELECT (pid, pg_blocking_pids(pid), state, wait_event, query)::text FROM pg_stat_activity WHERE backend_type IN ('pg_zdm helper', 'pg_zdm worker')
+EOQ
 			die $trouble[-1];
 		}
 		if ($state eq 'failed')
