@@ -105,18 +105,22 @@ share_gather(const Step *step, Cursor *cursor)
 {
 	bool		taken = false;
 	MemoryContext caller = CurrentMemoryContext;
+	List	   *stretches;
 	ListCell   *lc;
 
 	if (cursor->stretches == 0)
 		return;
-	foreach(lc, stretch_list(step))
+	stretches = stretch_list(step);
+	/* that commits: before anything is taken back into a cursor that is not saved */
+	foreach(lc, stretches)
 	{
-		const Stretch *stretch = lfirst(lc);
-
-		if (stretch->state == STRETCH_FAILED)
-			raise_for_helper(stretch);
-		if (stretch->state != STRETCH_OPEN)
-			taken |= take_back(cursor, stretch);
+		if (((Stretch *) lfirst(lc))->state == STRETCH_FAILED)
+			raise_for_helper(lfirst(lc));
+	}
+	foreach(lc, stretches)
+	{
+		if (((Stretch *) lfirst(lc))->state != STRETCH_OPEN)
+			taken |= take_back(cursor, lfirst(lc));
 	}
 	if (taken)
 		save_taken(step, cursor);

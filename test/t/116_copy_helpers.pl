@@ -146,13 +146,31 @@ start_again($node);
 done($id, 'after a crash', 2000);
 $holder = start_psql($node);
 
-# --- what the helper fails with is the migration's failure, with the row: that which is copied ...
+# --- what the helper fails with is the migration's failure, with the row: that which is copied,
+# and turns bad when the rows have been looked at ...
 fresh_table(2000);
-sql("UPDATE t SET a = -1 WHERE id BETWEEN 65 AND 1000; VACUUM FULL t");
-$id = sql("SELECT zdm.change_column_type('t', 'a', 'bigint', up => '(sqrt(a)^2)::bigint', down => 'a::int', keep_place => true)");
+sql(<<'EOC');
+CREATE TABLE bad (a int);
+CREATE FUNCTION good(int) RETURNS bigint IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (SELECT FROM public.bad WHERE a = $1) THEN
+		RAISE EXCEPTION '% is bad', $1;
+	END IF;
+	RETURN $1;
+END $$
+EOC
+hold_at('copy-after-batch');
+hold_at('helper-before-store');
+$id = sql("SELECT zdm.change_column_type('t', 'a', 'bigint', up => 'public.good(a)', down => 'a::int', keep_place => true)");
+arrive($node, 'copy-after-batch');
+arrive($node, 'helper-before-store');
+sql('INSERT INTO bad SELECT generate_series(1, 1000)');
+let_go('helper-before-store');
+wait_for('a helper to come across', sub { outstanding("migration = $id AND state = 'failed'") == 1 });
+let_go('copy-after-batch');
 wait_for('it to fail', sub { migration_state($node, $id) eq 'failed' });
-like(sql("SELECT error FROM zdm.migrations WHERE id = $id"), qr/square root of a negative/, 'a row that a helper cannot copy');
-sql("UPDATE t SET a = 1 WHERE a = -1; SELECT zdm.resume($id)");
+like(sql("SELECT error FROM zdm.migrations WHERE id = $id"), qr/\d+ is bad/, 'a row that a helper cannot copy');
+sql("TRUNCATE bad; SELECT zdm.resume($id)");
 wait_for_state($node, $id, 'ready');
 is(sql("SELECT count(*) FROM zdm.verify($id)"), 0, 'mended');
 sql("SELECT zdm.revert($id)");
