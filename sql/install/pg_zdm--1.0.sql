@@ -93,6 +93,7 @@ CREATE TABLE zdm.step_progress (
 	holder        text,                          -- of the xmin horizon, when the growth began to
 	holder_size   bigint,                        -- of the table when that one was first seen
 	begun         timestamptz,                   -- a worker is at it since then, or was: see catalog/crash.c
+	timeline      text,                          -- on which it was begun
 	crashed       timestamptz[] NOT NULL DEFAULT '{}', -- when the server was found to have, with nothing achieved since
 	PRIMARY KEY (migration, step),
 	FOREIGN KEY (migration, step) REFERENCES zdm.step ON UPDATE CASCADE ON DELETE CASCADE

@@ -10,6 +10,9 @@
  * both.  What a step achieves wipes its crashes out (step_progress.c), and so does whoever
  * steers the migration: only those later than its row are counted.
  *
+ * A server that was promoted has no rows in an unlogged table either: it writes another
+ * timeline than the one on which the step was begun.
+ *
  * Under a postmaster that begins anew after a crash, one that has itself ended since was
  * ended by somebody, or by the machine: that is no worker's doing.  Without
  * restart_after_crash the two cannot be told from each other.
@@ -30,11 +33,13 @@ crash_begin(const Step *step, bool again)
 	query_begin(&session);
 	QUERY("WITH seen AS (SELECT p.ctid, ARRAY(SELECT t FROM unnest(p.crashed) t WHERE t > m.changed ORDER BY t) AS crashed, "
 		  "  p.begun > m.changed AND NOT EXISTS (SELECT FROM zdm.at_work a WHERE a.migration = m.id) "
-		  "  AND (p.begun > pg_postmaster_start_time() OR NOT current_setting('restart_after_crash')::boolean) AS new "
+		  "  AND (p.begun > pg_postmaster_start_time() OR NOT current_setting('restart_after_crash')::boolean) "
+		  "  AND p.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8) AS new "
 		  "  FROM zdm.step_progress p JOIN zdm.migration m ON m.id = p.migration WHERE p.migration = $1 AND p.step = $2), "
 		  "judged AS (SELECT ctid, CASE WHEN new THEN crashed || clock_timestamp() ELSE crashed END AS crashed, "
 		  "  CASE WHEN crashed = '{}' THEN new IS NOT TRUE ELSE $3 AND new IS NOT TRUE END AS begins FROM seen) "
 		  "UPDATE zdm.step_progress p SET crashed = j.crashed, begun = CASE WHEN j.begins THEN clock_timestamp() END, "
+		  "timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8), "
 		  "attempts = attempts + (j.begins AND $3)::int, "
 		  "waiting_for = CASE WHEN NOT (j.begins AND $3) THEN waiting_for END, "
 		  "waiting_since = CASE WHEN NOT (j.begins AND $3) THEN waiting_since END "

@@ -86,7 +86,11 @@ sub by_hash
 	is($standby->safe_psql('postgres', "SELECT state FROM zdm.migrations WHERE id = $id{$_}"), $case{$_}[1], "which has $_ where it stands") for sort keys %case;
 	$held->quit;
 	$node->stop('immediate');
+	my $held = hold($standby, 'state-migrating');
 	$standby->promote;
+	arrive($standby, 'state-migrating');
+	is($standby->safe_psql('postgres', "SELECT count(*) FROM zdm.step_progress WHERE crashed <> '{}'"), 0, 'a promotion is no crash');
+	$held->quit;
 	$write->($standby, 3);
 	$is_right->($standby, 'promoted');
 	for my $table (sort keys %case)
