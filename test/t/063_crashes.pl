@@ -1,5 +1,7 @@
 # 063_crashes.pl: a step that crashes the server again and again is given up, by name; one
 # that achieves something in between, or is ended by somebody, is not.
+#
+# long
 
 use strict;
 use warnings;

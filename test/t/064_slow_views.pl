@@ -1,5 +1,7 @@
 # 064_slow_views.pl: whoever owns a view over a table cannot keep it locked by what is run
 # while the view is read for an exchange.
+#
+# long
 
 use strict;
 use warnings;
