@@ -51,6 +51,15 @@ sub hold_at { $holder->query_safe('SELECT pg_advisory_lock(' . debug_point($_[0]
 
 sub let_go { $holder->query_safe('SELECT pg_advisory_unlock(' . debug_point($_[0]) . ')'); return }
 
+# Whoever waits there goes on, and is held the next time.
+sub let_pass
+{
+	my $point = debug_point($_[0]);
+
+	$holder->query_safe("SELECT pg_advisory_unlock($point), pg_advisory_lock($point)");
+	return;
+}
+
 # Change the type with a helper, held with its first stretch; the worker goes on when
 # it is there, or on a slow machine it would have done all before.
 sub change_beside_helper
@@ -90,18 +99,19 @@ is(migration_state($node, $id), 'migrating', 'what a helper has is waited for');
 let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
 
-# it has a part in the verification, too, of a table large enough for it to come back for more
-fresh_table(20000);
+# it has a part in the verification, too: the worker is let go for one batch with a helper
 hold_at('verify-after-batch');
-$id = change('');
+$id = change('SET zdm.backfill_workers = 1;');
 arrive($node, 'verify-after-batch');
 hold_at('helper-before-store');
-let_go('verify-after-batch');
+sql("SELECT zdm.configure($id, 'backfill_workers', '2')");
+let_pass('verify-after-batch');
+arrive($node, 'verify-after-batch');
 arrive($node, 'helper-before-store');
 is(sql("SELECT action || ' ' || cardinality(helpers) FROM zdm.progress WHERE id = $id"), 'verify 1', 'and zdm.progress names it');
+let_go('verify-after-batch');
 let_go('helper-before-store');
-filled($id, 20000, 'a helper that verifies');
-fresh_table(2000);
+filled($id, 2000, 'a helper that verifies');
 
 # the helper is terminated in the midst of a batch
 ($id, $helper) = change_beside_helper();
