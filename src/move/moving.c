@@ -130,7 +130,12 @@ move_acts(const Move *move)
 	if (move->middle != NULL)
 		act_add(&moving->leave, &(MoveAct) {.sql = move->middle, .role = identity_of(move->from)});
 	foreach(lc, moving->others)
-		((MoveAct *) lfirst(lc))->reads = true;
+	{
+		MoveAct    *act = lfirst(lc);
+
+		/* without a role it is nothing that somebody has written */
+		act->reads = OidIsValid(act->role);
+	}
 	acts = list_concat(list_concat(list_concat(moving->leave, moving->names),
 								   list_concat(moving->enter, moving->others)), moving->last);
 	foreach(lc, acts)

@@ -133,5 +133,18 @@ sql('UPDATE viewer.slow SET at = 0');
 sql("SELECT zdm.resume($id)");
 wait_for_state($node, $id, 'reverted');
 
+# --- what nobody has written has no limit, and nobody's name: a subscription goes on from where it is
+sql("CREATE TABLE subscribed (id int PRIMARY KEY, v int); INSERT INTO subscribed VALUES (1, 1);"
+	  . "CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere' PUBLICATION pub WITH (connect = false, slot_name = NONE);"
+	  . "SET allow_system_table_mods = on; INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) SELECT oid, 'subscribed'::regclass, 'r' FROM pg_subscription");
+{
+	my $id = sql("SELECT zdm.rewrite('subscribed', columns => '{v,id}')");
+
+	wait_for_state($node, $id, 'ready');
+	steer($node, $id, 'cutover', 'switched');
+	is(sql("SELECT srrelid::regclass FROM pg_subscription_rel"), 'subscribed', 'the subscription is to the table that has the name');
+	steer($node, $id, 'contract', 'completed');
+}
+
 $node->stop;
 done_testing();
