@@ -32,6 +32,7 @@ our @EXPORT = qw(
   debug_point
   hold
   arrive
+  let_pass
   kill_postmaster
   killed_at_each
   start_again
@@ -181,6 +182,22 @@ sub arrive
 			return ($pids =~ tr/\n//) + ($pids ne '') >= ($count // 1);
 		});
 	return $pids;
+}
+
+# let_pass(node, session, point, dbname): let the worker that is held there by the session
+# go on, once: the next time a session holds it that this returns.  That one queues behind
+# the worker, and has the lock as soon as the worker is past the point; who unlocks and
+# locks again may find that the worker has come by more than once in between.
+sub let_pass
+{
+	my ($node, $session, $point, $dbname) = @_;
+	my $next = start_psql($node, $dbname);
+
+	$next->query_until(qr/queues/, "\\echo queues\nSELECT pg_advisory_lock(" . debug_point($point) . ");\n\\echo has it\n");
+	arrive($node, $point, $dbname, 2);
+	$session->quit;
+	$next->query_until(qr/has it/, "\n");
+	return $next;
 }
 
 # kill_postmaster(node, pids): SIGKILL, and wait until the process and its children are

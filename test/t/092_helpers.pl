@@ -51,15 +51,6 @@ sub hold_at { $holder->query_safe('SELECT pg_advisory_lock(' . debug_point($_[0]
 
 sub let_go { $holder->query_safe('SELECT pg_advisory_unlock(' . debug_point($_[0]) . ')'); return }
 
-# Whoever waits there goes on, and is held the next time.
-sub let_pass
-{
-	my $point = debug_point($_[0]);
-
-	$holder->query_safe("SELECT pg_advisory_unlock($point), pg_advisory_lock($point)");
-	return;
-}
-
 # Change the type with a helper, held with its first stretch; the worker goes on when
 # it is there, or on a slow machine it would have done all before.
 sub change_beside_helper
@@ -100,16 +91,16 @@ let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
 
 # it has a part in the verification, too: the worker is let go for one batch with a helper
-hold_at('verify-after-batch');
+my $between = hold($node, 'verify-after-batch');
 $id = change('SET zdm.backfill_workers = 1;');
 arrive($node, 'verify-after-batch');
 hold_at('helper-before-store');
 sql("SELECT zdm.configure($id, 'backfill_workers', '2')");
-let_pass('verify-after-batch');
+$between = let_pass($node, $between, 'verify-after-batch');
 arrive($node, 'verify-after-batch');
 arrive($node, 'helper-before-store');
 is(sql("SELECT action || ' ' || cardinality(helpers) FROM zdm.progress WHERE id = $id"), 'verify 1', 'and zdm.progress names it');
-let_go('verify-after-batch');
+$between->quit;
 let_go('helper-before-store');
 filled($id, 2000, 'a helper that verifies');
 
