@@ -422,6 +422,7 @@ load_index(FactRelation *rel, Oid indexid)
 	idx->valid = index->rd_index->indisvalid;
 	idx->immediate = index->rd_index->indimmediate;
 	idx->replica_identity = index->rd_index->indisreplident;
+	idx->partitioned = index->rd_rel->relkind == RELKIND_PARTITIONED_INDEX || index->rd_rel->relispartition;
 	idx->nkeys = index->rd_index->indnkeyatts;
 	idx->ncolumns = index->rd_index->indnatts;
 	idx->columns = palloc0(sizeof(AttrNumber) * idx->ncolumns);

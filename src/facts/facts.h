@@ -72,6 +72,7 @@ typedef struct FactIndex
 	bool		valid;
 	bool		immediate;
 	bool		replica_identity;
+	bool		partitioned;	/* it is, or is a part of one that is */
 	int			nkeys;
 	int			ncolumns;
 	AttrNumber *columns;		/* 0 for an expression */

@@ -82,13 +82,15 @@ retype_plan_ask(const Column *column, const Change *change)
 
 /*
  * Constraints are checked anew by ALTER TABLE even where nothing is rewritten,
- * under its lock.
+ * under its lock, and of a partitioned index all parts are built anew.
  */
 static bool
 is_catalog_only(const Column *column, const Change *change)
 {
+	bool		indexed = column->indexes != NIL || column->keys != NIL || column->exclusions != NIL;
+
 	return retype_plan_ask(column, change) == RETYPE_CATALOG_ONLY && change->up_source == NULL &&
-		column->checks == NIL && column->foreign_keys == NIL &&
+		!(indexed && get_rel_relkind(column->relid) == RELKIND_PARTITIONED_TABLE) && column->checks == NIL && column->foreign_keys == NIL &&
 		column->matviews == NIL && column->views == NIL && column->dependents == NIL;
 }
 

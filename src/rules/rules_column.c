@@ -406,11 +406,14 @@ next_opclass(const FactIndex *idx, int i, Oid old_type, Oid new_type)
 	return idx->opclasses[i];
 }
 
-/* Would the index, made again after the change of type, have the same content? */
+/*
+ * Would the index, made again after the change of type, have the same content, and be
+ * given the file that there is?  A partitioned one is made anew with all its parts.
+ */
 static bool
 index_survives(const FactIndex *idx, const FactColumn *col, Oid type, Oid collation)
 {
-	if (idx->exprs != NIL || idx->predicate != NIL)
+	if (idx->exprs != NIL || idx->predicate != NIL || idx->partitioned)
 		return false;
 	for (int i = 0; i < idx->nkeys; i++)
 	{
@@ -441,9 +444,9 @@ index_uses(const FactIndex *idx, AttrNumber attnum)
 		(idx->predicate != NIL && facts_uses_column((Node *) idx->predicate, attnum));
 }
 
-/* Indexes and CHECKs of one member that have to be gone through again. */
+/* Indexes and CHECKs of one member that have to be gone through again; "by_hand" is the way without. */
 static void
-type_change_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, Oid collation)
+type_change_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, Oid collation, char *by_hand)
 {
 	ListCell   *lc;
 
@@ -456,6 +459,7 @@ type_change_work(Judgement *j, FactRelation *rel, FactColumn *col, Oid type, Oid
 			continue;
 		rules_work(j, WORK_INDEX, rel, rel->heap_blocks,
 				   psprintf("rebuild of index %s", quote_identifier(idx->name)),
+				   idx->partitioned ? by_hand :
 				   psprintf("DROP INDEX CONCURRENTLY %s; change the type, then CREATE INDEX CONCURRENTLY.",
 							quote_qualified_identifier(rel->schema, idx->name)));
 	}
@@ -601,6 +605,7 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	Node	   *using;
 	Node	   *expr;
 	bool		rewrite;
+	char	   *by_hand;
 	ListCell   *lc;
 
 	if (col == NULL)
@@ -630,13 +635,14 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 	/* A virtual column is stored nowhere. */
 	rewrite = (col->generated == '\0' || col->generated == ATTRIBUTE_GENERATED_STORED) &&
 		facts_needs_rewrite(rel->author, expr, col->attnum);
+	by_hand = type_change_by_hand(rel, col, type_as_stated(def, type, typmod));
 	if (rewrite)
 		rules_tree_work(j, WORK_REWRITE, tree, true,
 						psprintf("rewrite of %s to change %s from %s to %s", facts_name(rel),
 								 quote_identifier(col->name),
 								 format_type_with_typemod(col->type, col->typmod),
 								 format_type_with_typemod(type, typmod)),
-						type_change_by_hand(rel, col, type_as_stated(def, type, typmod)));
+						by_hand);
 	if (is_of_this_transaction(type))
 		/* A refusal takes the type away again: no call could name it. */
 		j->no_call = true;
@@ -657,7 +663,7 @@ rules_column_type(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cm
 		if (theirs == NULL)
 			continue;
 		if (!rewrite)
-			type_change_work(j, member, theirs, type, collation);
+			type_change_work(j, member, theirs, type, collation, by_hand);
 		foreign_keys_work(j, member, theirs, type, rewrite);
 		theirs->type = type;
 		theirs->typmod = typmod;
