@@ -377,6 +377,20 @@ CREATE FUNCTION zdm.inherit_not_null(relation regclass, constraints oid[])
 COMMENT ON FUNCTION zdm.inherit_not_null(regclass, oid[]) IS
 	'let NOT NULL constraints of a partition be inherited ones alone';
 
+-- Used by the way back of steps that gave a table what partitions or children of it had
+-- before: it would be taken from them together with the table's.
+CREATE FUNCTION zdm.own_checks(relation regclass, name name, parts oid[])
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_own_checks';
+
+COMMENT ON FUNCTION zdm.own_checks(regclass, name, oid[]) IS
+	'let the CHECK constraint of that name of partitions of the table be their own, which stays when the table''s is dropped';
+
+CREATE FUNCTION zdm.drop_not_null(relation regclass, attnum int2, parts oid[])
+	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_drop_not_null';
+
+COMMENT ON FUNCTION zdm.drop_not_null(regclass, int2, oid[]) IS
+	'drop the NOT NULL of the table''s column, and not that of these partitions and children';
+
 ------------------------------------------------------------------------------
 -- Steering it
 

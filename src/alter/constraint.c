@@ -52,12 +52,34 @@ only_column(Oid relid, Node *expr)
 	return get_attname(relid, bms_singleton_member(columns) + FirstLowInvalidHeapAttributeNumber, false);
 }
 
+/*
+ * Partitions that have a CHECK of that name of their own: the table's is merged with it, and
+ * would take it along on the way back.  Children by inheritance keep theirs.
+ */
+static List *
+own_checks(Oid relid, const char *name)
+{
+	QuerySession session;
+	List	   *own = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT conrelid FROM pg_constraint JOIN pg_class r ON r.oid = conrelid AND relispartition "
+			  "WHERE conrelid = ANY ($1) AND conrelid <> $2 AND conname = $3 AND contype = 'c' AND conislocal",
+			  arg_oids(find_all_inheritors(relid, AccessShareLock, NULL)), arg_oid(relid), arg_text(name));
+	for (uint64 i = 0; i < n; i++)
+		own = lappend_oid(own, query_oid(i, 1));
+	query_end(&session);
+	return own;
+}
+
 void
 constraint_plan_check(MigrationPlan *plan, const Constraint *con, List *expression, char *name)
 {
 	plain_catalog_step(plan, "migrate", &verb_add_constraint, &(ConstraintArgs) {
 		.relation = plan->relid, .name = name, .kind = CONSTRAINT_CHECK, .expression = expression,
 		.no_inherit = con->is_no_inherit, .not_enforced = !zdm_statement_enforced(con),
+		.own = own_checks(plan->relid, name),
 	});
 	if (!con->skip_validation && zdm_statement_enforced(con))
 		plan_validation(plan, "migrate", plan->relid, name);

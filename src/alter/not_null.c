@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "alter/alter.h"
 #include "alter/plain.h"
 #include "catalog/namespace.h"
@@ -30,6 +31,7 @@
 #include "facts/facts_expr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 /* The name for good on 18; before, one until the column itself is NOT NULL. */
@@ -39,6 +41,31 @@ proof_name(const MigrationPlan *plan, const char *column)
 	if (target_has_named_not_null())
 		return constraint_name(plan->relid, NULL, column, "not_null");
 	return ddl_own_name(plan, psprintf("%s_not_null", column));
+}
+
+/*
+ * Partitions and children that are NOT NULL already.  Before 18 that is nobody's own: they
+ * would lose it with the table's.
+ */
+static List *
+own_not_null(Oid relid, const char *column)
+{
+	List	   *own = NIL;
+	ListCell   *lc;
+
+	if (target_has_named_not_null())
+		return NIL;
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		HeapTuple	tuple = SearchSysCacheAttName(lfirst_oid(lc), column);
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (lfirst_oid(lc) != relid && ((Form_pg_attribute) GETSTRUCT(tuple))->attnotnull)
+			own = lappend_oid(own, lfirst_oid(lc));
+		ReleaseSysCache(tuple);
+	}
+	return own;
 }
 
 void
@@ -60,6 +87,7 @@ not_null_validate(MigrationPlan *plan, const char *column)
 		return;
 	plan_step(plan, &verb_set_not_null, &(SetNotNullArgs) {
 		.relation = plan->relid, .column = ddl_column(plan->relid, column), .proof = name,
+		.own = own_not_null(plan->relid, column),
 	}, &(Step) {
 		.phase = "migrate", .undoable = true, .lock = AccessExclusiveLock, .work = CATALOG_ONLY,
 		.note = "the validated constraint proves it: no scan",
@@ -173,7 +201,7 @@ not_null_plan(MigrationPlan *plan, const char *column, List *fill)
 	if (facts_proves_not_null(rel, col))
 	{
 		plain_catalog_step(plan, "migrate", &verb_set_not_null, &(SetNotNullArgs) {
-			.relation = plan->relid, .column = kept,
+			.relation = plan->relid, .column = kept, .own = own_not_null(plan->relid, column),
 		});
 		return;
 	}

@@ -32,6 +32,7 @@ static const Field constraint_fields[] = {
 	FIELD(ConstraintArgs, not_enforced, BOOL),
 	FIELD(ConstraintArgs, not_valid, BOOL),
 	FIELD(ConstraintArgs, only, BOOL),
+	FIELD(ConstraintArgs, own, OIDS),
 };
 
 static const Fields constraint_args = FIELDS(ConstraintArgs, constraint_fields);
@@ -72,6 +73,7 @@ static const Field set_fields[] = {
 	FIELD(SetNotNullArgs, relation, OID),
 	FIELD(SetNotNullArgs, column, EXPRESSION),
 	FIELD(SetNotNullArgs, proof, TEXT),
+	FIELD(SetNotNullArgs, own, OIDS),
 };
 
 static const Fields set_args = FIELDS(SetNotNullArgs, set_fields);
@@ -175,13 +177,41 @@ constraint_drop(const Making *making, Oid relid, const char *name)
 		psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS %s", sql_table(making, relid), sql_name(name));
 }
 
+/* An array of them, quoted. */
+static char *
+oids_literal(List *oids)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, oids)
+		appendStringInfo(&buf, "%s%u", buf.len > 0 ? "," : "'{", lfirst_oid(lc));
+	appendStringInfoString(&buf, "}'");
+	return buf.data;
+}
+
+/* A server without the extension takes what partitions had before, too. */
+static char *
+constraint_undo(const Making *making, const ConstraintArgs *con)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	if (con->own != NIL && making->flavour != FLAVOUR_SCRIPT && sql_exists(making, con->relation))
+		sql_statement(&sql, "SELECT zdm.own_checks(%u::oid::regclass, %s, %s)", con->relation,
+					  sql_literal(con->name), oids_literal(con->own));
+	sql_statement(&sql, "%s", constraint_drop(making, con->relation, con->name));
+	return sql.data;
+}
+
 static char *
 constraint_sql(const Making *making, const void *data)
 {
 	const ConstraintArgs *con = data;
 
 	if (making->back)
-		return constraint_drop(making, con->relation, con->name);
+		return constraint_undo(making, con);
 	return sql_is_member(making, con->relation, con->root) ? constraint_add(making, con) : pstrdup("");
 }
 
@@ -336,6 +366,9 @@ set_sql(const Making *making, const void *data)
 	char	   *table = sql_table(making, set->relation);
 	char	   *column = sql_expression(making, set->column, set->relation);
 
+	if (making->back && set->own != NIL && making->flavour != FLAVOUR_SCRIPT)
+		return psprintf("SELECT zdm.drop_not_null(%u::oid::regclass, %d::int2, %s)", set->relation,
+						intVal(linitial(set->column)), oids_literal(set->own));
 	if (making->back)
 		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, column);
 	if (set->proof == NULL)

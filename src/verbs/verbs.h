@@ -263,6 +263,7 @@ typedef struct ConstraintArgs
 	bool		not_enforced;
 	bool		not_valid;
 	bool		only;			/* of a partitioned table alone */
+	List	   *own;			/* c: partitions (Oid) that had one of that name before */
 } ConstraintArgs;
 
 typedef struct ForeignKeyArgs
@@ -301,6 +302,7 @@ typedef struct SetNotNullArgs
 	Oid			relation;
 	List	   *column;
 	char	   *proof;			/* the constraint, which goes then; NULL: there are others */
+	List	   *own;			/* partitions and children (Oid) that were NOT NULL before */
 } SetNotNullArgs;
 
 /* NOT NULL goes; the way back begins with a constraint that proves it. */
