@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "alter/alter.h"
 #include "alter/plain.h"
 #include "catalog/namespace.h"
@@ -21,11 +22,13 @@
 #include "catalog/pg_type.h"
 #include "column/column.h"
 #include "commands/defrem.h"
+#include "core/attempt.h"
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/identity.h"
 #include "draft/by_path.h"
 #include "draft/deparse.h"
+#include "executor/spi.h"
 #include "facts/facts_expr.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
@@ -204,6 +207,47 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 	return column;
 }
 
+typedef struct DefaultTrial
+{
+	Oid			relid;
+	const char *query;
+} DefaultTrial;
+
+static void
+compute_default(void *arg)
+{
+	DefaultTrial *trial = arg;
+	Identity	saved;
+
+	identity_enter(identity_of(trial->relid), NIL, &saved);
+	SPI_connect();
+	if (SPI_execute(trial->query, false, 1) != SPI_OK_SELECT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not run \"%s\"", trial->query)));
+	SPI_finish();
+	identity_leave(&saved);
+}
+
+/*
+ * ADD COLUMN computes a volatile default for the rows that there are, and fails if that
+ * fails.  Here the column comes first, and every INSERT would fail from then on.
+ */
+static void
+try_default(const MigrationPlan *plan, const AddedColumn *column)
+{
+	DefaultTrial trial = {plan->relid, psprintf("SELECT %s", expression_sql(column->value, plan->relid, false))};
+	ErrorData  *error;
+
+	if (XactReadOnly || attempt_run(compute_default, &trial, ATTEMPT_UNDO, &error))
+		return;
+	ereport(ERROR,
+			(errcode(error->sqlerrcode),
+			 errmsg("default of column \"%s\" cannot be computed: %s", column->name, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 errhint("Every INSERT that leaves the column out would fail.  Try the expression as the table's owner: %s", trial.query)));
+}
+
 /* The column itself, with what costs nothing. */
 static void
 plan_bare_column(MigrationPlan *plan, const AddedColumn *column)
@@ -318,6 +362,8 @@ add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def)
 						def->colname, get_rel_name(plan->relid)),
 				 errhint("Give it a DEFAULT; ALTER COLUMN ... DROP DEFAULT can follow.")));
 
+	if (filled && column->sequence == NULL && !ddl_is_empty(plan->relid))
+		try_default(plan, column);
 	plan_bare_column(plan, column);
 	if (filled)
 		update_fill_step(plan, column->kept, column->value);

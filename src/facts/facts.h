@@ -117,6 +117,7 @@ typedef struct FactRelation
 	bool		is_child;		/* of inheritance or partitioning */
 	bool		detached;		/* the text made it no partition any more */
 	bool		default_gone;	/* the text took its default partition away */
+	bool		of_serial;		/* the sequence of a serial column that the text adds */
 	Oid			owner;
 	Oid			author;			/* as whom its expressions are simplified: who owns it in the catalog */
 	Oid			am;

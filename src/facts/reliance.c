@@ -529,8 +529,9 @@ privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost)
 						privilege_words(missing), facts_name(rel), role_words(role));
 	seq = (lost & ACL_INSERT) ? unusable_sequence(facts, rel, role) : NULL;
 	if (seq != NULL)
-		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction.",
-						facts_name(seq), role_words(role));
+		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction%s.",
+						facts_name(seq), role_words(role),
+						seq->of_serial ? ": zdm.migrate() does that by itself" : "");
 	return NULL;
 }
 

@@ -262,6 +262,7 @@ remember_sequence(Judgement *j, FactRelation *rel, FactColumn *col)
 	rv->relpersistence = rel->persistence;
 	seq = facts_add(j->facts, rv, RELKIND_SEQUENCE);
 	seq->owner = rel->owner;
+	seq->of_serial = true;
 	facts_note_sequence(col, seq);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/query.h"
 #include "core/expression.h"
 #include "utils/builtins.h"
 #include "verbs/sql.h"
@@ -83,6 +84,28 @@ drop_sql(const Making *making, const void *data)
 					sql_column(making, drop->relation, drop->column));
 }
 
+/*
+ * Whoever may insert rows draws from the sequence from then on, without having said so:
+ * no INSERT may fail for want of a privilege.  Also into partitions and children.
+ */
+static void
+grant_sequence(StringInfo sql, Oid relid, const char *sequence)
+{
+	QuerySession session;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("WITH RECURSIVE tree AS (SELECT $1 AS relid UNION SELECT inhrelid FROM pg_inherits, tree WHERE inhparent = tree.relid), "
+			  "granted AS (SELECT x.* FROM tree JOIN pg_class c ON c.oid = relid, aclexplode(c.relacl) x "
+			  "  UNION SELECT x.* FROM tree JOIN pg_attribute a ON a.attrelid = relid AND NOT attisdropped, aclexplode(a.attacl) x) "
+			  "SELECT DISTINCT CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE grantee::regrole::text END "
+			  "FROM granted, pg_class c WHERE c.oid = $1 AND privilege_type = 'INSERT' AND grantee <> relowner ORDER BY 1",
+			  arg_oid(relid));
+	for (uint64 row = 0; row < n; row++)
+		sql_statement(sql, "GRANT USAGE ON SEQUENCE %s TO %s", sequence, query_text(row, 1));
+	query_end(&session);
+}
+
 /* The column itself, with what costs nothing. */
 static char *
 add_sql(const Making *making, const void *data)
@@ -105,7 +128,10 @@ add_sql(const Making *making, const void *data)
 		sql_statement(&buf, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
 					  sql_expression(making, add->value, add->relation));
 	if (add->sequence != NULL)
+	{
 		sql_statement(&buf, "ALTER SEQUENCE %s OWNED BY %s.%s", add->sequence, table, column);
+		grant_sequence(&buf, add->relation, add->sequence);
+	}
 	return buf.data;
 }
 
