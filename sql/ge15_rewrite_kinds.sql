@@ -161,6 +161,20 @@ CALL zdm.wait(:m);
 SELECT relpersistence, (SELECT id FROM made ORDER BY ctid LIMIT 1) FROM pg_class WHERE oid = 'made'::regclass;
 SELECT count(*) AS left_over FROM pg_class WHERE relname LIKE 'zdm\_%' AND relkind = 'r';
 SELECT count(*) AS left_over FROM zdm.witness;
+-- indexes alone
+CREATE TABLE indexed (id int PRIMARY KEY, a int);
+CREATE INDEX indexed_a ON indexed (a);
+SELECT statement FROM zdm.plan('REINDEX (TABLESPACE regress_zdm_kinds, VERBOSE) TABLE indexed');
+SELECT zdm.migrate('REINDEX (TABLESPACE regress_zdm_kinds) TABLE indexed') AS m \gset
+CALL zdm.wait(:m);
+SELECT zdm.migrate('REINDEX (TABLESPACE pg_default) INDEX indexed_a') AS m \gset
+CALL zdm.wait(:m);
+SELECT c.relname, s.spcname FROM pg_class c JOIN pg_index ON indexrelid = c.oid LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE indrelid = 'indexed'::regclass ORDER BY 1;
+SELECT said(format('SELECT zdm.migrate(''REINDEX (%s) TABLE indexed'')', word))
+FROM unnest(ARRAY['TABLESPACE nosuch', 'TABLESPACE pg_global', 'SLOWLY']) word;
+REVOKE CREATE ON TABLESPACE regress_zdm_kinds FROM regress_zdm_kinds_owner;
+ALTER TABLE indexed OWNER TO regress_zdm_kinds_owner;
+SELECT said('SELECT zdm.migrate(''REINDEX (TABLESPACE regress_zdm_kinds) TABLE indexed'')');
 DROP SCHEMA rewrite_kinds CASCADE;
 DROP TABLESPACE regress_zdm_kinds;
 DROP ROLE regress_zdm_kinds_owner;

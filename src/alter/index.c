@@ -29,6 +29,7 @@
 #include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "core/errors.h"
+#include "core/identity.h"
 #include "core/names.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -66,6 +67,16 @@ plan_index(MigrationPlan *plan, const Change *change, char *name)
 	index_rename_step(plan, plan->relid, own, name);
 }
 
+static void
+check_tablespace(const char *name, Oid owner)
+{
+	Oid			tablespace = get_tablespace_oid(name, false);
+
+	if (tablespace != MyDatabaseTableSpace &&
+		object_aclcheck(TableSpaceRelationId, tablespace, owner, ACL_CREATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLESPACE, name);
+}
+
 /* Workers build it with more rights than the caller has: look at theirs here. */
 static void
 check_rights(const IndexStmt *stmt, Oid relid)
@@ -78,13 +89,7 @@ check_rights(const IndexStmt *stmt, Oid relid)
 	if (object_aclcheck(NamespaceRelationId, namespace, owner, ACL_CREATE) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(namespace));
 	if (stmt->tableSpace != NULL)
-	{
-		Oid			tablespace = get_tablespace_oid(stmt->tableSpace, false);
-
-		if (tablespace != MyDatabaseTableSpace &&
-			object_aclcheck(TableSpaceRelationId, tablespace, owner, ACL_CREATE) != ACLCHECK_OK)
-			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLESPACE, stmt->tableSpace);
-	}
+		check_tablespace(stmt->tableSpace, owner);
 }
 
 static void
@@ -310,6 +315,34 @@ const PlanKind plan_drop_index = {
 	.one_shape = true,
 };
 
+/* Where the indexes are to be, or NULL: where they are.  VERBOSE would have nobody to tell. */
+static char *
+reindex_tablespace(const ReindexStmt *stmt, Oid relid)
+{
+	char	   *tablespace = NULL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->params)
+	{
+		DefElem    *option = lfirst_node(DefElem, lc);
+
+		if (strcmp(option->defname, "tablespace") == 0)
+			tablespace = defGetString(option);
+		else if (strcmp(option->defname, "concurrently") != 0 && strcmp(option->defname, "verbose") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_SYNTAX_ERROR),
+					 errmsg("unrecognized REINDEX option \"%s\"", option->defname)));
+	}
+	if (tablespace == NULL)
+		return NULL;
+	check_tablespace(tablespace, identity_of(relid));
+	if (get_tablespace_oid(tablespace, false) == GLOBALTABLESPACE_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot move non-shared relation to tablespace \"%s\"", tablespace)));
+	return pstrdup(tablespace);
+}
+
 static void
 make_reindex(MigrationPlan *plan, Change *change)
 {
@@ -330,7 +363,9 @@ make_reindex(MigrationPlan *plan, Change *change)
 		if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
 			aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, stmt->relation->relname);
 	}
-	plan_step(plan, &verb_reindex, &(ReindexArgs) {.relation = relid, .index = index}, &(Step) {
+	plan_step(plan, &verb_reindex, &(ReindexArgs) {
+		.relation = relid, .index = index, .tablespace = reindex_tablespace(stmt, relid),
+	}, &(Step) {
 		.phase = "migrate",
 		.relations = list_make1_oid(relid),
 		.lock = ShareUpdateExclusiveLock, .work = BUILDS_INDEX,

@@ -92,6 +92,7 @@ static const Fields relation_args = FIELDS(RelationArgs, relation_fields);
 static const Field reindex_fields[] = {
 	FIELD(ReindexArgs, relation, OID),
 	FIELD(ReindexArgs, index, BOOL),
+	FIELD(ReindexArgs, tablespace, TEXT),
 };
 
 static const Fields reindex_args = FIELDS(ReindexArgs, reindex_fields);
@@ -229,8 +230,9 @@ reindex_sql(const Making *making, const void *data)
 {
 	const ReindexArgs *reindex = data;
 
-	return psprintf("REINDEX %s CONCURRENTLY %s", reindex->index ? "INDEX" : "TABLE",
-					sql_table(making, reindex->relation));
+	return psprintf("REINDEX %s%s CONCURRENTLY %s",
+					reindex->tablespace == NULL ? "" : psprintf("(TABLESPACE %s) ", sql_name(reindex->tablespace)),
+					reindex->index ? "INDEX" : "TABLE", sql_table(making, reindex->relation));
 }
 
 /* What a person would ask; a worker does more. */

@@ -232,6 +232,7 @@ typedef struct ReindexArgs
 {
 	Oid			relation;		/* the table, or an index */
 	bool		index;
+	char	   *tablespace;		/* to have it there from then on, or NULL */
 } ReindexArgs;
 
 extern const Verb verb_build_index;
