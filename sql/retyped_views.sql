@@ -77,6 +77,11 @@ ALTER VIEW over_both OWNER TO CURRENT_USER;
 DROP FUNCTION takes, body;
 DROP MATERIALIZED VIEW stored, shows;
 RESET zdm.guard;
+CREATE MATERIALIZED VIEW stored AS SELECT n FROM t;
+ALTER EXTENSION plpgsql ADD MATERIALIZED VIEW stored;
+SELECT zdm.rename_column('t', 'n', 'm');
+ALTER EXTENSION plpgsql DROP MATERIALIZED VIEW stored;
+DROP MATERIALIZED VIEW stored;
 CREATE TEMPORARY VIEW of_session AS SELECT n FROM t;
 DO $$
 BEGIN
@@ -92,6 +97,9 @@ SET zdm.guard = off;
 DROP MATERIALIZED VIEW over_chooses;
 RESET zdm.guard;
 SELECT zdm.change_column_type('t', 'note', 'int', up => 'length(note)', down => $$repeat('x', note)$$, keep_place => true);
+ALTER EXTENSION plpgsql ADD VIEW over_both;
+SELECT zdm.change_column_type('t', 'n', 'bigint', label => 'n');
+ALTER EXTENSION plpgsql DROP VIEW over_both;
 \set VERBOSITY terse
 SET zdm.guard = off;
 DROP VIEW over_low, low;

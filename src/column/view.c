@@ -35,13 +35,17 @@
 					"WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass " \
 					"AND (d.refobjid = $1 AND d.refobjsubid = $2 OR d.refobjid = ANY ($3))")
 
-/* Who hangs on a view and is not a plain view itself. */
+/* Who hangs on a view and is not a plain view itself; or whose it is. */
 void
 view_refuse_dependents(const Column *column, Oid view, const char *description)
 {
 	QuerySession session;
 
 	query_begin(&session);
+	if (QUERY("SELECT format('ALTER EXTENSION %I DROP %s; and add it again afterwards.', e.extname, pg_describe_object(d.classid, d.objid, 0)), quote_ident(e.extname) "
+			  "FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid WHERE d.classid = 'pg_class'::regclass AND d.objid = $1 "
+			  "AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'", arg_oid(view)) > 0)
+		column_refuse(psprintf("%s, which belongs to extension %s,", description, query_text(0, 2)), column, query_text(0, 1));
 	if (QUERY("SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_depend d "
 			  "LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid "
 			  "LEFT JOIN pg_class c ON c.oid = r.ev_class "
