@@ -68,6 +68,17 @@ INSERT INTO k1 VALUES (1, NULL);
 INSERT INTO k1 VALUES (0, 1);
 INSERT INTO k2 VALUES (0, NULL);
 
+-- an index of a partition stays its own, and the plan says that there are two then
+CREATE INDEX own ON ev21 (v) WHERE "W" > 0;
+CREATE INDEX other ON ev22 (v) WHERE "W" > 1;
+SELECT zdm.migrate('CREATE INDEX ev_v ON ev (v) WHERE "W" > 0') AS i \gset
+CALL zdm.wait(:i);
+SELECT state, notes FROM zdm.migrations WHERE id = :i;
+SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^ev' ORDER BY indexrelid::regclass::text;
+SELECT zdm.revert(:i);
+CALL zdm.wait(:i);
+SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid::regclass::text ~ '^ev' ORDER BY indexrelid::regclass::text;
+
 -- nobody else's
 CREATE ROLE regress_zdm_parts;
 GRANT USAGE ON SCHEMA zdm TO regress_zdm_parts;

@@ -31,6 +31,7 @@
 #include "core/errors.h"
 #include "core/identity.h"
 #include "core/names.h"
+#include "facts/facts_expr.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -46,6 +47,40 @@ choose_name(Oid relid, const IndexStmt *stmt)
 							  get_rel_namespace(relid), false);
 }
 
+/*
+ * Partitions' own indexes that are like the one that is stated.  PostgreSQL would attach
+ * them, and no way back could part them again: so a second one is built beside.
+ */
+static List *
+indexes_like(const Change *change)
+{
+	Facts	   *facts = facts_create(true);
+	FactRelation *rel;
+	FactIndex  *stated;
+	List	   *like = NIL;
+	ListCell   *lc;
+
+	(void) ddl_judge_alone(facts, change);
+	rel = facts_by_oid(facts, change->relid);
+	stated = llast(rel->indexes);
+	foreach(lc, facts_tree(facts, rel, true))
+	{
+		FactRelation *member = lfirst(lc);
+		ListCell   *li;
+
+		facts_detail(facts, member);
+		foreach(li, member->indexes)
+		{
+			FactIndex  *own = lfirst(li);
+
+			if (member != rel && OidIsValid(own->oid) && own->valid && !own->partitioned &&
+				facts_index_matches(rel, stated, member, own))
+				like = lappend_oid(like, own->oid);
+		}
+	}
+	return like;
+}
+
 static void
 plan_index(MigrationPlan *plan, const Change *change, char *name)
 {
@@ -59,6 +94,7 @@ plan_index(MigrationPlan *plan, const Change *change, char *name)
 
 	if (get_rel_relkind(plan->relid) == RELKIND_PARTITIONED_TABLE)
 	{
+		tree.like = tree.only ? NIL : indexes_like(change);
 		index_tree_plan(&tree, name);
 		return;
 	}

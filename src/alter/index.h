@@ -70,6 +70,7 @@ typedef struct IndexTree
 	List	   *columns;		/* String: that names are made of, */
 	int			nkeys;			/* of which the first so many are keys */
 	List	   *taken;			/* char *: names given so far, qualified */
+	List	   *like;			/* Oid: indexes of partitions that are like it */
 } IndexTree;
 
 /*

@@ -24,6 +24,7 @@
 #include "alter/alter.h"
 #include "alter/index.h"
 #include "catalog/folded.h"
+#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
@@ -310,11 +311,22 @@ plan_beside_foreign(IndexTree *tree, char *name)
 	plan_step(tree->plan, &verb_create_index, &(CreateIndexArgs) {
 		.relation = tree->root, .name = name, .whole = true, .spec = member_spec(tree, tree->root),
 	}, &(Step) {
-		.phase = "migrate", .undoable = true,
+		/* it takes of two indexes of a partition the first, which may be one that was there */
+		.phase = "migrate", .undoable = tree->like == NIL,
 		.relations = list_make1_oid(tree->root), .lock = ShareLock, .undo_lock = AccessExclusiveLock,
 		.work = CATALOG_ONLY,
 		.note = "finds the indexes of the partitions; foreign tables have none",
 	});
+}
+
+static void
+note_indexes_like(const IndexTree *tree)
+{
+	ListCell   *lc;
+
+	foreach(lc, tree->like)
+		plan_note(tree->plan, "%s of partition %s is like it: another one is built beside it, and once the migration is completed it may go with DROP INDEX CONCURRENTLY",
+				  names_relation(lfirst_oid(lc)), names_relation(IndexGetRelation(lfirst_oid(lc), false)));
 }
 
 void
@@ -335,6 +347,7 @@ index_tree_plan(IndexTree *tree, char *name)
 		return;
 	}
 	check_tree(tree);
+	note_indexes_like(tree);
 	tree->taken = list_make1(quote_qualified_identifier(get_namespace_name(get_rel_namespace(tree->root)), name));
 	if (OidIsValid(foreign) && !tree->only)
 	{

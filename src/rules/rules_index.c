@@ -210,7 +210,7 @@ rules_index(Judgement *j, Node *node)
 						concurrent_hint(j, rel, stmt));
 	if (stmt->unique && idx->predicate == NIL && idx->exprs == NIL)
 		rules_duplicates(j, rel, key_columns(rel, idx), zdm_statement_nulls_not_distinct(stmt));
-	foreach(lc, build)
+	foreach(lc, list_append_unique_ptr(build, rel))
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
 
