@@ -90,19 +90,25 @@ is(migration_state($node, $id), 'migrating', 'what a helper has is waited for');
 let_go('helper-before-store');
 filled($id, 2000, 'a slow helper');
 
-# it has a part in the verification, too: the worker is let go for one batch with a helper
+# it has a part in the verification, too: the worker goes on, batch by batch, until it has
+# read that there is to be a helper
+fresh_table(8000);
 my $between = hold($node, 'verify-after-batch');
 $id = change('SET zdm.backfill_workers = 1;');
 arrive($node, 'verify-after-batch');
 hold_at('helper-before-store');
 sql("SELECT zdm.configure($id, 'backfill_workers', '2')");
-$between = let_pass($node, $between, 'verify-after-batch');
-arrive($node, 'verify-after-batch');
+while (outstanding("migration = $id") == 0)
+{
+	$between = let_pass($node, $between, 'verify-after-batch');
+	arrive($node, 'verify-after-batch');
+}
 arrive($node, 'helper-before-store');
 is(sql("SELECT action || ' ' || cardinality(helpers) FROM zdm.progress WHERE id = $id"), 'verify 1', 'and zdm.progress names it');
 $between->quit;
 let_go('helper-before-store');
-filled($id, 2000, 'a helper that verifies');
+filled($id, 8000, 'a helper that verifies');
+fresh_table(2000);
 
 # the helper is terminated in the midst of a batch
 ($id, $helper) = change_beside_helper();
