@@ -104,9 +104,6 @@ extern void exclusion_check_found(Oid root);
 /* in constraint_name.c: the name that PostgreSQL would choose, or the given one, found to be free */
 extern char *constraint_name(Oid relid, const char *given, const char *columns, const char *label);
 
-/* "a_b" of a list of String nodes. */
-extern char *constraint_column_names(List *names);
-
 /* in add_column.c */
 extern void add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def);
 

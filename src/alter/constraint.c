@@ -292,7 +292,7 @@ check_period(const Constraint *con, Oid referenced)
 static char *
 foreign_key_name(Oid relid, const Constraint *con)
 {
-	return constraint_name(relid, con->conname, constraint_column_names(con->fk_attrs), "fkey");
+	return constraint_name(relid, con->conname, names_joined(con->fk_attrs), "fkey");
 }
 
 void
@@ -506,7 +506,7 @@ plan_key(MigrationPlan *plan, const Constraint *con)
 {
 	bool		primary = con->contype == CONSTR_PRIMARY;
 	char	   *name = constraint_name(plan->relid, con->conname,
-									   primary ? NULL : constraint_column_names(list_concat_copy(con->keys, con->including)),
+									   primary ? NULL : names_joined(list_concat_copy(con->keys, con->including)),
 									   primary ? "pkey" : "key");
 	char	   *index = ddl_own_name(plan, name);
 	StringInfoData deferral;

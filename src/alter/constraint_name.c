@@ -12,18 +12,6 @@
 #include "utils/lsyscache.h"
 
 char *
-constraint_column_names(List *names)
-{
-	StringInfoData buf;
-	ListCell   *lc;
-
-	initStringInfo(&buf);
-	foreach(lc, names)
-		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
-	return buf.data;
-}
-
-char *
 constraint_name(Oid relid, const char *given, const char *columns, const char *label)
 {
 	if (given == NULL)

@@ -253,7 +253,7 @@ choose_name(const Exclusion *con, Oid relid)
 	bool		primary = con->type == CONSTRAINT_PRIMARY;
 
 	if (con->name == NULL || relid != con->root)
-		return index_choose_name(relid, primary ? NULL : constraint_column_names(con->columns),
+		return index_choose_name(relid, primary ? NULL : names_joined(con->columns),
 								 primary ? "pkey" : con->type == CONSTRAINT_UNIQUE && con->stmt != NULL && relid == con->root ? "key" : "excl",
 								 true, con->taken);
 	index_check_name(get_rel_namespace(relid), con->name);

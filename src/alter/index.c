@@ -43,7 +43,7 @@
 static char *
 choose_name(Oid relid, const IndexStmt *stmt)
 {
-	return ChooseRelationName(get_rel_name(relid), constraint_column_names(index_columns(stmt)), "idx",
+	return ChooseRelationName(get_rel_name(relid), names_joined(index_columns(stmt)), "idx",
 							  get_rel_namespace(relid), false);
 }
 

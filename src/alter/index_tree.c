@@ -54,7 +54,7 @@ is_partitioned(Oid relid)
 static char *
 choose_name(IndexTree *tree, Oid relid)
 {
-	return index_choose_name(relid, tree->primary ? NULL : constraint_column_names(tree->columns),
+	return index_choose_name(relid, tree->primary ? NULL : names_joined(tree->columns),
 							 tree->primary ? "pkey" : tree->key ? "key" : "idx", tree->key != NULL, &tree->taken);
 }
 

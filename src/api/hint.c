@@ -184,9 +184,16 @@ tried_call(const char *sql, const Judgement *judgement, bool read_only)
 		shorter = without_cascade(sql);
 		return shorter != NULL && is_taken(shorter, read_only) ? migrate_call(shorter) : NULL;
 	}
-	if (judgement == NULL || list_length(judgement->calls) != 1)
+	if (judgement == NULL || (list_length(judgement->calls) != 1 && !judgement->calls_first))
 		return migrate_call(sql);
 	initStringInfo(&call);
+	if (judgement->calls_first)
+	{
+		foreach(lc, judgement->calls)
+			appendStringInfo(&call, "%s\n", strVal(lfirst(lc)));
+		appendStringInfoString(&call, migrate_call(sql));
+		return call.data;
+	}
 	appendStringInfoString(&call, strVal(linitial(judgement->calls)));
 	foreach(lc, judgement->more_calls)
 		appendStringInfo(&call, "\n%s", strVal(lfirst(lc)));

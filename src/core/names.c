@@ -13,6 +13,7 @@
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
+#include "nodes/value.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -95,4 +96,16 @@ names_make(const char *base, const char *suffix)
 		length = pg_mbcliplen(base, length, room);
 	}
 	return psprintf("%.*s%s%s", length, base, mark, suffix);
+}
+
+char *
+names_joined(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
+	return buf.data;
 }

@@ -11,6 +11,7 @@
 
 #include "access/attnum.h"
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 /*
  * The relation's schema-qualified, quoted name; NULL if it does not exist.
@@ -40,5 +41,8 @@ extern char *names_sync_trigger(Oid relid, bool missing_ok);
  * at a character boundary; a hash of the whole takes the place of what is cut.
  */
 extern char *names_make(const char *base, const char *suffix);
+
+/* "a_b" of a list of String nodes, as PostgreSQL has the columns of an index in its name. */
+extern char *names_joined(List *names);
 
 #endif							/* ZDM_NAMES_H */

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/query.h"
 #include "commands/defrem.h"
+#include "core/names.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "plan/outcome.h"
@@ -61,7 +62,7 @@ add_index(List *outcome, Oid relid, const IndexStmt *stmt)
 	char	   *name = stmt->idxname;
 
 	if (name == NULL)
-		name = ChooseRelationName(get_rel_name(relid), constraint_column_names(index_columns(stmt)), "idx",
+		name = ChooseRelationName(get_rel_name(relid), names_joined(index_columns(stmt)), "idx",
 								  get_rel_namespace(relid), false);
 	return add(outcome, "index", name);
 }

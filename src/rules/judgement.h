@@ -90,6 +90,7 @@ typedef struct Judgement
 	List	   *findings;		/* Finding */
 	List	   *calls;			/* char *: see rules_call() */
 	List	   *more_calls;		/* char *: what has to be stated along with it */
+	bool		calls_first;	/* they come before the statement, and not in its place */
 	bool		no_call;		/* whatever a call would name goes with the refusal */
 	char	   *aside;			/* a comment in SQL that follows the hint, or NULL */
 } Judgement;

@@ -392,6 +392,61 @@ culprit(List *reliances, RuleReliance *touched)
 	return found;
 }
 
+bool
+rules_is_of_kind(FactRelation *rel, ObjectType kind)
+{
+	switch (kind)
+	{
+		case OBJECT_VIEW:
+			return rel->kind == RELKIND_VIEW;
+		case OBJECT_MATVIEW:
+			return rel->kind == RELKIND_MATVIEW;
+		case OBJECT_SEQUENCE:
+			return rel->kind == RELKIND_SEQUENCE;
+		case OBJECT_FOREIGN_TABLE:
+			return rel->kind == RELKIND_FOREIGN_TABLE;
+		default:
+			return true;
+	}
+}
+
+/* Can rows be told by a key?  As second_plan.c asks for it. */
+static bool
+has_key(FactRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->indexes)
+	{
+		FactIndex  *idx = (FactIndex *) lfirst(lc);
+		bool		is_key = idx->unique && idx->valid && idx->immediate && !idx->dropped &&
+			idx->exprs == NIL && idx->predicate == NIL;
+
+		for (int i = 0; i < idx->nkeys && is_key; i++)
+		{
+			FactColumn *col = facts_attribute(rel, idx->columns[i]);
+
+			is_key = col != NULL && col->notnull;
+		}
+		if (is_key)
+			return true;
+	}
+	return false;
+}
+
+char *
+rules_rewrite_hint(Judgement *j, FactRelation *rel, const char *apart)
+{
+	if (rel->kind == RELKIND_MATVIEW)
+		return pstrdup("Make another materialized view of the same query, with its indexes and grants, and let it take the name in one transaction.");
+	facts_detail(j->facts, rel);
+	if (!has_key(rel))
+		return psprintf("Give %s a primary key: zdm.migrate() then writes it anew beside its traffic; zdm.plan() says what else is in the way.", facts_name(rel));
+	if (apart != NULL)
+		return psprintf("Table by table, and without other options: SELECT zdm.migrate(%s);", quote_literal_cstr(apart));
+	return pstrdup("zdm.plan() says what keeps zdm.migrate() from writing it anew beside its traffic.");
+}
+
 /* What mends just this breach comes first, then a call that was tried, then the rule's word. */
 static void
 add_breach(Judgement *j, List *reliances, RuleReliance *touched, char *breach, char *remedy)

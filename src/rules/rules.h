@@ -54,9 +54,15 @@ extern void rules_call(Judgement *j, char *call);
 /* "before; then SET LOCAL zdm.guard = off; after", or, to who may not, who may. */
 extern char *rules_escape(const char *before, const char *after);
 
-/* Where zdm.migrate() would do it, but for the table (api/hint.c puts the call here where it does). */
-#define HINT_NEEDS_KEY \
-	"Give the table a primary key: zdm.migrate() then writes it anew beside its traffic; zdm.plan() says what else is in the way."
+/*
+ * What to do instead of having the relation written anew under a lock, where zdm.migrate()
+ * does not take the statement (api/hint.c puts the call here where it does).  "apart" is the
+ * statement that says this of the one table alone, or NULL if that has been said.
+ */
+extern char *rules_rewrite_hint(Judgement *j, FactRelation *rel, const char *apart);
+
+/* Is the relation of the kind that the statement names?  If not, PostgreSQL says so itself. */
+extern bool rules_is_of_kind(FactRelation *rel, ObjectType kind);
 
 /* For the families: what the statement does. */
 extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);

@@ -169,7 +169,7 @@ set_tablespace(Judgement *j, FactRelation *rel, const char *name)
 			   rel->kind == RELKIND_INDEX ?
 			   psprintf("REINDEX (TABLESPACE %s) INDEX CONCURRENTLY %s;",
 						quote_identifier(name), facts_name(rel)) :
-			   pstrdup(HINT_NEEDS_KEY));
+			   rules_rewrite_hint(j, rel, NULL));
 	rel->tablespace = tablespace;
 }
 
@@ -180,7 +180,7 @@ set_persistence(Judgement *j, FactRelation *rel, char persistence)
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   pstrdup(HINT_NEEDS_KEY));
+			   rules_rewrite_hint(j, rel, NULL));
 	rel->persistence = persistence;
 }
 
@@ -193,7 +193,7 @@ rules_set_access_method(Judgement *j, FactRelation *rel, List *tree, AlterTableC
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   pstrdup(HINT_NEEDS_KEY));
+			   rules_rewrite_hint(j, rel, NULL));
 	rel->am = am;
 }
 
@@ -551,6 +551,33 @@ alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 	}
 }
 
+/* PostgreSQL says itself, and at once, that this is not for a materialized view. */
+static bool
+is_for_tables(AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (lfirst_node(AlterTableCmd, lc)->subtype)
+		{
+			case AT_AddColumn:
+			case AT_DropColumn:
+			case AT_AlterColumnType:
+			case AT_ColumnDefault:
+			case AT_SetNotNull:
+			case AT_DropNotNull:
+			case AT_AddConstraint:
+			case AT_DropConstraint:
+			case AT_ValidateConstraint:
+				return true;
+			default:
+				break;
+		}
+	}
+	return false;
+}
+
 /* Which members of the tree ALTER TABLE visits; some subcommands never recurse. */
 static bool
 recurses(AlterTableStmt *stmt)
@@ -584,6 +611,8 @@ rules_alter_table(Judgement *j, Node *node)
 		alter_composite(j, rel, stmt);
 		return;
 	}
+	if (!rules_is_of_kind(rel, stmt->objtype) || (rel->kind == RELKIND_MATVIEW && is_for_tables(stmt)))
+		return;
 	alter_tree(j, rel, facts_tree(j->facts, rel, recurses(stmt)),
 			   AlterTableGetLockLevel(stmt->cmds), stmt->cmds);
 }

@@ -181,6 +181,12 @@ read_column(Facts *facts, FactRelation *rel, ColumnDef *def, NewColumn *new)
 	}
 }
 
+static bool
+is_checked_domain(const NewColumn *new)
+{
+	return new->checked || (OidIsValid(new->type) && facts_domain_checked(new->type));
+}
+
 /* Why every row has to be rewritten; NULL if not. */
 static const char *
 rewrite_reason(const NewColumn *new)
@@ -191,7 +197,7 @@ rewrite_reason(const NewColumn *new)
 		return "each row gets the computed value";
 	if (new->generated != '\0')
 		return NULL;
-	if (new->checked || (OidIsValid(new->type) && facts_domain_checked(new->type)))
+	if (is_checked_domain(new))
 		return "each row is checked against the domain's constraints";
 	if (new->volatile_default ||
 		(new->default_expr != NULL && facts_is_volatile(new->author, new->default_expr)))
@@ -209,13 +215,25 @@ type_as_stated(const ColumnDef *def, Oid type, int32 typmod)
 		psprintf("%s COLLATE %s", name, NameListToQuotedString(def->collClause->collname));
 }
 
+/* Of a domain; one that the text itself makes is not known yet. */
+static char *
+base_type(const NewColumn *new)
+{
+	int32		typmod = new->typmod;
+	Oid			base = OidIsValid(new->type) ? getBaseTypeAndTypmod(new->type, &typmod) : InvalidOid;
+
+	return OidIsValid(base) ? format_type_with_typemod(base, typmod) : pstrdup("...");
+}
+
 /* A default cannot read columns: what is computed from them is kept by a trigger. */
 static char *
 in_steps(FactRelation *rel, ColumnDef *def, const NewColumn *new)
 {
 	char	   *add = psprintf("ALTER TABLE %s ADD COLUMN %s %s;", facts_name(rel), quote_identifier(def->colname),
-							   type_as_stated(def, new->type, new->typmod));
+							   is_checked_domain(new) ? base_type(new) : type_as_stated(def, new->type, new->typmod));
 
+	if (is_checked_domain(new))
+		return psprintf("%s of the domain's base type, with the domain's rules as constraints of the table: ADD CONSTRAINT ... CHECK (...) NOT VALID, then VALIDATE CONSTRAINT.", add);
 	if (new->generated == ATTRIBUTE_GENERATED_STORED)
 		return psprintf("%s keep it by a trigger, and fill the rows that are there with zdm.backfill().", add);
 	return psprintf("%s then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there in batches.",

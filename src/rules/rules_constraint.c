@@ -10,6 +10,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
+#include "core/names.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_query.h"
@@ -22,11 +23,11 @@
 
 /* The name that PostgreSQL gives to a constraint on one column, near enough to find it again. */
 static char *
-constraint_name(const Constraint *con, const FactRelation *rel, const char *column, const char *label)
+constraint_name(const Constraint *con, const FactRelation *rel, const char *columns, const char *label)
 {
 	if (con->conname != NULL)
 		return con->conname;
-	return makeObjectName(rel->name, column, label);
+	return makeObjectName(rel->name, columns, label);
 }
 
 /* A member that has the same CHECK already is not scanned: PostgreSQL merges the two. */
@@ -99,8 +100,9 @@ call_for_not_null(Judgement *j, FactRelation *rel, const char *column, bool null
 						   nulls ? quote_literal_cstr(fill) : ""));
 }
 
-void
-rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
+/* Judge it, and say whether there are nulls. */
+static bool
+judge_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 {
 	List	   *unproven = NIL;
 	bool		nulls = false;
@@ -128,11 +130,17 @@ rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
 		nulls |= fraction > 0 || (!col->notnull && !member->fresh && facts_holds_nulls(member, col));
 		col->notnull = true;
 	}
-	call_for_not_null(j, rel, column, nulls);
 	if (unproven != NIL)
 		rules_tree_work(j, WORK_SCAN, unproven, false,
 						psprintf("scan of %s for nulls in %s", facts_name(rel), quote_identifier(column)),
 						not_null_by_hand(rel, column));
+	return nulls;
+}
+
+void
+rules_not_null(Judgement *j, FactRelation *rel, List *tree, const char *column)
+{
+	call_for_not_null(j, rel, column, judge_not_null(j, rel, tree, column));
 }
 
 static void
@@ -234,14 +242,22 @@ remember_index(FactRelation *rel, Constraint *con, const char *name)
 	rel->indexes = lappend(rel->indexes, idx);
 }
 
-/* A primary key makes its columns NOT NULL, after a scan where that is not proven. */
+/*
+ * A primary key makes its columns NOT NULL, after a scan where that is not proven.  So does
+ * zdm.migrate() for it, but for nulls: they have to go first.
+ */
 static void
 primary_key_columns(Judgement *j, FactRelation *rel, List *tree, List *names)
 {
 	ListCell   *lc;
 
 	foreach(lc, names)
-		rules_not_null(j, rel, tree, strVal(lfirst(lc)));
+	{
+		if (!judge_not_null(j, rel, tree, strVal(lfirst(lc))))
+			continue;
+		call_for_not_null(j, rel, strVal(lfirst(lc)), true);
+		j->calls_first = true;
+	}
 }
 
 static void
@@ -312,14 +328,29 @@ key_columns(FactRelation *rel, const Constraint *con)
 	return zdm_without_overlaps(con) ? NIL : columns;
 }
 
+/* What the index of a constraint is named for (String). */
+static List *
+index_columns(const Constraint *con)
+{
+	List	   *columns = list_copy(con->keys);
+	ListCell   *lc;
+
+	foreach(lc, con->exclusions)
+	{
+		IndexElem  *elem = linitial_node(IndexElem, lfirst_node(List, lc));
+
+		columns = lappend(columns, makeString(elem->name ? elem->name : "expr"));
+	}
+	return list_concat_copy(columns, con->including);
+}
+
 static void
 add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
 	const char *label = con->contype == CONSTR_PRIMARY ? "pkey" :
 		con->contype == CONSTR_UNIQUE ? "key" : "excl";
-	const char *column = con->contype != CONSTR_PRIMARY && con->keys != NIL ?
-		strVal(linitial(con->keys)) : NULL;
-	char	   *name = constraint_name(con, rel, column, label);
+	char	   *columns = con->contype != CONSTR_PRIMARY ? names_joined(index_columns(con)) : NULL;
+	char	   *name = constraint_name(con, rel, columns, label);
 	List	   *build = NIL;
 	ListCell   *lc;
 

@@ -432,7 +432,7 @@ rename_relation(Judgement *j, RenameStmt *stmt)
 		rules_lock(j, rel, AccessExclusiveLock);
 	else if (rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX)
 		rename_index(j, rel, stmt->newname);
-	else
+	else if (rules_is_of_kind(rel, stmt->renameType))
 	{
 		rules_lock(j, rel, AccessExclusiveLock);
 		rules_touch(j, rel, rename_by_hand(rel, stmt));
@@ -534,7 +534,7 @@ rules_set_schema(Judgement *j, Node *node)
 		case OBJECT_FOREIGN_TABLE:
 		case OBJECT_SEQUENCE:
 			rel = facts_find(j->facts, stmt->relation);
-			if (rel == NULL || strcmp(rel->schema, stmt->newschema) == 0)
+			if (rel == NULL || strcmp(rel->schema, stmt->newschema) == 0 || !rules_is_of_kind(rel, stmt->objectType))
 				return;
 			rules_lock(j, rel, AccessExclusiveLock);
 			rules_touch(j, rel, ESCAPE_HINT);

@@ -113,6 +113,20 @@ read_index(FactRelation *rel, IndexStmt *stmt)
 	return idx;
 }
 
+/* PostgreSQL refuses such an index itself, before it reads a row. */
+static bool
+is_volatile(FactRelation *rel, FactIndex *idx)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_concat_copy(idx->exprs, idx->predicate))
+	{
+		if (facts_is_volatile(rel->author, lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
 /* Partitions without an index that PostgreSQL would attach to the new one. */
 static List *
 members_to_index(Judgement *j, FactRelation *rel, FactIndex *idx, bool recurse)
@@ -200,6 +214,8 @@ rules_index(Judgement *j, Node *node)
 		facts_find_name(j->facts, rel->schema, stmt->idxname) != NULL)
 		return;
 	idx = read_index(rel, stmt);
+	if (is_volatile(rel, idx))
+		return;
 	build = members_to_index(j, rel, idx, stmt->relation->inh);
 	foreach(lc, build)
 		rules_lock(j, (FactRelation *) lfirst(lc),
@@ -279,9 +295,11 @@ rules_reindex(Judgement *j, Node *node)
 	}
 }
 
+/* "alone": the statement says nothing else. */
 static void
-rewrite_in_place(Judgement *j, FactRelation *rel, const char *command)
+rewrite_in_place(Judgement *j, FactRelation *rel, const char *command, bool alone)
 {
+	const char *apart = alone ? NULL : psprintf("%s %s", command, facts_name(rel));
 	ListCell   *lc;
 
 	foreach(lc, facts_tree(j->facts, rel, rel->kind == RELKIND_PARTITIONED_TABLE))
@@ -293,7 +311,7 @@ rewrite_in_place(Judgement *j, FactRelation *rel, const char *command)
 			continue;
 		rules_work(j, WORK_REWRITE, member, member->total_blocks,
 				   psprintf("rewrite of %s by %s", facts_name(member), command),
-				   pstrdup(HINT_NEEDS_KEY));
+				   rules_rewrite_hint(j, rel, apart));
 	}
 }
 
@@ -301,6 +319,7 @@ void
 rules_vacuum(Judgement *j, Node *node)
 {
 	VacuumStmt *stmt = castNode(VacuumStmt, node);
+	bool		alone = list_length(stmt->rels) == 1 && list_length(stmt->options) == 1;
 	ListCell   *lc;
 
 	if (!stmt->is_vacuumcmd || !has_option(stmt->options, "full"))
@@ -312,7 +331,7 @@ rules_vacuum(Judgement *j, Node *node)
 			FactRelation *rel = (FactRelation *) lfirst(lc);
 
 			if (rel->kind == RELKIND_RELATION || rel->kind == RELKIND_MATVIEW)
-				rewrite_in_place(j, rel, "VACUUM FULL");
+				rewrite_in_place(j, rel, "VACUUM FULL", false);
 		}
 		return;
 	}
@@ -322,7 +341,7 @@ rules_vacuum(Judgement *j, Node *node)
 		FactRelation *rel = target->relation ? facts_find(j->facts, target->relation) : NULL;
 
 		if (rel != NULL)
-			rewrite_in_place(j, rel, "VACUUM FULL");
+			rewrite_in_place(j, rel, "VACUUM FULL", alone);
 	}
 }
 
@@ -344,14 +363,14 @@ rules_cluster(Judgement *j, Node *node)
 	{
 		rel = facts_find(j->facts, stmt->relation);
 		if (rel != NULL)
-			rewrite_in_place(j, rel, "CLUSTER");
+			rewrite_in_place(j, rel, "CLUSTER", true);
 		return;
 	}
 	foreach(lc, facts_in_schema(j->facts, InvalidOid))
 	{
 		rel = (FactRelation *) lfirst(lc);
 		if (rel->kind == RELKIND_RELATION && is_clustered(rel))
-			rewrite_in_place(j, rel, "CLUSTER");
+			rewrite_in_place(j, rel, "CLUSTER", false);
 	}
 }
 
