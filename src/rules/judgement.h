@@ -86,6 +86,7 @@ typedef struct Judgement
 	List	   *subcommands;	/* AlterTableCmd: of the ALTER TABLE */
 	List	   *locks;			/* TakenLock */
 	List	   *works;			/* RuleWork */
+	bool		one_by_one;		/* the works' locks are given back before the next one's are taken */
 	List	   *reliances;		/* RuleReliance */
 	List	   *findings;		/* Finding */
 	List	   *calls;			/* char *: see rules_call() */

@@ -259,6 +259,8 @@ time_text(WorkKind kind, double blocks)
 static const char *
 blocks_whom(const FactRelation *rel, LOCKMODE mode)
 {
+	if (rel->kind == RELKIND_MATVIEW || get_rel_relkind(rel->heap) == RELKIND_MATVIEW)
+		return "readers";
 	return mode == AccessExclusiveLock ? "readers and writers" : "writers";
 }
 
@@ -276,11 +278,37 @@ rule_of_work(WorkKind kind)
 	}
 }
 
+/*
+ * The lock under which the work is done: the strongest of the statement, but for one that
+ * goes through relations one after the other.
+ */
+static LOCKMODE
+lock_of_work(Judgement *j, RuleWork *work, FactRelation **locked)
+{
+	LOCKMODE	mode = NoLock;
+	ListCell   *lc;
+
+	if (!j->one_by_one)
+		return rules_strong_lock(j, locked);
+	foreach(lc, j->locks)
+	{
+		TakenLock   *lock = (TakenLock *) lfirst(lc);
+
+		if (lock->mode > mode && rules_is_strong(lock->rel, lock->mode) &&
+			(lock->rel == work->rel || lock->rel->heap == work->rel->oid))
+		{
+			mode = lock->mode;
+			*locked = lock->rel;
+		}
+	}
+	return mode;
+}
+
 static void
 decide_work(Judgement *j, RuleWork *work)
 {
 	FactRelation *locked = NULL;
-	LOCKMODE	mode = rules_strong_lock(j, &locked);
+	LOCKMODE	mode = lock_of_work(j, work, &locked);
 
 	if (work->blocks < guc_guard_min_size || work->blocks == 0)
 		return;

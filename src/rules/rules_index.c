@@ -242,6 +242,21 @@ reindex_command(const ReindexStmt *stmt)
 		stmt->kind == REINDEX_OBJECT_SCHEMA ? "SCHEMA" : "DATABASE";
 }
 
+/* Each index is locked for as long as it is built, and whoever plans a query of the view waits for it. */
+static void
+lock_indexes(Judgement *j, FactRelation *view)
+{
+	ListCell   *lc;
+
+	foreach(lc, view->indexes)
+	{
+		FactRelation *index = facts_by_oid(j->facts, ((FactIndex *) lfirst(lc))->oid);
+
+		if (index != NULL)
+			rules_lock(j, index, AccessExclusiveLock);
+	}
+}
+
 static void
 judge_reindex_relation(Judgement *j, FactRelation *rel, ReindexStmt *stmt, bool concurrent)
 {
@@ -255,8 +270,13 @@ judge_reindex_relation(Judgement *j, FactRelation *rel, ReindexStmt *stmt, bool 
 	if (concurrent)
 		return;
 	facts_detail(j->facts, heap);
-	if (rel == heap && heap->indexes == NIL && heap->kind == RELKIND_RELATION)
+	if (rel == heap && heap->indexes == NIL && heap->kind != RELKIND_PARTITIONED_TABLE)
 		return;
+	/* Writers, which a table has besides, wait for the lock on the table itself. */
+	if (heap->kind == RELKIND_MATVIEW && rel == heap)
+		lock_indexes(j, heap);
+	else if (heap->kind == RELKIND_MATVIEW)
+		rules_lock(j, rel, AccessExclusiveLock);
 	rules_tree_work(j, WORK_INDEX, facts_tree(j->facts, heap, true), false,
 					psprintf("rebuild of the indexes of %s", facts_name(heap)),
 					psprintf("REINDEX %s CONCURRENTLY %s;", reindex_command(stmt),
@@ -284,6 +304,7 @@ rules_reindex(Judgement *j, Node *node)
 	}
 	if (stmt->kind == REINDEX_OBJECT_SYSTEM)
 		return;
+	j->one_by_one = true;
 	relations = facts_in_schema(j->facts, stmt->kind == REINDEX_OBJECT_SCHEMA ?
 								get_namespace_oid(stmt->name, true) : InvalidOid);
 	foreach(lc, relations)
@@ -326,6 +347,7 @@ rules_vacuum(Judgement *j, Node *node)
 		return;
 	if (stmt->rels == NIL)
 	{
+		j->one_by_one = true;
 		foreach(lc, facts_in_schema(j->facts, InvalidOid))
 		{
 			FactRelation *rel = (FactRelation *) lfirst(lc);
@@ -366,6 +388,7 @@ rules_cluster(Judgement *j, Node *node)
 			rewrite_in_place(j, rel, "CLUSTER", true);
 		return;
 	}
+	j->one_by_one = true;
 	foreach(lc, facts_in_schema(j->facts, InvalidOid))
 	{
 		rel = (FactRelation *) lfirst(lc);
