@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
@@ -531,14 +532,51 @@ rules_trigger(Judgement *j, Node *node)
 		rules_lock(j, (FactRelation *) lfirst(lc), ShareRowExclusiveLock);
 }
 
+/* Is the rule there, and does it already stand for that command, for as many rows? */
+static bool
+is_instead_already(FactRelation *rel, RuleStmt *stmt)
+{
+	HeapTuple	tuple = SearchSysCache2(RULERELNAME, ObjectIdGetDatum(rel->oid), CStringGetDatum(stmt->rulename));
+	Form_pg_rewrite form;
+	bool		already;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_rewrite) GETSTRUCT(tuple);
+	already = form->is_instead && form->ev_type == '0' + stmt->event &&
+		(stmt->whereClause != NULL ||
+		 strcmp(TextDatumGetCString(SysCacheGetAttrNotNull(RULERELNAME, tuple, Anum_pg_rewrite_ev_qual)), "<>") == 0);
+	ReleaseSysCache(tuple);
+	return already;
+}
+
+/* A view is written to by such rules; a table no longer does what it is told. */
+static bool
+takes_writes_away(FactRelation *rel, RuleStmt *stmt)
+{
+	if (!stmt->instead || stmt->event == CMD_SELECT || rel->fresh || rel->is_partition)
+		return false;
+	if (rel->kind != RELKIND_RELATION && rel->kind != RELKIND_PARTITIONED_TABLE)
+		return false;
+	return !stmt->replace || !is_instead_already(rel, stmt);
+}
+
 void
 rules_rule(Judgement *j, Node *node)
 {
 	RuleStmt   *stmt = castNode(RuleStmt, node);
 	FactRelation *rel = facts_find(j->facts, stmt->relation);
 
-	if (rel != NULL)
-		rules_lock(j, rel, AccessExclusiveLock);
+	if (rel == NULL)
+		return;
+	rules_lock(j, rel, AccessExclusiveLock);
+	if (takes_writes_away(rel, stmt))
+		rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
+				   psprintf("%s %s does what the rule says instead%s, and tells nobody; with RETURNING it may fail.",
+							stmt->event == CMD_INSERT ? "INSERT into" : stmt->event == CMD_UPDATE ? "UPDATE of" : "DELETE from",
+							facts_name(rel), stmt->whereClause != NULL ? " where its condition holds" : ""),
+				   rules_escape("To forbid it, REVOKE it or raise an error in a trigger; to do more beside it, say DO ALSO. Where it is meant, deploy applications that bear it first",
+								"in the transaction that makes the rule"));
 }
 
 void
