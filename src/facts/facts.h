@@ -125,7 +125,7 @@ typedef struct FactRelation
 	Oid			heap;			/* an index's table */
 	BlockNumber heap_blocks;	/* its own main fork */
 	uint64		total_blocks;	/* with TOAST */
-	double		rows_added;		/* by earlier statements of the text */
+	bool		filled;			/* the text has put something into it */
 	char		replica_identity;
 	bool		row_security;
 	bool		row_security_forced;	/* for its owner, too */

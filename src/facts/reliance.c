@@ -46,6 +46,12 @@ typedef struct RelianceColumn
 	bool		is_string;		/* strings are written as literals, which go anywhere */
 } RelianceColumn;
 
+static bool
+is_table(const FactRelation *rel)
+{
+	return rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE;
+}
+
 /* Does an INSERT that leaves the column out get a value, by design? */
 static bool
 is_filled_in(const FactColumn *col)
@@ -316,8 +322,7 @@ reliance_clients(Facts *facts, FactRelation *rel)
 			add_client(facts, rel, role, &clients);
 	}
 	/* A restore gives tables to their owners while they are empty. */
-	if (rel->grants == NIL && facts_tree_blocks(facts, rel) > 0 &&
-		(rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE))
+	if (rel->grants == NIL && facts_tree_blocks(facts, rel) > 0 && is_table(rel))
 		add_client(facts, rel, rel->owner, &clients);
 	return clients;
 }
@@ -366,6 +371,7 @@ reliance_take(Facts *facts, FactRelation *rel)
 	{
 		reliance->columns = reliance_columns(facts, rel);
 		reliance->takes_any_row = has_default_partition(rel);
+		reliance->has_rows = is_table(rel) && facts_tree_blocks(facts, rel) > 0;
 		reliance->identifies_rows = identifies_rows(facts, rel);
 		reliance->sequence_value = facts_sequence_value(facts, rel);
 	}
@@ -634,6 +640,14 @@ sequence_behind(Facts *facts, FactRelation *rel, const Reliance *reliance)
 	return value >= 0 && value < reliance->sequence_value;
 }
 
+/* Has a table that this transaction made, and put nothing into, taken the name of one with rows? */
+static bool
+rows_left_behind(Facts *facts, FactRelation *rel, const Reliance *reliance)
+{
+	return reliance->has_rows && rel->oid != reliance->oid && rel->fresh && is_table(rel) &&
+		!rel->filled && facts_tree_blocks(facts, rel) == 0;
+}
+
 /* The relation in another schema, where all its clients find it by the same bare name; or NULL. */
 static FactRelation *
 moved_within_reach(Facts *facts, const Reliance *reliance)
@@ -684,6 +698,12 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 		rel = moved_within_reach(facts, reliance);
 	if (rel == NULL)
 		return psprintf("%s no longer exists under this name", reliance_object(reliance));
+	if (rows_left_behind(facts, rel, reliance))
+	{
+		*remedy = psprintf("CREATE VIEW %s AS ... over the table that had the name, with the grants that it has, in the same transaction; or let a table take the name that has the rows already.",
+						   facts_name(rel));
+		return psprintf("%s is a new table, which has none of the rows that applications find there", facts_name(rel));
+	}
 	facts_detail(facts, rel);
 	if (rel->kind == RELKIND_VIEW)
 		facts_view_columns(rel);

@@ -30,6 +30,7 @@ typedef struct Reliance
 	List	   *column_clients; /* FactGrant: what a role can do with one column */
 	bool		identifies_rows;	/* published UPDATE and DELETE work */
 	bool		takes_any_row;	/* it has a default partition */
+	bool		has_rows;		/* it is a table, and not an empty one */
 	int64		sequence_value; /* the largest value its own sequences gave, or -1 */
 } Reliance;
 

@@ -526,6 +526,8 @@ rules_query(Judgement *j, Node *stmt)
 		into = facts_add(j->facts, ((SelectStmt *) stmt)->intoClause->rel, RELKIND_RELATION);
 	if (IsA(stmt, InsertStmt))
 		into = facts_find(j->facts, ((InsertStmt *) stmt)->relation);
+	if (into != NULL)
+		into->filled = true;
 	if (!rules_strong_held(j) && (into == NULL || !into->fresh))
 		return;
 	blocks = facts_statement_work(j->facts, stmt);

@@ -201,6 +201,7 @@ rules_create_table_as(Judgement *j, Node *node)
 	columns_of_query(j, rel, stmt->query, into->colNames);
 	if (into->skipData)
 		return;
+	rel->filled = true;
 	blocks = facts_statement_work(j->facts, stmt->query);
 	rel->heap_blocks = rel->total_blocks = blocks;
 	rules_work(j, WORK_QUERY, rel, blocks, psprintf("filling of %s", facts_name(rel)), NULL);
@@ -604,6 +605,8 @@ rules_copy(Judgement *j, Node *node)
 	CopyStmt   *stmt = castNode(CopyStmt, node);
 	FactRelation *rel = stmt->relation ? facts_find(j->facts, stmt->relation) : NULL;
 
+	if (rel != NULL && stmt->is_from)
+		rel->filled = true;
 	if (!rules_strong_held(j))
 		return;
 	if (stmt->query != NULL)
