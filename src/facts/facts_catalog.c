@@ -20,6 +20,7 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attrdef.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -517,46 +518,94 @@ facts_identity_sequence(Oid relid, AttrNumber attnum)
 	return InvalidOid;
 }
 
-int64
-facts_last_value(Oid seqid)
+/* How far it is, from its one row. */
+static bool
+read_sequence(Oid seqid, FactSequence *seq)
 {
-	Relation	seq = try_relation_open(seqid, AccessShareLock);
+	Relation	relation = try_relation_open(seqid, AccessShareLock);
 	Buffer		buf;
 	HeapTupleData tuple;
 	Form_pg_sequence_data data;
-	int64		value;
 	ItemId		item;
 
-	if (seq == NULL)
-		return 0;
+	if (relation == NULL)
+		return false;
 	/* as for pg_sequences: how far it is tells how much there is */
 	if (pg_class_aclcheck(seqid, GetUserId(), ACL_SELECT | ACL_USAGE) != ACLCHECK_OK)
 	{
-		relation_close(seq, AccessShareLock);
-		return 0;
+		relation_close(relation, AccessShareLock);
+		return false;
 	}
-	buf = ReadBuffer(seq, 0);
+	buf = ReadBuffer(relation, 0);
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
 	item = PageGetItemId(BufferGetPage(buf), FirstOffsetNumber);
 	tuple.t_data = (HeapTupleHeader) PageGetItem(BufferGetPage(buf), item);
 	data = (Form_pg_sequence_data) GETSTRUCT(&tuple);
-	value = data->is_called ? data->last_value : 0;
+	seq->called = data->is_called;
+	seq->last = data->last_value;
 	UnlockReleaseBuffer(buf);
-	relation_close(seq, AccessShareLock);
-	return value;
+	relation_close(relation, AccessShareLock);
+	return true;
 }
 
 int64
-facts_sequence_start(Oid seqid)
+facts_last_value(Oid seqid)
+{
+	FactSequence seq;
+
+	return read_sequence(seqid, &seq) && seq.called ? seq.last : 0;
+}
+
+bool
+facts_sequence(Oid seqid, FactSequence *seq)
 {
 	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(seqid));
-	int64		start;
+	Form_pg_sequence form;
 
 	if (!HeapTupleIsValid(tuple))
-		return 1;
-	start = ((Form_pg_sequence) GETSTRUCT(tuple))->seqstart;
+		return false;
+	form = (Form_pg_sequence) GETSTRUCT(tuple);
+	seq->type = form->seqtypid;
+	seq->start = form->seqstart;
+	seq->increment = form->seqincrement;
+	seq->max = form->seqmax;
+	seq->min = form->seqmin;
+	seq->cycle = form->seqcycle;
 	ReleaseSysCache(tuple);
-	return start;
+	return read_sequence(seqid, seq);
+}
+
+/* The table of a column's default. */
+static Oid
+table_of_default(Oid attrdef)
+{
+	List	   *rows = find_rows(AttrDefaultRelationId, AttrDefaultOidIndexId, Anum_pg_attrdef_oid,
+								 attrdef, 0, InvalidOid);
+
+	return rows == NIL ? InvalidOid : ((Form_pg_attrdef) GETSTRUCT((HeapTuple) linitial(rows)))->adrelid;
+}
+
+List *
+facts_filled_by(Facts *facts, Oid seqid)
+{
+	List	   *relations = NIL;
+	Oid			owner;
+	int32		column;
+	ListCell   *lc;
+
+	if (sequenceIsOwned(seqid, DEPENDENCY_INTERNAL, &owner, &column) ||
+		sequenceIsOwned(seqid, DEPENDENCY_AUTO, &owner, &column))
+		relations = lappend(relations, facts_by_oid(facts, owner));
+	foreach(lc, find_rows(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refclassid,
+						  RelationRelationId, Anum_pg_depend_refobjid, seqid))
+	{
+		Form_pg_depend dep = (Form_pg_depend) GETSTRUCT((HeapTuple) lfirst(lc));
+		Oid			relid = dep->classid == AttrDefaultRelationId ? table_of_default(dep->objid) : InvalidOid;
+
+		if (OidIsValid(relid))
+			relations = list_append_unique_ptr(relations, facts_by_oid(facts, relid));
+	}
+	return list_delete_ptr(relations, NULL);
 }
 
 /* Who is granted a privilege by an access list: "client" by others than "role", or not. */

@@ -92,9 +92,26 @@ extern bool facts_has_clustered_index(FactRelation *rel);
 /* The sequence behind an identity column; InvalidOid if none. */
 extern Oid	facts_identity_sequence(Oid relid, AttrNumber attnum);
 
-/* A sequence's last value given, and its start value. */
+/* A sequence's last value given; 0 if it gave none. */
 extern int64 facts_last_value(Oid seqid);
-extern int64 facts_sequence_start(Oid seqid);
+
+/* A sequence, and how far it is; false if that is not for the current user to know. */
+typedef struct FactSequence
+{
+	Oid			type;
+	int64		start;
+	int64		increment;
+	int64		max;
+	int64		min;
+	bool		cycle;
+	bool		called;			/* it has given its last value, or gives it next */
+	int64		last;
+} FactSequence;
+
+extern bool facts_sequence(Oid seqid, FactSequence *seq);
+
+/* Tables with a column that the sequence fills in. */
+extern List *facts_filled_by(Facts *facts, Oid seqid);
 
 /* Does "client" use the schema by nothing but what is granted to "role"? */
 extern bool facts_schema_usage_only_by(Oid nspid, Oid client, Oid role);

@@ -139,7 +139,7 @@ extern void rules_create_table(Judgement *j, Node *node);
 extern void rules_create_table_as(Judgement *j, Node *node);
 extern void rules_create_view(Judgement *j, Node *node);
 extern void rules_create_sequence(Judgement *j, Node *node);
-extern void rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option);
+extern void rules_change_sequence(Judgement *j, FactRelation *seq, List *options);
 extern void rules_alter_sequence(Judgement *j, Node *node);
 extern void rules_create_function(Judgement *j, Node *node);
 /* A text gives a type this name; "name" NULL: the last one of "names". */

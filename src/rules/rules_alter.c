@@ -228,17 +228,6 @@ rules_column_default(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd 
 		set_default(j, rel, col, cmd->def);
 }
 
-/* RESTART of the sequence behind an identity column. */
-static void
-restart_identity(Judgement *j, FactRelation *rel, FactColumn *col, DefElem *option)
-{
-	Oid			seqid = OidIsValid(rel->oid) ? facts_identity_sequence(rel->oid, col->attnum) : InvalidOid;
-	FactRelation *seq = OidIsValid(seqid) ? facts_by_oid(j->facts, seqid) : NULL;
-
-	if (seq != NULL)
-		rules_restart_sequence(j, seq, option);
-}
-
 void
 rules_add_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
@@ -252,6 +241,8 @@ void
 rules_set_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *cmd)
 {
 	FactColumn *col = facts_column(rel, cmd->name);
+	Oid			seqid = col != NULL && OidIsValid(rel->oid) ? facts_identity_sequence(rel->oid, col->attnum) : InvalidOid;
+	FactRelation *seq = OidIsValid(seqid) ? facts_by_oid(j->facts, seqid) : NULL;
 	ListCell   *lc;
 
 	foreach(lc, col != NULL ? (List *) cmd->def : NIL)
@@ -260,9 +251,9 @@ rules_set_identity(Judgement *j, FactRelation *rel, List *tree, AlterTableCmd *c
 
 		if (strcmp(option->defname, "generated") == 0)
 			col->identity = (char) defGetInt32(option);
-		else if (strcmp(option->defname, "restart") == 0)
-			restart_identity(j, rel, col, option);
 	}
+	if (seq != NULL)
+		rules_change_sequence(j, seq, (List *) cmd->def);
 }
 
 void

@@ -19,7 +19,6 @@
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
-#include "commands/sequence.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_query.h"
 #include "rules/rules.h"
@@ -248,61 +247,6 @@ rules_create_view(Judgement *j, Node *node)
 	}
 	rel->query = (SelectStmt *) stmt->query;
 	rel->invoker = wants_invoker(stmt->options);
-}
-
-void
-rules_create_sequence(Judgement *j, Node *node)
-{
-	CreateSeqStmt *stmt = castNode(CreateSeqStmt, node);
-
-	if (facts_find_name(j->facts, facts_target_schema(stmt->sequence), stmt->sequence->relname) == NULL)
-		facts_add(j->facts, stmt->sequence, RELKIND_SEQUENCE);
-}
-
-/* A sequence that is set back gives out values which are there already. */
-void
-rules_restart_sequence(Judgement *j, FactRelation *seq, DefElem *option)
-{
-	int64		last = facts_last_value(seq->oid);
-	int64		next = option->arg ? defGetInt64(option) : facts_sequence_start(seq->oid);
-	Oid			owner;
-	int32		column;
-	FactRelation *rel;
-
-	if (next > last || !sequenceIsOwned(seq->oid, DEPENDENCY_AUTO, &owner, &column))
-	{
-		if (next > last || !sequenceIsOwned(seq->oid, DEPENDENCY_INTERNAL, &owner, &column))
-			return;
-	}
-	rel = facts_by_oid(j->facts, owner);
-	if (rel == NULL || rel->fresh || facts_tree_blocks(j->facts, rel) == 0)
-		return;
-	rules_find(j, RULE_BREAKS_CLIENTS, facts_name(rel), NoLock,
-			   psprintf("%s is at " INT64_FORMAT " and would give out values from " INT64_FORMAT " again, which %s may hold.",
-						facts_name(seq), last, next, facts_name(rel)),
-			   psprintf("Restart it beyond the largest value in %s.", facts_name(rel)));
-}
-
-void
-rules_alter_sequence(Judgement *j, Node *node)
-{
-	AlterSeqStmt *stmt = castNode(AlterSeqStmt, node);
-	FactRelation *seq = facts_find(j->facts, stmt->sequence);
-	ListCell   *lc;
-
-	if (seq == NULL || seq->kind != RELKIND_SEQUENCE)
-		return;
-	rules_lock(j, seq, ShareRowExclusiveLock);
-	j->facts->sequences_set = true;
-	if (seq->fresh)
-		return;
-	foreach(lc, stmt->options)
-	{
-		DefElem    *option = (DefElem *) lfirst(lc);
-
-		if (strcmp(option->defname, "restart") == 0)
-			rules_restart_sequence(j, seq, option);
-	}
 }
 
 /* Types of the input parameters; false if one is not known yet. */
