@@ -24,6 +24,8 @@
 #include "catalog/dependency.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
@@ -299,6 +301,39 @@ typedef char *zdm_reloption_namespace;
 
 /* The major version of this server; core/target.h has what others can do. */
 #define ZDM_MAJOR (PG_VERSION_NUM / 10000)
+
+/* Who inherits the privileges of a role is told by each membership, and of a grant more can be taken back: 16. */
+static inline bool
+zdm_membership_inherits(Form_pg_auth_members form)
+{
+#if PG_VERSION_NUM >= 160000
+	return form->inherit_option;
+#else
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(form->member));
+	bool		inherits;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	inherits = ((Form_pg_authid) GETSTRUCT(tuple))->rolinherit;
+	ReleaseSysCache(tuple);
+	return inherits;
+#endif
+}
+
+static inline bool
+zdm_revokes_membership(const GrantRoleStmt *stmt)
+{
+#if PG_VERSION_NUM >= 160000
+	return stmt->opt == NIL || strcmp(linitial_node(DefElem, stmt->opt)->defname, "inherit") == 0;
+#else
+	return !stmt->admin_opt;
+#endif
+}
+#if PG_VERSION_NUM >= 160000
+#define ZDM_INHERITS_BY_ROLE	false
+#else
+#define ZDM_INHERITS_BY_ROLE	true
+#endif
 
 /* NULLS NOT DISTINCT of unique indexes: 15. */
 #if PG_VERSION_NUM >= 150000

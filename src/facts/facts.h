@@ -94,6 +94,14 @@ typedef struct FactGrant
 	char	   *column;			/* on that column alone; NULL: on the relation */
 } FactGrant;
 
+/* A membership that the text gives or takes away. */
+typedef struct FactMembership
+{
+	Oid			role;
+	Oid			member;
+	bool		taken;
+} FactMembership;
+
 typedef struct FactPolicy
 {
 	char	   *name;
@@ -156,6 +164,8 @@ typedef struct Facts
 	bool		in_block;		/* inside a transaction block or a function */
 	bool		other_role;		/* the text has changed the role, to one that is not looked into */
 	List	   *relations;		/* FactRelation */
+	List	   *memberships;	/* FactMembership */
+	List	   *connecting;		/* roles that the text lets connect, an Oid list */
 	bool		sequences_set;	/* the text moves sequences itself */
 	List	   *functions;		/* identities of functions that the text made */
 	List	   *types;			/* and of types, or gave a type */

@@ -14,18 +14,170 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_policy.h"
 #include "facts/facts_access.h"
+#include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "compat.h"
+
+List *
+facts_memberships(Facts *facts, Oid member)
+{
+	CatCList   *list = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(member));
+	List	   *taken = NIL;
+	List	   *roles = NIL;
+	ListCell   *lc;
+
+	foreach(lc, facts->memberships)
+	{
+		FactMembership *membership = (FactMembership *) lfirst(lc);
+
+		if (membership->member != member)
+			continue;
+		if (membership->taken)
+			taken = lappend_oid(taken, membership->role);
+		else
+		{
+			taken = list_delete_oid(taken, membership->role);
+			roles = lappend_oid(roles, membership->role);
+		}
+	}
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_auth_members form = (Form_pg_auth_members) GETSTRUCT(&list->members[i]->tuple);
+
+		/* given by several, it is taken away by one of them */
+		if (list_member_oid(taken, form->roleid))
+			taken = list_delete_oid(taken, form->roleid);
+		else if (zdm_membership_inherits(form))
+			roles = lappend_oid(roles, form->roleid);
+	}
+	ReleaseSysCacheList(list);
+	return roles;
+}
+
+bool
+facts_acts_as(Facts *facts, Oid member, Oid role)
+{
+	List	   *roles = list_make1_oid(member);
+
+	/* who owns the database is no matter of memberships */
+	if (facts->memberships == NIL || role == ROLE_PG_DATABASE_OWNER || superuser_arg(member))
+		return has_privs_of_role(member, role);
+	for (int i = 0; i < list_length(roles); i++)
+		roles = list_concat_unique_oid(roles, facts_memberships(facts, list_nth_oid(roles, i)));
+	return list_member_oid(roles, role);
+}
+
+void
+facts_note_membership(Facts *facts, Oid member, Oid role, bool taken)
+{
+	MemoryContext old = MemoryContextSwitchTo(facts->mcxt);
+	FactMembership *membership = palloc(sizeof(FactMembership));
+
+	*membership = (FactMembership) {.role = role, .member = member, .taken = taken};
+	facts->memberships = lappend(facts->memberships, membership);
+	MemoryContextSwitchTo(old);
+}
+
+/* All roles for which that is so. */
+static List *
+scan_roles(Facts *facts, bool (*wanted) (Facts *facts, Form_pg_authid form, Oid role), Oid role)
+{
+	Relation	catalog = table_open(AuthIdRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	List	   *roles = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_authid form = (Form_pg_authid) GETSTRUCT(tuple);
+
+		if (wanted(facts, form, role))
+			roles = lappend_oid(roles, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	list_sort(roles, list_oid_cmp);
+	return roles;
+}
+
+static bool
+logs_in_as(Facts *facts, Form_pg_authid form, Oid role)
+{
+	return form->rolcanlogin && !form->rolsuper &&
+		(role == ACL_ID_PUBLIC || facts_acts_as(facts, form->oid, role));
+}
+
+static bool
+is_reached_by(Facts *facts, Form_pg_authid form, Oid role)
+{
+	return facts_acts_as(facts, role, form->oid);
+}
+
+List *
+facts_logins_as(Facts *facts, Oid role)
+{
+	return scan_roles(facts, logs_in_as, role);
+}
+
+static int
+by_oid(const ListCell *a, const ListCell *b)
+{
+	Oid			one = ((FactRelation *) lfirst(a))->oid;
+	Oid			other = ((FactRelation *) lfirst(b))->oid;
+
+	return one < other ? -1 : one > other;
+}
+
+List *
+facts_reached_by(Facts *facts, Oid role)
+{
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, scan_roles(facts, is_reached_by, role))
+		relations = list_concat_unique_ptr(relations, facts_relations_of(facts, lfirst_oid(lc)));
+	list_sort(relations, by_oid);
+	return relations;
+}
+
+bool
+facts_schema_usable(Facts *facts, const char *schema, Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum(schema));
+	bool		isnull;
+	Datum		datum;
+	bool		usable;
+	Acl		   *acl;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	usable = facts_acts_as(facts, role, ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner);
+	datum = SysCacheGetAttr(NAMESPACENAME, tuple, Anum_pg_namespace_nspacl, &isnull);
+	acl = isnull ? NULL : DatumGetAclPCopy(datum);
+	ReleaseSysCache(tuple);
+	for (int i = 0; acl != NULL && !usable && i < ACL_NUM(acl); i++)
+	{
+		AclItem    *item = &ACL_DAT(acl)[i];
+
+		usable = (ACLITEM_GET_PRIVS(*item) & ACL_USAGE) != 0 &&
+			(item->ai_grantee == ACL_ID_PUBLIC || facts_acts_as(facts, role, item->ai_grantee));
+	}
+	return usable;
+}
 
 /* An expression of a policy; the default where there is none. */
 static bool
@@ -154,7 +306,7 @@ facts_has_column_privilege(Facts *facts, FactRelation *rel, Oid role, const char
 		FactGrant  *grant = (FactGrant *) lfirst(lc);
 
 		if ((grant->privileges & privilege) != 0 && strcmp(grant->column, column) == 0 &&
-			(grant->role == ACL_ID_PUBLIC || (role != ACL_ID_PUBLIC && has_privs_of_role(role, grant->role))))
+			(grant->role == ACL_ID_PUBLIC || (role != ACL_ID_PUBLIC && facts_acts_as(facts, role, grant->role))))
 			return true;
 	}
 	return false;
@@ -166,7 +318,7 @@ facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileg
 	AclMode		had = 0;
 	ListCell   *lc;
 
-	if (role != ACL_ID_PUBLIC && has_privs_of_role(role, rel->owner))
+	if (role != ACL_ID_PUBLIC && facts_acts_as(facts, role, rel->owner))
 		return true;
 	facts_access(facts, rel);
 	foreach(lc, rel->grants)
@@ -174,7 +326,7 @@ facts_has_privileges(Facts *facts, FactRelation *rel, Oid role, AclMode privileg
 		FactGrant  *grant = (FactGrant *) lfirst(lc);
 
 		if (grant->role == ACL_ID_PUBLIC ||
-			(role != ACL_ID_PUBLIC && has_privs_of_role(role, grant->role)))
+			(role != ACL_ID_PUBLIC && facts_acts_as(facts, role, grant->role)))
 			had |= grant->privileges;
 	}
 	return (had & privileges) == privileges;

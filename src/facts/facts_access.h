@@ -10,6 +10,25 @@
 
 #include "facts/facts.h"
 
+/* Has "member" the privileges of "role"?  And note that it is given that membership, or loses it. */
+extern bool facts_acts_as(Facts *facts, Oid member, Oid role);
+extern void facts_note_membership(Facts *facts, Oid member, Oid role, bool taken);
+
+/* The roles whose privileges "member" has by a membership of its own. */
+extern List *facts_memberships(Facts *facts, Oid member);
+
+/* The roles that log in and have the privileges of "role" (or all), but for superusers, who need none. */
+extern List *facts_logins_as(Facts *facts, Oid role);
+
+/*
+ * The relations here that are owned by or granted to a role whose privileges
+ * "role" has, and those in the schemas that it may use by that.
+ */
+extern List *facts_reached_by(Facts *facts, Oid role);
+
+/* May "role" use the schema? */
+extern bool facts_schema_usable(Facts *facts, const char *schema, Oid role);
+
 /* Fill grants and policies. */
 extern void facts_access(Facts *facts, FactRelation *rel);
 

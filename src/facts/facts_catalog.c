@@ -24,6 +24,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
@@ -488,6 +489,31 @@ facts_role_matters(Oid role)
 	return false;
 }
 
+List *
+facts_relations_of(Facts *facts, Oid role)
+{
+	List	   *relations = NIL;
+	ListCell   *lc;
+
+	foreach(lc, find_rows(SharedDependRelationId, SharedDependReferenceIndexId,
+						  Anum_pg_shdepend_refclassid, AuthIdRelationId,
+						  Anum_pg_shdepend_refobjid, role))
+	{
+		Form_pg_shdepend dep = (Form_pg_shdepend) GETSTRUCT((HeapTuple) lfirst(lc));
+		FactRelation *rel = NULL;
+
+		if (dep->dbid != MyDatabaseId)
+			continue;
+		if (dep->classid == NamespaceRelationId)
+			relations = list_concat_unique_ptr(relations, facts_in_schema(facts, dep->objid));
+		else if (dep->classid == RelationRelationId)
+			rel = facts_by_oid(facts, dep->objid);
+		if (rel != NULL)
+			relations = list_append_unique_ptr(relations, rel);
+	}
+	return relations;
+}
+
 bool
 facts_has_clustered_index(FactRelation *rel)
 {
@@ -653,6 +679,21 @@ facts_schema_usage_only_by(Oid nspid, Oid client, Oid role)
 	bool		granted;
 	bool		otherwise = granted_otherwise(acl, client, role, ACL_USAGE, &granted);
 
+	return granted && !otherwise;
+}
+
+bool
+facts_connects_only_by(Oid client, Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	Oid			owner = HeapTupleIsValid(tuple) ? ((Form_pg_database) GETSTRUCT(tuple))->datdba : InvalidOid;
+	bool		granted;
+	bool		otherwise;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	otherwise = granted_otherwise(object_acl(DATABASEOID, MyDatabaseId, Anum_pg_database_datacl, OBJECT_DATABASE, owner),
+								  client, role, ACL_CONNECT, &granted);
 	return granted && !otherwise;
 }
 

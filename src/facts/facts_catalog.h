@@ -86,6 +86,9 @@ extern bool facts_schema_is_used(Oid nspid);
 /* Does the role own a relation here, or is it named in a relation's privileges? */
 extern bool facts_role_matters(Oid role);
 
+/* The relations here that it owns, or that name it in their privileges, and all of a schema of which that is so. */
+extern List *facts_relations_of(Facts *facts, Oid role);
+
 /* Does an index of the table carry the CLUSTER mark? */
 extern bool facts_has_clustered_index(FactRelation *rel);
 
@@ -115,6 +118,9 @@ extern List *facts_filled_by(Facts *facts, Oid seqid);
 
 /* Does "client" use the schema by nothing but what is granted to "role"? */
 extern bool facts_schema_usage_only_by(Oid nspid, Oid client, Oid role);
+
+/* Does "client" connect to this database by nothing but what is granted to "role" (or everyone)? */
+extern bool facts_connects_only_by(Oid client, Oid role);
 
 /* May "role" (or everyone) call the function today by a grant to it? */
 extern bool facts_function_granted(Oid funcid, Oid role);

@@ -72,7 +72,7 @@ can_be_left_out(const FactColumn *col)
 }
 
 static bool
-policy_applies(const FactPolicy *policy, Oid role, AclMode privilege)
+policy_applies(Facts *facts, const FactPolicy *policy, Oid role, AclMode privilege)
 {
 	char		command = privilege == ACL_SELECT ? ACL_SELECT_CHR :
 		privilege == ACL_INSERT ? ACL_INSERT_CHR :
@@ -86,7 +86,7 @@ policy_applies(const FactPolicy *policy, Oid role, AclMode privilege)
 		Oid			target = lfirst_oid(lc);
 
 		if (target == ACL_ID_PUBLIC ||
-			(role != ACL_ID_PUBLIC && has_privs_of_role(role, target)))
+			(role != ACL_ID_PUBLIC && facts_acts_as(facts, role, target)))
 			return true;
 	}
 	return false;
@@ -102,7 +102,7 @@ policy_passes(const FactPolicy *policy, AclMode privilege)
 
 /* Do the policies let the role do what the privilege bit stands for? */
 static bool
-policies_permit(FactRelation *rel, Oid role, AclMode privilege)
+policies_permit(Facts *facts, FactRelation *rel, Oid role, AclMode privilege)
 {
 	bool		permitted = false;
 	ListCell   *lc;
@@ -111,7 +111,7 @@ policies_permit(FactRelation *rel, Oid role, AclMode privilege)
 	{
 		FactPolicy *policy = (FactPolicy *) lfirst(lc);
 
-		if (!policy_applies(policy, role, privilege))
+		if (!policy_applies(facts, policy, role, privilege))
 			continue;
 		if (policy->permissive)
 			permitted |= policy_passes(policy, privilege);
@@ -169,17 +169,17 @@ functions_callable(FactRelation *rel, Oid role)
 }
 
 static AclMode
-row_security_permits(FactRelation *rel, Oid role)
+row_security_permits(Facts *facts, FactRelation *rel, Oid role)
 {
 	AclMode		permitted = 0;
 
 	if (!rel->row_security ||
 		(role != ACL_ID_PUBLIC && has_bypassrls_privilege(role)) ||
-		(role != ACL_ID_PUBLIC && !rel->row_security_forced && has_privs_of_role(role, rel->owner)))
+		(role != ACL_ID_PUBLIC && !rel->row_security_forced && facts_acts_as(facts, role, rel->owner)))
 		return CLIENT_PRIVILEGES;
 	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
 	{
-		if ((bit & CLIENT_PRIVILEGES) && policies_permit(rel, role, bit))
+		if ((bit & CLIENT_PRIVILEGES) && policies_permit(facts, rel, role, bit))
 			permitted |= bit;
 	}
 	return permitted;
@@ -190,8 +190,23 @@ reliance_hides_rows(Facts *facts, FactRelation *rel, Oid role)
 {
 	facts_access(facts, rel);
 	return rel->row_security && facts_has_privileges(facts, rel, role, ACL_SELECT) &&
-		(rel->row_security_forced || !has_privs_of_role(role, rel->owner)) &&
-		!policies_permit(rel, role, ACL_SELECT);
+		(rel->row_security_forced || !facts_acts_as(facts, role, rel->owner)) &&
+		!policies_permit(facts, rel, role, ACL_SELECT);
+}
+
+/* Either privilege lets it draw values. */
+static AclMode
+sequence_abilities(Facts *facts, FactRelation *seq, Oid role)
+{
+	AclMode		can = 0;
+
+	if (facts_has_privileges(facts, seq, role, ACL_SELECT))
+		can |= ACL_SELECT;
+	if (facts_has_privileges(facts, seq, role, ACL_UPDATE))
+		can |= ACL_UPDATE | ACL_USAGE;
+	if (facts_has_privileges(facts, seq, role, ACL_USAGE))
+		can |= ACL_USAGE;
+	return can;
 }
 
 /* What the role can really do with the relation. */
@@ -202,12 +217,14 @@ client_abilities(Facts *facts, FactRelation *rel, Oid role)
 
 	/* An owner needs no grants, but his policies count when they are forced on him. */
 	facts_access(facts, rel);
+	if (rel->kind == RELKIND_SEQUENCE)
+		return sequence_abilities(facts, rel, role);
 	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
 	{
 		if ((bit & CLIENT_PRIVILEGES) && facts_has_privileges(facts, rel, role, bit))
 			can |= bit;
 	}
-	can &= row_security_permits(rel, role);
+	can &= row_security_permits(facts, rel, role);
 	if ((can & ACL_INSERT) &&
 		(unusable_sequence(facts, rel, role) != NULL || !functions_callable(rel, role)))
 		can &= ~ACL_INSERT;
@@ -381,6 +398,25 @@ reliance_take(Facts *facts, FactRelation *rel)
 }
 
 Reliance *
+reliance_take_clients(Facts *facts, FactRelation *rel, List *roles)
+{
+	Reliance   *reliance = palloc0(sizeof(Reliance));
+	ListCell   *lc;
+
+	reliance->oid = rel->oid;
+	reliance->schema = pstrdup(rel->schema);
+	reliance->name = pstrdup(rel->name);
+	reliance->of_clients = true;
+	facts_detail(facts, rel);
+	foreach(lc, roles)
+	{
+		if (facts_schema_usable(facts, rel->schema, lfirst_oid(lc)))
+			add_client(facts, rel, lfirst_oid(lc), &reliance->clients);
+	}
+	return reliance;
+}
+
+Reliance *
 reliance_take_nobodys(FactRelation *rel)
 {
 	Reliance   *reliance = palloc0(sizeof(Reliance));
@@ -509,6 +545,8 @@ privilege_words(AclMode mode)
 		appendStringInfoString(&buf, ", UPDATE");
 	if (mode & ACL_DELETE)
 		appendStringInfoString(&buf, ", DELETE");
+	if (mode & ACL_USAGE)
+		appendStringInfoString(&buf, ", USAGE");
 	return buf.data + (buf.len > 2 ? 2 : 0);
 }
 
@@ -525,14 +563,15 @@ privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost)
 	AclMode		missing = 0;
 	FactRelation *seq;
 
-	for (AclMode bit = 1; bit <= CLIENT_PRIVILEGES; bit <<= 1)
+	for (AclMode bit = 1; bit <= ACL_USAGE; bit <<= 1)
 	{
 		if ((lost & bit) && !facts_has_privileges(facts, rel, role, bit))
 			missing |= bit;
 	}
 	if (missing != 0)
-		return psprintf("GRANT %s ON %s TO %s; in the same transaction.",
-						privilege_words(missing), facts_name(rel), role_words(role));
+		return psprintf("GRANT %s ON %s%s TO %s; in the same transaction.",
+						privilege_words(missing), rel->kind == RELKIND_SEQUENCE ? "SEQUENCE " : "",
+						facts_name(rel), role_words(role));
 	seq = (lost & ACL_INSERT) ? unusable_sequence(facts, rel, role) : NULL;
 	if (seq != NULL)
 		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction%s.",
@@ -570,9 +609,11 @@ client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **
 		if (client->role != ACL_ID_PUBLIC && GetUserNameFromId(client->role, true) == NULL)
 			continue;
 		lost = client->privileges & ~client_abilities(facts, rel, client->role);
+		if (reliance->of_clients && !facts_schema_usable(facts, rel->schema, client->role))
+			lost = client->privileges;
 		if (lost == 0)
 			continue;
-		hidden = lost & ~row_security_permits(rel, client->role);
+		hidden = lost & CLIENT_PRIVILEGES & ~row_security_permits(facts, rel, client->role);
 		if (hidden != 0)
 			return row_security_breach(rel, client->role, hidden, remedy);
 		*remedy = privilege_remedy(facts, rel, client->role, lost);
@@ -696,8 +737,13 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 	rel = facts_find_name(facts, reliance->schema, reliance->name);
 	if (rel == NULL)
 		rel = moved_within_reach(facts, reliance);
+	/* what went or has another name was touched by what did that */
+	if (rel == NULL && reliance->of_clients)
+		return NULL;
 	if (rel == NULL)
 		return psprintf("%s no longer exists under this name", reliance_object(reliance));
+	if (reliance->of_clients)
+		return client_breach(facts, rel, reliance, remedy);
 	if (rows_left_behind(facts, rel, reliance))
 	{
 		*remedy = psprintf("CREATE VIEW %s AS ... over the table that had the name, with the grants that it has, in the same transaction; or let a table take the name that has the rows already.",

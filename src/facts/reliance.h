@@ -25,6 +25,7 @@ typedef struct Reliance
 	char	   *identity;		/* of a function or a type; then nothing else is set but */
 	Oid			type;			/* the type that had the name; InvalidOid for a function */
 	bool		nobodys;		/* no application counts on it: a partition until now */
+	bool		of_clients;		/* nothing counts but what its clients can do */
 	List	   *columns;		/* RelianceColumn */
 	List	   *clients;		/* FactGrant: role and what it can really do */
 	List	   *column_clients; /* FactGrant: what a role can do with one column */
@@ -40,6 +41,9 @@ typedef struct Reliance
  * transaction, a partition, an index.
  */
 extern Reliance *reliance_take(Facts *facts, FactRelation *rel);
+
+/* What these roles (Oids) can do with the relation, by the privileges of others, too. */
+extern Reliance *reliance_take_clients(Facts *facts, FactRelation *rel, List *roles);
 
 /* That of a partition which is detached: what becomes of it breaks nothing. */
 extern Reliance *reliance_take_nobodys(FactRelation *rel);

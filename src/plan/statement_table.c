@@ -222,8 +222,8 @@ const StatementKind statement_table[] = {
 	[T_AlterRoleStmt] = {.name = "ALTER ROLE", .guarded = true, .judge = rules_alter_role},
 	[T_CreateRoleStmt] = HARMLESS("CREATE ROLE"),
 	[T_AlterRoleSetStmt] = HARMLESS("ALTER ROLE SET"),
-	[T_DropRoleStmt] = HARMLESS("DROP ROLE"),
-	[T_GrantRoleStmt] = HARMLESS("GRANT ROLE"),
+	[T_DropRoleStmt] = {.name = "DROP ROLE", .guarded = true, .judge = rules_drop_role},
+	[T_GrantRoleStmt] = {.name = "GRANT ROLE", .guarded = true, .judge = rules_grant_role},
 	[T_CreatedbStmt] = {
 		.name = "CREATE DATABASE", .guarded = true, .outside_block = rules_always_outside, .refusal = NEEDS_NO_TRANSACTION,
 	},

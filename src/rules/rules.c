@@ -101,6 +101,14 @@ rules_touch(Judgement *j, FactRelation *rel, const char *hint)
 		remember_reliance(j, reliance, hint);
 }
 
+/* What the roles can do with it by the privileges of others is no matter of the relation's own. */
+void
+rules_touch_clients(Judgement *j, FactRelation *rel, List *roles, const char *hint)
+{
+	if (roles != NIL && !rel->fresh && !rel->is_child)
+		remember_reliance(j, reliance_take_clients(j->facts, rel, roles), hint);
+}
+
 void
 rules_detached(Judgement *j, FactRelation *partition)
 {
@@ -505,10 +513,12 @@ rules_breaches(Facts *facts, List *reliances, List *findings)
 		char	   *remedy = NULL;
 		char	   *breach;
 
-		if (is_seen(seen, reliance) || is_found(findings, reliance_object(reliance)) ||
-			took_a_name(facts, reliances, reliance))
+		if (!reliance->of_clients &&
+			(is_seen(seen, reliance) || is_found(findings, reliance_object(reliance)) ||
+			 took_a_name(facts, reliances, reliance)))
 			continue;
-		seen = lappend(seen, reliance);
+		if (!reliance->of_clients)
+			seen = lappend(seen, reliance);
 		breach = reliance_breach(facts, reliance, &remedy);
 		if (breach != NULL)
 			add_breach(&j, reliances, touched, breach, remedy);

@@ -69,6 +69,7 @@ extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
 extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
 					   char *what, char *hint);
 extern void rules_touch(Judgement *j, FactRelation *rel, const char *hint);
+extern void rules_touch_clients(Judgement *j, FactRelation *rel, List *roles, const char *hint);
 extern void rules_touch_type(Judgement *j, Oid type, const char *hint);
 extern void rules_touch_function(Judgement *j, Oid funcid, const char *hint);
 extern void rules_detached(Judgement *j, FactRelation *partition);
@@ -157,6 +158,8 @@ extern void rules_lock_table(Judgement *j, Node *node);
 extern void rules_copy(Judgement *j, Node *node);
 extern void rules_grant(Judgement *j, Node *node);
 extern void rules_alter_role(Judgement *j, Node *node);
+extern void rules_grant_role(Judgement *j, Node *node);
+extern void rules_drop_role(Judgement *j, Node *node);
 extern void rules_create_policy(Judgement *j, Node *node);
 extern void rules_alter_policy(Judgement *j, Node *node);
 extern void rules_create_publication(Judgement *j, Node *node);

@@ -15,6 +15,7 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "facts/facts_access.h"
 #include "facts/facts_catalog.h"
@@ -42,7 +43,7 @@ privilege_bit(const char *name)
 		{"select", ACL_SELECT}, {"insert", ACL_INSERT}, {"update", ACL_UPDATE},
 		{"delete", ACL_DELETE}, {"truncate", ACL_TRUNCATE}, {"references", ACL_REFERENCES},
 		{"trigger", ACL_TRIGGER}, {"usage", ACL_USAGE}, {"execute", ACL_EXECUTE},
-		{"create", ACL_CREATE}
+		{"create", ACL_CREATE}, {"connect", ACL_CONNECT}
 	};
 
 	for (int i = 0; i < lengthof(privileges); i++)
@@ -127,6 +128,21 @@ change_column_grants(FactRelation *rel, Oid role, const GrantStmt *stmt, AclMode
 
 #define GRANT_HINT "GRANT the privilege again in the same transaction, or revoke it once no application needs it."
 
+/* An INSERT draws from the sequence as whoever does it. */
+static void
+touch_filled(Judgement *j, FactRelation *seq)
+{
+	ListCell   *lc;
+
+	foreach(lc, OidIsValid(seq->oid) ? facts_filled_by(j->facts, seq->oid) : NIL)
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		facts_detail(j->facts, rel);
+		rules_touch(j, rel, GRANT_HINT);
+	}
+}
+
 static void
 grant_on_relation(Judgement *j, GrantStmt *stmt, FactRelation *rel)
 {
@@ -135,6 +151,8 @@ grant_on_relation(Judgement *j, GrantStmt *stmt, FactRelation *rel)
 
 	if (!stmt->is_grant)
 		rules_touch(j, rel, GRANT_HINT);
+	if (!stmt->is_grant && rel->kind == RELKIND_SEQUENCE)
+		touch_filled(j, rel);
 	facts_access(j->facts, rel);
 	foreach(lc, stmt->grantees)
 	{
@@ -211,6 +229,76 @@ revoke_function(Judgement *j, GrantStmt *stmt, ObjectWithArgs *name)
 	}
 }
 
+/* An existing relation that the role may do something with, by privileges that name it or what it is a member of. */
+static FactRelation *
+used_by(Judgement *j, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_reached_by(j->facts, role))
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		if (!rel->fresh && (facts_has_privileges(j->facts, rel, role, ACL_SELECT) ||
+							facts_has_privileges(j->facts, rel, role, ACL_INSERT)))
+			return rel;
+	}
+	return NULL;
+}
+
+/* Who has been let in by the text otherwise? */
+static bool
+may_connect(Judgement *j, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, j->facts->connecting)
+	{
+		if (lfirst_oid(lc) == ACL_ID_PUBLIC || facts_acts_as(j->facts, role, lfirst_oid(lc)))
+			return true;
+	}
+	return false;
+}
+
+static void
+revoke_connect(Judgement *j, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_logins_as(j->facts, role))
+	{
+		Oid			login = lfirst_oid(lc);
+		FactRelation *rel = facts_connects_only_by(login, role) && !may_connect(j, login) ? used_by(j, login) : NULL;
+		const char *name = quote_identifier(GetUserNameFromId(login, false));
+
+		if (rel == NULL)
+			continue;
+		rules_find(j, RULE_BREAKS_CLIENTS, quote_identifier(get_database_name(MyDatabaseId)), NoLock,
+				   psprintf("Role %s, which has privileges on %s, can no longer connect.", name, facts_name(rel)),
+				   psprintf("GRANT CONNECT ON DATABASE %s TO %s; first.",
+							quote_identifier(get_database_name(MyDatabaseId)), name));
+		return;
+	}
+}
+
+static void
+grant_on_database(Judgement *j, GrantStmt *stmt, const char *name)
+{
+	ListCell   *lc;
+
+	if (get_database_oid(name, true) != MyDatabaseId || !(privilege_bits(stmt->privileges) & ACL_CONNECT))
+		return;
+	foreach(lc, stmt->grantees)
+	{
+		Oid			role = grantee_oid((RoleSpec *) lfirst(lc));
+
+		if (stmt->is_grant)
+			j->facts->connecting = lappend_oid(j->facts->connecting, role);
+		else
+			revoke_connect(j, role);
+	}
+}
+
 static void
 grant_on_object(Judgement *j, GrantStmt *stmt, Node *object)
 {
@@ -226,6 +314,9 @@ grant_on_object(Judgement *j, GrantStmt *stmt, Node *object)
 			break;
 		case OBJECT_SCHEMA:
 			revoke_schema(j, stmt, strVal(object));
+			break;
+		case OBJECT_DATABASE:
+			grant_on_database(j, stmt, strVal(object));
 			break;
 		case OBJECT_FUNCTION:
 		case OBJECT_PROCEDURE:
@@ -281,24 +372,100 @@ rules_grant(Judgement *j, Node *node)
 	}
 }
 
-/* A role that bypassed row security, and no longer does, meets the policies of every table. */
-void
-rules_alter_role(Judgement *j, Node *node)
+#define MEMBER_HINT "GRANT the role what it needs, or a membership in another one that has it, in the same transaction."
+
+/* Those who log in with the privileges of "member" no longer have those of "role". */
+static void
+take_membership(Judgement *j, Oid member, Oid role)
 {
-	AlterRoleStmt *stmt = castNode(AlterRoleStmt, node);
-	Oid			role = get_rolespec_oid(stmt->role, true);
-	bool		loses = false;
+	List	   *roles = facts_logins_as(j->facts, member);
+	List	   *reached = roles != NIL ? facts_reached_by(j->facts, role) : NIL;
+
+	/* The list grows by the tables whose INSERTs draw from a sequence. */
+	for (int i = 0; i < list_length(reached); i++)
+	{
+		FactRelation *rel = (FactRelation *) list_nth(reached, i);
+
+		if (rel->kind == RELKIND_SEQUENCE)
+			reached = list_concat_unique_ptr(reached, facts_filled_by(j->facts, rel->oid));
+		rules_touch_clients(j, rel, roles, MEMBER_HINT);
+	}
+	facts_note_membership(j->facts, member, role, true);
+}
+
+void
+rules_grant_role(Judgement *j, Node *node)
+{
+	GrantRoleStmt *stmt = castNode(GrantRoleStmt, node);
+	ListCell   *lc;
+	ListCell   *lm;
+
+	if (!stmt->is_grant && !zdm_revokes_membership(stmt))
+		return;
+	foreach(lc, stmt->granted_roles)
+	{
+		Oid			role = get_role_oid(((AccessPriv *) lfirst(lc))->priv_name, true);
+
+		foreach(lm, stmt->grantee_roles)
+		{
+			Oid			member = get_rolespec_oid((RoleSpec *) lfirst(lm), true);
+
+			if (!OidIsValid(role) || !OidIsValid(member))
+				continue;
+			if (stmt->is_grant)
+				facts_note_membership(j->facts, member, role, false);
+			else
+				take_membership(j, member, role);
+		}
+	}
+}
+
+/* The members that ALTER GROUP adds or drops. */
+static void
+alter_members(Judgement *j, Oid role, List *members, bool add)
+{
 	ListCell   *lc;
 
-	foreach(lc, stmt->options)
+	foreach(lc, members)
 	{
-		DefElem    *option = (DefElem *) lfirst(lc);
+		Oid			member = get_rolespec_oid((RoleSpec *) lfirst(lc), true);
 
-		loses |= (strcmp(option->defname, "bypassrls") == 0 || strcmp(option->defname, "superuser") == 0) &&
-			option->arg != NULL && !defGetBoolean(option);
+		if (OidIsValid(member) && add)
+			facts_note_membership(j->facts, member, role, false);
+		else if (OidIsValid(member))
+			take_membership(j, member, role);
 	}
-	if (!loses || !OidIsValid(role) || !has_bypassrls_privilege(role))
-		return;
+}
+
+/* The role has no privileges any more but its own, and those who have its privileges neither. */
+static void
+lose_memberships(Judgement *j, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_memberships(j->facts, role))
+		take_membership(j, role, lfirst_oid(lc));
+}
+
+static void
+lose_login(Judgement *j, Oid role)
+{
+	FactRelation *rel = used_by(j, role);
+	const char *name = quote_identifier(GetUserNameFromId(role, false));
+
+	if (rel != NULL)
+		rules_find(j, RULE_BREAKS_CLIENTS, name, NoLock,
+				   psprintf("Applications that log in as %s, which has privileges on %s, can no longer connect.",
+							name, facts_name(rel)),
+				   rules_escape("Let applications log in as another role first", "in the transaction that does it"));
+}
+
+/* A role that bypassed row security, and no longer does, meets the policies of every table. */
+static void
+lose_bypass(Judgement *j, Oid role)
+{
+	ListCell   *lc;
+
 	foreach(lc, facts_with_row_security(j->facts))
 	{
 		FactRelation *rel = (FactRelation *) lfirst(lc);
@@ -309,6 +476,55 @@ rules_alter_role(Judgement *j, Node *node)
 								facts_name(rel), quote_identifier(GetUserNameFromId(role, false))),
 					   psprintf("CREATE POLICY ... ON %s TO %s USING (...); first.", facts_name(rel),
 								quote_identifier(GetUserNameFromId(role, false))));
+	}
+}
+
+static bool
+turns_off(const DefElem *option, const char *name)
+{
+	return strcmp(option->defname, name) == 0 && option->arg != NULL && !defGetBoolean(unconstify(DefElem *, option));
+}
+
+void
+rules_alter_role(Judgement *j, Node *node)
+{
+	AlterRoleStmt *stmt = castNode(AlterRoleStmt, node);
+	Oid			role = get_rolespec_oid(stmt->role, true);
+	bool		loses_bypass = false;
+	ListCell   *lc;
+
+	foreach(lc, OidIsValid(role) ? stmt->options : NIL)
+	{
+		DefElem    *option = (DefElem *) lfirst(lc);
+
+		if (strcmp(option->defname, "rolemembers") == 0)
+			alter_members(j, role, (List *) option->arg, stmt->action > 0);
+		if (turns_off(option, "canlogin") && list_member_oid(facts_logins_as(j->facts, role), role))
+			lose_login(j, role);
+		if (turns_off(option, "inherit") && ZDM_INHERITS_BY_ROLE)
+			lose_memberships(j, role);
+		loses_bypass |= turns_off(option, "bypassrls") || turns_off(option, "superuser");
+	}
+	if (loses_bypass && has_bypassrls_privilege(role))
+		lose_bypass(j, role);
+}
+
+/* A role that has privileges of its own here is not dropped. */
+void
+rules_drop_role(Judgement *j, Node *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, castNode(DropRoleStmt, node)->roles)
+	{
+		Oid			role = get_rolespec_oid((RoleSpec *) lfirst(lc), true);
+
+		if (!OidIsValid(role))
+			continue;
+		if (list_member_oid(facts_logins_as(j->facts, role), role))
+			lose_login(j, role);
+		else
+			lose_memberships(j, role);
 	}
 }
 
