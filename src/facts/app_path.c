@@ -88,13 +88,18 @@ path_set_for(Relation catalog, Oid database, Oid role)
 
 /* What a session of the role begins with, as PostgreSQL puts its sources in order; NULL if not known. */
 static char *
-path_of_role(Relation catalog, Oid role)
+path_of_role(Relation catalog, const PathChange *change, Oid role)
 {
 	const Oid	sources[][2] = {{MyDatabaseId, role}, {InvalidOid, role}, {MyDatabaseId, InvalidOid}, {InvalidOid, InvalidOid}};
 	char	   *path = NULL;
 
 	for (int i = 0; i < lengthof(sources) && path == NULL; i++)
-		path = path_set_for(catalog, sources[i][0], sources[i][1]);
+	{
+		if (change != NULL && change->database == sources[i][0] && change->role == sources[i][1])
+			path = change->path != NULL ? pstrdup(change->path) : NULL;
+		else
+			path = path_set_for(catalog, sources[i][0], sources[i][1]);
+	}
 	if (path == NULL && strcmp(GetConfigOptionResetString("search_path"), DEFAULT_PATH) == 0)
 		path = pstrdup(DEFAULT_PATH);
 	return path;
@@ -156,7 +161,7 @@ place_found(const MovedObject *object, List *schemas, Oid home)
 static bool
 role_finds(Relation catalog, const MovedObject *object, Oid role)
 {
-	char	   *path = path_of_role(catalog, role);
+	char	   *path = path_of_role(catalog, NULL, role);
 	List	   *schemas = path != NULL ? schemas_of(path, role) : NIL;
 
 	return place_found(object, schemas, object->from) >= 0 && place_found(object, schemas, object->to) >= 0 &&
@@ -266,4 +271,30 @@ app_path_finds(const MovedObject *object, List *clients)
 		all = all && role_finds(catalog, object, lfirst_oid(lc));
 	table_close(catalog, AccessShareLock);
 	return all && functions_find(object);
+}
+
+bool
+app_path_schemas(const PathChange *change, Oid role, List **schemas)
+{
+	Relation	catalog = table_open(DbRoleSettingRelationId, AccessShareLock);
+	char	   *path = path_of_role(catalog, change, role);
+
+	table_close(catalog, AccessShareLock);
+	*schemas = path != NULL ? schemas_of(path, role) : NIL;
+	return path != NULL;
+}
+
+Oid
+app_path_first(List *schemas, const char *name)
+{
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, schemas)
+	{
+		found = get_relname_relid(name, lfirst_oid(lc));
+		if (OidIsValid(found))
+			break;
+	}
+	return found;
 }

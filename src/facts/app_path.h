@@ -26,4 +26,18 @@ typedef struct MovedObject
  */
 extern bool app_path_finds(const MovedObject *object, List *clients);
 
+/* What a statement makes of search_path for a role (InvalidOid: all) in a database (InvalidOid: any). */
+typedef struct PathChange
+{
+	Oid			database;
+	Oid			role;
+	const char *path;			/* NULL: it is set no more */
+} PathChange;
+
+/* The schemas (Oids) of a new session of the role, with the change if there is one; false if that is not known. */
+extern bool app_path_schemas(const PathChange *change, Oid role, List **schemas);
+
+/* The relation that is found first by that name; InvalidOid if none is. */
+extern Oid	app_path_first(List *schemas, const char *name);
+
 #endif							/* ZDM_APP_PATH_H */

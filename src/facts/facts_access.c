@@ -155,6 +155,27 @@ facts_reached_by(Facts *facts, Oid role)
 }
 
 bool
+facts_can_use(Facts *facts, FactRelation *rel, Oid role)
+{
+	return facts_has_privileges(facts, rel, role, ACL_SELECT) || facts_has_privileges(facts, rel, role, ACL_INSERT);
+}
+
+FactRelation *
+facts_used_by(Facts *facts, Oid role)
+{
+	ListCell   *lc;
+
+	foreach(lc, facts_reached_by(facts, role))
+	{
+		FactRelation *rel = (FactRelation *) lfirst(lc);
+
+		if (!rel->fresh && facts_can_use(facts, rel, role))
+			return rel;
+	}
+	return NULL;
+}
+
+bool
 facts_schema_usable(Facts *facts, const char *schema, Oid role)
 {
 	HeapTuple	tuple = SearchSysCache1(NAMESPACENAME, CStringGetDatum(schema));

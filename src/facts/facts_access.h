@@ -26,6 +26,10 @@ extern List *facts_logins_as(Facts *facts, Oid role);
  */
 extern List *facts_reached_by(Facts *facts, Oid role);
 
+/* May "role" read the relation, or add to it?  And one that is here already of which that is so, or NULL. */
+extern bool facts_can_use(Facts *facts, FactRelation *rel, Oid role);
+extern FactRelation *facts_used_by(Facts *facts, Oid role);
+
 /* May "role" use the schema? */
 extern bool facts_schema_usable(Facts *facts, const char *schema, Oid role);
 

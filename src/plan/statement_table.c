@@ -221,7 +221,7 @@ const StatementKind statement_table[] = {
 	/* the server */
 	[T_AlterRoleStmt] = {.name = "ALTER ROLE", .guarded = true, .judge = rules_alter_role},
 	[T_CreateRoleStmt] = HARMLESS("CREATE ROLE"),
-	[T_AlterRoleSetStmt] = HARMLESS("ALTER ROLE SET"),
+	[T_AlterRoleSetStmt] = {.name = "ALTER ROLE SET", .guarded = true, .judge = rules_alter_role_set},
 	[T_DropRoleStmt] = {.name = "DROP ROLE", .guarded = true, .judge = rules_drop_role},
 	[T_GrantRoleStmt] = {.name = "GRANT ROLE", .guarded = true, .judge = rules_grant_role},
 	[T_CreatedbStmt] = {
@@ -231,7 +231,7 @@ const StatementKind statement_table[] = {
 		.name = "DROP DATABASE", .guarded = true, .outside_block = rules_always_outside, .refusal = NEEDS_NO_TRANSACTION,
 	},
 	[T_AlterDatabaseStmt] = HARMLESS("ALTER DATABASE"),
-	[T_AlterDatabaseSetStmt] = HARMLESS("ALTER DATABASE SET"),
+	[T_AlterDatabaseSetStmt] = {.name = "ALTER DATABASE SET", .guarded = true, .judge = rules_alter_database_set},
 #ifdef ZDM_HAS_REFRESH_COLLATION
 	[T_AlterDatabaseRefreshCollStmt] = HARMLESS("ALTER DATABASE REFRESH COLLATION VERSION"),
 #endif

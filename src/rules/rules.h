@@ -160,6 +160,8 @@ extern void rules_grant(Judgement *j, Node *node);
 extern void rules_alter_role(Judgement *j, Node *node);
 extern void rules_grant_role(Judgement *j, Node *node);
 extern void rules_drop_role(Judgement *j, Node *node);
+extern void rules_alter_role_set(Judgement *j, Node *node);
+extern void rules_alter_database_set(Judgement *j, Node *node);
 extern void rules_create_policy(Judgement *j, Node *node);
 extern void rules_alter_policy(Judgement *j, Node *node);
 extern void rules_create_publication(Judgement *j, Node *node);
