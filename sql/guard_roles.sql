@@ -36,6 +36,7 @@ REVOKE regress_roles_owner FROM regress_roles_app;
 REVOKE regress_roles_team FROM regress_roles_app;
 REVOKE USAGE ON SEQUENCE shop.t_id_seq FROM regress_roles_writers;
 REVOKE USAGE ON SEQUENCE lone FROM regress_roles_app;
+REVOKE USAGE ON SCHEMA shop FROM regress_roles_team;
 BEGIN;
 ALTER TABLE owned ADD COLUMN n int;
 REVOKE regress_roles_owner FROM regress_roles_app;

@@ -190,6 +190,31 @@ locks_out(Judgement *j, Oid nspid, Oid role)
 	return false;
 }
 
+/* Or one that logs in, and uses them by what others are granted? */
+static bool
+locks_out_logins(Judgement *j, Oid nspid, Oid role)
+{
+	char	   *schema = get_namespace_name(nspid);
+	ListCell   *lc;
+
+	foreach(lc, facts_logins_as(j->facts, role))
+	{
+		Oid			login = lfirst_oid(lc);
+		ListCell   *lr;
+
+		if (!facts_schema_usage_only_by(nspid, login, role))
+			continue;
+		foreach(lr, facts_reached_by(j->facts, login))
+		{
+			FactRelation *rel = (FactRelation *) lfirst(lr);
+
+			if (!rel->fresh && strcmp(rel->schema, schema) == 0 && facts_can_use(j->facts, rel, login))
+				return true;
+		}
+	}
+	return false;
+}
+
 static void
 revoke_schema(Judgement *j, GrantStmt *stmt, const char *name)
 {
@@ -200,7 +225,9 @@ revoke_schema(Judgement *j, GrantStmt *stmt, const char *name)
 		return;
 	foreach(lc, stmt->grantees)
 	{
-		if (locks_out(j, nspid, grantee_oid((RoleSpec *) lfirst(lc))))
+		Oid			role = grantee_oid((RoleSpec *) lfirst(lc));
+
+		if (locks_out(j, nspid, role) || locks_out_logins(j, nspid, role))
 			rules_find(j, RULE_BREAKS_CLIENTS, quote_identifier(name), NoLock,
 					   psprintf("Roles that use relations of schema %s can no longer reach them.",
 								quote_identifier(name)),
