@@ -13,6 +13,7 @@ CREATE ROLE regress_roles_owner;
 CREATE ROLE regress_roles_useless;
 CREATE ROLE regress_roles_between;
 CREATE ROLE regress_roles_team_app LOGIN;
+CREATE ROLE regress_roles_setter LOGIN NOINHERIT;
 CREATE SCHEMA shop;
 CREATE TABLE shop.t (id serial PRIMARY KEY, v text);
 CREATE TABLE bare (id int);
@@ -29,11 +30,13 @@ GRANT regress_roles_team, regress_roles_owner, regress_roles_useless TO regress_
 GRANT regress_roles_writers TO regress_roles_useless;
 GRANT regress_roles_owner TO regress_roles_between;
 GRANT regress_roles_between TO regress_roles_team_app;
+GRANT regress_roles_owner, regress_roles_useless TO regress_roles_setter;
 
 SET zdm.guard = refuse;
 -- what a role can do by one that it is a member of, or that one by another
 REVOKE regress_roles_owner FROM regress_roles_app;
 REVOKE regress_roles_team FROM regress_roles_app;
+REVOKE regress_roles_owner FROM regress_roles_setter;
 REVOKE USAGE ON SEQUENCE shop.t_id_seq FROM regress_roles_writers;
 REVOKE USAGE ON SEQUENCE lone FROM regress_roles_app;
 REVOKE USAGE ON SCHEMA shop FROM regress_roles_team;
@@ -46,7 +49,9 @@ SELECT statement, object, detail, hint FROM zdm.check('REVOKE regress_roles_team
 REVOKE regress_roles_useless FROM regress_roles_app;
 GRANT regress_roles_useless TO regress_roles_app;
 REVOKE ADMIN OPTION FOR regress_roles_team FROM regress_roles_app;
+REVOKE ADMIN OPTION FOR regress_roles_owner FROM regress_roles_setter;
 REVOKE regress_roles_writers FROM regress_roles_useless;
+REVOKE regress_roles_useless FROM regress_roles_setter;
 SELECT statement, rule, object FROM zdm.check('REVOKE regress_roles_owner FROM regress_roles_idle') WHERE severity = 'unsafe';
 BEGIN;
 REVOKE regress_roles_owner FROM regress_roles_app;
@@ -88,4 +93,4 @@ DROP SEQUENCE lone;
 DROP SCHEMA shop;
 DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_database()); END $$;
 DROP OWNED BY regress_roles_app, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;
-DROP ROLE regress_roles_app, regress_roles_idle, regress_roles_between, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;
+DROP ROLE regress_roles_app, regress_roles_idle, regress_roles_setter, regress_roles_between, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;

@@ -302,13 +302,20 @@ typedef char *zdm_reloption_namespace;
 /* The major version of this server; core/target.h has what others can do. */
 #define ZDM_MAJOR (PG_VERSION_NUM / 10000)
 
-/* Who inherits the privileges of a role is told by each membership, and of a grant more can be taken back: 16. */
+/* Memberships: each tells whether it inherits, and has more options than ADMIN that are taken back alone: 16. */
+#if PG_VERSION_NUM >= 160000
+#define ZDM_INHERITS_BY_ROLE			false
+#define zdm_membership_inherits(form)	((form)->inherit_option)
+#define zdm_of_option(stmt)				((stmt)->opt != NIL)
+#define zdm_revokes_membership(stmt) \
+	((stmt)->opt == NIL || strcmp(linitial_node(DefElem, (stmt)->opt)->defname, "inherit") == 0)
+#else
+#define ZDM_INHERITS_BY_ROLE			true
+#define zdm_of_option(stmt)				((stmt)->admin_opt)
+#define zdm_revokes_membership(stmt)	(!(stmt)->admin_opt)
 static inline bool
 zdm_membership_inherits(Form_pg_auth_members form)
 {
-#if PG_VERSION_NUM >= 160000
-	return form->inherit_option;
-#else
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(form->member));
 	bool		inherits;
 
@@ -317,22 +324,7 @@ zdm_membership_inherits(Form_pg_auth_members form)
 	inherits = ((Form_pg_authid) GETSTRUCT(tuple))->rolinherit;
 	ReleaseSysCache(tuple);
 	return inherits;
-#endif
 }
-
-static inline bool
-zdm_revokes_membership(const GrantRoleStmt *stmt)
-{
-#if PG_VERSION_NUM >= 160000
-	return stmt->opt == NIL || strcmp(linitial_node(DefElem, stmt->opt)->defname, "inherit") == 0;
-#else
-	return !stmt->admin_opt;
-#endif
-}
-#if PG_VERSION_NUM >= 160000
-#define ZDM_INHERITS_BY_ROLE	false
-#else
-#define ZDM_INHERITS_BY_ROLE	true
 #endif
 
 /* NULLS NOT DISTINCT of unique indexes: 15. */

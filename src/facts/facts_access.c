@@ -133,6 +133,25 @@ facts_logins_as(Facts *facts, Oid role)
 	return scan_roles(facts, logs_in_as, role);
 }
 
+bool
+facts_sets_role_by_one(Oid member, Oid role)
+{
+	CatCList   *list = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(member));
+	int			ways = 0;
+	bool		own = false;
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Oid			roleid = ((Form_pg_auth_members) GETSTRUCT(&list->members[i]->tuple))->roleid;
+
+		own |= roleid == role;
+		if (roleid == role || is_member_of_role_nosuper(roleid, role))
+			ways++;
+	}
+	ReleaseSysCacheList(list);
+	return own && ways == 1;
+}
+
 static int
 by_oid(const ListCell *a, const ListCell *b)
 {

@@ -14,6 +14,9 @@
 extern bool facts_acts_as(Facts *facts, Oid member, Oid role);
 extern void facts_note_membership(Facts *facts, Oid member, Oid role, bool taken);
 
+/* May "member" SET ROLE to "role" by one membership of its own and no other? */
+extern bool facts_sets_role_by_one(Oid member, Oid role);
+
 /* The roles whose privileges "member" has by a membership of its own. */
 extern List *facts_memberships(Facts *facts, Oid member);
 

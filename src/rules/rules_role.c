@@ -44,6 +44,21 @@ take_membership(Judgement *j, Oid member, Oid role)
 	facts_note_membership(j->facts, member, role, true);
 }
 
+/* A session that does not inherit the privileges has them after SET ROLE. */
+static void
+lose_set_role(Judgement *j, Oid member, Oid role)
+{
+	FactRelation *rel = !facts_acts_as(j->facts, member, role) && facts_sets_role_by_one(member, role) &&
+		list_member_oid(facts_logins_as(j->facts, member), member) ? facts_used_by(j->facts, role) : NULL;
+	const char *name = quote_identifier(GetUserNameFromId(role, false));
+
+	if (rel != NULL)
+		rules_find(j, RULE_BREAKS_CLIENTS, name, NoLock,
+				   psprintf("Role %s can no longer SET ROLE %s, which has privileges on %s.",
+							quote_identifier(GetUserNameFromId(member, false)), name, facts_name(rel)),
+				   rules_escape("Deploy applications that no longer do so first", "in the transaction that does it"));
+}
+
 void
 rules_grant_role(Judgement *j, Node *node)
 {
@@ -63,6 +78,8 @@ rules_grant_role(Judgement *j, Node *node)
 
 			if (!OidIsValid(role) || !OidIsValid(member))
 				continue;
+			if (!stmt->is_grant && !zdm_of_option(stmt))
+				lose_set_role(j, member, role);
 			if (stmt->is_grant)
 				facts_note_membership(j->facts, member, role, false);
 			else
