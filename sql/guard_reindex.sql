@@ -18,8 +18,11 @@ CREATE TABLE t (id int PRIMARY KEY);
 INSERT INTO t SELECT generate_series(1, 5000);
 
 SET zdm.guard = refuse;
+-- sizes differ from version to version
+\set VERBOSITY terse
 REINDEX INDEX mv_id;
 REINDEX TABLE mv;
+\set VERBOSITY default
 REINDEX INDEX CONCURRENTLY mv_id;
 REINDEX TABLE CONCURRENTLY mv;
 REINDEX (CONCURRENTLY) INDEX mv_v;
@@ -28,7 +31,8 @@ REINDEX TABLE little;
 REINDEX INDEX unfilled_id;
 REINDEX TABLE bare;
 -- each relation of a schema is locked by itself
-SELECT rule, severity, object, lock, detail, hint FROM zdm.check('REINDEX SCHEMA public') ORDER BY object, rule;
+SELECT rule, severity, object, lock, regexp_replace(detail, '[0-9.]+ MB', 'n MB') AS detail, hint FROM zdm.check('REINDEX SCHEMA public')
+WHERE severity = 'unsafe' ORDER BY object, rule;
 SELECT rule, severity, object, lock, hint FROM zdm.check('REINDEX INDEX mv_v; REINDEX TABLE mv; REINDEX TABLE CONCURRENTLY mv; REINDEX TABLE little');
 -- one that this transaction has made has no readers yet
 BEGIN;

@@ -117,7 +117,7 @@ SELECT statement, severity, rule FROM zdm.check($$
 	ALTER TABLE t ALTER COLUMN sum DROP DEFAULT;
 $$) WHERE severity = 'unsafe';
 
--- A table renamed: a view in its place without grants; made anew under its name; swapped.
+-- A table renamed: a view in its place without grants; made anew, and empty, under its name; swapped.
 BEGIN;
 ALTER TABLE t RENAME TO t_old;
 CREATE VIEW t AS SELECT * FROM t_old;
