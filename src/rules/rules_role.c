@@ -177,7 +177,7 @@ rules_alter_role(Judgement *j, Node *node)
 		lose_bypass(j, role);
 }
 
-/* A role that has privileges of its own here is not dropped. */
+/* One that has privileges of its own here PostgreSQL does not drop, and says why. */
 void
 rules_drop_role(Judgement *j, Node *node)
 {
@@ -187,7 +187,7 @@ rules_drop_role(Judgement *j, Node *node)
 	{
 		Oid			role = get_rolespec_oid((RoleSpec *) lfirst(lc), true);
 
-		if (!OidIsValid(role))
+		if (!OidIsValid(role) || facts_role_matters(role))
 			continue;
 		if (list_member_oid(facts_logins_as(j->facts, role), role))
 			lose_login(j, role);
