@@ -14,6 +14,7 @@ CREATE ROLE regress_roles_useless;
 CREATE ROLE regress_roles_between;
 CREATE ROLE regress_roles_team_app LOGIN;
 CREATE ROLE regress_roles_setter LOGIN NOINHERIT;
+CREATE ROLE regress_roles_super LOGIN SUPERUSER;
 CREATE SCHEMA shop;
 CREATE TABLE shop.t (id serial PRIMARY KEY, v text);
 CREATE TABLE bare (id int);
@@ -68,10 +69,21 @@ CREATE TABLE fresh (id int);
 GRANT ALL ON fresh TO regress_roles_useless;
 REVOKE regress_roles_useless FROM regress_roles_app;
 ROLLBACK;
+BEGIN;
+CREATE ROLE regress_roles_fresh LOGIN;
+GRANT regress_roles_owner TO regress_roles_fresh;
+REVOKE regress_roles_owner FROM regress_roles_fresh;
+ALTER ROLE regress_roles_fresh NOLOGIN;
+DROP ROLE regress_roles_fresh;
+COMMIT;
 
 -- the way in
 ALTER ROLE regress_roles_app NOLOGIN;
 ALTER ROLE regress_roles_app NOLOGIN PASSWORD NULL;
+ALTER ROLE regress_roles_super NOLOGIN;
+ALTER ROLE regress_roles_super LOGIN;
+GRANT SELECT ON bare TO regress_roles_super;
+ALTER ROLE regress_roles_super NOLOGIN;
 ALTER GROUP regress_roles_team DROP USER regress_roles_app;
 SELECT format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()) AS revoke,
 	format('GRANT CONNECT ON DATABASE %I TO regress_roles_team, regress_roles_team_app', current_database()) AS grant \gset
@@ -92,5 +104,5 @@ DROP TABLE shop.t, bare, owned;
 DROP SEQUENCE lone;
 DROP SCHEMA shop;
 DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO PUBLIC', current_database()); END $$;
-DROP OWNED BY regress_roles_app, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;
-DROP ROLE regress_roles_app, regress_roles_idle, regress_roles_setter, regress_roles_between, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;
+DROP OWNED BY regress_roles_super, regress_roles_app, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;
+DROP ROLE regress_roles_super, regress_roles_app, regress_roles_idle, regress_roles_setter, regress_roles_between, regress_roles_team_app, regress_roles_writers, regress_roles_team, regress_roles_owner, regress_roles_useless;

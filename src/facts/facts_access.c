@@ -117,14 +117,16 @@ scan_roles(Facts *facts, bool (*wanted) (Facts *facts, Form_pg_authid form, Oid 
 static bool
 logs_in_as(Facts *facts, Form_pg_authid form, Oid role)
 {
-	return form->rolcanlogin && !form->rolsuper &&
+	/* one that this transaction made is in use by nobody */
+	return form->rolcanlogin && !form->rolsuper && !facts_is_fresh(AUTHOID, form->oid) &&
 		(role == ACL_ID_PUBLIC || facts_acts_as(facts, form->oid, role));
 }
 
 static bool
 is_reached_by(Facts *facts, Form_pg_authid form, Oid role)
 {
-	return facts_acts_as(facts, role, form->oid);
+	/* a superuser reaches all, which says nothing of what is done as him */
+	return form->oid == role || (!superuser_arg(role) && facts_acts_as(facts, role, form->oid));
 }
 
 List *

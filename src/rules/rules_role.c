@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "facts/app_path.h"
@@ -21,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "compat.h"
 
 #define MEMBER_HINT "GRANT the role what it needs, or a membership in another one that has it, in the same transaction."
@@ -44,12 +47,26 @@ take_membership(Judgement *j, Oid member, Oid role)
 	facts_note_membership(j->facts, member, role, true);
 }
 
+/* Are there sessions of its own?  Not yet of a role that this transaction made. */
+static bool
+logs_in(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+	bool		can;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	can = ((Form_pg_authid) GETSTRUCT(tuple))->rolcanlogin;
+	ReleaseSysCache(tuple);
+	return can && !facts_is_fresh(AUTHOID, role);
+}
+
 /* A session that does not inherit the privileges has them after SET ROLE. */
 static void
 lose_set_role(Judgement *j, Oid member, Oid role)
 {
 	FactRelation *rel = !facts_acts_as(j->facts, member, role) && facts_sets_role_by_one(member, role) &&
-		list_member_oid(facts_logins_as(j->facts, member), member) ? facts_used_by(j->facts, role) : NULL;
+		logs_in(member) ? facts_used_by(j->facts, role) : NULL;
 	const char *name = quote_identifier(GetUserNameFromId(role, false));
 
 	if (rel != NULL)
@@ -167,7 +184,7 @@ rules_alter_role(Judgement *j, Node *node)
 
 		if (strcmp(option->defname, "rolemembers") == 0)
 			alter_members(j, role, (List *) option->arg, stmt->action > 0);
-		if (turns_off(option, "canlogin") && list_member_oid(facts_logins_as(j->facts, role), role))
+		if (turns_off(option, "canlogin") && logs_in(role))
 			lose_login(j, role);
 		if (turns_off(option, "inherit") && ZDM_INHERITS_BY_ROLE)
 			lose_memberships(j, role);
@@ -189,7 +206,7 @@ rules_drop_role(Judgement *j, Node *node)
 
 		if (!OidIsValid(role) || facts_role_matters(role))
 			continue;
-		if (list_member_oid(facts_logins_as(j->facts, role), role))
+		if (logs_in(role))
 			lose_login(j, role);
 		else
 			lose_memberships(j, role);

@@ -98,6 +98,13 @@ read_options(FactSequence *seq, List *options)
 	}
 }
 
+/* Will PostgreSQL itself refuse it, with its reason? */
+static bool
+is_refused(const FactSequence *seq)
+{
+	return seq->increment == 0 || seq->min >= seq->max || seq->last < seq->min || seq->last > seq->max;
+}
+
 /* The value that nextval() gives next; false if it fails. */
 static bool
 next_value(const FactSequence *seq, int64 *value)
@@ -160,6 +167,8 @@ rules_change_sequence(Judgement *j, FactRelation *seq, List *options)
 		return;
 	becomes = was;
 	read_options(&becomes, options);
+	if (is_refused(&becomes))
+		return;
 	if (next_value(&becomes, &next))
 	{
 		/* One that goes on as it would have done gives what it would have given. */
