@@ -69,6 +69,15 @@ SET zdm.guard_min_size = 0;
 ALTER TABLE t ADD COLUMN m serial;
 SET zdm.guard = off;
 
+-- a sequence that is there already is nobody's to grant but its owner's
+CREATE SEQUENCE numbers;
+SELECT zdm.migrate('ALTER TABLE t ADD COLUMN m bigint DEFAULT nextval(''numbers'')');
+SELECT zdm.migrate('ALTER TABLE t ALTER COLUMN v SET DEFAULT nextval(''numbers'')');
+GRANT USAGE ON SEQUENCE numbers TO "regress_zdm App", regress_zdm_column;
+SELECT zdm.migrate('ALTER TABLE t ALTER COLUMN v SET DEFAULT nextval(''numbers'')') AS id \gset
+CALL zdm.wait(:id);
+SELECT write('regress_zdm App', 't'), write('regress_zdm_column', 't');
+
 -- a default that fails
 CREATE FUNCTION boom() RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN RAISE EXCEPTION 'boom' USING DETAIL = 'as it does', ERRCODE = 'ZZ001'; END $$;
 CREATE SEQUENCE other;
@@ -95,6 +104,6 @@ SELECT w, count(*) FROM t GROUP BY w;
 DROP TABLE ev, t, empty;
 DROP FUNCTION boom(), who(), write(text, text);
 DROP PROCEDURE filling(bigint);
-DROP SEQUENCE other;
+DROP SEQUENCE other, numbers;
 DROP ROLE "regress_zdm App", regress_zdm_part, regress_zdm_column, regress_zdm_reads;
 DROP EXTENSION pg_zdm CASCADE;

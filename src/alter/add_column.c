@@ -348,6 +348,8 @@ add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def)
 		return;
 	}
 	column = read_column(plan, change, def);
+	if (column->value != NIL)
+		ddl_refuse_breach(change);
 	filled = column->value != NIL && column->default_volatile;
 	foreach(lc, column->constraints)
 	{

@@ -110,6 +110,8 @@ alter_plan_default(MigrationPlan *plan, Change *change, const AlterTableCmd *cmd
 	int32		typmod;
 	Oid			collation;
 
+	if (cmd->def != NULL)
+		ddl_refuse_breach(change);
 	get_atttypetypmodcoll(change->relid, attnum, &type, &typmod, &collation);
 	plain_catalog_step(plan, "expand", &verb_set_default, &(SetDefaultArgs) {
 		.relation = change->relid, .column = expression_column(attnum),

@@ -112,6 +112,20 @@ ddl_refuse(const Finding *finding)
 			 finding->hint ? errhint("%s", finding->hint) : 0));
 }
 
+void
+ddl_refuse_breach(Change *change)
+{
+	ListCell   *lc;
+
+	foreach(lc, ddl_judge(change)->findings)
+	{
+		const Finding *finding = lfirst(lc);
+
+		if (finding->unsafe && finding->breach != NULL && !finding->mended)
+			ddl_refuse(finding);
+	}
+}
+
 bool
 ddl_is_empty(Oid relid)
 {

@@ -34,6 +34,9 @@ extern void ddl_refuse_needed(Change *change);
 /* Raise ERRCODE_FEATURE_NOT_SUPPORTED for a statement, with the rules' reason. */
 pg_noreturn extern void ddl_refuse(const Finding *finding);
 
+/* The same, if applications lose by the statement what no migration keeps for them. */
+extern void ddl_refuse_breach(Change *change);
+
 /* Have the table and its partitions no block, and so no row, as yet? */
 extern bool ddl_is_empty(Oid relid);
 

@@ -511,7 +511,7 @@ promised_column(const Reliance *reliance, const char *name)
 
 /* A column that clients do not know, and that must be given a value. */
 static char *
-required_column_breach(FactRelation *rel, const Reliance *reliance, char **remedy)
+required_column_breach(FactRelation *rel, const Reliance *reliance, Remedy *remedy)
 {
 	ListCell   *lc;
 
@@ -523,7 +523,7 @@ required_column_breach(FactRelation *rel, const Reliance *reliance, char **remed
 
 		if (col->dropped || can_be_left_out(col) || promised_column(reliance, col->name))
 			continue;
-		*remedy = psprintf("Leave column %s its default (in Django: db_default), and drop that in a later deployment, once every running application gives the column a value.",
+		remedy->text = psprintf("Leave column %s its default (in Django: db_default), and drop that in a later deployment, once every running application gives the column a value.",
 						   quote_identifier(col->name));
 		return psprintf("running applications do not give a value for the NOT NULL column %s of %s, which has no default",
 							quote_identifier(col->name), facts_name(rel));
@@ -558,7 +558,7 @@ role_words(Oid role)
 
 /* The statement that gives back what the role lost, as far as one does. */
 static char *
-privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost)
+privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost, bool *migrated)
 {
 	AclMode		missing = 0;
 	FactRelation *seq;
@@ -573,20 +573,20 @@ privilege_remedy(Facts *facts, FactRelation *rel, Oid role, AclMode lost)
 						privilege_words(missing), rel->kind == RELKIND_SEQUENCE ? "SEQUENCE " : "",
 						facts_name(rel), role_words(role));
 	seq = (lost & ACL_INSERT) ? unusable_sequence(facts, rel, role) : NULL;
+	*migrated = seq != NULL && seq->of_serial;
 	if (seq != NULL)
-		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction%s.",
-						facts_name(seq), role_words(role),
-						seq->of_serial ? ": zdm.migrate() does that by itself" : "");
+		return psprintf("GRANT USAGE ON SEQUENCE %s TO %s; in the same transaction.",
+						facts_name(seq), role_words(role));
 	return NULL;
 }
 
 /* What row security keeps from a role is no matter of its privileges. */
 static char *
-row_security_breach(FactRelation *rel, Oid role, AclMode lost, char **remedy)
+row_security_breach(FactRelation *rel, Oid role, AclMode lost, Remedy *remedy)
 {
 	const char *who = role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(role));
 
-	*remedy = psprintf("CREATE POLICY ... ON %s TO %s USING (...); in the same transaction.",
+	remedy->text = psprintf("CREATE POLICY ... ON %s TO %s USING (...); in the same transaction.",
 					   facts_name(rel), role_words(role));
 	if (lost & ACL_SELECT)
 		return psprintf("row security of %s has no policy for %s, which sees none of its rows (%s)",
@@ -596,7 +596,7 @@ row_security_breach(FactRelation *rel, Oid role, AclMode lost, char **remedy)
 }
 
 static char *
-client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **remedy)
+client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, Remedy *remedy)
 {
 	ListCell   *lc;
 
@@ -616,7 +616,7 @@ client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **
 		hidden = lost & CLIENT_PRIVILEGES & ~row_security_permits(facts, rel, client->role);
 		if (hidden != 0)
 			return row_security_breach(rel, client->role, hidden, remedy);
-		*remedy = privilege_remedy(facts, rel, client->role, lost);
+		remedy->text = privilege_remedy(facts, rel, client->role, lost, &remedy->migrated);
 		return psprintf("%s can no longer do this on %s: %s",
 						client->role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(client->role)),
 						facts_name(rel), privilege_words(lost));
@@ -640,7 +640,7 @@ column_remedy(FactRelation *rel, const FactGrant *client, AclMode lost)
 
 /* A column that is gone is another matter. */
 static char *
-column_client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, char **remedy)
+column_client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, Remedy *remedy)
 {
 	ListCell   *lc;
 
@@ -658,7 +658,7 @@ column_client_breach(Facts *facts, FactRelation *rel, const Reliance *reliance, 
 		}
 		if (lost == 0)
 			continue;
-		*remedy = column_remedy(rel, client, lost);
+		remedy->text = column_remedy(rel, client, lost);
 		return psprintf("%s can no longer do this with column %s of %s: %s",
 						client->role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", role_words(client->role)),
 						quote_identifier(client->column), facts_name(rel), privilege_words(lost));
@@ -724,12 +724,12 @@ named_breach(Facts *facts, const Reliance *reliance)
 }
 
 char *
-reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
+reliance_breach(Facts *facts, const Reliance *reliance, Remedy *remedy)
 {
 	FactRelation *rel;
 	char	   *breach;
 
-	*remedy = NULL;
+	*remedy = (Remedy) {NULL};
 	if (reliance->nobodys)
 		return NULL;
 	if (reliance->identity != NULL)
@@ -746,7 +746,7 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 		return client_breach(facts, rel, reliance, remedy);
 	if (rows_left_behind(facts, rel, reliance))
 	{
-		*remedy = psprintf("CREATE VIEW %s AS ... over the table that had the name, with the grants that it has, in the same transaction; or let a table take the name that has the rows already.",
+		remedy->text = psprintf("CREATE VIEW %s AS ... over the table that had the name, with the grants that it has, in the same transaction; or let a table take the name that has the rows already.",
 						   facts_name(rel));
 		return psprintf("%s is a new table, which has none of the rows that applications find there", facts_name(rel));
 	}
@@ -756,7 +756,7 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 	if ((breach = column_breach(rel, reliance)) != NULL)
 	{
 		if (rel->oid != reliance->oid)
-			*remedy = psprintf("Give the new %s every column that the old one had, in the same transaction.", facts_name(rel));
+			remedy->text = psprintf("Give the new %s every column that the old one had, in the same transaction.", facts_name(rel));
 		return breach;
 	}
 	if ((breach = required_column_breach(rel, reliance, remedy)) != NULL)
@@ -767,14 +767,14 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 		return breach;
 	if (reliance->takes_any_row && !has_default_partition(rel) && rel->kind == RELKIND_PARTITIONED_TABLE)
 	{
-		*remedy = psprintf("Make partitions for the rows that it would take first, or attach a default partition to %s in the same transaction.",
+		remedy->text = psprintf("Make partitions for the rows that it would take first, or attach a default partition to %s in the same transaction.",
 						   facts_name(rel));
 		return psprintf("%s has no default partition any more: an INSERT of a row that no other partition takes would fail",
 						facts_name(rel));
 	}
 	if (reliance->columns != NIL && reliance->identifies_rows && !identifies_rows(facts, rel))
 	{
-		*remedy = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key, in the same transaction.",
+		remedy->text = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL; or give it a primary key, in the same transaction.",
 						   facts_name(rel));
 		return psprintf("%s is published and has no replica identity: every UPDATE and DELETE would fail",
 						facts_name(rel));
@@ -782,7 +782,7 @@ reliance_breach(Facts *facts, const Reliance *reliance, char **remedy)
 	if (reliance->columns != NIL && reliance->sequence_value > 0 &&
 		sequence_behind(facts, rel, reliance))
 	{
-		*remedy = psprintf("SELECT setval(pg_get_serial_sequence(%s, '<key>'), " INT64_FORMAT "); in the same transaction.",
+		remedy->text = psprintf("SELECT setval(pg_get_serial_sequence(%s, '<key>'), " INT64_FORMAT "); in the same transaction.",
 						   quote_literal_cstr(facts_name(rel)), reliance->sequence_value);
 		return psprintf("the sequence that fills in a key of %s is behind the values in use: an INSERT would meet duplicate keys",
 						facts_name(rel));

@@ -60,11 +60,17 @@ extern bool reliance_hides_rows(Facts *facts, FactRelation *rel, Oid role);
 /* What the reliance is about, as a user writes it. */
 extern char *reliance_object(const Reliance *reliance);
 
+/* What mends just one breach, where something does; and does zdm.migrate() see to it by itself? */
+typedef struct Remedy
+{
+	char	   *text;
+	bool		migrated;
+} Remedy;
+
 /*
  * Why the reliance no longer holds, as a sentence in the current memory
- * context; NULL when it does.  *remedy is then the statement that mends just
- * this, where there is one.
+ * context; NULL when it does.
  */
-extern char *reliance_breach(Facts *facts, const Reliance *reliance, char **remedy);
+extern char *reliance_breach(Facts *facts, const Reliance *reliance, Remedy *remedy);
 
 #endif							/* ZDM_RELIANCE_H */

@@ -485,17 +485,17 @@ rules_rewrite_hint(Judgement *j, FactRelation *rel, const char *apart)
 
 /* What mends just this breach comes first, then a call that was tried, then the rule's word. */
 static void
-add_breach(Judgement *j, List *reliances, RuleReliance *touched, char *breach, char *remedy)
+add_breach(Judgement *j, List *reliances, RuleReliance *touched, char *breach, const Remedy *remedy)
 {
 	RuleReliance *by = culprit(reliances, touched);
-	const char *hint = remedy != NULL ? remedy : by->call != NULL ? by->call : by->hint;
+	const char *hint = remedy->text != NULL ? remedy->text : by->call != NULL ? by->call : by->hint;
 	Finding    *finding;
 
 	finding = add_finding(j, RULE_BREAKS_CLIENTS, true, reliance_object(touched->reliance), NoLock,
 						  by->statement == NULL ? psprintf("Afterwards %s.", breach) :
 						  psprintf("Afterwards %s (by: %s).", breach, by->statement),
 						  hint != NULL ? pstrdup(hint) : NULL);
-	finding->mended = remedy == NULL;
+	finding->mended = remedy->text == NULL || remedy->migrated;
 	finding->breach = touched;
 }
 
@@ -510,7 +510,7 @@ rules_breaches(Facts *facts, List *reliances, List *findings)
 	{
 		RuleReliance *touched = (RuleReliance *) lfirst(lc);
 		Reliance   *reliance = touched->reliance;
-		char	   *remedy = NULL;
+		Remedy		remedy;
 		char	   *breach;
 
 		if (!reliance->of_clients &&
@@ -521,7 +521,7 @@ rules_breaches(Facts *facts, List *reliances, List *findings)
 			seen = lappend(seen, reliance);
 		breach = reliance_breach(facts, reliance, &remedy);
 		if (breach != NULL)
-			add_breach(&j, reliances, touched, breach, remedy);
+			add_breach(&j, reliances, touched, breach, &remedy);
 	}
 	return j.findings;
 }
