@@ -62,7 +62,10 @@ indexes_like(const Change *change)
 
 	(void) ddl_judge_alone(facts, change);
 	rel = facts_by_oid(facts, change->relid);
-	stated = llast(rel->indexes);
+	stated = rel->indexes != NIL ? llast(rel->indexes) : NULL;
+	/* of one that PostgreSQL refuses the rules remember nothing */
+	if (stated == NULL || OidIsValid(stated->oid))
+		return NIL;
 	foreach(lc, facts_tree(facts, rel, true))
 	{
 		FactRelation *member = lfirst(lc);
