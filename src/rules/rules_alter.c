@@ -542,33 +542,6 @@ alter_composite(Judgement *j, FactRelation *rel, AlterTableStmt *stmt)
 	}
 }
 
-/* PostgreSQL says itself, and at once, that this is not for a materialized view. */
-static bool
-is_for_tables(AlterTableStmt *stmt)
-{
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
-	{
-		switch (lfirst_node(AlterTableCmd, lc)->subtype)
-		{
-			case AT_AddColumn:
-			case AT_DropColumn:
-			case AT_AlterColumnType:
-			case AT_ColumnDefault:
-			case AT_SetNotNull:
-			case AT_DropNotNull:
-			case AT_AddConstraint:
-			case AT_DropConstraint:
-			case AT_ValidateConstraint:
-				return true;
-			default:
-				break;
-		}
-	}
-	return false;
-}
-
 /* Which members of the tree ALTER TABLE visits; some subcommands never recurse. */
 static bool
 recurses(AlterTableStmt *stmt)
@@ -602,7 +575,8 @@ rules_alter_table(Judgement *j, Node *node)
 		alter_composite(j, rel, stmt);
 		return;
 	}
-	if (!rules_is_of_kind(rel, stmt->objtype) || (rel->kind == RELKIND_MATVIEW && is_for_tables(stmt)))
+	/* PostgreSQL says itself, and at once, what is not for a materialized view: what goes on to partitions */
+	if (!rules_is_of_kind(rel, stmt->objtype) || (rel->kind == RELKIND_MATVIEW && recurses(stmt)))
 		return;
 	alter_tree(j, rel, facts_tree(j->facts, rel, recurses(stmt)),
 			   AlterTableGetLockLevel(stmt->cmds), stmt->cmds);
