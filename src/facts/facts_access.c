@@ -92,6 +92,15 @@ facts_note_membership(Facts *facts, Oid member, Oid role, bool taken)
 	MemoryContextSwitchTo(old);
 }
 
+void
+facts_note_connecting(Facts *facts, Oid role)
+{
+	MemoryContext old = MemoryContextSwitchTo(facts->mcxt);
+
+	facts->connecting = lappend_oid(facts->connecting, role);
+	MemoryContextSwitchTo(old);
+}
+
 /* All roles for which that is so. */
 static List *
 scan_roles(Facts *facts, bool (*wanted) (Facts *facts, Form_pg_authid form, Oid role), Oid role)

@@ -14,6 +14,9 @@
 extern bool facts_acts_as(Facts *facts, Oid member, Oid role);
 extern void facts_note_membership(Facts *facts, Oid member, Oid role, bool taken);
 
+/* Note that the role (or everyone) is let in. */
+extern void facts_note_connecting(Facts *facts, Oid role);
+
 /* May "member" SET ROLE to "role" by one membership of its own and no other? */
 extern bool facts_sets_role_by_one(Oid member, Oid role);
 

@@ -303,7 +303,7 @@ grant_on_database(Judgement *j, GrantStmt *stmt, const char *name)
 		Oid			role = grantee_oid((RoleSpec *) lfirst(lc));
 
 		if (stmt->is_grant)
-			j->facts->connecting = lappend_oid(j->facts->connecting, role);
+			facts_note_connecting(j->facts, role);
 		else
 			revoke_connect(j, role);
 	}
