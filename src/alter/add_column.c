@@ -29,6 +29,7 @@
 #include "draft/by_path.h"
 #include "draft/deparse.h"
 #include "executor/spi.h"
+#include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_type.h"
@@ -47,6 +48,7 @@ typedef struct AddedColumn
 	int32		typmod;
 	List	   *value;			/* its default, or NIL */
 	bool		default_volatile;
+	bool		type_default;	/* it is the type's own */
 	bool		not_null;
 	bool		serial;
 	char		identity;		/* as in pg_attribute */
@@ -182,6 +184,20 @@ read_constraint(AddedColumn *column, const Constraint *con, const char *source, 
 	}
 }
 
+/* A domain's default is the column's where the statement has none. */
+static void
+read_type_default(AddedColumn *column, Oid relid)
+{
+	Node	   *tree = get_typdefault(column->type);
+
+	if (tree == NULL)
+		return;
+	by_path_check(tree, identity_of(relid));
+	column->value = deparse_kept(tree, relid, InvalidAttrNumber, NIL);
+	column->default_volatile = facts_is_volatile(facts_type_owner(column->type), tree);
+	column->type_default = true;
+}
+
 static AddedColumn *
 read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *def)
 {
@@ -204,6 +220,8 @@ read_column(const MigrationPlan *plan, const Change *change, const ColumnDef *de
 		column->value = expression_format("pg_catalog.nextval(%s)", column_sequence_number(column->sequence));
 		column->default_volatile = true;
 	}
+	else if (column->value == NIL)
+		read_type_default(column, plan->relid);
 	return column;
 }
 
@@ -256,6 +274,8 @@ plan_bare_column(MigrationPlan *plan, const AddedColumn *column)
 		.relation = plan->relid, .name = pstrdup(column->name), .type = ddl_type(column->type, column->typmod),
 		.sequence = column->sequence, .value = column->value,
 		.set_default = column->default_volatile, .not_null = column->not_null,
+		.type_default = column->type_default,
+		.null_first = column->default_volatile && get_typdefault(column->type) != NULL,
 	});
 }
 

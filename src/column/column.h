@@ -65,6 +65,7 @@ typedef struct NewColumn
 	bool		retyped;		/* of another type */
 	bool		may_misfit;		/* up can fail, or give what constraints do not admit */
 	bool		mapped;			/* by an up of the user's own */
+	bool		null_first;		/* the type's own default is not to be computed for rows that are there */
 } NewColumn;
 
 typedef struct ColumnGrant

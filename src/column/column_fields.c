@@ -217,6 +217,7 @@ static const Field new_fields[] = {
 	FIELD(NewColumn, retyped, BOOL),
 	FIELD(NewColumn, may_misfit, BOOL),
 	FIELD(NewColumn, mapped, BOOL),
+	FIELD(NewColumn, null_first, BOOL),
 };
 
 static const Fields new = FIELDS(NewColumn, new_fields);

@@ -67,6 +67,11 @@ add_sql(const Making *making, const void *data)
 		appendStringInfo(&sql, " COMPRESSION %s", twin->new->compression);
 	if (twin->new->collation != NULL)
 		appendStringInfo(&sql, " COLLATE %s", twin->new->collation);
+	if (twin->new->null_first)
+	{
+		appendStringInfoString(&sql, " DEFAULT NULL");
+		sql_statement(&sql, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column);
+	}
 	append_attributes(&sql, making, twin);
 	return sql.data;
 }

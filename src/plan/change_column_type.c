@@ -205,6 +205,7 @@ plan_pair(MigrationPlan *plan, const Column *column, const Change *change)
 		.retyped = true,
 		.may_misfit = change->up_readable != NULL,
 		.mapped = change->up_source != NULL,
+		.null_first = get_typdefault(change->type) != NULL,
 	};
 	Pair		pair = {
 		.migration = plan->migration,

@@ -81,6 +81,7 @@ make(MigrationPlan *plan, Change *change)
 		.collation = column->collation,
 		.storage = column->storage,
 		.compression = column->compression,
+		.null_first = get_typdefault(column->type_oid) != NULL,
 	};
 	Pair		pair = {
 		.migration = plan->migration,

@@ -39,6 +39,8 @@ static const Field add_fields[] = {
 	FIELD(AddColumnArgs, value, EXPRESSION),
 	FIELD(AddColumnArgs, set_default, BOOL),
 	FIELD(AddColumnArgs, not_null, BOOL),
+	FIELD(AddColumnArgs, type_default, BOOL),
+	FIELD(AddColumnArgs, null_first, BOOL),
 };
 
 static const Fields add_args = FIELDS(AddColumnArgs, add_fields);
@@ -124,7 +126,11 @@ add_sql(const Making *making, const void *data)
 	if (add->value != NIL && !add->set_default)
 		appendStringInfo(&buf, " DEFAULT %s%s", sql_expression(making, add->value, add->relation),
 						 add->not_null ? " NOT NULL" : "");
-	else if (add->value != NIL)
+	else if (add->null_first)
+		appendStringInfoString(&buf, " DEFAULT NULL");
+	if (add->type_default)
+		sql_statement(&buf, "ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", table, column);
+	else if (add->value != NIL && add->set_default)
 		sql_statement(&buf, "ALTER TABLE %s ALTER COLUMN %s SET DEFAULT %s", table, column,
 					  sql_expression(making, add->value, add->relation));
 	if (add->sequence != NULL)

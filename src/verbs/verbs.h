@@ -408,6 +408,8 @@ typedef struct AddColumnArgs
 	List	   *value;			/* its default, or NIL */
 	bool		set_default;	/* in a statement of its own: rows that are there do not get it */
 	bool		not_null;
+	bool		type_default;	/* the value is the type's own default, and stays that */
+	bool		null_first;		/* the type's own default is not to be computed for rows that are there */
 } AddColumnArgs;
 
 typedef struct AddIdentityArgs
