@@ -17,12 +17,12 @@
 #include "core/errors.h"
 #include "core/expression.h"
 #include "core/identity.h"
+#include "core/names.h"
 #include "draft/deparse.h"
 #include "facts/facts_expr.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_node.h"
-#include "parser/parse_target.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "compat.h"
@@ -219,42 +219,8 @@ index_key_statement(const Constraint *con)
 	return stmt;
 }
 
-/* As PostgreSQL names the columns of an index; what has no name is "expr". */
-static char *
-column_base(const IndexElem *elem)
-{
-	char	   *name = elem->name != NULL ? elem->name : FigureIndexColname(elem->expr);
-
-	return name != NULL ? name : "expr";
-}
-
-static bool
-is_taken(List *columns, const char *name)
-{
-	ListCell   *lc;
-
-	foreach(lc, columns)
-	{
-		if (strcmp(strVal(lfirst(lc)), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 List *
 index_columns(const IndexStmt *stmt)
 {
-	List	   *columns = NIL;
-	ListCell   *lc;
-
-	foreach(lc, list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
-	{
-		char	   *base = column_base(lfirst_node(IndexElem, lc));
-		char	   *name = base;
-
-		for (int i = 1; is_taken(columns, name); i++)
-			name = psprintf("%s%d", base, i);
-		columns = lappend(columns, makeString(pstrdup(name)));
-	}
-	return columns;
+	return names_of_elements(list_concat_copy(stmt->indexParams, stmt->indexIncludingParams));
 }

@@ -13,7 +13,8 @@
 #include "core/names.h"
 #include "core/trigger_name.h"
 #include "mb/pg_wchar.h"
-#include "nodes/value.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_target.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -108,4 +109,44 @@ names_joined(List *names)
 	foreach(lc, names)
 		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "_" : "", strVal(lfirst(lc)));
 	return buf.data;
+}
+
+/* What has no name is "expr". */
+static char *
+column_base(const IndexElem *elem)
+{
+	char	   *name = elem->name != NULL ? elem->name : FigureIndexColname(elem->expr);
+
+	return name != NULL ? name : "expr";
+}
+
+static bool
+is_among(List *columns, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		if (strcmp(strVal(lfirst(lc)), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+List *
+names_of_elements(List *elements)
+{
+	List	   *columns = NIL;
+	ListCell   *lc;
+
+	foreach(lc, elements)
+	{
+		char	   *base = column_base(lfirst_node(IndexElem, lc));
+		char	   *name = base;
+
+		for (int i = 1; is_among(columns, name); i++)
+			name = psprintf("%s%d", base, i);
+		columns = lappend(columns, makeString(pstrdup(name)));
+	}
+	return columns;
 }

@@ -42,6 +42,9 @@ extern char *names_sync_trigger(Oid relid, bool missing_ok);
  */
 extern char *names_make(const char *base, const char *suffix);
 
+/* The columns of an index (String) as PostgreSQL names them, of its elements (IndexElem). */
+extern List *names_of_elements(List *elements);
+
 /* "a_b" of a list of String nodes, as PostgreSQL has the columns of an index in its name. */
 extern char *names_joined(List *names);
 

@@ -21,13 +21,24 @@
 #include "utils/lsyscache.h"
 #include "compat.h"
 
-/* The name that PostgreSQL gives to a constraint on one column, near enough to find it again. */
+/* What a CHECK is named for: the one column that it is on, if it is one. */
 static char *
-constraint_name(const Constraint *con, const FactRelation *rel, const char *columns, const char *label)
+only_column(FactRelation *rel, Node *expr)
 {
-	if (con->conname != NULL)
-		return con->conname;
-	return makeObjectName(rel->name, columns, label);
+	char	   *only = NULL;
+	ListCell   *lc;
+
+	foreach(lc, expr != NULL ? rel->columns : NIL)
+	{
+		FactColumn *col = (FactColumn *) lfirst(lc);
+
+		if (col->dropped || !facts_uses_column(expr, col->attnum))
+			continue;
+		if (only != NULL)
+			return NULL;
+		only = col->name;
+	}
+	return only;
 }
 
 /* A member that has the same CHECK already is not scanned: PostgreSQL merges the two. */
@@ -44,7 +55,7 @@ add_check(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
 	Node	   *expr = facts_types_known(rel) ?
 		facts_analyze(rel, con->raw_expr, EXPR_KIND_CHECK_CONSTRAINT) : NULL;
-	char	   *name = constraint_name(con, rel, NULL, "check");
+	char	   *name = con->conname ? con->conname : rules_constraint_name(rel, only_column(rel, expr), "check");
 	bool		valid = !con->skip_validation && zdm_statement_enforced(con);
 	List	   *unchecked = NIL;
 	ListCell   *lc;
@@ -328,20 +339,32 @@ key_columns(FactRelation *rel, const Constraint *con)
 	return zdm_without_overlaps(con) ? NIL : columns;
 }
 
+static List *
+named(List *names)
+{
+	List	   *elements = NIL;
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		IndexElem  *elem = makeNode(IndexElem);
+
+		elem->name = strVal(lfirst(lc));
+		elements = lappend(elements, elem);
+	}
+	return elements;
+}
+
 /* What the index of a constraint is named for (String). */
 static List *
 index_columns(const Constraint *con)
 {
-	List	   *columns = list_copy(con->keys);
+	List	   *columns = named(con->keys);
 	ListCell   *lc;
 
 	foreach(lc, con->exclusions)
-	{
-		IndexElem  *elem = linitial_node(IndexElem, lfirst_node(List, lc));
-
-		columns = lappend(columns, makeString(elem->name ? elem->name : "expr"));
-	}
-	return list_concat_copy(columns, con->including);
+		columns = lappend(columns, linitial(lfirst_node(List, lc)));
+	return names_of_elements(list_concat(columns, named(con->including)));
 }
 
 static void
@@ -350,7 +373,7 @@ add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *co
 	const char *label = con->contype == CONSTR_PRIMARY ? "pkey" :
 		con->contype == CONSTR_UNIQUE ? "key" : "excl";
 	char	   *columns = con->contype != CONSTR_PRIMARY ? names_joined(index_columns(con)) : NULL;
-	char	   *name = constraint_name(con, rel, columns, label);
+	char	   *name = con->conname ? con->conname : rules_index_name(rel, columns, label, true);
 	List	   *build = NIL;
 	ListCell   *lc;
 
@@ -426,7 +449,7 @@ add_foreign_key(Judgement *j, FactRelation *rel, Constraint *con)
 
 	if (referenced == NULL)
 		return;
-	name = constraint_name(con, rel, con->fk_attrs ? strVal(linitial(con->fk_attrs)) : NULL, "fkey");
+	name = con->conname ? con->conname : rules_constraint_name(rel, names_joined(con->fk_attrs), "fkey");
 	foreach(lc, facts_tree(j->facts, referenced, true))
 		rules_lock(j, (FactRelation *) lfirst(lc), ShareRowExclusiveLock);
 	added = facts_new_constraint(rel, 'f', name);

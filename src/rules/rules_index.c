@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_opclass.h"
 #include "commands/defrem.h"
+#include "core/names.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_query.h"
@@ -104,12 +105,8 @@ read_index(FactRelation *rel, IndexStmt *stmt)
 	if (stmt->whereClause != NULL && facts_types_known(rel))
 		idx->predicate = make_ands_implicit((Expr *) facts_analyze(rel, stmt->whereClause,
 																   EXPR_KIND_INDEX_PREDICATE));
-	if (idx->name == NULL && stmt->indexParams != NIL)
-	{
-		IndexElem  *first = (IndexElem *) linitial(stmt->indexParams);
-
-		idx->name = makeObjectName(rel->name, first->name ? first->name : "expr", "idx");
-	}
+	if (idx->name == NULL)
+		idx->name = rules_index_name(rel, names_joined(names_of_elements(list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))), "idx", false);
 	return idx;
 }
 

@@ -7,7 +7,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/partition.h"
+#include "catalog/pg_constraint.h"
+#include "commands/defrem.h"
 #include "facts/facts_catalog.h"
 #include "rules/rules_work.h"
 #include "utils/builtins.h"
@@ -81,6 +84,54 @@ rules_default_partition(Judgement *j, FactRelation *partition)
 		return;
 	rules_touch(j, parent, NULL);
 	parent->default_gone = true;
+}
+
+/* Has the text dropped what the table has of that name? */
+static bool
+is_given_up(FactRelation *rel, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		if (con->dropped && strcmp(con->name, name) == 0)
+			return true;
+	}
+	foreach(lc, rel->indexes)
+	{
+		FactIndex  *idx = (FactIndex *) lfirst(lc);
+
+		if (idx->dropped && strcmp(idx->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The plain name of what it is for, if it is to be had; else the catalog is asked for another one. */
+static bool
+is_plain_name(FactRelation *rel, const char *name)
+{
+	return !OidIsValid(rel->oid) || !OidIsValid(get_namespace_oid(rel->schema, true)) || is_given_up(rel, name);
+}
+
+char *
+rules_constraint_name(FactRelation *rel, const char *columns, const char *label)
+{
+	char	   *name = makeObjectName(rel->name, columns, label);
+
+	return is_plain_name(rel, name) ? name :
+		ChooseConstraintName(rel->name, columns, label, get_namespace_oid(rel->schema, false), NIL);
+}
+
+char *
+rules_index_name(FactRelation *rel, const char *columns, const char *label, bool constraint)
+{
+	char	   *name = makeObjectName(rel->name, columns, label);
+
+	return is_plain_name(rel, name) ? name :
+		ChooseRelationName(rel->name, columns, label, get_namespace_oid(rel->schema, false), constraint);
 }
 
 static char *

@@ -23,6 +23,10 @@ extern void rules_drop_views(Judgement *j, List *views);
 /* A table in the tree has rows. */
 extern bool rules_has_rows(Judgement *j, List *tree);
 
+/* The name that PostgreSQL would choose for a constraint, or for the index of one. */
+extern char *rules_constraint_name(FactRelation *rel, const char *columns, const char *label);
+extern char *rules_index_name(FactRelation *rel, const char *columns, const char *label, bool constraint);
+
 /* A unique index on these columns would find duplicates, as far as statistics tell. */
 extern void rules_duplicates(Judgement *j, FactRelation *rel, List *columns, bool nulls_equal);
 
