@@ -16,6 +16,7 @@
 #include "commands/defrem.h"
 #include "core/attempt.h"
 #include "facts/facts_catalog.h"
+#include "facts/facts_domain.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_query.h"
 #include "rules/rules.h"
@@ -26,6 +27,7 @@
 #include "parser/parse_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "compat.h"
 
@@ -215,25 +217,73 @@ type_as_stated(const ColumnDef *def, Oid type, int32 typmod)
 		psprintf("%s COLLATE %s", name, NameListToQuotedString(def->collClause->collname));
 }
 
-/* Of a domain; one that the text itself makes is not known yet. */
+/* What a domain is over, with its collation where that is another's. */
 static char *
-base_type(const NewColumn *new)
+base_type(const ColumnDef *def, const NewColumn *new)
 {
 	int32		typmod = new->typmod;
-	Oid			base = OidIsValid(new->type) ? getBaseTypeAndTypmod(new->type, &typmod) : InvalidOid;
+	Oid			base = getBaseTypeAndTypmod(new->type, &typmod);
+	Oid			collation = get_typcollation(new->type);
 
-	return OidIsValid(base) ? format_type_with_typemod(base, typmod) : pstrdup("...");
+	if (def->collClause != NULL || collation == get_typcollation(base))
+		return type_as_stated(def, base, typmod);
+	return psprintf("%s COLLATE %s", format_type_with_typemod(base, typmod), generate_collation_name(collation));
+}
+
+/* " DEFAULT ...", as it reads for the base type; a column that may not be null needs one. */
+static char *
+base_default(const NewColumn *new, bool notnull)
+{
+	Node	   *expr = new->default_expr;
+
+	if (expr != NULL && IsA(expr, CoerceToDomain))
+		expr = (Node *) ((CoerceToDomain *) expr)->arg;
+	if (expr != NULL && !facts_is_null(new->author, expr))
+		return psprintf(" DEFAULT %s", deparse_expression(expr, NIL, false, false));
+	return pstrdup(notnull || new->raw_default != NULL ? " DEFAULT ..." : "");
+}
+
+/* By the domain's base type and what the domain demands, in statements that each pass. */
+static char *
+without_domain(FactRelation *rel, const ColumnDef *def, const NewColumn *new)
+{
+	bool		notnull = new->notnull || facts_type_is_not_null(new->type);
+	char	   *add = psprintf("ALTER TABLE %s ADD COLUMN %s %s%s%s", facts_name(rel), quote_identifier(def->colname),
+							   base_type(def, new), base_default(new, notnull), notnull ? " NOT NULL" : "");
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	if (new->default_expr != NULL && facts_is_volatile(new->author, new->default_expr))
+		appendStringInfo(&buf, "SELECT zdm.migrate(%s);", quote_literal_cstr(add));
+	else
+		appendStringInfo(&buf, "%s;", add);
+	foreach(lc, facts_domain_conditions(new->type, def->colname))
+	{
+		int			number = foreach_current_index(lc);
+		const char *name = quote_identifier(rules_constraint_name(rel, def->colname,
+																  number == 0 ? "check" : psprintf("check%d", number)));
+
+		appendStringInfo(&buf, "\nALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID;\nALTER TABLE %s VALIDATE CONSTRAINT %s;",
+						 facts_name(rel), name, (char *) lfirst(lc), facts_name(rel), name);
+	}
+	appendStringInfo(&buf, "\n-- one after the other, each in a transaction of its own; the column is then of the type that domain %s is over",
+					 format_type_be(new->type));
+	return buf.data;
 }
 
 /* A default cannot read columns: what is computed from them is kept by a trigger. */
 static char *
 in_steps(FactRelation *rel, ColumnDef *def, const NewColumn *new)
 {
-	char	   *add = psprintf("ALTER TABLE %s ADD COLUMN %s %s;", facts_name(rel), quote_identifier(def->colname),
-							   is_checked_domain(new) ? base_type(new) : type_as_stated(def, new->type, new->typmod));
+	char	   *add;
 
+	if (is_checked_domain(new) && OidIsValid(new->type))
+		return without_domain(rel, def, new);
 	if (is_checked_domain(new))
-		return psprintf("%s of the domain's base type, with the domain's rules as constraints of the table: ADD CONSTRAINT ... CHECK (...) NOT VALID, then VALIDATE CONSTRAINT.", add);
+		return pstrdup("Give the column the domain's base type, and the table the domain's rules as constraints: ADD CONSTRAINT ... CHECK (...) NOT VALID, then VALIDATE CONSTRAINT.");
+	add = psprintf("ALTER TABLE %s ADD COLUMN %s %s;", facts_name(rel), quote_identifier(def->colname),
+				   type_as_stated(def, new->type, new->typmod));
 	if (new->generated == ATTRIBUTE_GENERATED_STORED)
 		return psprintf("%s keep it by a trigger, and fill the rows that are there with zdm.backfill().", add);
 	return psprintf("%s then ALTER COLUMN %s SET DEFAULT ..., and fill the rows that are there in batches.",
