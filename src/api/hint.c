@@ -169,6 +169,15 @@ migrate_call(const char *sql)
 					quote_literal_cstr(names_make(label.data, "")));
 }
 
+static void
+append_calls(StringInfo buf, List *calls)
+{
+	ListCell   *lc;
+
+	foreach(lc, calls)
+		appendStringInfo(buf, "%s\n", strVal(lfirst(lc)));
+}
+
 /* The call that was found to work in the statement's place; NULL if none does. */
 static char *
 tried_call(const char *sql, const Judgement *judgement, bool read_only)
@@ -179,6 +188,13 @@ tried_call(const char *sql, const Judgement *judgement, bool read_only)
 
 	if (judgement != NULL && judgement->no_call)
 		return NULL;
+	initStringInfo(&call);
+	if (judgement != NULL && judgement->then_passes && judgement->calls != NIL)
+	{
+		append_calls(&call, judgement->calls);
+		appendStringInfo(&call, "%s;", sql);
+		return call.data;
+	}
 	if (!is_taken(sql, read_only))
 	{
 		shorter = without_cascade(sql);
@@ -186,11 +202,9 @@ tried_call(const char *sql, const Judgement *judgement, bool read_only)
 	}
 	if (judgement == NULL || (list_length(judgement->calls) != 1 && !judgement->calls_first))
 		return migrate_call(sql);
-	initStringInfo(&call);
 	if (judgement->calls_first)
 	{
-		foreach(lc, judgement->calls)
-			appendStringInfo(&call, "%s\n", strVal(lfirst(lc)));
+		append_calls(&call, judgement->calls);
 		appendStringInfoString(&call, migrate_call(sql));
 		return call.data;
 	}
@@ -218,6 +232,8 @@ hint_call(List *findings, const char *sql, const Judgement *judgement, bool read
 			continue;
 		if (call != NULL)
 			finding->hint = call;
+		else if (finding->apart != NULL && is_taken(finding->apart, read_only))
+			finding->hint = psprintf(CALL_PREFIX "migrate(%s);", quote_literal_cstr(finding->apart));
 		/* said once, behind the first */
 		if (aside != NULL && finding->hint != NULL)
 			finding->hint = psprintf("%s\n%s", finding->hint, aside);

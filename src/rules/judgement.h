@@ -32,6 +32,7 @@ typedef struct Finding
 	LOCKMODE	lock;			/* NoLock when no lock matters */
 	char	   *detail;
 	char	   *hint;			/* by hand; of a call, only what hint.c has tried */
+	char	   *apart;			/* what the statement does to this table alone, or NULL */
 	char	   *needed_by;		/* "migration 7", or NULL */
 	struct RuleReliance *breach;	/* the reliance that does not hold, or NULL */
 } Finding;
@@ -57,6 +58,7 @@ typedef struct RuleWork
 	double		blocks;
 	char	   *what;			/* the work in words: "rewrite of ..." */
 	char	   *hint;
+	char	   *apart;			/* the statement that says this of the one table alone, or NULL */
 } RuleWork;
 
 typedef struct RuleReliance
@@ -92,6 +94,7 @@ typedef struct Judgement
 	List	   *calls;			/* char *: see rules_call() */
 	List	   *more_calls;		/* char *: what has to be stated along with it */
 	bool		calls_first;	/* they come before the statement, and not in its place */
+	bool		then_passes;	/* and once they are done, the statement passes itself */
 	bool		no_call;		/* whatever a call would name goes with the refusal */
 	char	   *aside;			/* a comment in SQL that follows the hint, or NULL */
 } Judgement;

@@ -69,10 +69,10 @@ rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode)
 	rel->held = Max(rel->held, mode);
 }
 
-void
+RuleWork *
 rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks, char *what, char *hint)
 {
-	RuleWork   *work = palloc(sizeof(RuleWork));
+	RuleWork   *work = palloc0(sizeof(RuleWork));
 
 	work->kind = kind;
 	work->rel = rel;
@@ -80,6 +80,7 @@ rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks, char *
 	work->what = what;
 	work->hint = hint;
 	j->works = lappend(j->works, work);
+	return work;
 }
 
 static void
@@ -322,12 +323,15 @@ decide_work(Judgement *j, RuleWork *work)
 		return;
 	work->what[0] = pg_toupper((unsigned char) work->what[0]);
 	if (mode != NoLock)
+	{
 		rules_mended(j, rule_of_work(work->kind), facts_name(locked), mode,
 					 psprintf("%s (%s) while %s on %s blocks its %s: %s.",
 							  work->what, size_text(work->blocks), rules_lock_name(mode),
 							  facts_name(locked), blocks_whom(locked, mode),
 							  time_text(work->kind, work->blocks)),
 					 work->hint);
+		((Finding *) llast(j->findings))->apart = work->apart;
+	}
 	else if (rules_strong_held(j))
 		(void) add_finding(j, RULE_LOCKS_HELD, true, j->strong_on, j->strong_held,
 					psprintf("%s (%s) while %s, which this transaction took earlier, blocks others on %s: %s.",
@@ -471,15 +475,13 @@ has_key(FactRelation *rel)
 }
 
 char *
-rules_rewrite_hint(Judgement *j, FactRelation *rel, const char *apart)
+rules_rewrite_hint(Judgement *j, FactRelation *rel)
 {
 	if (rel->kind == RELKIND_MATVIEW)
 		return pstrdup("Make another materialized view of the same query, with its indexes and grants, and let it take the name in one transaction.");
 	facts_detail(j->facts, rel);
 	if (!has_key(rel))
 		return psprintf("Give %s a primary key: zdm.migrate() then writes it anew beside its traffic; zdm.plan() says what else is in the way.", facts_name(rel));
-	if (apart != NULL)
-		return psprintf("Table by table, and without other options: SELECT zdm.migrate(%s);", quote_literal_cstr(apart));
 	return pstrdup("zdm.plan() says what keeps zdm.migrate() from writing it anew beside its traffic.");
 }
 

@@ -56,18 +56,17 @@ extern char *rules_escape(const char *before, const char *after);
 
 /*
  * What to do instead of having the relation written anew under a lock, where zdm.migrate()
- * does not take the statement (api/hint.c puts the call here where it does).  "apart" is the
- * statement that says this of the one table alone, or NULL if that has been said.
+ * does not take the statement (api/hint.c puts the call here where it does).
  */
-extern char *rules_rewrite_hint(Judgement *j, FactRelation *rel, const char *apart);
+extern char *rules_rewrite_hint(Judgement *j, FactRelation *rel);
 
 /* Is the relation of the kind that the statement names?  If not, PostgreSQL says so itself. */
 extern bool rules_is_of_kind(FactRelation *rel, ObjectType kind);
 
 /* For the families: what the statement does. */
 extern void rules_lock(Judgement *j, FactRelation *rel, LOCKMODE mode);
-extern void rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
-					   char *what, char *hint);
+extern RuleWork *rules_work(Judgement *j, WorkKind kind, FactRelation *rel, double blocks,
+							char *what, char *hint);
 extern void rules_touch(Judgement *j, FactRelation *rel, const char *hint);
 extern void rules_touch_clients(Judgement *j, FactRelation *rel, List *roles, const char *hint);
 extern void rules_touch_type(Judgement *j, Oid type, const char *hint);

@@ -169,7 +169,7 @@ set_tablespace(Judgement *j, FactRelation *rel, const char *name)
 			   rel->kind == RELKIND_INDEX ?
 			   psprintf("REINDEX (TABLESPACE %s) INDEX CONCURRENTLY %s;",
 						quote_identifier(name), facts_name(rel)) :
-			   rules_rewrite_hint(j, rel, NULL));
+			   rules_rewrite_hint(j, rel));
 	rel->tablespace = tablespace;
 }
 
@@ -180,7 +180,7 @@ set_persistence(Judgement *j, FactRelation *rel, char persistence)
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   rules_rewrite_hint(j, rel, NULL));
+			   rules_rewrite_hint(j, rel));
 	rel->persistence = persistence;
 }
 
@@ -193,7 +193,7 @@ rules_set_access_method(Judgement *j, FactRelation *rel, List *tree, AlterTableC
 		return;
 	rules_work(j, WORK_REWRITE, rel, rel->total_blocks,
 			   psprintf("rewrite of %s", facts_name(rel)),
-			   rules_rewrite_hint(j, rel, NULL));
+			   rules_rewrite_hint(j, rel));
 	rel->am = am;
 }
 

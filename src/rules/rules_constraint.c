@@ -271,6 +271,24 @@ primary_key_columns(Judgement *j, FactRelation *rel, List *tree, List *names)
 	}
 }
 
+/* With an index that is there, the NOT NULLs are all that has to come first. */
+static void
+primary_key_by_index(Judgement *j, FactRelation *rel, List *tree, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		int			before = list_length(j->works);
+		bool		nulls = judge_not_null(j, rel, tree, strVal(lfirst(lc)));
+
+		if (!nulls && list_length(j->works) == before)
+			continue;
+		call_for_not_null(j, rel, strVal(lfirst(lc)), nulls);
+		j->calls_first = j->then_passes = true;
+	}
+}
+
 static void
 add_using_index(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
@@ -295,7 +313,7 @@ add_using_index(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 	if (con->contype == CONSTR_PRIMARY)
 	{
 		idx->primary = true;
-		primary_key_columns(j, rel, tree, names);
+		primary_key_by_index(j, rel, tree, names);
 	}
 }
 

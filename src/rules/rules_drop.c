@@ -346,7 +346,10 @@ rename_by_hand(FactRelation *rel, RenameStmt *stmt)
 	if (rel->kind == RELKIND_SEQUENCE)
 		return rules_escape("Leave the sequence its name: it need not be that of its table. Where it must change, deploy applications that do not name it first",
 							"in the transaction that renames it");
-	if (stmt->renameType == OBJECT_COLUMN && (rel->kind == RELKIND_VIEW || rel->kind == RELKIND_MATVIEW))
+	if (stmt->renameType == OBJECT_COLUMN && rel->kind == RELKIND_MATVIEW)
+		return psprintf("Make another materialized view of the same query, with its indexes and grants, that has both names, %s and %s, and let it take the name of %s in one transaction.",
+						quote_identifier(stmt->subname), quote_identifier(stmt->newname), facts_name(rel));
+	if (stmt->renameType == OBJECT_COLUMN && rel->kind == RELKIND_VIEW)
 		return psprintf("Give the view both names while both are in use: CREATE OR REPLACE VIEW %s AS ..., with %s under the name %s as one more column at its end.",
 						facts_name(rel), quote_identifier(stmt->subname), quote_identifier(stmt->newname));
 	if (stmt->renameType == OBJECT_COLUMN)

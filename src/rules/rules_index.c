@@ -313,11 +313,9 @@ rules_reindex(Judgement *j, Node *node)
 	}
 }
 
-/* "alone": the statement says nothing else. */
 static void
-rewrite_in_place(Judgement *j, FactRelation *rel, const char *command, bool alone)
+rewrite_in_place(Judgement *j, FactRelation *rel, const char *command)
 {
-	const char *apart = alone ? NULL : psprintf("%s %s", command, facts_name(rel));
 	ListCell   *lc;
 
 	foreach(lc, facts_tree(j->facts, rel, rel->kind == RELKIND_PARTITIONED_TABLE))
@@ -329,7 +327,7 @@ rewrite_in_place(Judgement *j, FactRelation *rel, const char *command, bool alon
 			continue;
 		rules_work(j, WORK_REWRITE, member, member->total_blocks,
 				   psprintf("rewrite of %s by %s", facts_name(member), command),
-				   rules_rewrite_hint(j, rel, apart));
+				   rules_rewrite_hint(j, rel))->apart = psprintf("%s %s", command, facts_name(rel));
 	}
 }
 
@@ -337,11 +335,12 @@ void
 rules_vacuum(Judgement *j, Node *node)
 {
 	VacuumStmt *stmt = castNode(VacuumStmt, node);
-	bool		alone = list_length(stmt->rels) == 1 && list_length(stmt->options) == 1;
 	ListCell   *lc;
 
 	if (!stmt->is_vacuumcmd || !has_option(stmt->options, "full"))
 		return;
+	if (has_option(stmt->options, "analyze"))
+		j->aside = pstrdup("-- ANALYZE by itself, when the table has been written anew");
 	if (stmt->rels == NIL)
 	{
 		j->one_by_one = true;
@@ -350,7 +349,7 @@ rules_vacuum(Judgement *j, Node *node)
 			FactRelation *rel = (FactRelation *) lfirst(lc);
 
 			if (rel->kind == RELKIND_RELATION || rel->kind == RELKIND_MATVIEW)
-				rewrite_in_place(j, rel, "VACUUM FULL", false);
+				rewrite_in_place(j, rel, "VACUUM FULL");
 		}
 		return;
 	}
@@ -360,7 +359,7 @@ rules_vacuum(Judgement *j, Node *node)
 		FactRelation *rel = target->relation ? facts_find(j->facts, target->relation) : NULL;
 
 		if (rel != NULL)
-			rewrite_in_place(j, rel, "VACUUM FULL", alone);
+			rewrite_in_place(j, rel, "VACUUM FULL");
 	}
 }
 
@@ -382,7 +381,7 @@ rules_cluster(Judgement *j, Node *node)
 	{
 		rel = facts_find(j->facts, stmt->relation);
 		if (rel != NULL)
-			rewrite_in_place(j, rel, "CLUSTER", true);
+			rewrite_in_place(j, rel, "CLUSTER");
 		return;
 	}
 	j->one_by_one = true;
@@ -390,7 +389,7 @@ rules_cluster(Judgement *j, Node *node)
 	{
 		rel = (FactRelation *) lfirst(lc);
 		if (rel->kind == RELKIND_RELATION && is_clustered(rel))
-			rewrite_in_place(j, rel, "CLUSTER", false);
+			rewrite_in_place(j, rel, "CLUSTER");
 	}
 }
 
