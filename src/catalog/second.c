@@ -53,7 +53,9 @@ second_stamp(const Second *second, List *without)
 						   "(SELECT string_agg(t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t "
 						   " WHERE t.tgrelid = $1 AND t.tgfoid = 'zdm.sync_table'::regproc), "
 						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid "
-						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)))",
+						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)), "
+						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($5) p JOIN pg_class c ON c.oid = p.relid "
+						   " WHERE p.isleaf AND p.level > 0))",
 						   arg_oid(second->relid), arg_oid(second->key), arg_oids(without),
 						   arg_bool(second->new_shape), arg_oid(second->hidden));
 }

@@ -56,7 +56,8 @@ extern bool second_load(int64 migration, Second *second);
  * the catalog: one that was taken away and put back is another.  Meanwhile rows may
  * have been written that were not carried over.  Where columns go by their names, so do
  * all columns of both.  Of a partitioned table also its leaves and their storage, but for
- * those of the list.
+ * those of the list; of a hidden one that is partitioned the same: rows go with a partition
+ * that somebody detaches, drops or truncates there.
  */
 extern char *second_stamp(const Second *second, List *without);
 
