@@ -28,8 +28,11 @@
 #include "access/xact.h"
 #include "catalog/arrival.h"
 #include "catalog/indexing.h"
+#include "catalog/live.h"
 #include "catalog/migration.h"
+#include "catalog/namespace.h"
 #include "catalog/owners.h"
+#include "catalog/pair.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -39,12 +42,14 @@
 #include "core/errors.h"
 #include "core/extension.h"
 #include "core/identity.h"
+#include "core/names.h"
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "run/start.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "sync/table_trigger.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -211,6 +216,34 @@ let_go_of_detached(void)
 	}
 }
 
+/*
+ * A partition that has left a table of which a second column is filled in keeps that
+ * column, or it could not be attached again; but nothing fills it in any more.
+ */
+static void
+warn_of_left_behind(const AlterTableStmt *stmt)
+{
+	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+	List	   *tables = OidIsValid(relid) && live_any() ? lcons_oid(relid, get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL) : NIL;
+	ListCell   *lc;
+	ListCell   *name;
+
+	foreach(lc, tables != NIL ? stmt->cmds : NIL)
+	{
+		AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		Oid			part = cmd->subtype == AT_DetachPartition || cmd->subtype == AT_DetachPartitionFinalize ?
+			RangeVarGetRelid(castNode(PartitionCmd, cmd->def)->name, NoLock, true) : InvalidOid;
+
+		foreach(name, OidIsValid(part) ? pair_left_behind(tables, part) : NIL)
+			ereport(WARNING,
+					(errmsg("%s keeps column %s of a migration, which nothing fills in any more",
+							names_relation(part), quote_identifier(lfirst(name))),
+					 errdetail("An INSERT that leaves it out fails: it is NOT NULL."),
+					 errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL; or fill it in and leave it so, if it is to be attached again.",
+							 names_relation(part), quote_identifier(lfirst(name)))));
+	}
+}
+
 Datum
 zdm_partition_attached(PG_FUNCTION_ARGS)
 {
@@ -218,7 +251,10 @@ zdm_partition_attached(PG_FUNCTION_ARGS)
 
 	check_protocol(fcinfo, "zdm.partition_attached");
 	if (takes_partition(((EventTriggerData *) fcinfo->context)->parsetree) && extension_ready())
+	{
 		let_go_of_detached();
+		warn_of_left_behind(castNode(AlterTableStmt, ((EventTriggerData *) fcinfo->context)->parsetree));
+	}
 	if (!brings_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
 		PG_RETURN_NULL();
 	follow_second();

@@ -106,6 +106,22 @@ pair_set_reversible(int64 migration, bool reversible)
 	invalidate_migration(migration);
 }
 
+List *
+pair_left_behind(List *tables, Oid relid)
+{
+	QuerySession session;
+	List	   *names = NIL;
+	uint64		n;
+
+	query_begin(&session);
+	n = QUERY("SELECT new_name FROM zdm.pair p JOIN pg_attribute a ON attrelid = $2 AND attname = new_name AND attnotnull "
+			  "WHERE p.relid = ANY ($1) AND new_attnum <> 0 ORDER BY 1", arg_oids(tables), arg_oid(relid));
+	for (uint64 row = 0; row < n; row++)
+		names = lappend(names, query_text(row, 1));
+	query_end(&session);
+	return names;
+}
+
 bool
 pair_old_side_gone(int64 migration)
 {

@@ -57,6 +57,12 @@ extern void pair_set_reversible(int64 migration, bool reversible);
 extern bool pair_old_side_gone(int64 migration);
 
 /*
+ * Columns of relid (char *) that pairs of these tables (Oids) keep filled in, and that may
+ * not be null; relid is none of the tables' partitions any more.
+ */
+extern List *pair_left_behind(List *tables, Oid relid);
+
+/*
  * Does any pair in force, or any migration that has its trigger in place and
  * is about to use it, need the sync trigger of relid, other than "migration"?
  */

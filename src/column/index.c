@@ -224,8 +224,8 @@ migrate(MigrationPlan *plan, const Column *old, const NewColumn *new)
 }
 
 /*
- * Give the new index, and its partitions' ones, the names of the old.  Of a
- * partition that has gone before its turn there is none.
+ * Give the new index, and its partitions' ones, the names of the old.  A partition
+ * that has been dropped has none, and one that was detached has the old one still.
  */
 static void
 append_renames(StringInfo sql, const Making *making, const Column *old, const ColumnIndex *index)
@@ -233,7 +233,7 @@ append_renames(StringInfo sql, const Making *making, const Column *old, const Co
 	bool		root = index->relid == old->relid;
 	ListCell   *lc;
 
-	if (root || sql_exists(making, index->relid))
+	if (root || sql_is_member(making, index->relid, old->relid))
 		sql_statement(sql, "ALTER INDEX %s%s RENAME TO %s", root ? "" : "IF EXISTS ",
 					  sql_index(making, index->relid, sql_own_name(making->migration, index->name)),
 					  sql_name(index->name));

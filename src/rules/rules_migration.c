@@ -154,6 +154,10 @@ judge_name(Judgement *j, FactRelation *rel, const char *what, const char *name)
 	List	   *needing;
 	ListCell   *lc;
 
+	/* a partition that was detached has such a column still, and the migration has nothing to do with it */
+	if (made_by != NULL && strcmp(what, "column") == 0 && OidIsValid(rel->oid) &&
+		!is_among(facts_migrations_above(rel->oid), made_by))
+		made_by = NULL;
 	if (made_by != NULL && !state_is_final(made_by->state) && migration_is_visible(made_by))
 	{
 		refuse(j, rel, made_by, psprintf("%s %s, which it has made", what, quote_identifier(name)));
