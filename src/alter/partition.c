@@ -20,7 +20,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "alter/alter.h"
 #include "alter/index.h"
@@ -47,7 +46,6 @@
 #include "facts/facts_query.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "partitioning/partbounds.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -127,16 +125,11 @@ check_new_partition(Oid relid, Oid parent)
 static void
 check_overlap(const Attach *attach, const Change *change)
 {
-	Relation	parent = table_open(attach->parent->oid, AccessShareLock);
-	ParseState *pstate = make_parsestate(NULL);
-
-	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (attach->parent->kind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("table \"%s\" is not partitioned", RelationGetRelationName(parent))));
-	pstate->p_sourcetext = change->ddl;
-	check_new_partition_bound(attach->partition->name, parent, attach->bound.spec, pstate);
-	table_close(parent, NoLock);
+				 errmsg("table \"%s\" is not partitioned", attach->parent->name)));
+	facts_check_overlap(attach->parent, attach->partition->name, attach->bound.spec, change->ddl);
 }
 
 /* The same with empty temporary tables of the same names. */

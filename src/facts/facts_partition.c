@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -77,6 +78,17 @@ facts_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, FactBo
 			bound->default_partition = facts_by_oid(facts, bound->default_oid);
 	}
 	relation_close(relation, AccessShareLock);
+}
+
+void
+facts_check_overlap(FactRelation *parent, const char *partition, PartitionBoundSpec *spec, const char *source)
+{
+	Relation	relation = table_open(parent->oid, AccessShareLock);
+	ParseState *pstate = make_parsestate(NULL);
+
+	pstate->p_sourcetext = source;
+	check_new_partition_bound(unconstify(char *, partition), relation, spec, pstate);
+	table_close(relation, AccessShareLock);
 }
 
 static bool

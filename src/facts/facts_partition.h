@@ -27,6 +27,9 @@ typedef struct FactBound
  */
 extern void facts_bound(Facts *facts, FactRelation *parent, PartitionBoundSpec *spec, FactBound *bound);
 
+/* Raise what PostgreSQL would if another partition has some of the bound's rows; "source" is the text it is from, or NULL. */
+extern void facts_check_overlap(FactRelation *parent, const char *partition, PartitionBoundSpec *spec, const char *source);
+
 /* The members of rel with storage whose rows would have to be looked at for "clauses". */
 extern List *facts_unproven_members(Facts *facts, FactRelation *rel, List *clauses, FactRelation *parent);
 

@@ -200,6 +200,13 @@ rules_missing(Judgement *j, const RangeVar *name)
 }
 
 void
+rules_refused(Judgement *j, FactRelation *rel, char *detail)
+{
+	if (j->facts->of_text)
+		(void) add_finding(j, RULE_WOULD_FAIL, true, facts_name(rel), NoLock, detail, NULL);
+}
+
+void
 rules_caution(Judgement *j, const char *rule, const char *object, char *detail, char *hint)
 {
 	(void) add_finding(j, rule, false, object, NoLock, detail, hint);

@@ -82,6 +82,12 @@ extern void rules_caution(Judgement *j, const char *rule, const char *object,
 /* In zdm.check, where PostgreSQL does not say it: the relation that the statement names is not there. */
 extern void rules_missing(Judgement *j, const RangeVar *name);
 
+/*
+ * PostgreSQL refuses the statement itself, before it reads or writes a row: to be judged no
+ * further.  Only where it is not about to run has it to be said.
+ */
+extern void rules_refused(Judgement *j, FactRelation *rel, char *detail);
+
 /* A virtual column is computed by whoever reads it: what it promises is checked by a scan. */
 extern void rules_virtual_checks(Judgement *j, List *tree, const char *column, bool notnull);
 

@@ -385,6 +385,34 @@ index_columns(const Constraint *con)
 	return names_of_elements(list_concat(columns, named(con->including)));
 }
 
+static bool
+has_constraint(FactRelation *rel, char type)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->constraints)
+	{
+		FactConstraint *con = (FactConstraint *) lfirst(lc);
+
+		if (con->type == type && !con->dropped)
+			return true;
+	}
+	return false;
+}
+
+static bool
+lacks_column(FactRelation *rel, List *names)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (facts_column(rel, strVal(lfirst(lc))) == NULL)
+			return true;
+	}
+	return false;
+}
+
 static void
 add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *con)
 {
@@ -395,6 +423,16 @@ add_index_constraint(Judgement *j, FactRelation *rel, List *tree, Constraint *co
 	List	   *build = NIL;
 	ListCell   *lc;
 
+	if (!rel->fresh && con->contype == CONSTR_PRIMARY && has_constraint(rel, 'p'))
+	{
+		rules_refused(j, rel, psprintf("%s has a primary key already.", facts_name(rel)));
+		return;
+	}
+	if (!rel->fresh && lacks_column(rel, con->keys))
+	{
+		rules_refused(j, rel, psprintf("A column of the key is not there in %s.", facts_name(rel)));
+		return;
+	}
 	foreach(lc, tree)
 	{
 		FactRelation *member = (FactRelation *) lfirst(lc);
@@ -457,6 +495,42 @@ members_to_check(Judgement *j, FactRelation *rel, FactRelation *referenced, Cons
 	return members;
 }
 
+/*
+ * Has the referenced table a key on just these columns, in whatever order?  PostgreSQL does
+ * not take one that is partial or on an expression.
+ */
+static bool
+is_key(FactRelation *rel, const FactIndex *idx, List *names)
+{
+	if (!(idx->unique || idx->exclusion) || idx->dropped || idx->exprs != NIL || idx->predicate != NIL ||
+		idx->nkeys != list_length(names))
+		return false;
+	for (int i = 0; i < idx->nkeys; i++)
+	{
+		FactColumn *col = facts_attribute(rel, idx->columns[i]);
+
+		if (col != NULL && !list_member(names, makeString(col->name)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+has_key(Facts *facts, FactRelation *referenced, Constraint *con)
+{
+	ListCell   *lc;
+
+	facts_detail(facts, referenced);
+	foreach(lc, referenced->indexes)
+	{
+		FactIndex  *idx = (FactIndex *) lfirst(lc);
+
+		if (con->pk_attrs != NIL ? is_key(referenced, idx, con->pk_attrs) : idx->primary && !idx->dropped)
+			return true;
+	}
+	return false;
+}
+
 static void
 add_foreign_key(Judgement *j, FactRelation *rel, Constraint *con)
 {
@@ -470,6 +544,11 @@ add_foreign_key(Judgement *j, FactRelation *rel, Constraint *con)
 	name = con->conname ? con->conname : rules_constraint_name(rel, names_joined(con->fk_attrs), "fkey");
 	foreach(lc, facts_tree(j->facts, referenced, true))
 		rules_lock(j, (FactRelation *) lfirst(lc), ShareRowExclusiveLock);
+	if (!rel->fresh && referenced != rel && !has_key(j->facts, referenced, con))
+	{
+		rules_refused(j, rel, psprintf("%s has no unique key on what the foreign key references.", facts_name(referenced)));
+		return;
+	}
 	added = facts_new_constraint(rel, 'f', name);
 	added->referenced = referenced->oid;
 	added->valid = !con->skip_validation;

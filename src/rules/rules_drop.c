@@ -139,6 +139,21 @@ drop_index(Judgement *j, FactRelation *rel, bool concurrent)
 	rel->gone = true;
 }
 
+/* Of the kind that DROP says?  ALTER is less strict. */
+static bool
+is_dropped_as(FactRelation *rel, ObjectType kind)
+{
+	switch (kind)
+	{
+		case OBJECT_TABLE:
+			return rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE;
+		case OBJECT_INDEX:
+			return rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX;
+		default:
+			return rules_is_of_kind(rel, kind);
+	}
+}
+
 static void
 drop_relation(Judgement *j, DropStmt *stmt, List *name)
 {
@@ -146,7 +161,10 @@ drop_relation(Judgement *j, DropStmt *stmt, List *name)
 
 	if (rel == NULL)
 		return;
-	if (rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX)
+	/* of several, some would be locked before that */
+	if (!is_dropped_as(rel, stmt->removeType) && list_length(stmt->objects) == 1)
+		rules_refused(j, rel, psprintf("%s is of another kind than the statement says.", facts_name(rel)));
+	else if (rel->kind == RELKIND_INDEX || rel->kind == RELKIND_PARTITIONED_INDEX)
 		drop_index(j, rel, stmt->concurrent);
 	else
 		drop_table(j, rel, stmt->behavior == DROP_CASCADE);
@@ -323,6 +341,13 @@ truncate_relation(Judgement *j, FactRelation *rel, bool recurse, bool cascade, L
 		truncate_relation(j, ((FactForeignKey *) lfirst(lc))->rel, true, true, done);
 }
 
+static bool
+is_truncatable(FactRelation *rel)
+{
+	return rel->kind == RELKIND_RELATION || rel->kind == RELKIND_PARTITIONED_TABLE ||
+		rel->kind == RELKIND_FOREIGN_TABLE;
+}
+
 void
 rules_truncate(Judgement *j, Node *node)
 {
@@ -335,7 +360,9 @@ rules_truncate(Judgement *j, Node *node)
 		RangeVar   *name = (RangeVar *) lfirst(lc);
 		FactRelation *rel = facts_find(j->facts, name);
 
-		if (rel != NULL)
+		if (rel != NULL && !is_truncatable(rel) && list_length(stmt->relations) == 1)
+			rules_refused(j, rel, psprintf("%s is not a table.", facts_name(rel)));
+		else if (rel != NULL)
 			truncate_relation(j, rel, name->inh, stmt->behavior == DROP_CASCADE, &done);
 	}
 }

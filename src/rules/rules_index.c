@@ -110,6 +110,22 @@ read_index(FactRelation *rel, IndexStmt *stmt)
 	return idx;
 }
 
+/* Of a table that a text makes not all columns may be known. */
+static bool
+lacks_column(FactRelation *rel, const IndexStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, rel->fresh ? NIL : list_concat_copy(stmt->indexParams, stmt->indexIncludingParams))
+	{
+		IndexElem  *elem = lfirst_node(IndexElem, lc);
+
+		if (elem->name != NULL && facts_column(rel, elem->name) == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* PostgreSQL refuses such an index itself, before it reads a row. */
 static bool
 is_volatile(FactRelation *rel, FactIndex *idx)
@@ -207,12 +223,23 @@ rules_index(Judgement *j, Node *node)
 	if (stmt->concurrent)
 		concurrently_in_block(j, "CREATE INDEX CONCURRENTLY", rel);
 	rules_lock(j, rel, stmt->concurrent ? ShareUpdateExclusiveLock : ShareLock);
-	if (stmt->if_not_exists && stmt->idxname != NULL &&
-		facts_find_name(j->facts, rel->schema, stmt->idxname) != NULL)
+	if (stmt->idxname != NULL && facts_find_name(j->facts, rel->schema, stmt->idxname) != NULL)
+	{
+		if (!stmt->if_not_exists)
+			rules_refused(j, rel, psprintf("Relation %s exists already.", quote_qualified_identifier(rel->schema, stmt->idxname)));
 		return;
+	}
+	if (lacks_column(rel, stmt))
+	{
+		rules_refused(j, rel, psprintf("A column of the index is not there in %s.", facts_name(rel)));
+		return;
+	}
 	idx = read_index(rel, stmt);
 	if (is_volatile(rel, idx))
+	{
+		rules_refused(j, rel, pstrdup("Functions in an index must be marked IMMUTABLE."));
 		return;
+	}
 	build = members_to_index(j, rel, idx, stmt->relation->inh);
 	foreach(lc, build)
 		rules_lock(j, (FactRelation *) lfirst(lc),

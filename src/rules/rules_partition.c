@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "core/attempt.h"
 #include "facts/facts_catalog.h"
 #include "facts/facts_expr.h"
 #include "facts/facts_partition.h"
@@ -87,6 +88,34 @@ attach_foreign_keys(Judgement *j, FactRelation *parent, FactRelation *rel)
 	}
 }
 
+typedef struct OverlapTrial
+{
+	FactRelation *parent;
+	const char *partition;
+	FactBound  *bound;
+} OverlapTrial;
+
+static void
+try_overlap(void *arg)
+{
+	OverlapTrial *trial = (OverlapTrial *) arg;
+
+	facts_check_overlap(trial->parent, trial->partition, trial->bound->spec, NULL);
+}
+
+/* PostgreSQL refuses it then; the catalog does not tell what a text has attached and detached before. */
+static bool
+overlaps(Judgement *j, FactRelation *parent, const char *partition, FactBound *bound)
+{
+	OverlapTrial trial = {parent, partition, bound};
+	ErrorData  *error;
+
+	/* what fails for another reason may pass when it runs */
+	return !j->facts->simulated && bound->spec != NULL &&
+		!attempt_run(try_overlap, &trial, ATTEMPT_UNDO, &error) &&
+		error->sqlerrcode == ERRCODE_INVALID_OBJECT_DEFINITION;
+}
+
 static char *
 attach_hint(FactRelation *parent, FactRelation *rel)
 {
@@ -107,10 +136,15 @@ rules_attach_partition(Judgement *j, FactRelation *rel, List *tree, AlterTableCm
 	if (partition == NULL)
 		return;
 	rules_lock(j, partition, AccessExclusiveLock);
+	/* PostgreSQL refuses it then */
+	if (partition->is_partition && !j->facts->simulated)
+		return;
 	facts_detail(j->facts, partition);
 	if (OidIsValid(rel->oid) && cmd->bound != NULL)
 	{
 		facts_bound(j->facts, rel, cmd->bound, &bound);
+		if (overlaps(j, rel, partition->name, &bound))
+			return;
 		unproven = facts_unproven_members(j->facts, partition,
 									list_concat_copy(bound.bound, bound.inherited), rel);
 		if (unproven != NIL)
@@ -167,6 +201,8 @@ rules_partition_of(Judgement *j, CreateStmt *stmt, FactRelation *parent)
 	if (!OidIsValid(parent->oid))
 		return;
 	facts_bound(j->facts, parent, stmt->partbound, &bound);
+	if (overlaps(j, parent, stmt->relation->relname, &bound))
+		return;
 	facts_detail(j->facts, parent);
 	judge_default_partition(j, parent, &bound);
 }
