@@ -21,7 +21,8 @@ BEGIN
 		CASE WHEN file = pg_relation_filenode('t') THEN 'in place' ELSE 'written anew' END;
 END $$;
 
-SELECT statement, work FROM zdm.plan('ALTER TABLE t ADD COLUMN a token NOT NULL');
+-- how it comes to be NOT NULL differs from version to version
+SELECT statement, work FROM zdm.plan('ALTER TABLE t ADD COLUMN a token NOT NULL') WHERE step <= 2;
 CALL run(zdm.migrate('ALTER TABLE t ADD COLUMN a token NOT NULL'));
 CALL run(zdm.migrate('ALTER TABLE t ADD COLUMN b word NOT NULL'));
 CALL run(zdm.migrate('ALTER TABLE t ADD COLUMN c token DEFAULT md5(random()::text)::uuid UNIQUE'));

@@ -151,22 +151,22 @@ judge_name(Judgement *j, FactRelation *rel, const char *what, const char *name)
 {
 	int64		maker = maker_of(name);
 	Migration  *made_by = maker > 0 ? migration_load(maker, MIGRATION_READ) : NULL;
+	bool		column = strcmp(what, "column") == 0 && OidIsValid(rel->oid);
+	List	   *above = OidIsValid(rel->oid) ? facts_migrations_above(rel->oid) : NIL;
 	List	   *needing;
 	ListCell   *lc;
 
 	/* a partition that was detached has such a column still, and the migration has nothing to do with it */
-	if (made_by != NULL && strcmp(what, "column") == 0 && OidIsValid(rel->oid) &&
-		!is_among(facts_migrations_above(rel->oid), made_by))
-		made_by = NULL;
-	if (made_by != NULL && !state_is_final(made_by->state) && migration_is_visible(made_by))
+	if (made_by != NULL && !state_is_final(made_by->state) && migration_is_visible(made_by) &&
+		(!column || is_among(above, made_by)))
 	{
 		refuse(j, rel, made_by, psprintf("%s %s, which it has made", what, quote_identifier(name)));
 		return;
 	}
-	if (!OidIsValid(rel->oid))
+	if (!OidIsValid(rel->oid) || (column && above == NIL))
 		return;
 	needing = facts_migrations_naming(rel->oid, name);
-	foreach(lc, facts_migrations_above(rel->oid))
+	foreach(lc, above)
 	{
 		Migration  *migration = (Migration *) lfirst(lc);
 
