@@ -190,6 +190,7 @@ CREATE TABLE zdm.second (
 	secured       oid[] NOT NULL DEFAULT '{}',   -- what of the hidden one has row-level security only as the table has it
 	parts         oid[] NOT NULL DEFAULT '{}',   -- where the hidden one is partitioned like the table: partitions of this, ...
 	hidden_parts  oid[] NOT NULL DEFAULT '{}',   -- ... and in the same order those of the hidden one
+	hidden_leaves oid[] NOT NULL DEFAULT '{}',   -- of a hidden one that is partitioned, as they are known
 	filenode      oid NOT NULL,                  -- the storage of the table then: with another, all of it is begun anew
 	stamp         text NOT NULL                  -- and with another version of the key and the trigger in the catalog
 );

@@ -53,11 +53,40 @@ second_stamp(const Second *second, List *without)
 						   "(SELECT string_agg(t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t "
 						   " WHERE t.tgrelid = $1 AND t.tgfoid = 'zdm.sync_table'::regproc), "
 						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid "
-						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)), "
-						   "(SELECT string_agg(concat_ws(':', c.oid, c.relfilenode), ',' ORDER BY c.oid) FROM pg_partition_tree($5) p JOIN pg_class c ON c.oid = p.relid "
-						   " WHERE p.isleaf AND p.level > 0))",
+						   " WHERE p.isleaf AND p.level > 0 AND c.oid <> ALL ($3)))",
 						   arg_oid(second->relid), arg_oid(second->key), arg_oids(without),
 						   arg_bool(second->new_shape), arg_oid(second->hidden));
+}
+
+/* Of a table that is partitioned; NIL otherwise. */
+static List *
+leaves_of(Oid relid)
+{
+	QuerySession session;
+	List	   *leaves;
+
+	query_begin(&session);
+	QUERY("SELECT array_agg(relid::oid ORDER BY relid) FROM pg_partition_tree($1) WHERE isleaf AND level > 0", arg_oid(relid));
+	leaves = query_oids(0, 1);
+	query_end(&session);
+	return leaves;
+}
+
+bool
+second_lacks_leaves(const Second *second)
+{
+	return list_difference_oid(second->hidden_leaves, leaves_of(second->hidden)) != NIL;
+}
+
+void
+second_follow_leaves(Second *second)
+{
+	List	   *leaves = leaves_of(second->hidden);
+
+	if (list_difference_oid(leaves, second->hidden_leaves) == NIL)
+		return;
+	second->hidden_leaves = leaves;
+	(void) QUERY_ONCE("UPDATE zdm.second SET hidden_leaves = $2 WHERE migration = $1", arg_int8(second->migration), arg_oids(leaves));
 }
 
 List *
@@ -104,6 +133,7 @@ second_update(Second *second)
 	int64		migration = second->migration;
 
 	second->stamp = second_stamp(second, NIL);
+	second->hidden_leaves = leaves_of(second->hidden);
 	(void) QUERY_ONCE("DELETE FROM zdm.second WHERE migration = $1", arg_int8(migration));
 	row_insert(&seconds, second);
 }
@@ -112,6 +142,7 @@ void
 second_insert(Second *second)
 {
 	second->stamp = second_stamp(second, NIL);
+	second->hidden_leaves = leaves_of(second->hidden);
 	row_insert(&seconds, second);
 	(void) QUERY_ONCE("INSERT INTO zdm.witness VALUES ($1)", arg_int8(second->migration));
 }

@@ -30,6 +30,7 @@
 	COLUMN(OIDS, secured, GIVEN)	/* of the hidden tree: see catalog/second_security.h */ \
 	COLUMN(OIDS, parts, GIVEN)		/* partitions of the table, at every level, ... */ \
 	COLUMN(OIDS, hidden_parts, GIVEN)	/* ... and those of the hidden one that stand for them: NIL unless it is partitioned like the table */ \
+	COLUMN(OIDS, hidden_leaves, GIVEN)	/* of a hidden table that is partitioned, as they are known */ \
 	COLUMN(OID, filenode, GIVEN)	/* the table's storage when the other was made */ \
 	COLUMN(TEXT, stamp, GIVEN)		/* second_stamp() then; set by second_insert() */
 
@@ -56,10 +57,16 @@ extern bool second_load(int64 migration, Second *second);
  * the catalog: one that was taken away and put back is another.  Meanwhile rows may
  * have been written that were not carried over.  Where columns go by their names, so do
  * all columns of both.  Of a partitioned table also its leaves and their storage, but for
- * those of the list; of a hidden one that is partitioned the same: rows go with a partition
- * that somebody detaches, drops or truncates there.
+ * those of the list.
  */
 extern char *second_stamp(const Second *second, List *without);
+
+/*
+ * Is a leaf of the hidden table gone that was known?  Its rows are, too.  And know those that
+ * have come: somebody gives rows a place that had none.
+ */
+extern bool second_lacks_leaves(const Second *second);
+extern void second_follow_leaves(Second *second);
 
 /* All of them (Second *), and those whose table is partitioned. */
 extern List *second_all(void);

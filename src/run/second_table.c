@@ -443,6 +443,7 @@ is_void(const SecondArgs *args, const Second *second, Relation source, Relation 
 {
 	return second->filenode != zdm_relfilenode(source) ||
 		strcmp(second->stamp, second_stamp(second, NIL)) != 0 ||
+		second_lacks_leaves(second) ||
 		hidden->rd_rel->relowner != source->rd_rel->relowner ||
 		is_stored_otherwise(args, second, source, hidden) ||
 		is_laid_out_otherwise(second) ||
