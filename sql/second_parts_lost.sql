@@ -37,6 +37,22 @@ SELECT count(*) FROM (TABLE whole EXCEPT TABLE t) d;
 SELECT zdm.revert(:m);
 CALL zdm.wait(:m);
 
+-- one that has come, has got a row and has gone before anybody has looked
+SELECT zdm.partition_table('t', 'range(id)', partitions => ARRAY['t_a for values from (0) to (100)', 't_b for values from (100) to (10000)']) AS m \gset
+CALL zdm.wait(:m);
+SELECT format('zdm_%s_t', :m) AS hidden \gset
+CREATE TABLE t_c PARTITION OF :hidden FOR VALUES FROM (20000) TO (30000);
+INSERT INTO t VALUES (20000, 'n20000');
+ALTER TABLE :hidden DETACH PARTITION t_c;
+SELECT zdm.cutover(:m);
+CALL zdm.wait(:m);
+SELECT state, error FROM zdm.migrations WHERE id = :m;
+SELECT n FROM t WHERE id = 20000;
+SELECT zdm.revert(:m);
+CALL zdm.wait(:m);
+DROP TABLE t_c;
+DELETE FROM t WHERE id = 20000;
+
 -- truncated
 SELECT zdm.partition_table('t', 'range(id)', partitions => ARRAY['t_a for values from (0) to (100)', 't_b for values from (100) to (10000)']) AS m \gset
 CALL zdm.wait(:m);

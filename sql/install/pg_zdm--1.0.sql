@@ -386,10 +386,10 @@ CREATE FUNCTION zdm.own_checks(relation regclass, name name, parts oid[])
 COMMENT ON FUNCTION zdm.own_checks(regclass, name, oid[]) IS
 	'let the CHECK constraint of that name of partitions of the table be their own, which stays when the table''s is dropped';
 
-CREATE FUNCTION zdm.drop_not_null(relation regclass, attnum int2, parts oid[])
+CREATE FUNCTION zdm.drop_not_null(relation regclass, "column" text, parts oid[])
 	RETURNS void STRICT LANGUAGE c AS 'MODULE_PATHNAME', 'zdm_drop_not_null';
 
-COMMENT ON FUNCTION zdm.drop_not_null(regclass, int2, oid[]) IS
+COMMENT ON FUNCTION zdm.drop_not_null(regclass, text, oid[]) IS
 	'drop the NOT NULL of the table''s column, and not that of these partitions and children';
 
 ------------------------------------------------------------------------------

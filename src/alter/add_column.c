@@ -249,7 +249,8 @@ compute_default(void *arg)
 
 /*
  * ADD COLUMN computes a volatile default for the rows that there are, and fails if that
- * fails.  Here the column comes first, and every INSERT would fail from then on.
+ * fails.  Here the column comes first, and every INSERT would fail from then on.  Only when
+ * the migration is stated: a plan, or a hint of the guard, runs nothing of a user's.
  */
 static void
 try_default(const MigrationPlan *plan, const AddedColumn *column)
@@ -384,7 +385,7 @@ add_column_plan(MigrationPlan *plan, Change *change, const ColumnDef *def)
 						def->colname, get_rel_name(plan->relid)),
 				 errhint("Give it a DEFAULT; ALTER COLUMN ... DROP DEFAULT can follow.")));
 
-	if (filled && column->sequence == NULL && !ddl_is_empty(plan->relid))
+	if (filled && column->sequence == NULL && plan->migration != 0 && !ddl_is_empty(plan->relid))
 		try_default(plan, column);
 	plan_bare_column(plan, column);
 	if (filled)

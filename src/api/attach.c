@@ -186,6 +186,19 @@ follow_second(void)
 	}
 }
 
+/* Somebody gives rows a place in a hidden table that had none. */
+static void
+follow_hidden(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, second_all())
+	{
+		if (get_rel_relkind(((Second *) lfirst(lc))->hidden) == RELKIND_PARTITIONED_TABLE)
+			second_follow_leaves(lfirst(lc));
+	}
+}
+
 /*
  * A partition that has left such a table keeps nothing of ours, at whatever depth.  It is
  * locked; what is below it may be in use, and its trigger then stays and does nothing.
@@ -236,7 +249,8 @@ warn_of_left_behind(const AlterTableStmt *stmt)
 
 		foreach(name, OidIsValid(part) ? pair_left_behind(tables, part) : NIL)
 			ereport(WARNING,
-					(errmsg("%s keeps column %s of a migration, which nothing fills in any more",
+					(errcode(ERRCODE_WARNING),
+					 errmsg("%s keeps column %s of a migration, which nothing fills in any more",
 							names_relation(part), quote_identifier(lfirst(name))),
 					 errdetail("An INSERT that leaves it out fails: it is NOT NULL."),
 					 errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL; or fill it in and leave it so, if it is to be attached again.",
@@ -258,6 +272,7 @@ zdm_partition_attached(PG_FUNCTION_ARGS)
 	if (!brings_partition(((EventTriggerData *) fcinfo->context)->parsetree) || !extension_ready())
 		PG_RETURN_NULL();
 	follow_second();
+	follow_hidden();
 	/* one that was made has no rows */
 	if (IsA(((EventTriggerData *) fcinfo->context)->parsetree, CreateStmt))
 		PG_RETURN_NULL();

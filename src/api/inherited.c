@@ -38,6 +38,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(zdm_inherit_not_null);
@@ -162,17 +163,18 @@ Datum
 zdm_drop_not_null(PG_FUNCTION_ARGS)
 {
 	Oid			relid = PG_GETARG_OID(0);
-	char	   *column = get_attname(relid, PG_GETARG_INT16(1), true);
+	List	   *names = textToQualifiedNameList(PG_GETARG_TEXT_PP(1));
+	char	   *column = strVal(linitial(names));
 	List	   *kept = NIL;
 	char	   *sql;
 	Relation	pg_attribute;
 	ListCell   *lc;
 
 	access_check_table(relid, true);
-	if (column == NULL)
+	if (list_length(names) != 1 || get_attnum(relid, column) == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("%s has no column number %d", names_relation(relid), PG_GETARG_INT16(1))));
+				 errmsg("%s has no column %s", names_relation(relid), text_to_cstring(PG_GETARG_TEXT_PP(1)))));
 	foreach(lc, members_of(relid, PG_GETARG_ARRAYTYPE_P(2)))
 	{
 		if (is_not_null(lfirst_oid(lc), column))

@@ -81,12 +81,14 @@ second_lacks_leaves(const Second *second)
 void
 second_follow_leaves(Second *second)
 {
-	List	   *leaves = leaves_of(second->hidden);
+	List	   *come = list_difference_oid(leaves_of(second->hidden), second->hidden_leaves);
 
-	if (list_difference_oid(leaves, second->hidden_leaves) == NIL)
+	if (come == NIL)
 		return;
-	second->hidden_leaves = leaves;
-	(void) QUERY_ONCE("UPDATE zdm.second SET hidden_leaves = $2 WHERE migration = $1", arg_int8(second->migration), arg_oids(leaves));
+	/* one that goes at the same time stays known */
+	second->hidden_leaves = list_concat(second->hidden_leaves, come);
+	(void) QUERY_ONCE("UPDATE zdm.second SET hidden_leaves = $2 WHERE migration = $1", arg_int8(second->migration),
+					  arg_oids(second->hidden_leaves));
 }
 
 List *

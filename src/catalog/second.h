@@ -63,7 +63,7 @@ extern char *second_stamp(const Second *second, List *without);
 
 /*
  * Is a leaf of the hidden table gone that was known?  Its rows are, too.  And know those that
- * have come: somebody gives rows a place that had none.
+ * have come, from the statement on that brings them: rows are carried over to them at once.
  */
 extern bool second_lacks_leaves(const Second *second);
 extern void second_follow_leaves(Second *second);

@@ -184,11 +184,7 @@ second_is_usable(const Migration *migration, const Step *step, Second *second, S
 	usable = second_load(migration->id, second) &&
 		(second->turned ? second->hidden : second->relid) == second_args(step)->relation;
 	if (usable && (!batch_step_is(step) || run->usable_step != step->number || run->usable_since != generation))
-	{
 		usable = !second_table_is_void(second_args(step), second);
-		if (usable)
-			second_follow_leaves(second);
-	}
 	PopActiveSnapshot();
 	run->usable_step = usable ? step->number : 0;
 	run->usable_since = generation;

@@ -367,8 +367,8 @@ set_sql(const Making *making, const void *data)
 	char	   *column = sql_expression(making, set->column, set->relation);
 
 	if (making->back && set->own != NIL && making->flavour != FLAVOUR_SCRIPT)
-		return psprintf("SELECT zdm.drop_not_null(%u::oid::regclass, %d::int2, %s)", set->relation,
-						intVal(linitial(set->column)), oids_literal(set->own));
+		return psprintf("SELECT zdm.drop_not_null(%u::oid::regclass, %s, %s)", set->relation,
+						sql_literal(column), oids_literal(set->own));
 	if (making->back)
 		return psprintf("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL", table, column);
 	if (set->proof == NULL)
